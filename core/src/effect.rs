@@ -1,0 +1,175 @@
+//! File work that a machine asks for, and what came of it.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::checksum::Checksum;
+use crate::message::{Depth, Entry, Mode};
+use crate::name::FilePath;
+use crate::time::Timestamp;
+
+/// Tells the requests of one session apart: on a server the number of the command, on a client the request's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A piece of file work, to be done once and answered by [`Machine::performed`](crate::Machine::performed).
+///
+/// A session has at most one listing, one source and one staged file open, and never two of them at once: each of `List`, `Open` and `Create`
+/// begins one, and it lasts until [`Discard`](Self::Discard) or the effect that ends it. If the session ends before, whoever performs effects discards
+/// what is open.
+///
+/// On a server the paths are in the shared directory; on a client they only say which request the work is for, since the machine knows nothing of local names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Begin to list a directory, or a file as its single entry. Answer: [`Done::Started`].
+    List {
+        /// The request that this is for.
+        id: RequestId,
+        /// What to list; `None` is the shared directory itself.
+        path: Option<FilePath>,
+        /// How deep to go.
+        depth: Depth,
+    },
+    /// Fetch the next entries of the listing. Answer: [`Done::Entries`]; none of them means that the listing is over and closed.
+    NextEntries {
+        /// The most entries to answer with, at least 1.
+        max: usize,
+    },
+    /// Open a regular file for reading. Answer: [`Done::Opened`].
+    Open {
+        /// The request that this is for.
+        id: RequestId,
+        /// The file.
+        path: FilePath,
+    },
+    /// Read from the open file. Answer: [`Done::Read`] with 1 to `length` bytes, none only at the end of the file; or [`Done::Held`].
+    Read {
+        /// Where to begin, in bytes from the start of the file.
+        offset: u64,
+        /// The most bytes to answer with, at least 1.
+        length: usize,
+    },
+    /// The file was sent: make sure that it is still what was opened, and close it. Answer: [`Done::Finished`], or
+    /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed).
+    FinishReading {
+        /// The checksum of the whole file, when all of it passed the machine; a store may remember it.
+        checksum: Option<Checksum>,
+    },
+    /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`].
+    Create {
+        /// The request that this is for.
+        id: RequestId,
+        /// The name to be.
+        path: FilePath,
+        /// Whether an existing file may be replaced. `Create` refuses early if it can; [`Publish`](Self::Publish) decides.
+        mode: Mode,
+        /// The size in bytes, if known.
+        size: Option<u64>,
+        /// The modification time that the file shall have.
+        modified: Option<Timestamp>,
+    },
+    /// Append to the staged file. Answer: [`Done::Written`], for all of `data`.
+    Write {
+        /// Where `data` belongs: always the number of bytes written before.
+        offset: u64,
+        /// At least one byte.
+        data: Bytes,
+    },
+    /// Bring the staged file's bytes to stable storage. Answer: [`Done::Synced`]. A failure is final: the file is discarded.
+    Sync,
+    /// Give the staged file its name, atomically. Answer: [`Done::Published`]. After a failure nothing is published and the staged file is still to be
+    /// discarded.
+    Publish {
+        /// The checksum of the whole file; a store may remember it.
+        checksum: Checksum,
+    },
+    /// Bring the name to stable storage too, and close. Answer: [`Done::Synced`]. Comes only after [`Publish`](Self::Publish), and only if the machine was told to be durable.
+    SyncDirectory,
+    /// Close whatever is open; remove what is staged and not published. Answer: [`Done::Discarded`]. An error is ignored: there is nobody to tell.
+    Discard,
+}
+
+impl Effect {
+    /// The effect's name, for logs and counts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "list",
+            Self::NextEntries { .. } => "next-entries",
+            Self::Open { .. } => "open",
+            Self::Read { .. } => "read",
+            Self::FinishReading { .. } => "finish-reading",
+            Self::Create { .. } => "create",
+            Self::Write { .. } => "write",
+            Self::Sync => "sync",
+            Self::Publish { .. } => "publish",
+            Self::SyncDirectory => "sync-directory",
+            Self::Discard => "discard",
+        }
+    }
+}
+
+/// What came of an [`Effect`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// Of [`Effect::List`] and [`Effect::Create`].
+    Started,
+    /// Of [`Effect::NextEntries`].
+    Entries {
+        /// At most as many as were asked for; none at the end.
+        entries: Vec<Entry>,
+        /// Names left out of the whole listing so far because they break the rules of names.
+        skipped: u64,
+    },
+    /// Of [`Effect::Open`].
+    Opened(Opened),
+    /// Of [`Effect::Read`]: the bytes.
+    Read(Bytes),
+    /// Of [`Effect::Read`]: the bytes stay below and are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
+    Held {
+        /// How many, 1 to the length asked for.
+        length: usize,
+        /// Their checksum, if it was taken.
+        checksum: Option<Checksum>,
+    },
+    /// Of [`Effect::FinishReading`].
+    Finished {
+        /// The checksum of the whole file if the store knows it; needed only when bytes were held without one.
+        checksum: Option<Checksum>,
+    },
+    /// Of [`Effect::Write`].
+    Written,
+    /// Of [`Effect::Sync`] and [`Effect::SyncDirectory`].
+    Synced,
+    /// Of [`Effect::Publish`].
+    Published,
+    /// Of [`Effect::Discard`].
+    Discarded,
+}
+
+impl Done {
+    /// The outcome's name, for logs and for [`Misuse`](crate::Misuse).
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Entries { .. } => "entries",
+            Self::Opened(_) => "opened",
+            Self::Read(_) => "read",
+            Self::Held { .. } => "held",
+            Self::Finished { .. } => "finished",
+            Self::Written => "written",
+            Self::Synced => "synced",
+            Self::Published => "published",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+/// What is known of a file once it is open for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Its size in bytes; `None` if nobody knows before the end, as with a pipe (a client's source only).
+    pub size: Option<u64>,
+    /// When it was last modified.
+    pub modified: Option<Timestamp>,
+}

@@ -1,0 +1,164 @@
+//! Error codes of the wire, errors of a store, and misuse of a machine.
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+use thiserror::Error;
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
+        /// What an `ERR` says, as a word that never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the protocol's table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as it stands on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// No such command.
+    UnknownCommand = "unknown-command",
+    /// An argument is missing, not known or not of its form.
+    BadArgument = "bad-argument",
+    /// A path breaks the rules of names.
+    BadName = "bad-name",
+    /// An offset lies past the end of the file.
+    BadRange = "bad-range",
+    /// There is nothing of this name.
+    NotFound = "not-found",
+    /// The name is taken.
+    Exists = "exists",
+    /// The name is a directory's.
+    IsDirectory = "is-directory",
+    /// The name is not a regular file's, or a component of the path is not a directory's.
+    NotAFile = "not-a-file",
+    /// The server may not do this.
+    Denied = "denied",
+    /// The file is larger than the server takes.
+    TooLarge = "too-large",
+    /// The storage is full.
+    NoSpace = "no-space",
+    /// The bytes are not as many as announced.
+    SizeMismatch = "size-mismatch",
+    /// The bytes are not those whose checksum was sent.
+    ChecksumMismatch = "checksum-mismatch",
+    /// The client cancelled.
+    Aborted = "aborted",
+    /// The file changed while it was sent.
+    Changed = "changed",
+    /// The storage failed; nothing was published.
+    Io = "io",
+    /// The file was published, but may not survive a power cut.
+    OutcomeUnknown = "outcome-unknown",
+    /// The server serves as many clients as it can.
+    Busy = "busy",
+    /// The peer was too slow.
+    Timeout = "timeout",
+    /// The server is stopping.
+    ShuttingDown = "shutting-down",
+    /// A rule of the protocol was broken.
+    Protocol = "protocol",
+}
+
+impl ErrorCode {
+    /// Reads a code; `None` for a word that this version does not know.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == word)
+    }
+
+    /// Whether the connection ends after an `ERR` with this code.
+    pub fn closes(self) -> bool {
+        matches!(self, Self::Busy | Self::Timeout | Self::ShuttingDown | Self::Protocol)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The ways in which a store can fail, each with its word on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// There is nothing of this name, or nothing that is served.
+    NotFound,
+    /// The name is taken and the mode was to create.
+    Exists,
+    /// The name is a directory's where a file's was needed.
+    IsDirectory,
+    /// Not a regular file, or a component of the path is not a directory.
+    NotAFile,
+    /// The operating system or a rule of the store forbids it.
+    Denied,
+    /// The name cannot be a file's here: the operating system does not take it.
+    BadName,
+    /// The file would be larger than the storage takes.
+    TooLarge,
+    /// No room: blocks, quota or inodes.
+    NoSpace,
+    /// The file is no longer what it was when it was opened.
+    Changed,
+    /// Anything else that storage does.
+    Io,
+}
+
+impl StoreErrorKind {
+    /// The code that a server answers with.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::NotFound,
+            Self::Exists => ErrorCode::Exists,
+            Self::IsDirectory => ErrorCode::IsDirectory,
+            Self::NotAFile => ErrorCode::NotAFile,
+            Self::Denied => ErrorCode::Denied,
+            Self::BadName => ErrorCode::BadName,
+            Self::TooLarge => ErrorCode::TooLarge,
+            Self::NoSpace => ErrorCode::NoSpace,
+            Self::Changed => ErrorCode::Changed,
+            Self::Io => ErrorCode::Io,
+        }
+    }
+}
+
+/// A failed effect.
+///
+/// The kind decides what happens next and what the peer is told. The detail is for this side's own log or user and is never sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{detail}")]
+pub struct StoreError {
+    /// What went wrong.
+    pub kind: StoreErrorKind,
+    /// What went wrong, in words, with this side's own names in it.
+    pub detail: Cow<'static, str>,
+}
+
+impl StoreError {
+    /// An error of `kind`, told by `detail`.
+    pub fn new(kind: StoreErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+/// A call to a machine that does not answer what it asked for: a bug in the transport or the store, never the peer's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the machine was told \"{told}\" while it waited for \"{waiting_for}\"")]
+pub struct Misuse {
+    /// What was reported.
+    pub told: &'static str,
+    /// What had been asked for.
+    pub waiting_for: &'static str,
+}

@@ -1,0 +1,54 @@
+//! Text from a peer made safe for a terminal or a log.
+
+use core::fmt::{self, Write};
+
+/// Displays a text from a peer so that it cannot act on a terminal or forge a line of a log.
+///
+/// Control characters, bidirectional overrides, invisible and unassigned characters come out as `\u{…}` (`\n`, `\t` and the like in
+/// their short form), a backslash as `\\`. Quotes, letters of every script, emoji and spaces stay as they are. At most
+/// [`MAX_CHARS`](Self::MAX_CHARS) characters of the text (or as many as [`cut`](Self::cut) allows) are shown, then `…`.
+///
+/// ```
+/// use haul_core::Escaped;
+///
+/// assert_eq!(Escaped::new("a\u{1b}[31m\u{202e}b").to_string(), r"a\u{1b}[31m\u{202e}b");
+/// assert_eq!(Escaped::new("It's “naïve”").to_string(), "It's “naïve”");
+/// assert_eq!(Escaped::new("abcdef").cut(3).to_string(), "abc…");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a> {
+    text: &'a str,
+    cut: bool,
+}
+
+impl<'a> Escaped<'a> {
+    /// The most characters of the text shown unless [`cut`](Self::cut) says fewer: the longest path fits.
+    pub const MAX_CHARS: usize = 1024;
+
+    /// Escapes `text`.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, cut: false }.cut(Self::MAX_CHARS)
+    }
+
+    /// Shows at most `chars` characters of the text.
+    pub fn cut(self, chars: usize) -> Self {
+        match self.text.char_indices().nth(chars) {
+            Some((end, _)) => Self { text: &self.text[..end], cut: true },
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `str::escape_debug` knows what cannot be printed; only quotes are kept from it, for they are harmless here.
+        let mut rest = self.text;
+        while let Some(quote) = rest.find(['"', '\'']) {
+            write!(f, "{}", rest[..quote].escape_debug())?;
+            f.write_str(&rest[quote..=quote])?;
+            rest = &rest[quote + 1..];
+        }
+        write!(f, "{}", rest.escape_debug())?;
+        if self.cut { f.write_char('…') } else { Ok(()) }
+    }
+}

@@ -1,0 +1,80 @@
+//! Bounds on memory and time.
+
+use core::time::Duration;
+
+/// Bounds on what a machine buffers and takes, in bytes unless it says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest `n` of a `DATA n` that is accepted: 1 to [`MAX_DATA`](Self::MAX_DATA). A server announces it as `max-data`.
+    pub max_data: u64,
+    /// Unanswered commands: a server announces it as `pipeline`, a client never goes beyond it. At least 1.
+    pub pipeline: u64,
+    /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket at once during a body. Each session holds about two of these.
+    pub chunk: usize,
+    /// The largest file that a server takes; `None` leaves it to the storage.
+    pub max_file_size: Option<u64>,
+    /// What a server skips after an `ERR` before it ends the connection.
+    pub max_discard: u64,
+    /// What is read and dropped while a connection closes, so that the last reply is not lost to a reset.
+    pub max_linger: u64,
+    /// Entries of a listing that are asked of the store at once.
+    pub list_batch: usize,
+}
+
+impl Limits {
+    /// The longest line with its ending. A part of the protocol.
+    pub const MAX_LINE: usize = 4096;
+    /// The largest `DATA` that any side ever sends. A part of the protocol.
+    pub const MAX_DATA: u64 = 16 << 20;
+    /// Unanswered command lines that a client may have sent. A part of the protocol.
+    pub const MAX_PIPELINED_BYTES: usize = 16 << 10;
+    /// Queued output above which a machine asks for nothing but writing.
+    pub const HIGH_WATER: usize = 32 << 10;
+    /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA` does not become a flood of
+    /// tiny writes.
+    pub const GATHER: usize = 4 << 10;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_data: Self::MAX_DATA,
+            pipeline: 64,
+            chunk: 256 << 10,
+            max_file_size: None,
+            max_discard: 64 << 20,
+            max_linger: 64 << 20,
+            list_batch: 128,
+        }
+    }
+}
+
+/// Bounds on time. Only time spent waiting for the peer counts, never the time that one's own storage takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// Between commands a server waits this long for the next one.
+    pub idle: Duration,
+    /// From the first byte of a line to its last.
+    pub line: Duration,
+    /// The window over which the rate of a body, or of output that the peer takes, is measured.
+    pub window: Duration,
+    /// The bytes that must pass in each window; fewer, and the peer is cut off.
+    pub min_bytes_per_window: u64,
+    /// A client waits this long for the greeting and for a reply to begin; it covers the server's own storage, so it is long.
+    pub reply: Duration,
+    /// While a connection closes, for the peer to close its side.
+    pub linger: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(600),
+            line: Duration::from_secs(30),
+            window: Duration::from_secs(20),
+            min_bytes_per_window: 4 << 10,
+            reply: Duration::from_secs(300),
+            linger: Duration::from_secs(3),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Names of files in the shared directory.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::str::FromStr;
+
+use thiserror::Error;
+
+use crate::escape::Escaped;
+
+/// The path of a file or directory, relative to the shared directory, that keeps every rule of the protocol.
+///
+/// It can only be made by parsing, and nothing else opens files, so a store that takes a `FilePath` need not check again:
+/// 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8; components of 1 to [`MAX_COMPONENT_BYTES`](Self::MAX_COMPONENT_BYTES)
+/// bytes joined by single `/`; no component is `.` or `..`; no control character (U+0000–001F, U+007F–009F) and no `\`.
+///
+/// Whether a name is [hidden](Self::is_hidden) is not a rule of the grammar but a choice of the server.
+///
+/// There is no `Display`: a name comes from the peer and may carry characters that turn text around on a terminal. Use
+/// [`escaped`](Self::escaped) for people and [`as_str`](Self::as_str) for files and the wire.
+///
+/// ```
+/// use haul_core::FilePath;
+///
+/// let path = FilePath::parse("photos/2026/sea.jpg")?;
+/// assert_eq!(path.file_name(), "sea.jpg");
+/// assert_eq!(path.parent().unwrap().as_str(), "photos/2026");
+/// assert!(FilePath::parse("../secret").is_err());
+/// # Ok::<(), haul_core::PathError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePath(Arc<str>);
+
+impl FilePath {
+    /// The longest path, in bytes.
+    pub const MAX_BYTES: usize = 1024;
+    /// The longest component of a path, in bytes.
+    pub const MAX_COMPONENT_BYTES: usize = 255;
+
+    /// Checks `text` against every rule and keeps it unchanged.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(PathError::TooLong);
+        }
+        if text.chars().any(|c| c.is_control() || c == '\\') {
+            return Err(PathError::ForbiddenCharacter);
+        }
+        for component in text.split('/') {
+            match component {
+                "" => return Err(PathError::EmptyComponent),
+                "." | ".." => return Err(PathError::DotComponent),
+                _ if component.len() > Self::MAX_COMPONENT_BYTES => {
+                    return Err(PathError::ComponentTooLong);
+                }
+                _ => {}
+            }
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The path as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components, from the shared directory inwards; at least one.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The path without its last component, or `None` directly under the shared directory.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
+    }
+
+    /// This path with one more component.
+    pub fn join(&self, component: &str) -> Result<Self, PathError> {
+        if component.contains('/') {
+            return Err(PathError::ForbiddenCharacter);
+        }
+        let mut joined = String::with_capacity(self.0.len() + 1 + component.len());
+        joined.push_str(&self.0);
+        joined.push('/');
+        joined.push_str(component);
+        Self::parse(&joined)
+    }
+
+    /// Whether any component begins with `.`: such a name is not there unless the server serves hidden files.
+    pub fn is_hidden(&self) -> bool {
+        self.components().any(|component| component.starts_with('.'))
+    }
+
+    /// The path made safe for a terminal or a log.
+    pub fn escaped(&self) -> Escaped<'_> {
+        Escaped::new(&self.0)
+    }
+}
+
+impl FromStr for FilePath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::parse(text)
+    }
+}
+
+impl AsRef<str> for FilePath {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<FilePath> for String {
+    fn from(path: FilePath) -> Self {
+        path.as_str().to_owned()
+    }
+}
+
+impl fmt::Debug for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.escaped())
+    }
+}
+
+/// Why a text is not a [`FilePath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// It has no bytes.
+    #[error("a path needs at least one byte")]
+    Empty,
+    /// It has more than [`FilePath::MAX_BYTES`] bytes.
+    #[error("a path has at most 1024 bytes")]
+    TooLong,
+    /// A component has more than [`FilePath::MAX_COMPONENT_BYTES`] bytes.
+    #[error("a name has at most 255 bytes")]
+    ComponentTooLong,
+    /// It begins or ends with `/`, or has two in a row.
+    #[error("a path is relative: no / at its start or end, no // in it")]
+    EmptyComponent,
+    /// A component is `.` or `..`.
+    #[error("a path has no . or .. in it")]
+    DotComponent,
+    /// It has a control character, a `\`, or (in [`FilePath::join`]) a `/`.
+    #[error("a path has no control characters and no \\ in it")]
+    ForbiddenCharacter,
+}

@@ -1,0 +1,55 @@
+//! How a server behaves, and what it tells of its sessions.
+
+use alloc::string::String;
+
+use crate::effect::RequestId;
+use crate::error::StoreError;
+use crate::limits::{Limits, Timing};
+use crate::message::{Command, Refusal, Summary};
+
+/// How a server behaves. The same for all its sessions, so it is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Bounds on memory.
+    pub limits: Limits,
+    /// Bounds on time.
+    pub timing: Timing,
+    /// The text of the greeting, at most 1024 bytes without control characters; what does not fit is left out.
+    pub banner: String,
+    /// Whether an upload is brought to stable storage before its `OK`.
+    pub durable: bool,
+    /// Whether the transport can carry out [`Output::Receive`](crate::Output::Receive).
+    pub pass_through: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            timing: Timing::default(),
+            banner: String::from("Welcome"),
+            durable: true,
+            pass_through: false,
+        }
+    }
+}
+
+/// What a server tells of a session, for logs and audits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// A command got its final reply.
+    Answered {
+        /// The number of the command in its session, from 1.
+        id: RequestId,
+        /// The command, if it was one.
+        command: Option<Command>,
+        /// What the reply says.
+        reply: Result<Summary, Refusal>,
+        /// The store's own words for a failure, which the peer is not told.
+        cause: Option<StoreError>,
+    },
+    /// The session ends early; the refusal was sent if the connection allowed it.
+    CutOff(Refusal),
+    /// The peer went away in the middle of a command.
+    Vanished,
+}

@@ -1,0 +1,5 @@
+//! The server's side of a connection.
+
+mod api;
+
+pub use api::{ServerConfig, ServerEvent};

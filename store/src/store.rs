@@ -1,0 +1,82 @@
+//! What a store must be able to do.
+
+use bytes::Bytes;
+use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, Timestamp};
+
+/// A place where the files of a server are kept: a directory here, an object store elsewhere.
+///
+/// Every call may block. Implementations are shared by all sessions. Names are checked by [`FilePath`] already; what is hidden, and what a name may reach, is the
+/// store's to decide.
+pub trait Store: Send + Sync + 'static {
+    /// An open listing.
+    type Listing: Listing;
+    /// A file open for reading.
+    type Source: Source;
+    /// A file being stored.
+    type Staged: Staged;
+
+    /// Begins to list `path`, or the whole store for `None`.
+    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<Self::Listing, StoreError>;
+
+    /// Opens a regular file.
+    fn open(&self, path: &FilePath) -> Result<Self::Source, StoreError>;
+
+    /// Begins a file that is not visible until it is published.
+    fn create(&self, file: &NewFile) -> Result<Self::Staged, StoreError>;
+}
+
+/// A file to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Its name.
+    pub path: FilePath,
+    /// Whether it may replace a file of that name.
+    pub mode: Mode,
+    /// Its size in bytes, if known.
+    pub size: Option<u64>,
+    /// The modification time that it shall have.
+    pub modified: Option<Timestamp>,
+}
+
+/// An open listing. Dropping it closes it.
+pub trait Listing: Send {
+    /// The next entries, at most `max` of them; none at the end.
+    fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Names left out so far because they break the rules of names.
+    fn skipped(&self) -> u64;
+}
+
+/// A file open for reading. Dropping it closes it.
+pub trait Source: Send {
+    /// What was known when it was opened.
+    fn opened(&self) -> Opened;
+
+    /// Reads 1 to `length` bytes at `offset`; none only at the end of the file. A source without a known size is read from front to back.
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError>;
+
+    /// Makes sure that the file is still what was opened. `checksum` is that of the whole file when all of it was read; the answer is that of the whole file when the
+    /// store knows it.
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError>;
+}
+
+/// A file being stored. Dropping it before it is published removes every trace of it.
+pub trait Staged: Send {
+    /// Appends all of `data`; `offset` is what was written before.
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError>;
+
+    /// Brings the bytes to stable storage. A failure is final.
+    fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Gives the file its name, atomically. `checksum` is that of the whole file.
+    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError>;
+
+    /// Brings the name to stable storage, after [`publish`](Self::publish).
+    fn sync_directory(&mut self) -> Result<(), StoreError>;
+}
+
+/// Where a client's download goes. It is begun when the server begins to send.
+pub trait Target: Send {
+    /// Begins the staged file that will become the target.
+    fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError>;
+}
