@@ -107,6 +107,25 @@ impl Effect {
             Self::Discard => "discard",
         }
     }
+
+    /// Whether `done` is an answer to this effect, within the bounds that the effect gave.
+    pub(crate) fn is_answered_by(&self, done: &Done) -> bool {
+        match (self, done) {
+            (Self::List { .. } | Self::Create { .. }, Done::Started)
+            | (Self::Open { .. }, Done::Opened(_))
+            | (Self::FinishReading { .. }, Done::Finished { .. })
+            | (Self::Write { .. }, Done::Written)
+            | (Self::Sync | Self::SyncDirectory, Done::Synced)
+            | (Self::Publish { .. }, Done::Published)
+            | (Self::Discard, Done::Discarded) => true,
+            (Self::NextEntries { max }, Done::Entries { entries, .. }) => entries.len() <= *max,
+            (Self::Read { length, .. }, Done::Read(data)) => data.len() <= *length,
+            (Self::Read { length, .. }, Done::Held { length: held, .. }) => {
+                (1..=*length).contains(held)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What came of an [`Effect`].

@@ -31,6 +31,7 @@ impl<'a> Escaped<'a> {
     }
 
     /// Shows at most `chars` characters of the text.
+    #[must_use]
     pub fn cut(self, chars: usize) -> Self {
         match self.text.char_indices().nth(chars) {
             Some((end, _)) => Self { text: &self.text[..end], cut: true },

@@ -33,6 +33,12 @@ impl Limits {
     /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA` does not become a flood of
     /// tiny writes.
     pub const GATHER: usize = 4 << 10;
+
+    /// The payload of one `DATA` that this side sends to a peer that takes at most `peer_max`.
+    pub(crate) fn outgoing_data(&self, peer_max: u64) -> usize {
+        let most = usize::try_from(peer_max.clamp(1, Self::MAX_DATA)).unwrap_or(usize::MAX);
+        self.chunk.clamp(1, most)
+    }
 }
 
 impl Default for Limits {
@@ -56,7 +62,7 @@ pub struct Timing {
     pub idle: Duration,
     /// From the first byte of a line to its last.
     pub line: Duration,
-    /// The window over which the rate of a body, or of output that the peer takes, is measured.
+    /// The window over which the rate of a body, or of output that the peer takes, is measured. The first window is twice as long.
     pub window: Duration,
     /// The bytes that must pass in each window; fewer, and the peer is cut off.
     pub min_bytes_per_window: u64,
@@ -69,11 +75,11 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            idle: Duration::from_secs(600),
+            idle: Duration::from_mins(10),
             line: Duration::from_secs(30),
-            window: Duration::from_secs(20),
-            min_bytes_per_window: 4 << 10,
-            reply: Duration::from_secs(300),
+            window: Duration::from_secs(30),
+            min_bytes_per_window: 1 << 10,
+            reply: Duration::from_mins(5),
             linger: Duration::from_secs(3),
         }
     }

@@ -28,6 +28,9 @@ const LAST_SECOND: i64 = 253_402_300_799;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
+
     /// The moment `seconds` and `nanos` after 1970-01-01T00:00:00Z, or `None` outside the years 0000–9999 or for `nanos` of a second and more.
     pub fn new(seconds: i64, nanos: u32) -> Option<Self> {
         let fits = (FIRST_SECOND..=LAST_SECOND).contains(&seconds) && nanos < NANOS_PER_SECOND;
@@ -47,10 +50,31 @@ impl Timestamp {
     /// Reads RFC 3339 in UTC: `2026-11-22T08:31:25Z`, with `T` and `Z` in upper case and 1 to 9 digits of fraction allowed.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let [date_time @ .., b'Z'] = bytes else { return None };
+        let [date_time @ .., b'Z'] = bytes else {
+            return None;
+        };
         let (whole, fraction) = date_time.split_at_checked(19)?;
-        let [y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1] =
-            *whole
+        let [
+            y0,
+            y1,
+            y2,
+            y3,
+            b'-',
+            mo0,
+            mo1,
+            b'-',
+            d0,
+            d1,
+            b'T',
+            h0,
+            h1,
+            b':',
+            mi0,
+            mi1,
+            b':',
+            s0,
+            s1,
+        ] = *whole
         else {
             return None;
         };

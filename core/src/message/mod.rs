@@ -16,8 +16,6 @@ use crate::error::ErrorCode;
 use crate::name::FilePath;
 use crate::time::Timestamp;
 
-
-
 /// The version word that a greeting begins with.
 pub const VERSION: &str = "HAUL/1";
 

@@ -49,7 +49,15 @@ pub enum ServerEvent {
         cause: Option<StoreError>,
     },
     /// The session ends early; the refusal was sent if the connection allowed it.
-    CutOff(Refusal),
-    /// The peer went away in the middle of a command.
-    Vanished,
+    CutOff {
+        /// The command that was under way, if any: the refusal is its final reply.
+        command: Option<Command>,
+        /// What was said.
+        refusal: Refusal,
+    },
+    /// The peer went away, or took nothing for too long.
+    Vanished {
+        /// The command that was under way, if any: it got no reply.
+        command: Option<Command>,
+    },
 }

@@ -1,5 +1,389 @@
 //! The server's side of a connection.
+//!
+//! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s, and answers each command once, in order.
+//! What it does with everything that can happen is decided in one table; the modules beside it carry the decisions out.
 
 mod api;
+mod closing;
+mod commands;
+mod download;
+mod listing;
+mod look_ahead;
+mod table;
+mod upload;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::checksum::Checksum;
+use crate::effect::{Done, Effect, RequestId};
+use crate::error::{ErrorCode, StoreError};
+use crate::limits::Limits;
+use crate::machine::{Ask, Direction, Expiry, Link, Side};
+use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
+use crate::timer::{Patience, What};
 
 pub use api::{ServerConfig, ServerEvent};
+
+use closing::Closing;
+use download::Download;
+use listing::Listing;
+use look_ahead::LookAhead;
+use table::{Action, Input, Phase};
+use upload::Upload;
+
+/// The server's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use haul_core::server::{Server, ServerConfig};
+/// use haul_core::{Machine, Output};
+///
+/// let mut server = Server::new(Arc::new(ServerConfig::default()));
+/// let Output::Write(greeting) = server.poll(Duration::ZERO) else { panic!("a server speaks first") };
+/// assert_eq!(greeting.first(), b"HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    config: Arc<ServerConfig>,
+    link: Link<ServerEvent>,
+    state: State,
+    events: VecDeque<ServerEvent>,
+    look: LookAhead,
+    /// Commands begun so far; the last one's number.
+    commands: u64,
+    /// The command under way, for the event that tells of its end.
+    current: Option<Command>,
+    /// Whether the store has something open for this session.
+    open: bool,
+    /// Payload of a refused body that is still to come in.
+    skip: u64,
+    /// What was skipped since the last command.
+    discarded: u64,
+    /// When a drain cuts off what still runs.
+    drain: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between commands.
+    Ready {
+        discarding: bool,
+    },
+    Listing(Listing),
+    Download(Download),
+    Upload(Upload),
+    /// Waiting until the store has let go of what was open; then the verdict is carried out.
+    Releasing(Verdict),
+    Closing(Closing),
+}
+
+/// How a command, or the session, ends.
+#[derive(Debug)]
+enum Verdict {
+    /// Answer the command; after some errors the connection closes.
+    Reply { reply: Result<Summary, Refusal>, cause: Option<StoreError> },
+    /// Say this and close; it answers the command under way, if there is one.
+    CutOff(Refusal),
+    /// The peer is gone.
+    Vanish,
+}
+
+impl Server {
+    /// A server for a new connection. It speaks first.
+    pub fn new(config: Arc<ServerConfig>) -> Self {
+        let greeting = ServerLine::Greeting(Greeting {
+            banner: config.banner.clone(),
+            max_data: config.limits.max_data.clamp(1, Limits::MAX_DATA),
+            pipeline: config.limits.pipeline.max(1),
+        });
+        Self::begin(config, State::Ready { discarding: false }, &greeting)
+    }
+
+    /// A server that says `refusal` ([`Busy`](ErrorCode::Busy) or [`ShuttingDown`](ErrorCode::ShuttingDown)) in place of a greeting and closes.
+    pub fn refusing(config: Arc<ServerConfig>, refusal: Refusal) -> Self {
+        Self::begin(config, State::Closing(Closing::Flushing), &ServerLine::Err(refusal))
+    }
+
+    fn begin(config: Arc<ServerConfig>, state: State, first: &ServerLine) -> Self {
+        let mut link = Link::new();
+        link.outbox.line(|out| first.encode(out));
+        Self {
+            config,
+            link,
+            state,
+            events: VecDeque::new(),
+            look: LookAhead::default(),
+            commands: 0,
+            current: None,
+            open: false,
+            skip: 0,
+            discarded: 0,
+            drain: None,
+        }
+    }
+
+    /// Stops: the command under way is finished, then comes `ERR shutting-down` in place of the next reply, at once if there is none. What still runs at `by`, on the clock of
+    /// [`poll`](crate::Machine::poll), is cut off. A later call can only make it earlier.
+    ///
+    /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
+    pub fn shut_down(&mut self, by: Duration) {
+        self.drain = Some(self.drain.map_or(by, |earlier| earlier.min(by)));
+        let ready = matches!(self.state, State::Ready { .. });
+        if ready && matches!(self.link.ask, Ask::Read(_)) {
+            self.link.ask = Ask::Nothing;
+        }
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        match &self.state {
+            State::Ready { discarding: false } => Some(Phase::Ready),
+            State::Ready { discarding: true } => Some(Phase::Discarding),
+            State::Listing(_) | State::Download(_) => Some(Phase::Busy),
+            State::Upload(_) => Some(Phase::Body),
+            State::Releasing(_) | State::Closing(_) => None,
+        }
+    }
+
+    fn id(&self) -> RequestId {
+        RequestId(self.commands)
+    }
+
+    fn line(&mut self, line: &ServerLine) {
+        self.link.outbox.line(|out| line.encode(out));
+    }
+
+    /// Carries out what the table says about an input that is not a line.
+    fn happen(&mut self, input: Input) {
+        let Some(phase) = self.phase() else {
+            // Releasing goes on whatever happens; closing is over.
+            if let State::Closing(_) = self.state {
+                self.state = State::Closing(Closing::Over);
+            }
+            return;
+        };
+        match table::decide(phase, input) {
+            Action::TimeOut => {
+                self.end(Verdict::CutOff(Refusal::new(ErrorCode::Timeout, "you were too slow")));
+            }
+            Action::Goodbye => self.goodbye(),
+            Action::Close => self.state = State::Closing(Closing::Flushing),
+            Action::Vanish => self.end(Verdict::Vanish),
+            Action::Fault
+            | Action::Run
+            | Action::Refuse
+            | Action::Skip
+            | Action::Drop
+            | Action::Later
+            | Action::Halt
+            | Action::CancelAll
+            | Action::Take
+            | Action::Finish
+            | Action::GiveUp => {}
+        }
+    }
+
+    fn goodbye(&mut self) {
+        let refusal =
+            Refusal::new(ErrorCode::ShuttingDown, "the server is stopping; try again later");
+        self.end(Verdict::CutOff(refusal));
+    }
+
+    fn fault(&mut self, text: &'static str) {
+        self.end(Verdict::CutOff(Refusal::new(ErrorCode::Protocol, text)));
+    }
+
+    fn refuse(&mut self, code: ErrorCode, text: &'static str) {
+        self.end(Verdict::Reply { reply: Err(Refusal::new(code, text)), cause: None });
+    }
+
+    fn refuse_for(&mut self, error: StoreError) {
+        let refusal = Refusal::new(error.kind.code(), closing::words_for(error.kind));
+        self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
+    }
+
+    /// Ends the command under way, or the session, once the store has let go.
+    fn end(&mut self, verdict: Verdict) {
+        if self.open {
+            self.state = State::Releasing(verdict);
+        } else {
+            self.conclude(verdict);
+        }
+    }
+
+    fn conclude(&mut self, verdict: Verdict) {
+        let command = self.current.take();
+        self.look.done();
+        match verdict {
+            Verdict::Reply { reply, cause } => {
+                let exit = matches!(command, Some(Command::Exit));
+                self.say(&reply);
+                let discarding = reply.is_err();
+                self.events.push_back(ServerEvent::Answered {
+                    id: self.id(),
+                    command,
+                    reply,
+                    cause,
+                });
+                self.state = if exit {
+                    State::Closing(Closing::Flushing)
+                } else {
+                    State::Ready { discarding }
+                };
+                self.discarded = 0;
+            }
+            Verdict::CutOff(refusal) => {
+                self.say(&Err(refusal.clone()));
+                self.events.push_back(ServerEvent::CutOff { command, refusal });
+                self.state = State::Closing(Closing::Flushing);
+            }
+            Verdict::Vanish => {
+                self.events.push_back(ServerEvent::Vanished { command });
+                self.state = State::Closing(Closing::Over);
+            }
+        }
+    }
+
+    fn say(&mut self, reply: &Result<Summary, Refusal>) {
+        let line = match reply {
+            Ok(summary) => ServerLine::Ok(summary.clone()),
+            Err(refusal) => ServerLine::Err(refusal.clone()),
+        };
+        self.line(&line);
+    }
+}
+
+impl Side for Server {
+    type Event = ServerEvent;
+
+    fn link(&self) -> &Link<ServerEvent> {
+        &self.link
+    }
+
+    fn link_mut(&mut self) -> &mut Link<ServerEvent> {
+        &mut self.link
+    }
+
+    fn advance(&mut self) -> Ask<ServerEvent> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ask::Event(event);
+            }
+            let over = matches!(self.state, State::Closing(Closing::Over));
+            if self.link.outbox.len() >= Limits::HIGH_WATER && !over {
+                return Ask::Write;
+            }
+            let ask = match &self.state {
+                State::Ready { .. } => self.advance_ready(),
+                State::Listing(_) => self.advance_listing(),
+                State::Download(_) => self.advance_download(),
+                State::Upload(_) => self.advance_upload(),
+                State::Releasing(_) => Some(Ask::Perform(Effect::Discard)),
+                State::Closing(_) => self.advance_closing(),
+            };
+            if let Some(ask) = ask {
+                return ask;
+            }
+        }
+    }
+
+    fn patience(&self, ask: &Ask<ServerEvent>) -> Patience {
+        let timing = &self.config.timing;
+        let flow = Patience::Flow { window: timing.window, min_bytes: timing.min_bytes_per_window };
+        if !matches!(ask, Ask::Read(_)) {
+            return flow;
+        }
+        match &self.state {
+            State::Closing(_) => Patience::Fixed { what: What::Linger, limit: timing.linger },
+            State::Ready { .. } if self.skip > 0 => flow,
+            State::Ready { .. } if self.link.inbox.is_empty() => {
+                Patience::Fixed { what: What::Idle, limit: timing.idle }
+            }
+            State::Ready { .. } => Patience::Fixed { what: What::Line, limit: timing.line },
+            State::Listing(_) | State::Download(_) | State::Upload(_) | State::Releasing(_) => flow,
+        }
+    }
+
+    fn appointment(&self) -> Option<Duration> {
+        // Once closing, the linger and the flow bound what is left.
+        self.phase().and(self.drain)
+    }
+
+    fn expired(&mut self, reason: Expiry) {
+        match reason {
+            // Whatever could not be written will not be: the peer takes nothing.
+            Expiry::Peer if !self.link.outbox.is_empty() => self.happen(Input::Broken),
+            Expiry::Peer => self.happen(Input::Expired),
+            Expiry::Appointment => self.happen(Input::GraceOver),
+        }
+    }
+
+    fn read_size(&self) -> usize {
+        let ahead = Limits::MAX_PIPELINED_BYTES;
+        let payload = match &self.state {
+            State::Upload(upload) => upload.left(),
+            State::Ready { .. } => self.skip,
+            State::Closing(_) => self.config.limits.chunk as u64,
+            State::Listing(_) | State::Download(_) | State::Releasing(_) => 0,
+        };
+        let payload = usize::try_from(payload).unwrap_or(usize::MAX);
+        payload.min(self.config.limits.chunk).saturating_add(ahead)
+    }
+
+    fn looked(&mut self) {
+        self.look.looked();
+    }
+
+    fn sent_held(&mut self, count: usize) {
+        if let State::Download(download) = &mut self.state {
+            download.sent_held(count);
+        }
+    }
+
+    fn passed_through(&mut self, count: u64, checksum: Checksum) {
+        if let State::Upload(upload) = &mut self.state {
+            upload.passed_through(count, checksum);
+        }
+    }
+
+    fn broken(&mut self, _: Direction) {
+        self.link.outbox.clear();
+        self.happen(Input::Broken);
+    }
+
+    fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>) {
+        if effect == Effect::Discard {
+            self.open = false;
+            let state = core::mem::replace(&mut self.state, State::Ready { discarding: true });
+            if let State::Releasing(verdict) = state {
+                self.conclude(verdict);
+            }
+            return;
+        }
+        match &self.state {
+            State::Listing(_) => self.listing_outcome(outcome),
+            State::Download(_) => self.download_outcome(outcome),
+            State::Upload(_) => self.upload_outcome(&effect, outcome),
+            State::Ready { .. } | State::Releasing(_) | State::Closing(_) => {}
+        }
+    }
+
+    fn file_failed(&mut self, error: StoreError) {
+        if let State::Download(_) = self.state {
+            // Bytes were promised that cannot come: only the end of the connection says so.
+            self.link.outbox.clear();
+            self.end(Verdict::Vanish);
+        } else {
+            self.skip_rest_of_data();
+            self.refuse_for(error);
+        }
+    }
+
+    fn half_closed(&mut self) {
+        if let State::Closing(closing) = &mut self.state {
+            closing.half_closed();
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A download: payload comes in, is checked, and only then takes its name.
+
+use super::requests::Reply;
+use super::{Client, ClientEvent, Failure, File, Request};
+use crate::checksum::Checksum;
+use crate::effect::{Done, Effect, RequestId};
+use crate::error::StoreError;
+use crate::machine::Ask;
+use crate::message::{Sending, Summary};
+use crate::payload::Intake;
+
+/// A download, from its command to its last effect.
+#[derive(Debug, Default)]
+pub(super) struct Download {
+    sending: Option<Sending>,
+    intake: Intake,
+    step: Step,
+}
+
+#[derive(Debug, Default)]
+enum Step {
+    #[default]
+    AwaitSending,
+    Create,
+    Body,
+    /// The `OK` came and what it says is right.
+    Ended(Summary),
+    Sync(Summary),
+    Publish(Summary),
+    SyncDirectory(Summary),
+}
+
+impl Download {
+    pub(super) fn has_begun(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// Whether the file has its name: it is too late to fail.
+    pub(super) fn is_published(&self) -> bool {
+        matches!(self.step, Step::SyncDirectory(_))
+    }
+
+    /// Whether the final reply came.
+    fn is_answered(&self) -> bool {
+        match self.step {
+            Step::AwaitSending | Step::Create | Step::Body => false,
+            Step::Ended(_) | Step::Sync(_) | Step::Publish(_) | Step::SyncDirectory(_) => true,
+        }
+    }
+}
+
+impl Client {
+    fn front_download(&mut self) -> Option<(RequestId, &mut Download)> {
+        match self.sent.front_mut() {
+            Some(sent) => match &mut sent.reply {
+                Reply::Download(download) => Some((sent.id, download)),
+                Reply::List { .. } | Reply::Upload { .. } | Reply::Help | Reply::Exit => None,
+            },
+            None => None,
+        }
+    }
+
+    /// Payload that is still to come before the next line.
+    pub(super) fn payload_left(&self) -> u64 {
+        match self.sent.front().map(|sent| &sent.reply) {
+            Some(Reply::Download(download)) => download.intake.left(),
+            _ => 0,
+        }
+    }
+
+    /// After `None` the input is at a line, or used up.
+    pub(super) fn advance_download(&mut self) -> Option<Ask<ClientEvent>> {
+        let durable = self.config.durable;
+        let pass_through = self.config.pass_through;
+        let sent = self.sent.front_mut()?;
+        let Reply::Download(download) = &mut sent.reply else {
+            return None;
+        };
+        if sent.failed.is_some() {
+            if download.is_answered() {
+                self.answer(Err(Failure::Cancelled));
+            } else {
+                download.intake.skip(&mut self.link.inbox);
+            }
+            return None;
+        }
+        match &mut download.step {
+            Step::AwaitSending => None,
+            Step::Create => {
+                let Request::Download { path, mode, .. } = &sent.request else {
+                    return None;
+                };
+                Some(Ask::Perform(Effect::Create {
+                    id: sent.id,
+                    path: path.clone(),
+                    mode: *mode,
+                    size: download.sending.map(|sending| sending.length),
+                    modified: download.sending.map(|sending| sending.modified),
+                }))
+            }
+            Step::Body if download.intake.left() == 0 => None,
+            Step::Body if !self.link.inbox.is_empty() => {
+                download.intake.take(&mut self.link.inbox).map(Ask::Perform)
+            }
+            Step::Body => {
+                let (offset, length) = download.intake.bypass().filter(|_| pass_through)?;
+                let now = self.link.outbox.is_empty() && !self.link.inbox.ended;
+                now.then_some(Ask::Receive { offset, length })
+            }
+            Step::Ended(summary) => {
+                let rest = download.intake.flush();
+                if rest.is_none() {
+                    let summary = core::mem::take(summary);
+                    download.step =
+                        if durable { Step::Sync(summary) } else { Step::Publish(summary) };
+                    return self.advance_download();
+                }
+                rest.map(Ask::Perform)
+            }
+            Step::Sync(_) => Some(Ask::Perform(Effect::Sync)),
+            Step::Publish(_) => {
+                Some(Ask::Perform(Effect::Publish { checksum: download.intake.checksum() }))
+            }
+            Step::SyncDirectory(_) => Some(Ask::Perform(Effect::SyncDirectory)),
+        }
+    }
+
+    pub(super) fn download_begins(&mut self, sending: Sending) {
+        let Some(sent) = self.sent.front_mut() else {
+            return;
+        };
+        let failed = sent.failed.is_some();
+        let id = sent.id;
+        let (Reply::Download(download), Request::Download { offset, length, .. }) =
+            (&mut sent.reply, &sent.request)
+        else {
+            return;
+        };
+        let rest = sending.size.checked_sub(*offset);
+        let expected = rest.map(|rest| length.map_or(rest, |length| length.min(rest)));
+        if download.has_begun() || sending.offset != *offset || expected != Some(sending.length) {
+            self.violation("it does not send the range that was asked for");
+            return;
+        }
+        download.sending = Some(sending);
+        if !failed {
+            download.step = Step::Create;
+            self.events.push_back(ClientEvent::Sending { id, sending });
+        }
+    }
+
+    pub(super) fn download_continues(&mut self, length: u64) {
+        let Some((_, download)) = self.front_download() else {
+            return;
+        };
+        let Some(sending) = download.sending else {
+            self.violation("payload comes before SENDING");
+            return;
+        };
+        download.intake.announce(length);
+        if download.intake.announced() > sending.length {
+            self.violation("it sends more than it announced");
+        }
+    }
+
+    pub(super) fn download_ends(&mut self, summary: Summary) {
+        let failed = self.sent.front().is_some_and(|sent| sent.failed.is_some());
+        let Some((_, download)) = self.front_download() else {
+            return;
+        };
+        let received = download.intake.announced();
+        let whole = download.sending.is_some_and(|sending| sending.length == received)
+            && summary.length == Some(received);
+        if !whole {
+            self.violation("it sends less than it announced");
+            return;
+        }
+        match summary.checksum {
+            None => self.violation("the OK of a download lacks its checksum"),
+            Some(_) if failed => self.answer(Ok(summary)),
+            Some(checksum) if checksum != download.intake.checksum() => {
+                self.answer(Err(Failure::Corrupted));
+            }
+            Some(_) => download.step = Step::Ended(summary),
+        }
+    }
+
+    pub(super) fn download_passed_through(&mut self, count: u64, checksum: Checksum) {
+        if let Some((_, download)) = self.front_download() {
+            download.intake.passed(count, checksum);
+            self.download_progress();
+        }
+    }
+
+    fn download_progress(&mut self) {
+        if let Some((id, download)) = self.front_download() {
+            let bytes = download.intake.received();
+            self.events.push_back(ClientEvent::Progress { id, bytes });
+        }
+    }
+
+    pub(super) fn download_outcome(&mut self, outcome: Result<Done, StoreError>) {
+        let durable = self.config.durable;
+        let Some((_, download)) = self.front_download() else {
+            return;
+        };
+        let done = match outcome {
+            Ok(done) => done,
+            Err(error) if download.is_published() => {
+                // The file is there and whole; only a power cut could take it.
+                self.file = File::Closed;
+                self.answer(Err(Failure::Local(error)));
+                return;
+            }
+            Err(error) if download.is_answered() => {
+                self.answer(Err(Failure::Local(error)));
+                return;
+            }
+            Err(error) => {
+                self.discard_file();
+                if let Some(sent) = self.sent.front_mut() {
+                    sent.fail(Failure::Local(error));
+                }
+                return;
+            }
+        };
+        match (core::mem::take(&mut download.step), done) {
+            (Step::Create, _) => {
+                download.step = Step::Body;
+                self.file = File::Open;
+            }
+            (Step::Sync(summary), _) => download.step = Step::Publish(summary),
+            (Step::Publish(summary), _) if durable => download.step = Step::SyncDirectory(summary),
+            (Step::Publish(summary) | Step::SyncDirectory(summary), _) => {
+                self.file = File::Closed;
+                self.answer(Ok(summary));
+            }
+            (step, Done::Written) => {
+                download.step = step;
+                self.download_progress();
+            }
+            (step, _) => download.step = step,
+        }
+    }
+
+    /// A cancelled download writes no more.
+    pub(super) fn discard_download_of(&mut self, id: RequestId) {
+        let failed = self.sent.front().is_some_and(|sent| sent.id == id && sent.failed.is_some());
+        if failed && self.front_download().is_some() {
+            self.discard_file();
+        }
+    }
+}

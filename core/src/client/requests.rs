@@ -1,0 +1,156 @@
+//! Requests become commands, as many at a time as the protocol allows.
+
+use alloc::boxed::Box;
+
+use bytes::BytesMut;
+
+use super::download::Download;
+use super::upload::Upload;
+use super::{Client, Failure, Request, Session};
+use crate::checksum::Checksum;
+use crate::effect::RequestId;
+use crate::limits::Limits;
+use crate::message::{ClientLine, Command};
+
+/// A command without its final reply.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) id: RequestId,
+    pub(super) request: Request,
+    /// The length of the command's line in bytes.
+    line: usize,
+    pub(super) reply: Reply,
+    /// Why the request has failed already, though its reply is still to come.
+    pub(super) failed: Option<Failure>,
+    /// `ABORT` was sent for it.
+    aborted: bool,
+    /// `ABORT` was sent for an earlier one, and may cancel this one too.
+    pub(super) collateral: bool,
+}
+
+/// What is expected before the final reply.
+#[derive(Debug)]
+pub(super) enum Reply {
+    List {
+        entries: u64,
+    },
+    Download(Box<Download>),
+    /// `READY`, unless it came; then the receipt for what `END` has closed.
+    Upload {
+        ready: bool,
+        ended: Option<(u64, Checksum)>,
+    },
+    Help,
+    Exit,
+}
+
+impl Sent {
+    /// Notes why the request fails; the first reason counts.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        let too_late = match &self.reply {
+            // A whole upload is the server's to decide.
+            Reply::Upload { ended, .. } => ended.is_some(),
+            Reply::Download(download) => download.is_published(),
+            Reply::List { .. } | Reply::Help | Reply::Exit => false,
+        };
+        if !too_late {
+            self.failed.get_or_insert(failure);
+        }
+    }
+}
+
+impl Client {
+    /// Sends the next command, or begins the next upload, if that is allowed now.
+    pub(super) fn begin_next(&mut self) -> bool {
+        if self.abort_front() {
+            return true;
+        }
+        let Session::Open(greeting) = &self.session else {
+            return false;
+        };
+        let most = greeting.pipeline.min(self.config.limits.pipeline).max(1);
+        let Some((_, request)) = self.waiting.front() else {
+            return false;
+        };
+        let uploads_only = self.sent.iter().all(|sent| matches!(sent.reply, Reply::Upload { .. }));
+        let may_begin = match request {
+            Request::Upload { .. } => uploads_only,
+            Request::List { .. } | Request::Download { .. } | Request::Help | Request::Exit => true,
+        };
+        let failing = self.sent.iter().any(|sent| sent.failed.is_some());
+        let leaving = self.sent.iter().any(|sent| matches!(sent.reply, Reply::Exit));
+        let full = self.sent.len() as u64 >= most
+            || self.sent.iter().map(|sent| sent.line).sum::<usize>() + Limits::MAX_LINE
+                > Limits::MAX_PIPELINED_BYTES;
+        if !may_begin || full || failing || leaving || self.upload.is_some() || self.deaf {
+            return false;
+        }
+        let Some((id, request)) = self.waiting.pop_front() else {
+            return false;
+        };
+        let (command, reply) = match &request {
+            Request::Upload { path, mode } => {
+                self.upload = Some(Upload::new(id, path.clone(), *mode));
+                return true;
+            }
+            Request::List { path, depth } => {
+                let command = Command::List { path: path.clone(), depth: *depth };
+                (command, Reply::List { entries: 0 })
+            }
+            Request::Download { path, offset, length, .. } => {
+                let (offset, length) = (*offset, *length);
+                let command = Command::Download { path: path.clone(), offset, length };
+                (command, Reply::Download(Box::default()))
+            }
+            Request::Help => (Command::Help, Reply::Help),
+            Request::Exit => (Command::Exit, Reply::Exit),
+        };
+        self.send_command(id, request, command, reply);
+        true
+    }
+
+    pub(super) fn send_command(
+        &mut self,
+        id: RequestId,
+        request: Request,
+        command: Command,
+        reply: Reply,
+    ) {
+        let mut line = BytesMut::new();
+        ClientLine::Command(command).encode(&mut line);
+        self.link.outbox.line(|out| out.extend_from_slice(&line));
+        let sent = Sent {
+            id,
+            request,
+            line: line.len(),
+            reply,
+            failed: None,
+            aborted: false,
+            collateral: false,
+        };
+        self.sent.push_back(sent);
+    }
+
+    /// Aborts the oldest command if it has failed on this side. `ABORT` cancels those behind it too; they are sent again.
+    fn abort_front(&mut self) -> bool {
+        let Some(front) = self.sent.front_mut() else {
+            return false;
+        };
+        let uploading = matches!(front.reply, Reply::Upload { .. });
+        if front.failed.is_none() || front.aborted || uploading || self.deaf {
+            return false;
+        }
+        front.aborted = true;
+        for behind in self.sent.iter_mut().skip(1) {
+            behind.collateral = true;
+        }
+        self.link.outbox.line(|out| ClientLine::Abort.encode(out));
+        true
+    }
+
+    /// Puts back a request that an `ABORT` meant for an earlier one has cancelled.
+    pub(super) fn put_back(&mut self, id: RequestId, request: Request) {
+        let at = self.waiting.partition_point(|(waiting, _)| *waiting < id);
+        self.waiting.insert(at, (id, request));
+    }
+}

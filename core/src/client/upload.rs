@@ -1,0 +1,207 @@
+//! An upload: from the opening of its source to its last byte. Its receipt is awaited among the replies.
+
+use super::requests::Reply;
+use super::{Client, ClientEvent, Failure, File, Request, Session};
+use crate::effect::{Done, Effect, Opened, RequestId};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::machine::Ask;
+use crate::message::{ClientLine, Command, Mode};
+use crate::name::FilePath;
+use crate::output::Wait;
+use crate::payload::Outflow;
+
+/// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
+const EAGER: u64 = 64 << 10;
+
+/// An upload whose source is open or about to be.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) id: RequestId,
+    path: FilePath,
+    mode: Mode,
+    step: Step,
+    size: Option<u64>,
+    outflow: Outflow,
+    /// Whether the socket was looked at since the last chunk.
+    looked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Open,
+    AwaitReady,
+    Body,
+    Finish,
+}
+
+impl Upload {
+    pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
+        let (step, outflow) = (Step::Open, Outflow::new());
+        Self { id, path, mode, step, size: None, outflow, looked: false }
+    }
+
+    /// Whether the server was told of it.
+    pub(super) fn is_announced(&self) -> bool {
+        self.step != Step::Open
+    }
+
+    pub(super) fn into_request(self) -> Request {
+        Request::Upload { path: self.path, mode: self.mode }
+    }
+
+    pub(super) fn looked(&mut self) {
+        self.looked = true;
+    }
+
+    pub(super) fn sent_held(&mut self, count: usize) {
+        self.outflow.sent_held(count);
+    }
+}
+
+impl Client {
+    /// At a chunk boundary: the server may have refused already.
+    pub(super) fn look(&self) -> Option<Ask<ClientEvent>> {
+        let upload = self.upload.as_ref()?;
+        let due = upload.step == Step::Body && !upload.looked && upload.outflow.held() == 0;
+        (due && !self.link.inbox.ended && !self.deaf).then_some(Ask::Read(Wait::Never))
+    }
+
+    pub(super) fn advance_upload(&mut self) -> Option<Ask<ClientEvent>> {
+        let upload = self.upload.as_mut().filter(|_| !self.deaf)?;
+        match upload.step {
+            Step::Open => {
+                Some(Ask::Perform(Effect::Open { id: upload.id, path: upload.path.clone() }))
+            }
+            Step::AwaitReady => None,
+            Step::Body if upload.outflow.held() > 0 => {
+                Some(self.link.send_held(upload.outflow.held()))
+            }
+            Step::Body => {
+                upload.looked = false;
+                let offset = upload.outflow.sent();
+                let left = upload.size.map_or(u64::MAX, |size| size - offset);
+                if left == 0 {
+                    upload.step = Step::Finish;
+                    return self.advance_upload();
+                }
+                let Session::Open(greeting) = &self.session else {
+                    return None;
+                };
+                let most = self.config.limits.outgoing_data(greeting.max_data);
+                let length = usize::try_from(left).unwrap_or(usize::MAX).min(most);
+                Some(Ask::Perform(Effect::Read { offset, length }))
+            }
+            Step::Finish => {
+                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.checksum() }))
+            }
+        }
+    }
+
+    pub(super) fn upload_outcome(&mut self, outcome: Result<Done, StoreError>) {
+        let Some(upload) = &mut self.upload else {
+            return;
+        };
+        match outcome {
+            Ok(Done::Opened(opened)) => self.source_opened(opened),
+            Ok(Done::Read(data)) if data.is_empty() => {
+                if upload.size.is_some() {
+                    let detail = "the file became shorter while it was sent";
+                    self.give_up_upload(Failure::Local(StoreError::new(
+                        StoreErrorKind::Changed,
+                        detail,
+                    )));
+                } else {
+                    upload.step = Step::Finish;
+                }
+            }
+            Ok(Done::Read(data)) => {
+                upload.outflow.send(data, &mut self.link.outbox);
+                self.upload_progress();
+            }
+            Ok(Done::Held { length, checksum }) => {
+                upload.outflow.hold(length, checksum, &mut self.link.outbox);
+                self.upload_progress();
+            }
+            Ok(Done::Finished { checksum }) => {
+                self.file = File::Closed;
+                if let Some(checksum) = upload.outflow.checksum().or(checksum) {
+                    self.end_body(checksum);
+                } else {
+                    let detail = "bytes were held without a checksum, and none is known";
+                    let error = StoreError::new(StoreErrorKind::Io, detail);
+                    self.give_up_upload(Failure::Local(error));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.give_up_upload(Failure::Local(error)),
+        }
+    }
+
+    fn source_opened(&mut self, opened: Opened) {
+        self.file = File::Open;
+        let Some(upload) = &mut self.upload else {
+            return;
+        };
+        upload.size = opened.size;
+        let eager = opened.size.is_some_and(|size| size <= EAGER);
+        upload.step = if eager { Step::Body } else { Step::AwaitReady };
+        let (id, mode, path) = (upload.id, upload.mode, upload.path.clone());
+        let request = Request::Upload { path: path.clone(), mode };
+        let command = Command::Upload { path, size: opened.size, mode, modified: opened.modified };
+        self.send_command(id, request, command, Reply::Upload { ready: false, ended: None });
+    }
+
+    fn upload_progress(&mut self) {
+        let Some(upload) = &self.upload else { return };
+        let (id, bytes) = (upload.id, upload.outflow.sent());
+        self.events.push_back(ClientEvent::Progress { id, bytes });
+    }
+
+    fn end_body(&mut self, checksum: crate::checksum::Checksum) {
+        let Some(upload) = self.upload.take() else {
+            return;
+        };
+        let size = upload.outflow.sent();
+        self.link.outbox.line(|out| {
+            ClientLine::End { checksum: Some(checksum) }.encode(out);
+        });
+        if let Some(Reply::Upload { ended, .. }) = self.sent.back_mut().map(|sent| &mut sent.reply)
+        {
+            *ended = Some((size, checksum));
+        }
+    }
+
+    pub(super) fn upload_is_welcome(&mut self) {
+        if let Some(upload) = &mut self.upload
+            && upload.step == Step::AwaitReady
+        {
+            upload.step = Step::Body;
+        }
+    }
+
+    /// The server's `ERR` came before the body was whole.
+    pub(super) fn upload_is_refused(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            self.discard_file();
+            if upload.step != Step::AwaitReady {
+                self.link.outbox.line(|out| ClientLine::Abort.encode(out));
+            }
+        }
+    }
+
+    /// This side ends the upload before its body is whole.
+    pub(super) fn give_up_upload(&mut self, failure: Failure) {
+        let Some(upload) = self.upload.take() else {
+            return;
+        };
+        self.discard_file();
+        if !upload.is_announced() {
+            self.finish(upload.id, Err(failure));
+            return;
+        }
+        if let Some(sent) = self.sent.back_mut() {
+            sent.fail(failure);
+        }
+        self.link.outbox.line(|out| ClientLine::Abort.encode(out));
+    }
+}

@@ -1,0 +1,367 @@
+//! What both machines are made of: the trait that transports drive, and the plumbing beneath it.
+
+use core::time::Duration;
+
+use crate::checksum::Checksum;
+use crate::effect::{Done, Effect};
+use crate::error::{Misuse, StoreError};
+use crate::output::{Output, Wait};
+use crate::timer::{Patience, Timer};
+use crate::wire::inbox::Inbox;
+use crate::wire::outbox::Outbox;
+
+/// One side of a connection: [`Server`](crate::Server) or [`Client`](crate::Client).
+///
+/// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it reports, `poll` gives the same output:
+/// an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`], [`Output::Receive`] and [`Output::SendHeld`] wait for the peer; they end early
+/// when the [`deadline`](Self::deadline) has come, and the next `poll` decides what follows.
+///
+/// A [`Misuse`] means that a report did not fit what was asked for. The machine is unchanged by it.
+pub trait Machine {
+    /// What this side tells its application.
+    type Event;
+
+    /// What to do next. `now` is the time since any fixed moment, and never goes back.
+    fn poll(&mut self, now: Duration) -> Output<'_, Self::Event>;
+
+    /// When to poll again though nothing could be reported, on the clock of [`poll`](Self::poll).
+    fn deadline(&self) -> Option<Duration>;
+
+    /// Where to read into; never empty while [`Output::Read`] stands, and then with no more than is useful.
+    fn read_space(&mut self) -> &mut [u8];
+
+    /// `count` bytes were read into the front of [`read_space`](Self::read_space); 0 says that the peer will send no more.
+    fn received(&mut self, count: usize) -> Result<(), Misuse>;
+
+    /// There was nothing to read.
+    fn would_block(&mut self) -> Result<(), Misuse>;
+
+    /// The first `count` bytes of the segments, or of what was held, were written.
+    fn sent(&mut self, count: usize) -> Result<(), Misuse>;
+
+    /// `count` bytes (at least 1) with this checksum went from the socket to the staged file.
+    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse>;
+
+    /// The socket cannot be read any more.
+    fn read_failed(&mut self) -> Result<(), Misuse>;
+
+    /// The socket cannot be written any more.
+    fn write_failed(&mut self) -> Result<(), Misuse>;
+
+    /// What came of the effect.
+    fn performed(&mut self, outcome: Result<Done, StoreError>) -> Result<(), Misuse>;
+
+    /// The event was seen.
+    fn acknowledge(&mut self) -> Result<(), Misuse>;
+
+    /// The sending half is closed.
+    fn write_closed(&mut self) -> Result<(), Misuse>;
+}
+
+/// What stands between a poll and its answer.
+#[derive(Debug)]
+pub enum Ask<E> {
+    Nothing,
+    Read(Wait),
+    Write,
+    Receive { offset: u64, length: u64 },
+    SendHeld { length: usize },
+    Perform(Effect),
+    Event(E),
+    CloseWrite,
+    Closed,
+}
+
+impl<E> Ask<E> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Nothing => "poll",
+            Self::Read(_) => "read",
+            Self::Write => "write",
+            Self::Receive { .. } => "receive",
+            Self::SendHeld { .. } => "send-held",
+            Self::Perform(effect) => effect.name(),
+            Self::Event(_) => "event",
+            Self::CloseWrite => "close-write",
+            Self::Closed => "nothing: it is closed",
+        }
+    }
+
+    /// Whether the peer decides how long it takes.
+    fn waits_for_peer(&self) -> bool {
+        match self {
+            Self::Read(Wait::UntilDeadline)
+            | Self::Write
+            | Self::Receive { .. }
+            | Self::SendHeld { .. } => true,
+            Self::Nothing
+            | Self::Read(Wait::Never)
+            | Self::Perform(_)
+            | Self::Event(_)
+            | Self::CloseWrite
+            | Self::Closed => false,
+        }
+    }
+}
+
+/// The socket as a machine sees it.
+#[derive(Debug)]
+pub struct Link<E> {
+    pub(crate) ask: Ask<E>,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Outbox,
+    pub(crate) timer: Timer,
+}
+
+impl<E> Link<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            ask: Ask::Nothing,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            timer: Timer::new(),
+        }
+    }
+
+    /// Reads, after what waits to go out is out: the peer may need it before it sends more.
+    pub(crate) fn read(&self) -> Ask<E> {
+        if self.outbox.is_empty() { Ask::Read(Wait::UntilDeadline) } else { Ask::Write }
+    }
+
+    /// Sends held bytes, after what announces them is out.
+    pub(crate) fn send_held(&self, length: usize) -> Ask<E> {
+        if self.outbox.is_empty() { Ask::SendHeld { length } } else { Ask::Write }
+    }
+
+    fn misuse(&self, told: &'static str) -> Misuse {
+        Misuse { told, waiting_for: self.ask.name() }
+    }
+}
+
+/// What tells a server from a client. Public only for the blanket [`Machine`]; the module is not.
+pub trait Side {
+    type Event;
+
+    fn link(&self) -> &Link<Self::Event>;
+
+    fn link_mut(&mut self) -> &mut Link<Self::Event>;
+
+    /// Goes on until something is needed; never [`Ask::Nothing`].
+    fn advance(&mut self) -> Ask<Self::Event>;
+
+    /// How long to wait for the peer with `ask`.
+    fn patience(&self, ask: &Ask<Self::Event>) -> Patience;
+
+    /// A moment that ends a wait whatever the peer does.
+    fn appointment(&self) -> Option<Duration>;
+
+    /// The appointment has come, or the peer's time is up.
+    fn expired(&mut self, reason: Expiry);
+
+    /// How many bytes the read buffer should hold now.
+    fn read_size(&self) -> usize;
+
+    /// Nothing was there to read, or something was.
+    fn looked(&mut self);
+
+    /// Held bytes went out.
+    fn sent_held(&mut self, count: usize);
+
+    /// Payload went straight to the file.
+    fn passed_through(&mut self, count: u64, checksum: Checksum);
+
+    /// The socket is broken in one direction.
+    fn broken(&mut self, direction: Direction);
+
+    /// The effect's outcome, which fits it.
+    fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>);
+
+    /// The file failed while its held bytes were going out or the socket's bytes were coming in.
+    fn file_failed(&mut self, error: StoreError);
+
+    /// The sending half is closed.
+    fn half_closed(&mut self);
+}
+
+/// Why a wait is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    Peer,
+    Appointment,
+}
+
+/// A direction of the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Read,
+    Write,
+}
+
+impl<S: Side> Machine for S {
+    type Event = S::Event;
+
+    fn poll(&mut self, now: Duration) -> Output<'_, S::Event> {
+        self.link_mut().timer.tick(now);
+        if self.link().ask.waits_for_peer() {
+            if self.link_mut().timer.expired() {
+                self.link_mut().ask = Ask::Nothing;
+                self.expired(Expiry::Peer);
+            } else if self.appointment().is_some_and(|at| at <= now) {
+                self.link_mut().ask = Ask::Nothing;
+                self.expired(Expiry::Appointment);
+            }
+        }
+        if matches!(self.link().ask, Ask::Nothing) {
+            let ask = self.advance();
+            let (waiting, patience) = (ask.waits_for_peer(), self.patience(&ask));
+            let link = self.link_mut();
+            link.timer.wait(waiting, patience);
+            link.ask = ask;
+        }
+        let link = self.link();
+        match &link.ask {
+            // `advance` never answers with it; writing what waits is harmless.
+            Ask::Nothing | Ask::Write => Output::Write(link.outbox.segments()),
+            Ask::Read(wait) => Output::Read(*wait),
+            Ask::Receive { offset, length } => Output::Receive { offset: *offset, length: *length },
+            Ask::SendHeld { length } => Output::SendHeld { length: *length },
+            Ask::Perform(effect) => Output::Perform(effect),
+            Ask::Event(event) => Output::Event(event),
+            Ask::CloseWrite => Output::CloseWrite,
+            Ask::Closed => Output::Closed,
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        if !self.link().ask.waits_for_peer() {
+            return None;
+        }
+        let timer = self.link().timer.deadline();
+        let appointment = self.appointment();
+        timer.into_iter().chain(appointment).min()
+    }
+
+    fn read_space(&mut self) -> &mut [u8] {
+        let size = self.read_size();
+        self.link_mut().inbox.space(size)
+    }
+
+    fn received(&mut self, count: usize) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Read(_) => {}
+            Ask::Receive { .. } if count == 0 => {}
+            _ => return Err(link.misuse("received")),
+        }
+        link.ask = Ask::Nothing;
+        if count == 0 {
+            link.inbox.ended = true;
+        } else {
+            link.inbox.add(count);
+            link.timer.flowed(count as u64);
+        }
+        self.looked();
+        Ok(())
+    }
+
+    fn would_block(&mut self) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Read(Wait::Never) => link.ask = Ask::Nothing,
+            _ => return Err(link.misuse("would_block")),
+        }
+        self.looked();
+        Ok(())
+    }
+
+    fn sent(&mut self, count: usize) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Write if count <= link.outbox.len() => {
+                link.outbox.sent(count);
+                link.ask = Ask::Nothing;
+                link.timer.flowed(count as u64);
+            }
+            Ask::SendHeld { length } if count <= length => {
+                link.ask = Ask::Nothing;
+                link.timer.flowed(count as u64);
+                self.sent_held(count);
+            }
+            _ => return Err(link.misuse("sent")),
+        }
+        Ok(())
+    }
+
+    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Receive { length, .. } if (1..=length).contains(&count) => {
+                link.ask = Ask::Nothing;
+                link.timer.flowed(count);
+                self.passed_through(count, checksum);
+                Ok(())
+            }
+            _ => Err(link.misuse("passed")),
+        }
+    }
+
+    fn read_failed(&mut self) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Read(_) | Ask::Receive { .. } => link.ask = Ask::Nothing,
+            _ => return Err(link.misuse("read_failed")),
+        }
+        self.broken(Direction::Read);
+        Ok(())
+    }
+
+    fn write_failed(&mut self) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Write | Ask::SendHeld { .. } => link.ask = Ask::Nothing,
+            _ => return Err(link.misuse("write_failed")),
+        }
+        self.broken(Direction::Write);
+        Ok(())
+    }
+
+    fn performed(&mut self, outcome: Result<Done, StoreError>) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match (&link.ask, outcome) {
+            (Ask::Perform(effect), Ok(done)) if !effect.is_answered_by(&done) => {
+                Err(link.misuse(done.name()))
+            }
+            (Ask::Perform(_), outcome) => {
+                if let Ask::Perform(effect) = core::mem::replace(&mut link.ask, Ask::Nothing) {
+                    self.outcome(effect, outcome);
+                }
+                Ok(())
+            }
+            (Ask::SendHeld { .. } | Ask::Receive { .. }, Err(error)) => {
+                link.ask = Ask::Nothing;
+                self.file_failed(error);
+                Ok(())
+            }
+            _ => Err(link.misuse("performed")),
+        }
+    }
+
+    fn acknowledge(&mut self) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::Event(_) => link.ask = Ask::Nothing,
+            _ => return Err(link.misuse("acknowledge")),
+        }
+        Ok(())
+    }
+
+    fn write_closed(&mut self) -> Result<(), Misuse> {
+        let link = self.link_mut();
+        match link.ask {
+            Ask::CloseWrite => link.ask = Ask::Nothing,
+            _ => return Err(link.misuse("write_closed")),
+        }
+        self.half_closed();
+        Ok(())
+    }
+}

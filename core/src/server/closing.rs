@@ -1,0 +1,67 @@
+//! The end of a session: the last reply must not be lost to a reset.
+
+use super::Server;
+use super::{ServerEvent, State};
+use crate::error::StoreErrorKind;
+use crate::machine::Ask;
+use crate::output::Wait;
+
+/// How far the closing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// What waits to go out goes out.
+    Flushing,
+    /// The peer closes its side; until then what it sends is dropped, so that no reset overtakes the last reply (RFC 9112, section 9.6).
+    Lingering {
+        /// Bytes dropped so far.
+        dropped: u64,
+    },
+    /// There is nothing more to do.
+    Over,
+}
+
+impl Closing {
+    pub(super) fn half_closed(&mut self) {
+        if *self == Self::Flushing {
+            *self = Self::Lingering { dropped: 0 };
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn advance_closing(&mut self) -> Option<Ask<ServerEvent>> {
+        let State::Closing(closing) = &mut self.state else {
+            return None;
+        };
+        match closing {
+            Closing::Flushing if !self.link.outbox.is_empty() => Some(Ask::Write),
+            Closing::Flushing => Some(Ask::CloseWrite),
+            Closing::Lingering { dropped } => {
+                let fresh = self.link.inbox.len();
+                self.link.inbox.consume(fresh);
+                *dropped = dropped.saturating_add(fresh as u64);
+                if self.link.inbox.ended || *dropped > self.config.limits.max_linger {
+                    *closing = Closing::Over;
+                }
+                (*closing != Closing::Over).then_some(Ask::Read(Wait::UntilDeadline))
+            }
+            Closing::Over => Some(Ask::Closed),
+        }
+    }
+}
+
+/// What a peer is told when the store fails: no more than it could find out.
+pub(super) fn words_for(kind: StoreErrorKind) -> &'static str {
+    match kind {
+        StoreErrorKind::NotFound => "there is nothing of this name; LIST shows what is there",
+        StoreErrorKind::Exists => "the name is taken",
+        StoreErrorKind::IsDirectory => "the name is a directory's",
+        StoreErrorKind::NotAFile => "the name is not a regular file's",
+        StoreErrorKind::Denied => "the server may not do this",
+        StoreErrorKind::BadName => "the server's storage does not take this name",
+        StoreErrorKind::TooLarge => "the file is larger than the server takes",
+        StoreErrorKind::NoSpace => "the server's storage is full",
+        StoreErrorKind::Changed => "the file changed while it was sent; fetch it again",
+        StoreErrorKind::Io => "the server's storage failed; nothing was published",
+    }
+}

@@ -1,0 +1,158 @@
+//! Between commands: lines are read, and commands are begun or refused.
+
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
+
+use super::download::Download;
+use super::listing::Listing;
+use super::look_ahead::classify;
+use super::table::{self, Action, Input};
+use super::upload::Upload;
+use super::{Server, ServerEvent, State, Verdict};
+use crate::error::ErrorCode;
+use crate::machine::Ask;
+use crate::message::{ClientLine, Command, LineError, Refusal, ServerLine, Summary};
+
+const HELP: &[&str] = &[
+    "LIST [path] [depth=N|all] - what is there",
+    "DOWNLOAD path [offset=N] [length=N] - fetch a file",
+    "UPLOAD path [size=N] [mode=replace|create] [modified=T] - store a file: DATA n and n bytes, any number of times, then END [crc64nvme=C], or ABORT",
+    "HELP - these lines",
+    "EXIT - goodbye",
+    "Put a path that has spaces or = in double quotes",
+];
+
+impl Server {
+    pub(super) fn advance_ready(&mut self) -> Option<Ask<ServerEvent>> {
+        if self.drain.is_some() {
+            self.happen(Input::Drain);
+            return None;
+        }
+        if self.skip > 0 {
+            return self.advance_skipping();
+        }
+        let cancelled = self.look.cancels();
+        if let Some(parsed) = self.next_line() {
+            self.link.timer.restart();
+            self.decide_line(parsed, cancelled);
+            return None;
+        }
+        if self.link.inbox.ended {
+            if self.link.inbox.is_empty() {
+                self.happen(Input::HangUp);
+            } else {
+                self.fault("the connection ended inside a line");
+            }
+            return None;
+        }
+        if self.link.inbox.is_empty() && self.link.outbox.is_empty() {
+            self.link.inbox.release();
+            self.link.outbox.release();
+        }
+        Some(self.link.read())
+    }
+
+    /// The next line, used up; `None` if it is not whole yet.
+    pub(super) fn next_line(&mut self) -> Option<Result<ClientLine, LineError>> {
+        let (parsed, end) = match self.link.inbox.line() {
+            Ok(line) => line.map(|line| (ClientLine::parse(line.text), line.end))?,
+            Err(fault) => {
+                return Some(Err(LineError::new(ErrorCode::Protocol, fault.to_string())));
+            }
+        };
+        self.consume(end);
+        Some(parsed)
+    }
+
+    fn decide_line(&mut self, parsed: Result<ClientLine, LineError>, cancelled: bool) {
+        let Some(phase) = self.phase() else { return };
+        let action = table::decide(phase, classify(&parsed));
+        if matches!(action, Action::Run | Action::Refuse) {
+            self.commands += 1;
+        }
+        match (action, parsed) {
+            (Action::Run, Ok(ClientLine::Command(command))) => {
+                self.current = Some(command.clone());
+                if cancelled {
+                    self.refuse(ErrorCode::Aborted, "cancelled");
+                } else {
+                    self.run(command);
+                }
+            }
+            (Action::Refuse, Err(_)) if cancelled => self.refuse(ErrorCode::Aborted, "cancelled"),
+            (Action::Refuse, Err(error)) => {
+                let reply = Err(Refusal::new(error.code, error.text));
+                self.end(Verdict::Reply { reply, cause: None });
+            }
+            (Action::Skip, Ok(ClientLine::Data(length))) => {
+                if length > self.config.limits.max_data {
+                    self.fault(super::upload::OVERSIZED_DATA);
+                } else {
+                    self.skip = length;
+                }
+            }
+            (Action::Fault, Err(error)) => {
+                self.end(Verdict::CutOff(Refusal::new(error.code, error.text)));
+            }
+            (Action::Fault, Ok(_)) => self.fault("DATA and END belong to an UPLOAD"),
+            _ => {}
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.link.inbox.consume(count);
+        self.look.consumed(count);
+    }
+
+    fn advance_skipping(&mut self) -> Option<Ask<ServerEvent>> {
+        let here = self.skip.min(self.link.inbox.len() as u64);
+        if here == 0 {
+            if self.link.inbox.ended {
+                // What is missing is a refused body's: nobody waits for an answer.
+                self.skip = 0;
+                self.happen(Input::HangUp);
+                return None;
+            }
+            return Some(self.link.read());
+        }
+        self.skip -= here;
+        self.discarded = self.discarded.saturating_add(here);
+        self.consume(usize::try_from(here).unwrap_or(usize::MAX));
+        if self.discarded > self.config.limits.max_discard {
+            self.fault("too much was sent after a refusal");
+        }
+        None
+    }
+
+    fn run(&mut self, command: Command) {
+        match command {
+            Command::List { path, depth } => {
+                self.state = State::Listing(Listing::new(path, depth));
+            }
+            Command::Download { path, offset, length } => {
+                self.state = State::Download(Download::new(path, offset, length));
+            }
+            Command::Upload { path, size, mode, modified } => {
+                let limit = self.config.limits.max_file_size;
+                if size.zip(limit).is_some_and(|(size, limit)| size > limit) {
+                    self.refuse(ErrorCode::TooLarge, super::upload::TOO_LARGE);
+                } else {
+                    self.state = State::Upload(Upload::new(path, size, mode, modified));
+                }
+            }
+            Command::Help => {
+                for text in HELP {
+                    self.line(&ServerLine::Info(String::from(*text)));
+                }
+                self.succeed(Summary::default());
+            }
+            Command::Exit => {
+                self.succeed(Summary { text: Some(Cow::Borrowed("bye")), ..Summary::default() });
+            }
+        }
+    }
+
+    pub(super) fn succeed(&mut self, summary: Summary) {
+        self.end(Verdict::Reply { reply: Ok(summary), cause: None });
+    }
+}

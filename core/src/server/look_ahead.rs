@@ -1,0 +1,82 @@
+//! An `ABORT` is noticed before its turn: while a reply is under way, what has come in is looked through.
+
+use super::table::{self, Action, Input, Phase};
+use super::{Server, ServerEvent};
+use crate::error::ErrorCode;
+use crate::limits::Limits;
+use crate::machine::Ask;
+use crate::message::{ClientLine, LineError};
+use crate::output::Wait;
+
+/// How far the input was looked through, in bytes from its front.
+#[derive(Debug, Default)]
+pub(super) struct LookAhead {
+    /// Lines before this were looked at.
+    seen: usize,
+    /// Commands that begin before this are cancelled.
+    cancelled: usize,
+    /// Whether the socket was looked at since the last chunk.
+    fresh: bool,
+}
+
+impl LookAhead {
+    /// The first `count` bytes of the input are used up.
+    pub(super) fn consumed(&mut self, count: usize) {
+        self.seen = self.seen.saturating_sub(count);
+        self.cancelled = self.cancelled.saturating_sub(count);
+    }
+
+    /// Whether the command at the front of the input, or the one under way, is cancelled.
+    pub(super) fn cancels(&self) -> bool {
+        self.cancelled > 0
+    }
+
+    /// The socket was looked at.
+    pub(super) fn looked(&mut self) {
+        self.fresh = true;
+    }
+
+    /// Another chunk went out: look again before the next.
+    pub(super) fn stale(&mut self) {
+        self.fresh = false;
+    }
+
+    /// The reply is over.
+    pub(super) fn done(&mut self) {
+        self.fresh = false;
+    }
+}
+
+/// What kind of input a line is.
+pub(super) fn classify(parsed: &Result<ClientLine, LineError>) -> Input {
+    match parsed {
+        Ok(ClientLine::Command(_)) => Input::Command,
+        Ok(ClientLine::Data(_)) => Input::Data,
+        Ok(ClientLine::End { .. }) => Input::End,
+        Ok(ClientLine::Abort) => Input::Abort,
+        Err(LineError { code: ErrorCode::Protocol, .. }) => Input::Malformed,
+        Err(_) => Input::BadCommand,
+    }
+}
+
+impl Server {
+    /// Looks at what has come in, at a chunk boundary: once at the socket, then at the lines. `Some` is what to ask for first; after `None` the reply goes on unless it
+    /// [is cancelled](LookAhead::cancels).
+    pub(super) fn look(&mut self) -> Option<Ask<ServerEvent>> {
+        let room = self.link.inbox.len() < Limits::MAX_PIPELINED_BYTES;
+        if !self.look.fresh && room && !self.link.inbox.ended {
+            return Some(Ask::Read(Wait::Never));
+        }
+        while let Ok(Some(line)) = self.link.inbox.line_at(self.look.seen) {
+            let input = classify(&ClientLine::parse(line.text));
+            let end = self.look.seen + line.end;
+            match table::decide(Phase::Busy, input) {
+                Action::CancelAll => self.look.cancelled = end,
+                Action::Later => {}
+                _ => break,
+            }
+            self.look.seen = end;
+        }
+        None
+    }
+}

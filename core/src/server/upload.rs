@@ -1,0 +1,230 @@
+//! `UPLOAD`: the body comes in, is checked, made durable and published, and only then is there an `OK`.
+
+use super::look_ahead::classify;
+use super::table::{self, Action, Input, Phase};
+use super::{Server, ServerEvent, State, Verdict};
+use crate::checksum::Checksum;
+use crate::effect::{Done, Effect};
+use crate::error::{ErrorCode, StoreError};
+use crate::machine::Ask;
+use crate::message::{ClientLine, LineError, Mode, Refusal, ServerLine, Summary};
+use crate::name::FilePath;
+use crate::payload::Intake;
+use crate::time::Timestamp;
+
+pub(super) const OVERSIZED_DATA: &str = "a DATA is larger than max-data";
+pub(super) const TOO_LARGE: &str = "the file is larger than the server takes";
+
+/// An upload under way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    path: FilePath,
+    size: Option<u64>,
+    mode: Mode,
+    modified: Option<Timestamp>,
+    intake: Intake,
+    step: Step,
+}
+
+/// How far an upload is: each step comes only after the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Create,
+    Body,
+    /// `END` came, with this checksum.
+    Ended(Option<Checksum>),
+    Sync,
+    Publish,
+    SyncDirectory,
+}
+
+impl Upload {
+    pub(super) fn new(
+        path: FilePath,
+        size: Option<u64>,
+        mode: Mode,
+        modified: Option<Timestamp>,
+    ) -> Self {
+        Self { path, size, mode, modified, intake: Intake::default(), step: Step::Create }
+    }
+
+    /// Payload of the current `DATA` that is still to come in.
+    pub(super) fn left(&self) -> u64 {
+        self.intake.left()
+    }
+
+    pub(super) fn passed_through(&mut self, count: u64, checksum: Checksum) {
+        self.intake.passed(count, checksum);
+    }
+}
+
+impl Server {
+    pub(super) fn advance_upload(&mut self) -> Option<Ask<ServerEvent>> {
+        let id = self.id();
+        let grace_is_over = self.drain_is_over();
+        let State::Upload(upload) = &mut self.state else {
+            return None;
+        };
+        match upload.step {
+            Step::Create => Some(Ask::Perform(Effect::Create {
+                id,
+                path: upload.path.clone(),
+                mode: upload.mode,
+                size: upload.size,
+                modified: upload.modified,
+            })),
+            Step::Body if grace_is_over => {
+                self.happen(Input::GraceOver);
+                None
+            }
+            Step::Body if upload.intake.left() > 0 => self.advance_payload(),
+            Step::Body => self.advance_between_chunks(),
+            Step::Ended(claimed) => {
+                let rest = upload.intake.flush();
+                if rest.is_none() {
+                    self.check(claimed);
+                }
+                rest.map(Ask::Perform)
+            }
+            Step::Sync => Some(Ask::Perform(Effect::Sync)),
+            Step::Publish => {
+                Some(Ask::Perform(Effect::Publish { checksum: upload.intake.checksum() }))
+            }
+            Step::SyncDirectory => Some(Ask::Perform(Effect::SyncDirectory)),
+        }
+    }
+
+    fn advance_payload(&mut self) -> Option<Ask<ServerEvent>> {
+        let State::Upload(upload) = &mut self.state else {
+            return None;
+        };
+        if !self.link.inbox.is_empty() {
+            return upload.intake.take(&mut self.link.inbox).map(Ask::Perform);
+        }
+        if self.link.inbox.ended {
+            self.happen(Input::HangUp);
+            return None;
+        }
+        let bypass = upload.intake.bypass().filter(|_| self.config.pass_through);
+        match bypass {
+            Some((offset, length)) if self.link.outbox.is_empty() => {
+                Some(Ask::Receive { offset, length })
+            }
+            _ => Some(self.link.read()),
+        }
+    }
+
+    fn advance_between_chunks(&mut self) -> Option<Ask<ServerEvent>> {
+        match self.next_line() {
+            Some(parsed) => self.decide_body_line(parsed),
+            None if self.link.inbox.ended => self.happen(Input::HangUp),
+            None => return Some(self.link.read()),
+        }
+        None
+    }
+
+    fn decide_body_line(&mut self, parsed: Result<ClientLine, LineError>) {
+        match (table::decide(Phase::Body, classify(&parsed)), parsed) {
+            (Action::Take, Ok(ClientLine::Data(length))) => self.take_data(length),
+            (Action::Finish, Ok(ClientLine::End { checksum })) => {
+                if let State::Upload(upload) = &mut self.state {
+                    upload.step = Step::Ended(checksum);
+                }
+            }
+            (Action::GiveUp, Ok(_)) => self.refuse(ErrorCode::Aborted, "the upload was given up"),
+            (_, Err(LineError { code: ErrorCode::Protocol, text })) => {
+                self.end(Verdict::CutOff(Refusal::new(ErrorCode::Protocol, text)));
+            }
+            _ => self.fault("the body of an upload is DATA, END or ABORT"),
+        }
+    }
+
+    fn take_data(&mut self, length: u64) {
+        let State::Upload(upload) = &mut self.state else {
+            return;
+        };
+        if length > self.config.limits.max_data {
+            self.fault(OVERSIZED_DATA);
+            return;
+        }
+        upload.intake.announce(length);
+        let announced = upload.intake.announced();
+        if upload.size.is_some_and(|size| announced > size) {
+            self.skip_rest_of_data();
+            self.refuse(ErrorCode::SizeMismatch, "more bytes than size= announced");
+        } else if self.config.limits.max_file_size.is_some_and(|limit| announced > limit) {
+            self.skip_rest_of_data();
+            self.refuse(ErrorCode::TooLarge, TOO_LARGE);
+        }
+    }
+
+    /// The body is refused; what its current `DATA` still brings is no command.
+    pub(super) fn skip_rest_of_data(&mut self) {
+        if let State::Upload(upload) = &self.state {
+            self.skip = upload.left();
+        }
+    }
+
+    /// All bytes are in: are they those that were meant?
+    fn check(&mut self, claimed: Option<Checksum>) {
+        let durable = self.config.durable;
+        let State::Upload(upload) = &mut self.state else {
+            return;
+        };
+        if upload.size.is_some_and(|size| size != upload.intake.announced()) {
+            self.refuse(ErrorCode::SizeMismatch, "fewer bytes than size= announced");
+        } else if claimed.is_some_and(|claimed| claimed != upload.intake.checksum()) {
+            self.refuse(
+                ErrorCode::ChecksumMismatch,
+                "the bytes that arrived have another checksum",
+            );
+        } else {
+            upload.step = if durable { Step::Sync } else { Step::Publish };
+        }
+    }
+
+    pub(super) fn upload_outcome(&mut self, effect: &Effect, outcome: Result<Done, StoreError>) {
+        let durable = self.config.durable;
+        let State::Upload(upload) = &mut self.state else {
+            return;
+        };
+        if let Err(error) = outcome {
+            if *effect == Effect::SyncDirectory {
+                let text = "the file is published, but may not survive a power cut";
+                let reply = Err(Refusal::new(ErrorCode::OutcomeUnknown, text));
+                self.end(Verdict::Reply { reply, cause: Some(error) });
+            } else {
+                self.skip_rest_of_data();
+                self.refuse_for(error);
+            }
+            return;
+        }
+        match upload.step {
+            Step::Create => {
+                upload.step = Step::Body;
+                self.open = true;
+                self.line(&ServerLine::Ready);
+            }
+            Step::Body | Step::Ended(_) => {}
+            Step::Sync => upload.step = Step::Publish,
+            Step::Publish if durable => upload.step = Step::SyncDirectory,
+            Step::Publish => self.receipt(),
+            Step::SyncDirectory => {
+                self.open = false;
+                self.receipt();
+            }
+        }
+    }
+
+    fn receipt(&mut self) {
+        let State::Upload(upload) = &self.state else {
+            return;
+        };
+        let summary = Summary {
+            size: Some(upload.intake.received()),
+            checksum: Some(upload.intake.checksum()),
+            ..Summary::default()
+        };
+        self.succeed(summary);
+    }
+}

@@ -1,0 +1,154 @@
+//! What has come in and is not yet used up.
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+use thiserror::Error;
+
+use crate::limits::Limits;
+
+/// Why the bytes at hand can never become a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum LineFault {
+    #[error("a line has at most 4096 bytes")]
+    TooLong,
+    #[error("a line has no control characters")]
+    Control,
+    #[error("a line is UTF-8")]
+    NotUtf8,
+}
+
+/// A whole line, seen in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    /// The line without its ending.
+    pub(crate) text: &'a str,
+    /// Where the next line begins, in bytes from where this one does.
+    pub(crate) end: usize,
+}
+
+/// A read buffer that is cut into lines and payload.
+///
+/// `buffer[..filled]` is what came in; the rest is zeroed room for more. Every byte of a line is looked at once: `scanned` remembers how far an unfinished line was
+/// searched.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    buffer: BytesMut,
+    filled: usize,
+    scanned: usize,
+    /// The peer will send no more.
+    pub(crate) ended: bool,
+}
+
+impl Inbox {
+    /// Room for `wanted` bytes in all, filled ones included; at least one byte.
+    pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
+        let wanted = wanted.max(self.filled + 1);
+        if self.buffer.len() < wanted {
+            // `reserve` would copy the zeroed room too.
+            self.buffer.truncate(self.filled);
+            self.buffer.reserve(wanted - self.filled);
+            self.buffer.resize(wanted, 0);
+        }
+        &mut self.buffer[self.filled..wanted]
+    }
+
+    pub(crate) fn add(&mut self, count: usize) {
+        debug_assert!(
+            self.filled + count <= self.buffer.len(),
+            "more was read than there was room for"
+        );
+        self.filled = (self.filled + count).min(self.buffer.len());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.filled
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Gives the memory back while there is nothing to keep in it.
+    pub(crate) fn release(&mut self) {
+        if self.filled == 0 {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// The first line, if all of it is there.
+    pub(crate) fn line(&mut self) -> Result<Option<Line<'_>>, LineFault> {
+        let from = self.scanned;
+        self.scanned = self.filled;
+        let end = match memchr(b'\n', &self.buffer[from..self.filled]) {
+            Some(at) => from + at + 1,
+            None => {
+                return Self::unfinished(&self.buffer[..self.filled], from).map(|()| None);
+            }
+        };
+        // The next call begins at this line's end again, so that looking twice gives the same.
+        self.scanned = end - 1;
+        Self::finished(&self.buffer[..end]).map(Some)
+    }
+
+    /// The line that begins `from` bytes into what has come in, if all of it is there.
+    pub(crate) fn line_at(&self, from: usize) -> Result<Option<Line<'_>>, LineFault> {
+        let bytes = &self.buffer[from.min(self.filled)..self.filled];
+        match memchr(b'\n', bytes) {
+            Some(at) => Self::finished(&bytes[..=at]).map(Some),
+            None => Self::unfinished(bytes, 0).map(|()| None),
+        }
+    }
+
+    fn finished(line: &[u8]) -> Result<Line<'_>, LineFault> {
+        if line.len() > Limits::MAX_LINE {
+            return Err(LineFault::TooLong);
+        }
+        let text = &line[..line.len() - 1];
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if has_control(text) {
+            return Err(LineFault::Control);
+        }
+        let text = core::str::from_utf8(text).map_err(|_| LineFault::NotUtf8)?;
+        // U+0080 to U+009F are control characters of two bytes.
+        if text.as_bytes().contains(&0xc2) && text.chars().any(char::is_control) {
+            return Err(LineFault::Control);
+        }
+        Ok(Line { text, end: line.len() })
+    }
+
+    /// Refuses what no ending can make good; `bytes[..from]` was looked at before.
+    fn unfinished(bytes: &[u8], from: usize) -> Result<(), LineFault> {
+        if bytes.len() >= Limits::MAX_LINE {
+            return Err(LineFault::TooLong);
+        }
+        // A CR at the very end may be half of the line's ending; one before new bytes was not.
+        let fresh = &bytes[from.saturating_sub(1).min(bytes.len())..];
+        let fresh = fresh.strip_suffix(b"\r").unwrap_or(fresh);
+        if has_control(fresh) { Err(LineFault::Control) } else { Ok(()) }
+    }
+
+    /// Drops the first `count` bytes.
+    pub(crate) fn consume(&mut self, count: usize) {
+        let count = count.min(self.filled);
+        self.buffer.advance(count);
+        self.filled -= count;
+        self.scanned = self.scanned.saturating_sub(count);
+    }
+
+    /// Cuts off the first `count` bytes without copying them.
+    pub(crate) fn take(&mut self, count: usize) -> Bytes {
+        let count = count.min(self.filled);
+        self.filled -= count;
+        self.scanned = self.scanned.saturating_sub(count);
+        self.buffer.split_to(count).freeze()
+    }
+
+    /// The first `count` bytes, in place.
+    pub(crate) fn peek(&self, count: usize) -> &[u8] {
+        &self.buffer[..count.min(self.filled)]
+    }
+}
+
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().any(u8::is_ascii_control)
+}

@@ -1,0 +1,162 @@
+//! Lines cut into words, and words put into lines.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt::{self, Write};
+
+use memchr::{memchr2, memchr2_iter};
+use thiserror::Error;
+
+use crate::message::MAX_NUMBER;
+
+/// A word of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Word<'a> {
+    /// A bare or quoted word, without its quotes.
+    Plain(Cow<'a, str>),
+    /// `key=value`, the value without its quotes.
+    Option { key: &'a str, value: Cow<'a, str> },
+}
+
+/// Why a line cannot be cut into words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum WordError {
+    #[error("a quote is not closed")]
+    Unclosed,
+    #[error("a backslash in quotes stands only before a quote or a backslash")]
+    BadEscape,
+    #[error("a quoted word ends at its second quote")]
+    JunkAfterQuote,
+    #[error("a quote inside a word needs quotes around the word")]
+    QuoteInside,
+}
+
+/// The words of a line, which has no control characters.
+#[derive(Debug, Clone)]
+pub(crate) struct Words<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn new(line: &'a str) -> Self {
+        Self { rest: line }
+    }
+
+    fn bare(&mut self) -> Result<&'a str, WordError> {
+        let end = match memchr2(b' ', b'"', self.rest.as_bytes()) {
+            Some(at) if self.rest.as_bytes()[at] == b'"' => return Err(WordError::QuoteInside),
+            Some(at) => at,
+            None => self.rest.len(),
+        };
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Ok(word)
+    }
+
+    /// Takes a quoted word; `rest` begins with its first quote.
+    fn quoted(&mut self) -> Result<Cow<'a, str>, WordError> {
+        let body = &self.rest[1..];
+        let mut unescaped = String::new();
+        let mut copied = 0;
+        let mut marks = memchr2_iter(b'"', b'\\', body.as_bytes());
+        loop {
+            let at = marks.next().ok_or(WordError::Unclosed)?;
+            if body.as_bytes()[at] == b'"' {
+                self.rest = &body[at + 1..];
+                if !matches!(self.rest.as_bytes().first(), None | Some(b' ')) {
+                    return Err(WordError::JunkAfterQuote);
+                }
+                let last = &body[copied..at];
+                return Ok(if copied == 0 {
+                    Cow::Borrowed(last)
+                } else {
+                    unescaped.push_str(last);
+                    Cow::Owned(unescaped)
+                });
+            }
+            match body.as_bytes().get(at + 1) {
+                Some(b'"' | b'\\') => {}
+                Some(_) => return Err(WordError::BadEscape),
+                None => return Err(WordError::Unclosed),
+            }
+            unescaped.push_str(&body[copied..at]);
+            unescaped.push_str(&body[at + 1..at + 2]);
+            copied = at + 2;
+            // The escaped character is a mark of its own.
+            marks.next();
+        }
+    }
+
+    fn value(&mut self) -> Result<Cow<'a, str>, WordError> {
+        if self.rest.starts_with('"') { self.quoted() } else { self.bare().map(Cow::Borrowed) }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Result<Word<'a>, WordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rest = self.rest.trim_start_matches(' ');
+        let key_end = self
+            .rest
+            .bytes()
+            .position(|b| !matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            .unwrap_or(self.rest.len());
+        let word = match self.rest.as_bytes().get(key_end) {
+            None if key_end == 0 => return None,
+            Some(b'=') if key_end > 0 => {
+                let key = &self.rest[..key_end];
+                self.rest = &self.rest[key_end + 1..];
+                self.value().map(|value| Word::Option { key, value })
+            }
+            _ => self.value().map(Word::Plain),
+        };
+        if word.is_err() {
+            self.rest = "";
+        }
+        Some(word)
+    }
+}
+
+/// Reads a number of the protocol: canonical decimal, at most 2^63-1.
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
+    let digits = text.as_bytes();
+    // 19 digits are enough for 2^63-1 and never overflow 64 bits.
+    let canonical = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.len() <= 19;
+    if !canonical {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u64, |value, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
+    })?;
+    (value <= MAX_NUMBER).then_some(value)
+}
+
+/// Displays a text as a quoted word of at most [`Self::MAX_BYTES`] bytes; control characters come out as `?`.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl Quoted<'_> {
+    /// A path fits whole; a line with one and its options stays below the longest line even if every byte is escaped.
+    pub(crate) const MAX_BYTES: usize = 1024;
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.0[..self.0.floor_char_boundary(Self::MAX_BYTES)];
+        f.write_char('"')?;
+        let mut copied = 0;
+        for (at, c) in text.char_indices() {
+            let replacement = match c {
+                '"' => "\\\"",
+                '\\' => "\\\\",
+                _ if c.is_control() => "?",
+                _ => continue,
+            };
+            f.write_str(&text[copied..at])?;
+            f.write_str(replacement)?;
+            copied = at + c.len_utf8();
+        }
+        f.write_str(&text[copied..])?;
+        f.write_char('"')
+    }
+}
