@@ -1,5 +1,125 @@
-//! haul-cli
+//! All that a person types and sees, shared by the HAUL programs.
+//!
+//! A program is its transport and this crate:
+//!
+//! ```ignore
+//! fn main() -> std::process::ExitCode {
+//!     haul_cli::main(StdRuntime)
+//! }
+//! ```
+//!
+//! # How it is built
+//!
+//! `args` reads the command line; each command is a module under `commands` and works with an `App`: the [`Runtime`], the settings, the [`Console`] and at most one
+//! connection. A command asks the [`Remote`] and prints results to stdout; what fails becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). Names are
+//! decided in `names`, which knows only what the person typed: nothing that a server says can choose a file here.
+//!
+//! # What a program promises
+//!
+//! - Results go to stdout, all else to stderr. With `--json` each result is one object on a line; with `--quiet` only what was asked for is printed, and errors.
+//! - `get` and `put` end with a line or object for each file, when it is verified and has its name. `path` in JSON is the name on the server; `target` (of `get`) and `source`
+//!   (of `put`) are names here, `-` for a stream.
+//! - An error is one line that says what to do next. Text from a server is escaped and cut in it; nothing from a server reaches a terminal raw.
+//! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word.
+//! - The codes are those of [`Exit`]; `--help` shows them.
 
+mod address;
+mod app;
+mod args;
+mod commands;
+mod console;
+mod error;
+mod exit;
+mod logs;
+mod names;
+mod output;
+mod progress;
 mod runtime;
+mod size;
 
+use std::env;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::ColorChoice;
+use tracing_subscriber::filter::LevelFilter;
+
+pub use console::{Console, Input, Stream};
+pub use exit::Exit;
 pub use runtime::{ConnectError, Progress, Remote, Runtime, ServeError, ServeOptions};
+
+use app::App;
+use args::{Cli, Command};
+use commands::{completions, get, ls, man, put, serve, shell};
+use error::Error;
+
+/// Runs the program of `runtime` with the process's arguments and streams.
+// By value, so that `main` of a program is one expression.
+#[allow(clippy::needless_pass_by_value)]
+pub fn main<R: Runtime>(runtime: R) -> ExitCode {
+    run(&runtime, env::args_os(), Console::system()).into()
+}
+
+/// Runs the program of `runtime`. The first of `args` is the program's own name. Logging is set up by the first call in a process.
+pub fn run<R: Runtime>(
+    runtime: &R,
+    args: impl IntoIterator<Item = OsString>,
+    mut console: Console,
+) -> Exit {
+    let cli = match args::parse(R::PROGRAM, args) {
+        Ok(cli) => cli,
+        Err(error) => return not_a_command(&mut console, R::PROGRAM, &error),
+    };
+    let mut app = App::new(runtime, cli.settings.clone(), console);
+    let exit = match start_logs(&app, &cli).and_then(|()| execute(&mut app, &cli.command)) {
+        Ok(exit) => exit,
+        Err(error) => app.report(&error),
+    };
+    app.say_goodbye();
+    exit
+}
+
+fn execute<R: Runtime>(app: &mut App<'_, R>, command: &Command) -> Result<Exit, Error> {
+    match command {
+        Command::Serve(args) => serve::run(app, args)?,
+        Command::Ls(args) => ls::run(app, args)?,
+        Command::Get(args) => return get::run(app, args),
+        Command::Put(args) => return put::run(app, args),
+        Command::Shell(args) => return shell::run(app, args),
+        Command::Completions(args) => completions::run(app, args)?,
+        Command::Man(args) => man::run(app, args)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn start_logs<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<(), Error> {
+    let usual = match cli.command {
+        Command::Serve(_) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
+    let level = logs::level(usual, cli.settings.verbose, cli.settings.quiet);
+    logs::start(&app.console.stderr, level, cli.settings.color)
+}
+
+/// Prints help or the version, or tells what is wrong with a command line.
+fn not_a_command(console: &mut Console, program: &str, error: &clap::Error) -> Exit {
+    if !args::is_text(error) {
+        return console.report(program, ColorChoice::Auto, &args::explain(error));
+    }
+    let (stream, exit) = if error.use_stderr() {
+        (&mut console.stderr, Exit::Usage)
+    } else {
+        (&mut console.stdout, Exit::Done)
+    };
+    let text = error.render();
+    let text = if stream.has_color(ColorChoice::Auto) {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Ok(()) => exit,
+        Err(error) => console.report(program, ColorChoice::Auto, &Error::output(&error)),
+    }
+}

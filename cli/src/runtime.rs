@@ -19,7 +19,11 @@ pub trait Runtime {
     const PROGRAM: &'static str;
 
     /// Serves until a signal ends it. `ready` is called once, when clients can connect, with the address that was bound.
-    fn serve(&self, options: &ServeOptions, ready: &mut dyn FnMut(SocketAddr)) -> Result<(), ServeError>;
+    fn serve(
+        &self,
+        options: &ServeOptions,
+        ready: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), ServeError>;
 
     /// Connects, and waits for the greeting.
     fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError>;

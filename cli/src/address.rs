@@ -1,0 +1,244 @@
+//! Addresses as a person writes them.
+//!
+//! A server's address is `haul://HOST[:PORT][/PATH]`, or the same without `haul://`. HOST is a name, an IPv4 address, or an IPv6 address in brackets; PORT is 4285
+//! unless it says otherwise. PATH is the directory that names on the command line start from: with `haul://host/photos`, `get sea.jpg` fetches `photos/sea.jpg`. It is
+//! taken as it stands, without percent-encoding, and keeps the rules of names.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use haul_core::{FilePath, PathError};
+use thiserror::Error;
+
+/// The port of a server unless its address says otherwise.
+pub(crate) const DEFAULT_PORT: u16 = 4285;
+
+const SCHEME: &str = "haul://";
+
+/// Where a server is, and the directory there that names start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerAddress {
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    /// 1 to 65535.
+    pub(crate) port: u16,
+    /// What names start from; `None` is the shared directory itself.
+    pub(crate) base: Option<FilePath>,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListenAddress {
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    /// 0 lets the system pick one.
+    pub(crate) port: u16,
+}
+
+/// Why a text is not an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum AddressError {
+    #[error("only haul:// addresses are known")]
+    Scheme,
+    #[error("a host is missing: write HOST or HOST:PORT, such as 127.0.0.1:4285")]
+    NoHost,
+    #[error("this is a port without a host: write HOST:PORT, such as 127.0.0.1:4285")]
+    OnlyPort,
+    #[error("an IPv6 address stands in brackets, such as [::1]:4285")]
+    Brackets,
+    #[error("a host has no spaces and none of @ / ? # [ ] in it")]
+    Host,
+    #[error("a port is a number from 0 to 65535")]
+    Port,
+    #[error("port 0 is only for listening: write the one that the server printed")]
+    PortZero,
+    #[error("a path is of no use here: write HOST:PORT")]
+    PathInListen,
+    #[error("its path: {0}")]
+    Path(#[from] PathError),
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let rest = without_scheme(text)?;
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = host_and_port(authority)?;
+        if port == 0 {
+            return Err(AddressError::PortZero);
+        }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let base = if path.is_empty() { None } else { Some(FilePath::parse(path)?) };
+        Ok(Self { host, port, base })
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SCHEME)?;
+        write_host_and_port(f, &self.host, self.port)?;
+        self.base.as_ref().map_or(Ok(()), |base| write!(f, "/{}", base.escaped()))
+    }
+}
+
+impl Default for ServerAddress {
+    fn default() -> Self {
+        let ListenAddress { host, port } = ListenAddress::default();
+        Self { host, port, base: None }
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let rest = without_scheme(text)?;
+        if rest.contains('/') {
+            return Err(AddressError::PathInListen);
+        }
+        let (host, port) = host_and_port(rest)?;
+        Ok(Self { host, port })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_host_and_port(f, &self.host, self.port)
+    }
+}
+
+impl Default for ListenAddress {
+    /// Only this machine: there are no accounts yet.
+    fn default() -> Self {
+        Self { host: String::from("127.0.0.1"), port: DEFAULT_PORT }
+    }
+}
+
+fn without_scheme(text: &str) -> Result<&str, AddressError> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("haul") => Ok(rest),
+        Some(_) => Err(AddressError::Scheme),
+        None => Ok(text),
+    }
+}
+
+fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, after) = rest.split_once(']').ok_or(AddressError::Brackets)?;
+        // A scope, as in `fe80::1%eth0`, is the resolver's to understand.
+        let address = host.split_once('%').map_or(host, |(address, _)| address);
+        address.parse::<Ipv6Addr>().map_err(|_| AddressError::Brackets)?;
+        match after.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if after.is_empty() => (host, None),
+            None => return Err(AddressError::Brackets),
+        }
+    } else {
+        match authority.split_once(':') {
+            Some((_, port)) if port.contains(':') => return Err(AddressError::Brackets),
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if host.is_empty() {
+        return Err(AddressError::NoHost);
+    }
+    if host.chars().any(|c| c.is_whitespace() || c.is_control() || "@/?#[]\\".contains(c)) {
+        return Err(AddressError::Host);
+    }
+    // The resolver would take a bare number for an IPv4 address.
+    if host.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(AddressError::OnlyPort);
+    }
+    let port = port.map_or(Ok(DEFAULT_PORT), parse_port)?;
+    Ok((host.to_owned(), port))
+}
+
+fn parse_port(text: &str) -> Result<u16, AddressError> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().map_err(|_| AddressError::Port) } else { Err(AddressError::Port) }
+}
+
+fn write_host_and_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str) -> Result<(String, u16, Option<String>), AddressError> {
+        let address: ServerAddress = text.parse()?;
+        Ok((address.host, address.port, address.base.map(String::from)))
+    }
+
+    fn plain(host: &str, port: u16) -> (String, u16, Option<String>) {
+        (host.to_owned(), port, None)
+    }
+
+    #[test]
+    fn a_server_is_a_host_with_or_without_scheme_and_port() {
+        assert_eq!(server("haul://files.example:99"), Ok(plain("files.example", 99)));
+        assert_eq!(server("files.example:99"), Ok(plain("files.example", 99)));
+        assert_eq!(server("HAUL://files.example/"), Ok(plain("files.example", DEFAULT_PORT)));
+        assert_eq!(server("files.example"), Ok(plain("files.example", DEFAULT_PORT)));
+        assert_eq!(server("haul://[::1]:99"), Ok(plain("::1", 99)));
+        assert_eq!(server("[fe80::1%2]"), Ok(plain("fe80::1%2", DEFAULT_PORT)));
+    }
+
+    #[test]
+    fn its_path_is_what_names_start_from() {
+        let based = |path: &str| Ok((String::from("h"), DEFAULT_PORT, Some(path.to_owned())));
+        assert_eq!(server("haul://h/a b/100%"), based("a b/100%"));
+        assert_eq!(server("h/photos/"), based("photos"));
+        assert_eq!(server("h/../x"), Err(AddressError::Path(PathError::DotComponent)));
+        assert_eq!(server("h//x"), Err(AddressError::Path(PathError::EmptyComponent)));
+    }
+
+    #[test]
+    fn what_is_not_an_address_says_why() {
+        for (text, error) in [
+            ("", AddressError::NoHost),
+            ("haul://", AddressError::NoHost),
+            (":4285", AddressError::NoHost),
+            ("http://h", AddressError::Scheme),
+            ("4285", AddressError::OnlyPort),
+            ("::1", AddressError::Brackets),
+            ("::1:4285", AddressError::Brackets),
+            ("[::1", AddressError::Brackets),
+            ("[::1]4285", AddressError::Brackets),
+            ("[host]:1", AddressError::Brackets),
+            ("me@h", AddressError::Host),
+            ("h h", AddressError::Host),
+            ("h\u{1b}[m", AddressError::Host),
+            ("h?x", AddressError::Host),
+            ("h:", AddressError::Port),
+            ("h:+1", AddressError::Port),
+            ("h:65536", AddressError::Port),
+            ("h:x", AddressError::Port),
+            ("h:0", AddressError::PortZero),
+        ] {
+            assert_eq!(server(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_displayed_can_be_read_again() {
+        for text in ["haul://h:1", "haul://[::1]:4285", "haul://127.0.0.1:4285/a/b c"] {
+            assert_eq!(text.parse::<ServerAddress>().unwrap().to_string(), text);
+        }
+        assert_eq!(ServerAddress::default().to_string(), "haul://127.0.0.1:4285");
+    }
+
+    #[test]
+    fn listening_takes_port_zero_and_no_path() {
+        let listen = |text: &str| text.parse::<ListenAddress>().map(|address| address.to_string());
+        assert_eq!(listen("0.0.0.0:0"), Ok("0.0.0.0:0".to_owned()));
+        assert_eq!(listen("[::1]:4285"), Ok("[::1]:4285".to_owned()));
+        assert_eq!(listen("localhost"), Ok("localhost:4285".to_owned()));
+        assert_eq!(listen("localhost/x"), Err(AddressError::PathInListen));
+        assert_eq!(listen(":80"), Err(AddressError::NoHost));
+    }
+}

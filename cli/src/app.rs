@@ -1,0 +1,155 @@
+//! What every command works with: the runtime, the settings, the streams and at most one connection.
+
+use std::fmt::Display;
+use std::io;
+use std::ops::ControlFlow;
+
+use haul_core::FilePath;
+use haul_core::client::Failure;
+use haul_core::message::Greeting;
+use indicatif::ProgressDrawTarget;
+use serde::Serialize;
+
+use crate::args::Settings;
+use crate::console::Console;
+use crate::error::{self, Error};
+use crate::exit::Exit;
+use crate::output;
+use crate::progress::Bar;
+use crate::runtime::{ConnectError, Progress, Remote, Runtime};
+
+/// A running program.
+pub(crate) struct App<'a, R> {
+    pub(crate) runtime: &'a R,
+    pub(crate) settings: Settings,
+    pub(crate) console: Console,
+    remote: Option<Box<dyn Remote>>,
+}
+
+impl<'a, R: Runtime> App<'a, R> {
+    pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
+        Self { runtime, settings, console, remote: None }
+    }
+
+    /// What names start from.
+    pub(crate) fn base(&self) -> Option<&FilePath> {
+        self.settings.server.base.as_ref()
+    }
+
+    /// Connects if there is no connection, and gives the server's greeting.
+    pub(crate) fn connect(&mut self) -> Result<&Greeting, Error> {
+        self.remote().map(|remote| remote.greeting())
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Asks the server something about `subject`. Connects if there is no connection, and lets go of one that is lost.
+    pub(crate) fn request<T>(
+        &mut self,
+        subject: &str,
+        ask: impl FnOnce(&mut dyn Remote) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        ask(self.remote()?).map_err(|failure| {
+            if error::loses_connection(&failure) {
+                self.remote = None;
+            }
+            Error::request(subject, &failure)
+        })
+    }
+
+    /// Moves a file, and shows how far it is.
+    pub(crate) fn transfer<T>(
+        &mut self,
+        path: &FilePath,
+        transfer: impl FnOnce(
+            &mut dyn Remote,
+            &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        ) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        // Connected first, so that no bar stands there for a server that cannot be reached.
+        self.remote()?;
+        let mut bar = Bar::new(self.progress_target(), path.file_name());
+        self.request(path.as_str(), |remote| {
+            transfer(remote, &mut |progress| {
+                bar.update(progress);
+                ControlFlow::Continue(())
+            })
+        })
+    }
+
+    /// Ends the session in good form. What was asked for is done by then, so a failure is only logged.
+    pub(crate) fn say_goodbye(&mut self) {
+        if let Some(Err(failure)) = self.remote.take().map(Remote::exit) {
+            tracing::debug!(%failure, "the session did not end in good form");
+        }
+    }
+
+    /// Prints a result: `line` for people or `record` for programs.
+    pub(crate) fn result(
+        &mut self,
+        line: impl Display,
+        record: &impl Serialize,
+    ) -> Result<(), Error> {
+        if self.settings.json {
+            let terminal = self.console.stdout.is_terminal();
+            let line = output::json(record, terminal).map_err(io::Error::from);
+            self.print(line.map_err(|error| Error::output(&error))?)
+        } else if self.settings.quiet {
+            Ok(())
+        } else {
+            self.print(line)
+        }
+    }
+
+    /// Prints a line that was asked for.
+    pub(crate) fn print(&mut self, line: impl Display) -> Result<(), Error> {
+        self.console.stdout.line(line).map_err(|error| Error::output(&error))
+    }
+
+    /// Tells something on stderr that is not an error. If it cannot be written there is nobody to tell.
+    pub(crate) fn note(&mut self, note: impl Display) {
+        if !self.settings.quiet {
+            let _ = self.console.stderr.line(format_args!("{}: {note}", R::PROGRAM));
+        }
+    }
+
+    /// Tells of an error, and gives the code to end with.
+    pub(crate) fn report(&mut self, error: &Error) -> Exit {
+        self.console.report(R::PROGRAM, self.settings.color, error)
+    }
+
+    fn remote(&mut self) -> Result<&mut dyn Remote, Error> {
+        let remote = match self.remote.take() {
+            Some(remote) => remote,
+            None => self.open()?,
+        };
+        Ok(&mut **self.remote.insert(remote))
+    }
+
+    fn open(&self) -> Result<Box<dyn Remote>, Error> {
+        let server = &self.settings.server;
+        self.runtime.connect(&server.host, server.port).map_err(|error| {
+            let exit = Exit::from(&error);
+            let error = match &error {
+                ConnectError::Io(error) => {
+                    let message = format!("cannot reach {server}: {}", error::plain(error));
+                    let start = format!("{} serve", R::PROGRAM);
+                    Error::new(exit, message)
+                        .advise(format!("is the server running? start it there with: {start}"))
+                }
+                ConnectError::Failed(failure) => Error::request(&server.to_string(), failure),
+            };
+            error.hopeless()
+        })
+    }
+
+    fn progress_target(&self) -> ProgressDrawTarget {
+        if self.console.stderr.is_terminal() && !self.settings.quiet && !self.settings.json {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        }
+    }
+}

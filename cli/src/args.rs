@@ -1,0 +1,174 @@
+//! The command line as types.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::address::ServerAddress;
+use crate::commands::{completions, get, ls, man, put, serve, shell};
+use crate::error::Error;
+use crate::exit::Exit;
+
+/// Move files between machines, every byte checked.
+#[derive(Debug, Parser)]
+#[command(version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Settings {
+    /// The server: `haul://HOST[:PORT][/PATH]`
+    ///
+    /// Without `haul://` it is understood too. Names on the command line start from PATH, which is taken as it stands, without percent-encoding.
+    #[arg(long, global = true, value_name = "ADDRESS", env = "HAUL_SERVER", default_value_t)]
+    pub(crate) server: ServerAddress,
+    /// Print nothing but errors, and what was asked for
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Print results as JSON, one object a line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Use colors; `NO_COLOR` in the environment turns `auto` off
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::ServeArgs),
+    Ls(ls::LsArgs),
+    Get(get::GetArgs),
+    Put(put::PutArgs),
+    Shell(shell::ShellArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(man::ManArgs),
+}
+
+/// What a command line may hold, for a program of this name.
+pub(crate) fn command(program: &'static str) -> clap::Command {
+    Cli::command().name(program).bin_name(program).after_help(Exit::table())
+}
+
+/// Reads a command line. The error may also be a text that was asked for, such as help.
+pub(crate) fn parse(
+    program: &'static str,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Cli, clap::Error> {
+    let mut command = command(program);
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let server_given = matches.value_source("server") == Some(ValueSource::CommandLine);
+    if server_given && matches!(cli.command, Command::Serve(_)) {
+        let message = "--server is for clients: say with --listen where to serve";
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(cli)
+}
+
+/// Whether `error` is a text to show as it is: help, asked for or in place of a missing command, or the version.
+pub(crate) fn is_text(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+/// A wrong command line in one line.
+pub(crate) fn explain(error: &clap::Error) -> Error {
+    let rendered = error.render().to_string();
+    // The paragraphs are: what is wrong, tips if there are any, the usage, where to find help.
+    let mut paragraphs = rendered
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|text| !text.starts_with("Usage:") && !text.starts_with("For more information"));
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    let tips: Vec<String> = paragraphs.map(|tip| tip.replacen("tip: ", "", 1)).collect();
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let command: Vec<&str> = usage
+        .split_whitespace()
+        .skip_while(|word| *word == "Usage:")
+        .take_while(|word| !word.starts_with(['-', '[', '<']))
+        .collect();
+    let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
+    let advice = tips.into_iter().chain([help]).collect::<Vec<_>>().join("; ");
+    Error::usage(what).advise(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        parse("haul-test", line.split(' ').map(OsString::from))
+    }
+
+    fn explained(line: &str) -> String {
+        explain(&read(line).unwrap_err()).to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command("haul-test").debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["haul-test --server h:1 -q ls", "haul-test ls -q --server h:1"] {
+            let cli = read(line).unwrap();
+            assert_eq!(cli.settings.server.to_string(), "haul://h:1");
+            assert!(cli.settings.quiet);
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_with_a_way_out() {
+        assert_eq!(
+            explained("haul-test get x --forse"),
+            "unexpected argument '--forse' found (a similar argument exists: '--force'; see haul-test get --help)"
+        );
+        assert_eq!(
+            explained("haul-test get"),
+            "the following required arguments were not provided: <NAME>... (see haul-test get --help)"
+        );
+        for (line, part) in [
+            ("haul-test ls --server http://h", "only haul:// addresses are known"),
+            ("haul-test frobnicate", "frobnicate"),
+            ("haul-test serve --server h", "--listen"),
+            ("haul-test serve --max-clients 0", "--max-clients"),
+            ("haul-test serve --max-file-size 1X", "a size is"),
+            ("haul-test serve --idle 0", "--idle"),
+            ("haul-test serve --listen 4285", "a port without a host"),
+            ("haul-test get x --offset -1", "--help"),
+            ("haul-test ls --color sometimes", "always"),
+            ("haul-test put", "<FILE>..."),
+        ] {
+            let line_shown = explained(line);
+            assert!(line_shown.contains(part), "{line}: {line_shown}");
+            assert!(!line_shown.contains('\n'), "{line}: {line_shown}");
+            assert!(line_shown.contains("--help)"), "{line}: {line_shown}");
+        }
+    }
+
+    #[test]
+    fn help_has_the_exit_codes() {
+        let error = read("haul-test --help").unwrap_err();
+        assert!(is_text(&error));
+        assert!(error.render().to_string().contains("130  interrupted"));
+    }
+}

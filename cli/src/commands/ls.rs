@@ -1,0 +1,189 @@
+//! `ls`: what is in a directory on the server.
+
+use std::io::{self, BufWriter, Write};
+use std::ops::ControlFlow;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use haul_core::client::Failure;
+use haul_core::{Depth, Entry, Escaped, FilePath};
+
+use crate::app::App;
+use crate::console::Stream;
+use crate::error::Error;
+use crate::names;
+use crate::output::{self, EntryRecord};
+use crate::runtime::Runtime;
+
+/// The most entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
+const SORTED: usize = 100_000;
+/// Digits of a size in a listing that is not aligned: up to a terabyte.
+const SIZE_WIDTH: usize = 12;
+/// `2026-11-22T08:31:25Z`.
+const TIME_WIDTH: usize = 20;
+
+const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
+
+/// List a directory of the server, or one file
+///
+/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 100,000.
+/// On a terminal, characters that could act on it are shown as \u{…}.
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// What to list [default: all that is shared]
+    #[arg(value_name = "PATH")]
+    path: Option<String>,
+    /// Show sizes in bytes and times of modification in UTC
+    #[arg(long, short)]
+    long: bool,
+    /// List what is in the directories too
+    #[arg(long, short)]
+    recursive: bool,
+}
+
+pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &LsArgs) -> Result<(), Error> {
+    let path = names::place(app.base(), args.path.as_deref())?;
+    let depth = if args.recursive { Depth::All } else { Depth::ONE };
+    list(app, path.as_ref(), depth, args.long)
+}
+
+/// Prints what is in `path`.
+pub(crate) fn list<R: Runtime>(
+    app: &mut App<'_, R>,
+    path: Option<&FilePath>,
+    depth: Depth,
+    long: bool,
+) -> Result<(), Error> {
+    let stdout = &app.console.stdout;
+    let mut printer = Printer {
+        terminal: stdout.is_terminal(),
+        json: app.settings.json,
+        long,
+        directory: stdout.styled(app.settings.color, DIRECTORY),
+        base: app.base().cloned(),
+        out: BufWriter::new(stdout.clone()),
+    };
+    let mut held = Some(Vec::new());
+    let mut stopped = None;
+    let subject = path.map_or("/", FilePath::as_str);
+    let listed = app.request(subject, |remote| {
+        remote.list(path, depth, &mut |entry| match printer.take(&mut held, entry) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(why) => {
+                stopped = Some(why);
+                ControlFlow::Break(())
+            }
+        })
+    });
+    match stopped {
+        Some(Stop::Output(error)) => return Err(Error::output(&error)),
+        Some(Stop::Invented) => {
+            return Err(Error::request(
+                subject,
+                &Failure::Violation("it listed a name that lies elsewhere"),
+            ));
+        }
+        None => {}
+    }
+    let summary = listed?;
+    let whole = held.is_some();
+    printer.finish(held).map_err(|error| Error::output(&error))?;
+    if !whole {
+        app.note(format_args!("more than {SORTED} entries: not sorted"));
+    }
+    if let Some(skipped @ 1..) = summary.skipped {
+        app.note(format_args!(
+            "{skipped} left out: their names on the server's disk cannot be sent"
+        ));
+    }
+    Ok(())
+}
+
+/// Why a listing is not printed to its end.
+enum Stop {
+    Output(io::Error),
+    Invented,
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+struct Printer {
+    terminal: bool,
+    json: bool,
+    long: bool,
+    directory: Style,
+    base: Option<FilePath>,
+    out: BufWriter<Stream>,
+}
+
+impl Printer {
+    /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
+    fn take(&mut self, held: &mut Option<Vec<Entry>>, entry: &Entry) -> Result<(), Stop> {
+        if names::relative(self.base.as_ref(), entry.path()).is_none() {
+            return Err(Stop::Invented);
+        }
+        if let Some(entries) = held {
+            if entries.len() < SORTED {
+                entries.push(entry.clone());
+                return Ok(());
+            }
+            for entry in held.take().unwrap_or_default() {
+                self.print(&entry, SIZE_WIDTH)?;
+            }
+        }
+        Ok(self.print(entry, SIZE_WIDTH)?)
+    }
+
+    /// Prints what was held, sorted and aligned, and brings all out.
+    fn finish(mut self, held: Option<Vec<Entry>>) -> io::Result<()> {
+        let mut entries = held.unwrap_or_default();
+        entries.sort_unstable_by(|a, b| a.path().cmp(b.path()));
+        let widths = entries.iter().map(|entry| size(entry).len());
+        let width = widths.max().unwrap_or_default();
+        for entry in &entries {
+            self.print(entry, width)?;
+        }
+        self.out.flush()
+    }
+
+    fn print(&mut self, entry: &Entry, size_width: usize) -> io::Result<()> {
+        let path = names::relative(self.base.as_ref(), entry.path()).unwrap_or_default();
+        if self.json {
+            let line = output::json(&EntryRecord::new(path, entry), self.terminal)?;
+            return writeln!(self.out, "{line}");
+        }
+        if self.long {
+            let modified = match entry {
+                Entry::File { modified, .. } => whole_seconds(&modified.to_string()),
+                Entry::Directory { .. } => String::from("-"),
+            };
+            write!(self.out, "{:>size_width$}  {modified:TIME_WIDTH$}  ", size(entry))?;
+        }
+        let (style, slash) = match entry {
+            Entry::File { .. } => (Style::new(), ""),
+            Entry::Directory { .. } => (self.directory, "/"),
+        };
+        if self.terminal {
+            writeln!(self.out, "{style}{}{style:#}{slash}", Escaped::new(path))
+        } else {
+            // Programs want the name itself, and it has no line break.
+            writeln!(self.out, "{style}{path}{style:#}{slash}")
+        }
+    }
+}
+
+fn size(entry: &Entry) -> String {
+    match entry {
+        Entry::File { size, .. } => size.to_string(),
+        Entry::Directory { .. } => String::from("-"),
+    }
+}
+
+/// A time without its fraction.
+fn whole_seconds(time: &str) -> String {
+    time.split_once('.').map_or_else(|| time.to_owned(), |(whole, _)| format!("{whole}Z"))
+}

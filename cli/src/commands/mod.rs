@@ -1,0 +1,11 @@
+//! The commands, one module each.
+
+pub(crate) mod completions;
+pub(crate) mod get;
+pub(crate) mod ls;
+pub(crate) mod man;
+pub(crate) mod put;
+pub(crate) mod serve;
+pub(crate) mod shell;
+
+mod tally;

@@ -1,0 +1,281 @@
+//! `serve`: serves a directory until a signal ends it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::address::ListenAddress;
+use crate::app::App;
+use crate::console::Console;
+use crate::error::{self, Error};
+use crate::exit::Exit;
+use crate::names;
+use crate::output::{self, ListeningRecord};
+use crate::runtime::{Runtime, ServeError, ServeOptions};
+use crate::size::Size;
+
+/// What is served unless a directory is named.
+const DEFAULT_DIRECTORY: &str = "./shared";
+/// Sessions that one address may always have, as far as there are so many at all.
+const FEW_CLIENTS: usize = 8;
+/// What fits into a greeting.
+const MAX_BANNER_BYTES: usize = 1024;
+const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
+
+/// Serve a directory
+///
+/// There are no accounts yet: whoever reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
+/// The first line on stdout is `listening on haul://HOST:PORT`. SIGINT or SIGTERM lets running transfers end and stops; a second one stops at once.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The directory [default: ./shared, made if it is missing]
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Where to listen; port 0 picks a free one, 0.0.0.0 or [::] opens it to other machines
+    #[arg(long, value_name = "HOST:PORT", default_value_t)]
+    listen: ListenAddress,
+    /// The most clients at once; more are told to try later. 1 serves one client at a time
+    #[arg(long, value_name = "N", default_value = "256")]
+    max_clients: NonZeroUsize,
+    /// The most clients at once from one address [default: half of --max-clients, but at least 8]
+    #[arg(long, value_name = "N")]
+    max_clients_per_address: Option<NonZeroUsize>,
+    /// Serve hidden files too: those with a name, or a directory above, that begins with a dot
+    #[arg(long)]
+    hidden: bool,
+    /// Confirm uploads before they are on stable storage: faster, but a power cut may lose them
+    #[arg(long)]
+    no_sync: bool,
+    /// The largest file that is taken, such as 500M or 10G [default: what fits]
+    #[arg(long, value_name = "SIZE")]
+    max_file_size: Option<Size>,
+    /// What clients are greeted with
+    #[arg(long, value_name = "TEXT", default_value = "Welcome", value_parser = banner)]
+    banner: String,
+    /// How long running transfers may go on after a signal to stop
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(..=SECONDS_PER_YEAR))]
+    grace: u64,
+    /// How long a client may be silent between commands
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
+    idle: u64,
+}
+
+impl ServeArgs {
+    fn options(&self) -> ServeOptions {
+        let max_clients = self.max_clients.get();
+        // So one address alone cannot take every place, and few places need no such care.
+        let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
+        ServeOptions {
+            directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
+            host: self.listen.host.clone(),
+            port: self.listen.port,
+            max_clients,
+            max_clients_per_address: self
+                .max_clients_per_address
+                .map_or(per_address, NonZeroUsize::get),
+            hidden: self.hidden,
+            durable: !self.no_sync,
+            max_file_size: self.max_file_size.map(|Size(bytes)| bytes),
+            banner: self.banner.clone(),
+            grace: Duration::from_secs(self.grace),
+            idle: Duration::from_secs(self.idle),
+        }
+    }
+}
+
+fn banner(text: &str) -> Result<String, String> {
+    if text.len() > MAX_BANNER_BYTES {
+        return Err(format!("a banner has at most {MAX_BANNER_BYTES} bytes"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(String::from("a banner is one line without control characters"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<(), Error> {
+    let options = args.options();
+    prepare(args.directory.as_deref(), &options.directory)?;
+    let announced =
+        Announcement { program: R::PROGRAM, quiet: app.settings.quiet, json: app.settings.json };
+    let console = &mut app.console;
+    app.runtime
+        .serve(&options, &mut |address| announced.print(console, address))
+        .map_err(|error| explain(&error, &options))
+}
+
+/// Makes sure that the directory is there. Only the default one is made: a name that a person typed may be mistyped.
+fn prepare(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
+    let failed = |error: &io::Error| {
+        Error::new(
+            Exit::Local,
+            format!("cannot serve {}: {}", directory.display(), error::plain(error)),
+        )
+    };
+    if named.is_none() {
+        return std::fs::create_dir_all(directory)
+            .map_err(|error| failed(&error).advise("name another directory: serve DIR"));
+    }
+    match std::fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(Error::new(
+            Exit::Local,
+            format!("{}: this is not a directory", directory.display()),
+        )
+        .advise("name the directory that holds what is to be served")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(names::no_directory(directory))
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn explain(error: &ServeError, options: &ServeOptions) -> Error {
+    let exit = Exit::from(error);
+    match error {
+        ServeError::Listen { address, source } => {
+            let message = format!("cannot listen on {address}: {}", error::plain(source));
+            let advice = match source.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "choose another port with --listen, or 0 for a free one"
+                }
+                io::ErrorKind::PermissionDenied => "choose a port from 1024 up with --listen",
+                io::ErrorKind::AddrNotAvailable => {
+                    "listen on an address of this machine, or on 0.0.0.0 for all"
+                }
+                _ => "say where to listen with --listen HOST:PORT",
+            };
+            Error::new(exit, message).advise(advice)
+        }
+        ServeError::Directory { directory, source } => {
+            let message = format!("cannot serve {}: {}", directory.display(), error::plain(source));
+            let advice = match source.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "the user that runs this must be able to read and write there"
+                }
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "uploads are staged there: it must be writable"
+                }
+                _ => "name another directory: serve DIR",
+            };
+            Error::new(exit, message).advise(advice)
+        }
+        ServeError::Io(source) => Error::new(
+            exit,
+            format!(
+                "cannot go on serving {}: {}",
+                options.directory.display(),
+                error::plain(source)
+            ),
+        ),
+    }
+}
+
+/// What is printed when clients can connect.
+struct Announcement {
+    program: &'static str,
+    quiet: bool,
+    json: bool,
+}
+
+impl Announcement {
+    /// A server does not need anybody to read this, so a stdout that is closed is no reason to stop.
+    fn print(&self, console: &mut Console, address: SocketAddr) {
+        let stdout = &mut console.stdout;
+        let printed = if self.json {
+            let record = ListeningRecord { listening: format!("haul://{address}") };
+            output::json(&record, stdout.is_terminal())
+                .map_err(io::Error::from)
+                .and_then(|line| stdout.line(line))
+        } else {
+            self.lines(address).into_iter().try_for_each(|line| stdout.line(line))
+        };
+        if let Err(error) = printed {
+            tracing::warn!(%error, "stdout cannot be written");
+        }
+    }
+
+    fn lines(&self, address: SocketAddr) -> Vec<String> {
+        let mut lines = vec![format!("listening on haul://{address}")];
+        if self.quiet {
+            return lines;
+        }
+        let Self { program, .. } = self;
+        let (ip, port) = (address.ip(), address.port());
+        let everywhere = ip.is_unspecified();
+        let reached = match (everywhere, address.is_ipv6()) {
+            (false, _) => ip,
+            (true, false) => std::net::Ipv4Addr::LOCALHOST.into(),
+            (true, true) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        let server = SocketAddr::new(reached, port);
+        lines.push(format!("  list its files:  {program} ls --server haul://{server}"));
+        lines.push(format!("  or by hand:      nc {reached} {port}   (then type LIST or HELP)"));
+        if ip.is_loopback() {
+            let all = if address.is_ipv6() { "[::]" } else { "0.0.0.0" };
+            lines.push(format!("  for other machines too, start it with:  --listen {all}:{port}"));
+            lines.push(String::from(
+                "  (there are no accounts yet: whoever reaches the port can then read and write)",
+            ));
+        } else {
+            if everywhere {
+                lines.push(String::from(
+                    "  from other machines: with this one's name or address in place of that",
+                ));
+            }
+            lines.push(String::from(
+                "  (there are no accounts yet: whoever reaches the port can read and write)",
+            ));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(address: &str) -> String {
+        let announcement = Announcement { program: "haul-test", quiet: false, json: false };
+        announcement.lines(address.parse().unwrap()).join("\n")
+    }
+
+    #[test]
+    fn it_says_first_where_it_listens_and_then_how_to_reach_it() {
+        let local = lines("127.0.0.1:4285");
+        assert!(local.starts_with("listening on haul://127.0.0.1:4285\n"), "{local}");
+        assert!(local.contains("haul-test ls --server haul://127.0.0.1:4285"), "{local}");
+        assert!(local.contains("nc 127.0.0.1 4285"), "{local}");
+        assert!(local.contains("--listen 0.0.0.0:4285"), "{local}");
+        assert!(local.contains("no accounts yet"), "{local}");
+    }
+
+    #[test]
+    fn ipv6_stands_in_brackets_where_a_port_follows() {
+        let local = lines("[::1]:99");
+        assert!(local.starts_with("listening on haul://[::1]:99\n"), "{local}");
+        assert!(local.contains("nc ::1 99"), "{local}");
+        assert!(local.contains("--listen [::]:99"), "{local}");
+    }
+
+    #[test]
+    fn an_open_server_warns_and_says_how_to_reach_it_from_here() {
+        let open = lines("0.0.0.0:99");
+        assert!(open.starts_with("listening on haul://0.0.0.0:99\n"), "{open}");
+        assert!(open.contains("--server haul://127.0.0.1:99"), "{open}");
+        assert!(!open.contains("--listen"), "{open}");
+        assert!(open.contains("no accounts yet"), "{open}");
+    }
+
+    #[test]
+    fn a_banner_is_one_short_line() {
+        assert!(banner("Grüß Gott").is_ok());
+        assert!(banner("a\nb").is_err());
+        assert!(banner("\u{1b}[31m").is_err());
+        assert!(banner(&"x".repeat(1025)).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! A typed line: a verb of the protocol in any case, and words quoted as in a shell.
+//!
+//! Every line that the wire knows with words in double quotes reads the same here; single quotes, backslashes and comments are what people are used to besides.
+
+use std::path::PathBuf;
+
+use haul_core::Depth;
+
+use crate::error::Error;
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line {
+    /// It is empty or a comment.
+    Nothing,
+    List {
+        path: Option<String>,
+        depth: Depth,
+        long: bool,
+    },
+    Download {
+        name: String,
+        to: Option<PathBuf>,
+        force: bool,
+    },
+    Upload {
+        file: PathBuf,
+        name: Option<String>,
+        create: bool,
+    },
+    Help,
+    ServerHelp,
+    Exit,
+}
+
+/// The verbs, for completion.
+pub(super) const VERBS: &[&str] = &["BYE", "DOWNLOAD", "EXIT", "HELP", "LIST", "QUIT", "UPLOAD"];
+
+impl Line {
+    pub(super) fn parse(text: &str) -> Result<Self, Error> {
+        let words = shlex::split(text).ok_or_else(|| {
+            Error::usage("a quote is not closed")
+                .advise(r#"a quote that is meant itself is written \" or \'"#)
+        })?;
+        let Some((verb, words)) = words.split_first() else { return Ok(Self::Nothing) };
+        let (options, words) = split_options(words);
+        match verb.to_ascii_uppercase().as_str() {
+            "LIST" => list(&options, &words),
+            "DOWNLOAD" => download(&options, &words),
+            "UPLOAD" => upload(&options, &words),
+            "HELP" | "?" => match words[..] {
+                [] => Ok(Self::Help),
+                [word] if word.eq_ignore_ascii_case("server") => Ok(Self::ServerHelp),
+                _ => Err(form("HELP [server]")),
+            },
+            "EXIT" | "QUIT" | "BYE" if words.is_empty() && options.is_empty() => Ok(Self::Exit),
+            "EXIT" | "QUIT" | "BYE" => Err(form("EXIT")),
+            _ => Err(Error::usage(format!("{verb}: no such command")).advise("HELP lists them")),
+        }
+    }
+}
+
+/// Options stand anywhere before a `--`; what follows that is taken as it is.
+fn split_options(words: &[String]) -> (Vec<&str>, Vec<&str>) {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let is_option =
+        |word: &&str| (word.len() > 1 && word.starts_with('-')) || word.starts_with("depth=");
+    let (options, mut rest): (Vec<&str>, Vec<&str>) =
+        words[..end].iter().map(String::as_str).partition(is_option);
+    rest.extend(words[end..].iter().skip(1).map(String::as_str));
+    (options, rest)
+}
+
+fn list(options: &[&str], words: &[&str]) -> Result<Line, Error> {
+    let form = || form("LIST [PATH] [depth=N|all] [-l]");
+    let (mut depth, mut long) = (Depth::ONE, false);
+    for option in options {
+        match option.split_once('=') {
+            None if *option == "-l" => long = true,
+            Some(("depth", "all")) => depth = Depth::All,
+            Some(("depth", levels)) => depth = Depth::Levels(levels.parse().map_err(|_| form())?),
+            _ => return Err(form()),
+        }
+    }
+    match *words {
+        [] => Ok(Line::List { path: None, depth, long }),
+        [path] => Ok(Line::List { path: Some(path.to_owned()), depth, long }),
+        _ => Err(form()),
+    }
+}
+
+fn download(options: &[&str], words: &[&str]) -> Result<Line, Error> {
+    let force = match *options {
+        [] => false,
+        ["-f" | "--force"] => true,
+        _ => return Err(form(DOWNLOAD)),
+    };
+    match *words {
+        [name] => Ok(Line::Download { name: name.to_owned(), to: None, force }),
+        [name, to, file] if to.eq_ignore_ascii_case("to") => {
+            Ok(Line::Download { name: name.to_owned(), to: Some(file.into()), force })
+        }
+        _ => Err(form(DOWNLOAD)),
+    }
+}
+
+fn upload(options: &[&str], words: &[&str]) -> Result<Line, Error> {
+    let create = match *options {
+        [] => false,
+        ["--create"] => true,
+        _ => return Err(form(UPLOAD)),
+    };
+    match *words {
+        [file] => Ok(Line::Upload { file: file.into(), name: None, create }),
+        [file, word, name] if word.eq_ignore_ascii_case("as") => {
+            Ok(Line::Upload { file: file.into(), name: Some(name.to_owned()), create })
+        }
+        _ => Err(form(UPLOAD)),
+    }
+}
+
+const DOWNLOAD: &str = "DOWNLOAD [-f] NAME [to FILE]";
+const UPLOAD: &str = "UPLOAD [--create] FILE [as NAME]";
+
+fn form(form: &'static str) -> Error {
+    Error::usage(format!("the form is: {form}")).advise("names with spaces are quoted")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn parse(text: &str) -> Line {
+        Line::parse(text).unwrap()
+    }
+
+    #[test]
+    fn verbs_have_any_case_and_words_are_quoted() {
+        let download =
+            |name: &str| Line::Download { name: name.to_owned(), to: None, force: false };
+        assert_eq!(parse("DOWNLOAD a"), download("a"));
+        assert_eq!(parse("download 'my file'"), download("my file"));
+        assert_eq!(parse(r#"Download "my \"file\"""#), download("my \"file\""));
+        assert_eq!(parse(r"download my\ file"), download("my file"));
+        for exit in ["EXIT", "quit", "Bye"] {
+            assert_eq!(parse(exit), Line::Exit);
+        }
+    }
+
+    #[test]
+    fn blank_lines_and_comments_say_nothing() {
+        for nothing in ["", "   \t", "# LIST", "  # 'not a quote"] {
+            assert_eq!(parse(nothing), Line::Nothing, "{nothing:?}");
+        }
+        assert_eq!(parse("EXIT # and go"), Line::Exit);
+    }
+
+    #[test]
+    fn lists_have_a_depth() {
+        let list = |path: Option<&str>, depth, long| Line::List {
+            path: path.map(String::from),
+            depth,
+            long,
+        };
+        let levels = |n| Depth::Levels(NonZeroU64::new(n).unwrap());
+        assert_eq!(parse("list"), list(None, levels(1), false));
+        assert_eq!(parse("list a depth=3 -l"), list(Some("a"), levels(3), true));
+        assert_eq!(parse("list depth=all a"), list(Some("a"), Depth::All, false));
+        assert_eq!(parse("list -- depth=all"), list(Some("depth=all"), levels(1), false));
+    }
+
+    #[test]
+    fn transfers_name_both_sides() {
+        assert_eq!(
+            parse("download -f a to b"),
+            Line::Download { name: "a".into(), to: Some("b".into()), force: true }
+        );
+        assert_eq!(
+            parse("upload a AS b/c --create"),
+            Line::Upload { file: "a".into(), name: Some("b/c".into()), create: true }
+        );
+        assert_eq!(
+            parse("upload -- -f"),
+            Line::Upload { file: "-f".into(), name: None, create: false }
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_says_its_form() {
+        for (text, part) in [
+            ("fetch x", "HELP lists them"),
+            ("list a b", "LIST [PATH]"),
+            ("list depth=0", "LIST [PATH]"),
+            ("list -x", "LIST [PATH]"),
+            ("download", "DOWNLOAD [-f]"),
+            ("download a b", "DOWNLOAD [-f]"),
+            ("download a as b", "DOWNLOAD [-f]"),
+            ("upload -f a", "UPLOAD [--create]"),
+            ("exit now", "EXIT"),
+            ("help me", "HELP [server]"),
+            ("download 'a", "quote"),
+        ] {
+            let error = Line::parse(text).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage, "{text}");
+            assert!(error.to_string().contains(part), "{text}: {error}");
+        }
+    }
+}

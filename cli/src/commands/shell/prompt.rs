@@ -1,0 +1,121 @@
+//! Lines from a person.
+
+use std::cell::RefCell;
+use std::env;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use haul_core::{Depth, Entry, Escaped};
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use super::complete::{Completion, MOST, Name};
+use super::line::Line;
+use super::{Flow, execute};
+use crate::app::App;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::names;
+use crate::runtime::Runtime;
+
+const PROMPT: &str = "haul> ";
+
+/// Asks for lines until one ends the session.
+pub(super) fn run<R: Runtime>(app: &mut App<'_, R>) -> Result<(), Error> {
+    let banner = app.connect()?.banner.clone();
+    let server = app.settings.server.clone();
+    app.note(format_args!(
+        "connected to {server}: {} (HELP lists the commands)",
+        Escaped::new(&banner)
+    ));
+
+    let config = Config::builder().completion_type(CompletionType::List).build();
+    let mut editor: Editor<_, FileHistory> =
+        Editor::with_config(config).map_err(|error| terminal(&error))?;
+    let history = history();
+    if let Some(path) = &history {
+        // There is none the first time.
+        let _ = editor.load_history(path);
+    }
+    // Completion borrows it while the person types, and the loop for the command that came of it.
+    let app = RefCell::new(app);
+    editor.set_helper(Some(Completion::new(|directory: &str| {
+        names_in(*app.borrow_mut(), directory)
+    })));
+    let ended = loop {
+        match editor.readline(PROMPT) {
+            Ok(text) => {
+                if let Some(completion) = editor.helper() {
+                    completion.forget();
+                }
+                // Without its history the line is still good.
+                let _ = editor.add_history_entry(text.as_str());
+                if obey(*app.borrow_mut(), &text) == Flow::End {
+                    break Ok(());
+                }
+            }
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
+            Err(ReadlineError::Eof) => break Ok(()),
+            Err(error) => break Err(terminal(&error)),
+        }
+    };
+    if let Some(path) = &history {
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all).map_err(ReadlineError::from);
+        if let Err(error) = made.and_then(|()| editor.save_history(path)) {
+            tracing::warn!(path = ?path, %error, "the history cannot be kept");
+        }
+    }
+    ended
+}
+
+/// Does what a line says, and tells of a failure.
+fn obey<R: Runtime>(app: &mut App<'_, R>, text: &str) -> Flow {
+    let was_connected = app.is_connected();
+    let error = match Line::parse(text).and_then(|line| execute(app, line)) {
+        Ok(flow) => return flow,
+        Err(error) => error,
+    };
+    app.report(&error);
+    if was_connected && !app.is_connected() {
+        app.note("the connection is lost; the next command connects again");
+    }
+    // A terminal that is gone cannot be asked again.
+    if error.is_silent() { Flow::End } else { Flow::Continue }
+}
+
+/// The names in a directory of the server, as far as they can be had now; completion is no reason to connect or to complain.
+fn names_in<R: Runtime>(app: &mut App<'_, R>, directory: &str) -> Vec<Name> {
+    let mut names = Vec::new();
+    let Ok(path) = names::place(app.base(), Some(directory)) else { return names };
+    if app.is_connected() {
+        let listed = app.request("completion", |remote| {
+            remote.list(path.as_ref(), Depth::ONE, &mut |entry| {
+                let is_directory = matches!(entry, Entry::Directory { .. });
+                names.push(Name { name: entry.path().file_name().to_owned(), is_directory });
+                if names.len() < MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
+        });
+        if let Err(error) = listed {
+            tracing::debug!(%error, "no completion");
+        }
+    }
+    names.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    names
+}
+
+/// Where typed lines are kept: `haul/history` where the user's state belongs.
+fn history() -> Option<PathBuf> {
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| env::home_dir().map(|home| home.join(".local/state")))?;
+    Some(state.join("haul/history"))
+}
+
+fn terminal(error: &ReadlineError) -> Error {
+    let text = match error {
+        ReadlineError::Io(error) => crate::error::plain(error),
+        other => other.to_string(),
+    };
+    Error::new(Exit::Local, format!("the terminal cannot be used: {text}"))
+}

@@ -1,0 +1,43 @@
+//! Lines from a file or a pipe.
+
+use std::io::BufRead;
+
+use super::line::Line;
+use super::{Flow, execute};
+use crate::app::App;
+use crate::commands::tally::Tally;
+use crate::error::{self, Error};
+use crate::exit::Exit;
+use crate::runtime::Runtime;
+
+/// Runs the lines of `input`, called `name` in errors, up to its end, an `EXIT` or, unless it shall `keep_going`, the first failure, which gives the code then.
+pub(super) fn run<R: Runtime>(
+    app: &mut App<'_, R>,
+    name: &str,
+    input: impl BufRead,
+    keep_going: bool,
+) -> Exit {
+    let mut tally = Tally::default();
+    for (number, text) in (1_u64..).zip(input.lines()) {
+        let (line, readable) = match text {
+            Ok(text) => (Line::parse(&text), true),
+            Err(error) => (Err(Error::new(Exit::Local, error::plain(&error))), false),
+        };
+        if matches!(line, Ok(Line::Nothing)) {
+            continue;
+        }
+        let outcome = line.and_then(|line| execute(app, line));
+        match outcome.map_err(|error| error.at(&format!("{name}:{number}"))) {
+            Ok(Flow::End) => break,
+            Ok(Flow::Continue) => tally.count(app, &Ok(())),
+            Err(error) => {
+                let over = !readable || error.is_silent() || error.exit() == Exit::Interrupted;
+                if over || !keep_going {
+                    return app.report(&error);
+                }
+                tally.count(app, &Err(error));
+            }
+        }
+    }
+    tally.exit()
+}

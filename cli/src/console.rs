@@ -1,0 +1,141 @@
+//! The three streams of a program, as handles that a test can replace.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+
+use crate::error::Error;
+use crate::exit::Exit;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// Where a program reads and writes.
+pub struct Console {
+    /// What is read, if nothing has taken it yet.
+    pub stdin: Input,
+    /// Results and data.
+    pub stdout: Stream,
+    /// Errors, notes, progress and logs.
+    pub stderr: Stream,
+}
+
+impl Console {
+    /// The process's own streams.
+    pub fn system() -> Self {
+        Self {
+            stdin: Input::new(io::stdin(), io::stdin().is_terminal()),
+            stdout: Stream::new(io::stdout(), io::stdout().is_terminal()),
+            stderr: Stream::new(io::stderr(), io::stderr().is_terminal()),
+        }
+    }
+
+    /// Tells of an error, in one line that begins with the program's name, and gives the code to end with.
+    pub(crate) fn report(&mut self, program: &str, color: ColorChoice, error: &Error) -> Exit {
+        if !error.is_silent() {
+            let style = self.stderr.styled(color, ERROR);
+            // If this cannot be written there is nobody to tell; the code says it still.
+            let _ = self.stderr.line(format_args!("{style}{program}{style:#}: {error}"));
+        }
+        error.exit()
+    }
+}
+
+/// A stream to read.
+pub struct Input {
+    reader: Option<Box<dyn Read + Send>>,
+    terminal: bool,
+}
+
+impl Input {
+    /// Reads from `reader`; `terminal` says whether a person types there.
+    pub fn new(reader: impl Read + Send + 'static, terminal: bool) -> Self {
+        Self { reader: Some(Box::new(reader)), terminal }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// The stream, once.
+    pub(crate) fn take(&mut self) -> Option<Box<dyn Read + Send>> {
+        self.reader.take()
+    }
+}
+
+/// A stream to write, shared by its clones.
+#[derive(Clone)]
+pub struct Stream {
+    shared: Arc<Shared>,
+    terminal: bool,
+}
+
+struct Shared {
+    writer: Mutex<Box<dyn Write + Send>>,
+    closed: AtomicBool,
+}
+
+impl Stream {
+    /// Writes to `writer`; `terminal` says whether a person looks at it.
+    pub fn new(writer: impl Write + Send + 'static, terminal: bool) -> Self {
+        let shared =
+            Shared { writer: Mutex::new(Box::new(writer)), closed: AtomicBool::new(false) };
+        Self { shared: Arc::new(shared), terminal }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether a write has found that nobody reads any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is written in color.
+    pub(crate) fn has_color(&self, choice: ColorChoice) -> bool {
+        match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                self.terminal
+                    && !anstyle_query::no_color()
+                    && anstyle_query::term_supports_ansi_color()
+            }
+        }
+    }
+
+    /// `style` if it is written in color, else no style.
+    pub(crate) fn styled(&self, choice: ColorChoice, style: Style) -> Style {
+        if self.has_color(choice) { style } else { Style::new() }
+    }
+
+    /// Writes one line and brings it out.
+    pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
+        // One write, so that lines of several threads do not mix.
+        self.write_all(format!("{line}\n").as_bytes())?;
+        self.flush()
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+        let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = call(&mut **writer);
+        if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            self.shared.closed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.with(|writer| writer.write(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with(|writer| writer.flush())
+    }
+}

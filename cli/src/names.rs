@@ -1,0 +1,173 @@
+//! Names on the server and files here: what belongs to what. Nothing in this module asks the server, so nothing that a server says can choose a file.
+
+use std::path::{Path, PathBuf};
+
+use haul_core::{FilePath, PathError};
+
+use crate::error::{self, Error};
+use crate::exit::Exit;
+
+/// Where a download goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Destination {
+    Stdout,
+    File(PathBuf),
+}
+
+/// Where an upload comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    Stdin,
+    File(PathBuf),
+}
+
+/// The word that stands for stdin or stdout where a file is expected.
+pub(crate) const DASH: &str = "-";
+
+/// The file that is meant by `name` when names start from `base`.
+pub(crate) fn file(base: Option<&FilePath>, name: &str) -> Result<FilePath, Error> {
+    let parsed = match base {
+        // The name is checked by itself first, so that it cannot be absolute or empty behind the base.
+        Some(base) => FilePath::parse(name)
+            .and_then(|name| FilePath::parse(&format!("{}/{}", base.as_str(), name.as_str()))),
+        None => FilePath::parse(name),
+    };
+    parsed.map_err(|error| bad_name(name, error))
+}
+
+/// The directory or file that is meant by `name`; `None` for the shared directory itself. A `/` at the end is no matter: listings print one after directories.
+pub(crate) fn place(
+    base: Option<&FilePath>,
+    name: Option<&str>,
+) -> Result<Option<FilePath>, Error> {
+    match name.map(|name| name.strip_suffix('/').unwrap_or(name)) {
+        None | Some("" | ".") => Ok(base.cloned()),
+        Some(name) => file(base, name).map(Some),
+    }
+}
+
+/// `path` as it is written when names start from `base`; `None` if it does not lie there.
+pub(crate) fn relative<'a>(base: Option<&FilePath>, path: &'a FilePath) -> Option<&'a str> {
+    match base {
+        None => Some(path.as_str()),
+        // The base itself, if it is a file, keeps its own name.
+        Some(base) if base == path => Some(path.file_name()),
+        Some(base) => path.as_str().strip_prefix(base.as_str())?.strip_prefix('/'),
+    }
+}
+
+/// Where `name` goes if the person asked for `output`.
+pub(crate) fn destination(name: &FilePath, output: Option<&Path>) -> Result<Destination, Error> {
+    match output {
+        None => Ok(Destination::File(PathBuf::from(name.file_name()))),
+        Some(output) if output == DASH => Ok(Destination::Stdout),
+        Some(output) if output.is_dir() => Ok(Destination::File(output.join(name.file_name()))),
+        Some(output) if ends_with_slash(output) => Err(no_directory(output)),
+        Some(output) => Ok(Destination::File(output.to_path_buf())),
+    }
+}
+
+/// The error of a directory that is needed and not there.
+pub(crate) fn no_directory(directory: &Path) -> Error {
+    let shown = directory.display();
+    Error::new(Exit::Local, format!("{shown}: there is no such directory"))
+        .advise(format!("make it with: mkdir -p {shown}"))
+}
+
+/// The name on the server for a local file, under `prefix` if that is given.
+pub(crate) fn uploaded(
+    base: Option<&FilePath>,
+    file_here: &Path,
+    name: Option<&str>,
+) -> Result<FilePath, Error> {
+    let prefix = match name {
+        Some(name) if !name.ends_with('/') => return file(base, name),
+        Some(prefix) => prefix,
+        None => "",
+    };
+    let own = file_here.file_name().ok_or_else(|| whole_directory(file_here))?;
+    let own = own.to_str().ok_or_else(|| {
+        Error::usage(format!("{}: this name is not UTF-8", file_here.display()))
+            .advise("give it another with --as NAME")
+    })?;
+    file(base, &format!("{prefix}{own}"))
+        .map_err(|error| error.advise("give it another name with --as NAME"))
+}
+
+/// The error of a directory where a file is to be sent.
+pub(crate) fn whole_directory(directory: &Path) -> Error {
+    Error::new(Exit::Local, format!("{}: this is a directory", directory.display()))
+        .advise("whole directories cannot be sent yet; name the files in it, such as DIR/*")
+}
+
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+fn bad_name(name: &str, why: PathError) -> Error {
+    let error = Error::usage(format!("{}: {why}", error::cut(name)));
+    if name.contains("://") {
+        return error.advise("name the server with --server, and the file by its path there");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> FilePath {
+        FilePath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn names_start_from_the_base() {
+        let base = path("photos");
+        assert_eq!(file(None, "a/b").unwrap(), path("a/b"));
+        assert_eq!(file(Some(&base), "a/b").unwrap(), path("photos/a/b"));
+        assert_eq!(place(None, None).unwrap(), None);
+        assert_eq!(place(None, Some("a/")).unwrap(), Some(path("a")));
+        assert_eq!(place(Some(&base), Some(".")).unwrap(), Some(base.clone()));
+        assert_eq!(relative(Some(&base), &path("photos/a/b")), Some("a/b"));
+        assert_eq!(relative(Some(&base), &base), Some("photos"));
+        assert_eq!(relative(Some(&base), &path("photosets/a")), None);
+        assert_eq!(relative(Some(&base), &path("other")), None);
+    }
+
+    #[test]
+    fn a_base_does_not_make_a_bad_name_good() {
+        for name in ["", "/etc/passwd", "../x", "a//b", "a/", "a\\b", "a\nb"] {
+            for base in [None, Some(path("photos"))] {
+                assert_eq!(file(base.as_ref(), name).unwrap_err().exit(), Exit::Usage, "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_download_goes_where_the_person_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = directory.path();
+        let name = path("photos/sea.jpg");
+        let to = |output: Option<&Path>| destination(&name, output);
+        assert_eq!(to(None).unwrap(), Destination::File("sea.jpg".into()));
+        assert_eq!(to(Some(Path::new("-"))).unwrap(), Destination::Stdout);
+        assert_eq!(to(Some(here)).unwrap(), Destination::File(here.join("sea.jpg")));
+        assert_eq!(to(Some(&here.join("x"))).unwrap(), Destination::File(here.join("x")));
+        let missing = to(Some(&here.join("missing/"))).unwrap_err();
+        assert_eq!(missing.exit(), Exit::Local);
+        assert!(missing.to_string().contains("mkdir -p"), "{missing}");
+    }
+
+    #[test]
+    fn an_upload_keeps_its_name_unless_told_otherwise() {
+        let here = Path::new("/tmp/notes.txt");
+        assert_eq!(uploaded(None, here, None).unwrap(), path("notes.txt"));
+        assert_eq!(uploaded(None, here, Some("a/b")).unwrap(), path("a/b"));
+        assert_eq!(uploaded(None, here, Some("a/")).unwrap(), path("a/notes.txt"));
+        assert_eq!(uploaded(Some(&path("x")), here, Some("a/")).unwrap(), path("x/a/notes.txt"));
+        let bad = uploaded(None, Path::new("a\\b"), None).unwrap_err();
+        assert_eq!(bad.exit(), Exit::Usage);
+        assert!(bad.to_string().contains("--as NAME"), "{bad}");
+        assert_eq!(uploaded(None, Path::new(".."), None).unwrap_err().exit(), Exit::Local);
+    }
+}

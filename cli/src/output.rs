@@ -1,0 +1,200 @@
+//! Results as they are printed: lines for people, or one JSON object a line for programs.
+
+use std::fmt;
+use std::path::Path;
+
+use haul_core::message::Summary;
+use haul_core::{Checksum, Entry, Escaped, FilePath};
+use serde::Serialize;
+
+/// A line of a listing, for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct EntryRecord<'a> {
+    path: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+}
+
+impl<'a> EntryRecord<'a> {
+    /// The record of `entry`, named `path`.
+    pub(crate) fn new(path: &'a str, entry: &Entry) -> Self {
+        match entry {
+            Entry::File { size, modified, .. } => {
+                Self { path, kind: "file", size: Some(*size), modified: Some(modified.to_string()) }
+            }
+            Entry::Directory { .. } => Self { path, kind: "directory", size: None, modified: None },
+        }
+    }
+}
+
+/// A file that came or went whole.
+#[derive(Debug)]
+pub(crate) struct Transfer<'a> {
+    /// Which way it went.
+    pub(crate) direction: Direction,
+    /// Its name on the server.
+    pub(crate) path: &'a FilePath,
+    /// Its name here; `None` for a stream.
+    pub(crate) local: Option<&'a Path>,
+    /// Its bytes.
+    pub(crate) size: u64,
+    /// The checksum of those bytes.
+    pub(crate) checksum: Option<Checksum>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Down,
+    Up,
+}
+
+impl<'a> Transfer<'a> {
+    /// What `summary` says of a file.
+    pub(crate) fn new(
+        direction: Direction,
+        path: &'a FilePath,
+        local: Option<&'a Path>,
+        summary: &Summary,
+    ) -> Self {
+        let size = match direction {
+            Direction::Down => summary.length,
+            Direction::Up => summary.size,
+        };
+        Self { direction, path, local, size: size.unwrap_or_default(), checksum: summary.checksum }
+    }
+
+    /// The record for programs.
+    pub(crate) fn record(&self) -> TransferRecord<'a> {
+        let local = self.local.map_or_else(|| "-".into(), |path| path.to_string_lossy());
+        let (target, source) = match self.direction {
+            Direction::Down => (Some(local.into_owned()), None),
+            Direction::Up => (None, Some(local.into_owned())),
+        };
+        TransferRecord {
+            path: self.path.as_str(),
+            target,
+            source,
+            size: self.size,
+            crc64nvme: self.checksum.map(|checksum| checksum.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Transfer<'_> {
+    /// The line for people: `notes.txt  12 bytes  crc64nvme ae8b14860a799888  verified`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = self.local.map(Path::to_string_lossy);
+        let same = local.as_deref() == Some(self.path.as_str());
+        match (self.direction, local) {
+            (_, None) => write!(f, "{}", self.path.escaped())?,
+            (_, Some(_)) if same => write!(f, "{}", self.path.escaped())?,
+            (Direction::Down, Some(local)) => {
+                write!(f, "{} -> {}", self.path.escaped(), Escaped::new(&local))?;
+            }
+            (Direction::Up, Some(local)) => {
+                write!(f, "{} -> {}", Escaped::new(&local), self.path.escaped())?;
+            }
+        }
+        let unit = if self.size == 1 { "byte" } else { "bytes" };
+        write!(f, "  {} {unit}", self.size)?;
+        if let Some(checksum) = self.checksum {
+            write!(f, "  crc64nvme {checksum}")?;
+        }
+        f.write_str(match self.direction {
+            Direction::Down => "  verified",
+            Direction::Up => "  stored",
+        })
+    }
+}
+
+/// A file that came or went whole, for programs. `path` is its name on the server.
+#[derive(Debug, Serialize)]
+pub(crate) struct TransferRecord<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crc64nvme: Option<String>,
+}
+
+/// Where a server listens, for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListeningRecord {
+    pub(crate) listening: String,
+}
+
+/// `record` as one line of JSON. On a terminal everything beyond ASCII is written as `\u….`, so that a name cannot act on it.
+pub(crate) fn json(record: &impl Serialize, terminal: bool) -> serde_json::Result<String> {
+    let line = serde_json::to_string(record)?;
+    if !terminal {
+        return Ok(line);
+    }
+    let mut units = [0; 2];
+    let mut ascii = String::with_capacity(line.len());
+    for c in line.chars() {
+        if matches!(c, ' '..='~') {
+            ascii.push(c);
+        } else {
+            // Such characters stand only inside of strings, where JSON takes them in this form.
+            ascii.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    Ok(ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> Summary {
+        Summary {
+            size: Some(9),
+            length: Some(1),
+            checksum: Some(Checksum::of(b"123456789")),
+            ..Summary::default()
+        }
+    }
+
+    fn transfer<'a>(direction: Direction, path: &'a FilePath, local: Option<&'a str>) -> String {
+        Transfer::new(direction, path, local.map(Path::new), &summary()).to_string()
+    }
+
+    #[test]
+    fn lines_for_people() {
+        let path = FilePath::parse("a/n\u{202e}.txt").unwrap();
+        let notes = FilePath::parse("notes.txt").unwrap();
+        assert_eq!(
+            transfer(Direction::Up, &notes, Some("notes.txt")),
+            "notes.txt  9 bytes  crc64nvme ae8b14860a799888  stored"
+        );
+        assert_eq!(
+            transfer(Direction::Down, &path, Some("x\u{1b}")),
+            r"a/n\u{202e}.txt -> x\u{1b}  1 byte  crc64nvme ae8b14860a799888  verified"
+        );
+        assert_eq!(
+            transfer(Direction::Up, &notes, None),
+            "notes.txt  9 bytes  crc64nvme ae8b14860a799888  stored"
+        );
+    }
+
+    #[test]
+    fn json_is_plain_ascii_on_a_terminal_and_means_the_same() {
+        let path = FilePath::parse("π\u{202e}\u{1f600}").unwrap();
+        let record = Transfer::new(Direction::Down, &path, None, &summary()).record();
+        let raw = json(&record, false).unwrap();
+        let shown = json(&record, true).unwrap();
+        assert!(raw.contains('π'));
+        assert!(shown.is_ascii());
+        let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        assert_eq!(read(&raw), read(&shown));
+        assert_eq!(read(&raw)["crc64nvme"], "ae8b14860a799888");
+        assert_eq!(read(&raw)["target"], "-");
+    }
+}

@@ -1,0 +1,348 @@
+//! A server in memory behind [`Runtime`], and a way to run a command line against it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::io::{self, Cursor, Write};
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use haul_cli::{
+    ConnectError, Console, Exit, Input, Progress, Remote, Runtime, ServeError, ServeOptions, Stream,
+};
+use haul_core::client::Failure;
+use haul_core::message::{Greeting, Refusal, Summary};
+use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
+use haul_store::{NewFile, Source, Target};
+
+/// What is on the server, and what it shall do.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// Listed in addition to the files, whatever was asked for.
+    pub(crate) invented: Vec<Entry>,
+    pub(crate) skipped: Option<u64>,
+    /// Failures of requests for a path, each once.
+    pub(crate) failures: HashMap<String, Failure>,
+    /// Bytes after which a download fails.
+    pub(crate) corrupt_after: Option<usize>,
+    pub(crate) unreachable: bool,
+    pub(crate) connected: Vec<String>,
+    pub(crate) said_goodbye: usize,
+    pub(crate) served: Option<ServeOptions>,
+    pub(crate) cannot_listen: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Fake(Arc<Mutex<State>>);
+
+impl Fake {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let fake = Self::default();
+        for (name, content) in files {
+            fake.state().files.insert((*name).to_owned(), content.as_bytes().to_vec());
+        }
+        fake
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn fails(self, path: &str, failure: Failure) -> Self {
+        self.state().failures.insert(path.to_owned(), failure);
+        self
+    }
+
+    pub(crate) fn run(&self, line: &[&str]) -> Outcome {
+        Run::default().run(self, line)
+    }
+}
+
+pub(crate) fn refusal(code: ErrorCode) -> Failure {
+    Failure::Refused(Refusal::new(code, "no"))
+}
+
+pub(crate) fn path(text: &str) -> FilePath {
+    FilePath::parse(text).unwrap()
+}
+
+pub(crate) fn modified() -> Timestamp {
+    Timestamp::parse("2026-11-22T08:31:25.5Z").unwrap()
+}
+
+impl Runtime for Fake {
+    const PROGRAM: &'static str = "haul-test";
+
+    fn serve(
+        &self,
+        options: &ServeOptions,
+        ready: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), ServeError> {
+        let mut state = self.state();
+        state.served = Some(options.clone());
+        if state.cannot_listen {
+            let address = format!("{}:{}", options.host, options.port);
+            return Err(ServeError::Listen { address, source: io::ErrorKind::AddrInUse.into() });
+        }
+        ready(SocketAddr::new(options.host.parse().unwrap(), 4999));
+        Ok(())
+    }
+
+    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+        let mut state = self.state();
+        state.connected.push(format!("{host} {port}"));
+        if state.unreachable {
+            return Err(ConnectError::Io(io::Error::from_raw_os_error(111)));
+        }
+        if let Some(failure) = state.failures.remove("connect") {
+            return Err(failure.into());
+        }
+        drop(state);
+        let greeting =
+            Greeting { banner: String::from("Welcome"), max_data: 1 << 20, pipeline: 64 };
+        Ok(Box::new(Connection { server: self.clone(), greeting }))
+    }
+}
+
+struct Connection {
+    server: Fake,
+    greeting: Greeting,
+}
+
+impl Connection {
+    fn begin(&self, path: Option<&FilePath>) -> Result<MutexGuard<'_, State>, Failure> {
+        let mut state = self.server.state();
+        match state.failures.remove(path.map_or("/", FilePath::as_str)) {
+            Some(failure) => Err(failure),
+            None => Ok(state),
+        }
+    }
+}
+
+impl Remote for Connection {
+    fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    fn list(
+        &mut self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        on_entry: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        let state = self.begin(path)?;
+        let prefix = path.map(|path| format!("{}/", path.as_str())).unwrap_or_default();
+        let mut entries = BTreeMap::new();
+        for (name, content) in &state.files {
+            let whole = Entry::File {
+                path: self::path(name),
+                size: content.len() as u64,
+                modified: modified(),
+            };
+            if path.is_some_and(|path| path.as_str() == name) {
+                entries.insert(name.clone(), whole);
+            } else if let Some(rest) = name.strip_prefix(&prefix) {
+                let mut end = prefix.len();
+                for part in rest.split('/') {
+                    let level = name[prefix.len()..end].matches('/').count() as u64 + 1;
+                    if level > 1 && !depth.goes_below(level - 1) {
+                        break;
+                    }
+                    end += part.len();
+                    let name_here = name[..end].to_owned();
+                    let entry = if end == name.len() {
+                        whole.clone()
+                    } else {
+                        Entry::Directory { path: self::path(&name_here) }
+                    };
+                    entries.insert(name_here, entry);
+                    end += 1;
+                }
+            }
+        }
+        // Any order is allowed: the worst for whoever wants to sort.
+        let listed: Vec<Entry> =
+            entries.into_values().rev().chain(state.invented.clone()).collect();
+        if listed.is_empty() && path.is_some() {
+            return Err(refusal(ErrorCode::NotFound));
+        }
+        let skipped = state.skipped;
+        drop(state);
+        for entry in &listed {
+            if on_entry(entry).is_break() {
+                return Err(Failure::Cancelled);
+            }
+        }
+        Ok(Summary { entries: Some(listed.len() as u64), skipped, ..Summary::default() })
+    }
+
+    fn download(
+        &mut self,
+        path: &FilePath,
+        offset: u64,
+        length: Option<u64>,
+        mode: Mode,
+        mut target: Box<dyn Target>,
+        on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        let state = self.begin(Some(path))?;
+        let corrupt_after = state.corrupt_after;
+        let file =
+            state.files.get(path.as_str()).cloned().ok_or_else(|| refusal(ErrorCode::NotFound))?;
+        drop(state);
+        let from = usize::try_from(offset).unwrap();
+        let rest = file.get(from..).ok_or_else(|| refusal(ErrorCode::BadRange))?;
+        let length =
+            length.map_or(rest.len(), |length| usize::try_from(length).unwrap().min(rest.len()));
+        let content = &rest[..length];
+        let size = content.len() as u64;
+        let file =
+            NewFile { path: path.clone(), mode, size: Some(size), modified: Some(modified()) };
+        let mut staged = target.create(&file)?;
+        let mut bytes = 0;
+        for piece in content.chunks(4) {
+            staged.write(bytes, piece)?;
+            bytes += piece.len() as u64;
+            if on_progress(Progress { bytes, total: Some(size) }).is_break() {
+                return Err(Failure::Cancelled);
+            }
+            if corrupt_after.is_some_and(|after| bytes >= after as u64) {
+                return Err(Failure::Corrupted);
+            }
+        }
+        let checksum = Checksum::of(content);
+        staged.sync()?;
+        staged.publish(checksum)?;
+        staged.sync_directory()?;
+        Ok(Summary { length: Some(size), checksum: Some(checksum), ..Summary::default() })
+    }
+
+    fn upload(
+        &mut self,
+        path: &FilePath,
+        mode: Mode,
+        mut source: Box<dyn Source>,
+        on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        let state = self.begin(Some(path))?;
+        if mode == Mode::Create && state.files.contains_key(path.as_str()) {
+            return Err(refusal(ErrorCode::Exists));
+        }
+        drop(state);
+        let mut content = Vec::new();
+        loop {
+            let piece = source.read(content.len() as u64, 5)?;
+            if piece.is_empty() {
+                break;
+            }
+            content.extend_from_slice(&piece);
+            let progress = Progress { bytes: content.len() as u64, total: source.opened().size };
+            if on_progress(progress).is_break() {
+                return Err(Failure::Cancelled);
+            }
+        }
+        let checksum = Checksum::of(&content);
+        source.finish(Some(checksum))?;
+        let size = content.len() as u64;
+        self.server.state().files.insert(path.as_str().to_owned(), content);
+        Ok(Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() })
+    }
+
+    fn help(&mut self) -> Result<Vec<String>, Failure> {
+        Ok(vec![String::from("LIST lists"), String::from("\u{1b}[31mred")])
+    }
+
+    fn exit(self: Box<Self>) -> Result<(), Failure> {
+        self.server.state().said_goodbye += 1;
+        Ok(())
+    }
+}
+
+/// How a command line is run.
+#[derive(Default)]
+pub(crate) struct Run {
+    pub(crate) stdin: &'static str,
+    /// Whether a person looks at stdout and stderr.
+    pub(crate) terminal: bool,
+    /// Bytes of stdout that are read before it is closed.
+    pub(crate) stdout_closes_after: Option<usize>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) exit: Exit,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Ended with `exit` and one line on stderr that has each of `parts`.
+    #[track_caller]
+    pub(crate) fn failed(&self, exit: Exit, parts: &[&str]) {
+        assert_eq!(self.exit, exit, "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(self.stderr.starts_with("haul-test: "), "{self:?}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part:?} in {self:?}");
+        }
+    }
+
+    /// Ended well and without a word on stderr.
+    #[track_caller]
+    pub(crate) fn done(&self, stdout: &str) {
+        assert_eq!((self.exit, self.stderr.as_str()), (Exit::Done, ""), "{self:?}");
+        assert_eq!(self.stdout, stdout);
+    }
+}
+
+impl Run {
+    /// Runs `line`, of which the server is `haul://test` unless it says otherwise.
+    pub(crate) fn run(self, fake: &Fake, line: &[&str]) -> Outcome {
+        let server: &[&str] = match line.first() {
+            Some(&("serve" | "completions" | "man")) | None => &[],
+            _ if line.contains(&"--server") => &[],
+            _ => &["--server", "haul://test"],
+        };
+        let args = ["haul-test"].iter().chain(server).chain(line).map(OsString::from);
+        let stdout = Sink { room: self.stdout_closes_after, ..Sink::default() };
+        let stderr = Sink::default();
+        let console = Console {
+            stdin: Input::new(Cursor::new(self.stdin), false),
+            stdout: Stream::new(stdout.clone(), self.terminal),
+            stderr: Stream::new(stderr.clone(), self.terminal),
+        };
+        let exit = haul_cli::run(fake, args, console);
+        Outcome { exit, stdout: stdout.text(), stderr: stderr.text() }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Sink {
+    written: Arc<Mutex<Vec<u8>>>,
+    room: Option<usize>,
+}
+
+impl Sink {
+    fn text(&self) -> String {
+        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let mut written = self.written.lock().unwrap();
+        let room = self.room.map_or(data.len(), |room| room.saturating_sub(written.len()));
+        let count = data.len().min(room);
+        if count == 0 && !data.is_empty() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        written.extend_from_slice(&data[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

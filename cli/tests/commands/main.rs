@@ -1,0 +1,9 @@
+//! The commands against a server in memory: what is printed, what is written, how it ends.
+
+mod fake;
+mod general;
+mod get;
+mod ls;
+mod put;
+mod serve;
+mod shell;

@@ -1,0 +1,126 @@
+use std::fs;
+
+use haul_cli::Exit;
+use haul_core::ErrorCode;
+use haul_core::client::Failure;
+use tempfile::TempDir;
+
+use crate::fake::{Fake, Run, refusal};
+
+const CHECKSUM: &str = "ae8b14860a799888";
+
+fn here(files: &[&str]) -> (TempDir, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = files.iter().map(|name| {
+        let path = directory.path().join(name);
+        fs::write(&path, "123456789").unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let paths = paths.collect();
+    (directory, paths)
+}
+
+fn stored(fake: &Fake) -> Vec<String> {
+    fake.state().files.keys().cloned().collect()
+}
+
+#[test]
+fn a_file_keeps_its_name_and_its_receipt_is_printed() {
+    let (_directory, files) = here(&["notes one.txt"]);
+    let fake = Fake::default();
+    let put = fake.run(&["put", &files[0]]);
+    put.done(&format!("{} -> notes one.txt  9 bytes  crc64nvme {CHECKSUM}  stored\n", files[0]));
+    assert_eq!(fake.state().files["notes one.txt"], b"123456789");
+    assert_eq!(fake.state().said_goodbye, 1);
+}
+
+#[test]
+fn it_can_be_given_a_name_or_a_directory() {
+    let (_directory, files) = here(&["a", "b"]);
+    let fake = Fake::default();
+    let put = fake.run(&["put", &files[0], "--as", "x/y", "--json"]);
+    put.done(&format!(
+        "{{\"path\":\"x/y\",\"source\":\"{}\",\"size\":9,\"crc64nvme\":\"{CHECKSUM}\"}}\n",
+        files[0]
+    ));
+    assert_eq!(fake.run(&["put", &files[0], &files[1], "--as", "z/"]).exit, Exit::Done);
+    assert_eq!(fake.run(&["put", &files[0], "--server", "h/base"]).exit, Exit::Done);
+    assert_eq!(stored(&fake), ["base/a", "x/y", "z/a", "z/b"]);
+}
+
+#[test]
+fn stdin_needs_a_name() {
+    let fake = Fake::default();
+    let run = |line: &[&str]| Run { stdin: "123456789", ..Run::default() }.run(&fake, line);
+    run(&["put", "-"]).failed(Exit::Usage, &["--as NAME"]);
+    run(&["put", "-", "--as", "x/"]).failed(Exit::Usage, &["--as NAME"]);
+    run(&["put", "-", "--as", "x"]).done(&format!("x  9 bytes  crc64nvme {CHECKSUM}  stored\n"));
+    assert_eq!(stored(&fake), ["x"]);
+}
+
+#[test]
+fn create_refuses_what_is_there() {
+    let (_directory, files) = here(&["a"]);
+    let fake = Fake::with(&[("a", "old")]);
+    fake.run(&["put", "--create", &files[0]]).failed(Exit::Refused, &["a: exists", "--create"]);
+    assert_eq!(fake.state().files["a"], b"old");
+    assert_eq!(fake.run(&["put", &files[0]]).exit, Exit::Done);
+    assert_eq!(fake.state().files["a"], b"123456789");
+}
+
+#[test]
+fn what_cannot_be_sent_says_the_way_out() {
+    let (directory, files) = here(&["a", "b", "c\\d", "e\nf"]);
+    let fake = Fake::default();
+    let missing = directory.path().join("missing");
+    fake.run(&["put", missing.to_str().unwrap()]).failed(Exit::Local, &["missing", "No such file"]);
+    fake.run(&["put", directory.path().to_str().unwrap()])
+        .failed(Exit::Local, &["directory", "DIR/*"]);
+    fake.run(&["put", ".."]).failed(Exit::Local, &["..: this is a directory", "DIR/*"]);
+    fake.run(&["put", &files[0], &files[1], "--as", "x"]).failed(Exit::Usage, &["several files"]);
+    fake.run(&["put", &files[2]]).failed(Exit::Usage, &["control characters", "--as NAME"]);
+    fake.run(&["put", &files[3]]).failed(Exit::Usage, &[r"e\nf", "--as NAME"]);
+    fake.run(&["put", &files[0], "--as", "/x"]).failed(Exit::Usage, &["/x: a path is relative"]);
+    fake.run(&["put", &files[0], &files[0]]).failed(Exit::Usage, &["same name"]);
+    assert!(fake.state().connected.is_empty());
+}
+
+#[test]
+fn after_one_failure_the_others_go() {
+    let (_directory, files) = here(&["a", "b", "c\\d"]);
+    let fake = Fake::default().fails("a", refusal(ErrorCode::NoSpace));
+    let put = fake.run(&["put", &files[2], &files[0], "/no/such/file", &files[1]]);
+    assert_eq!(put.exit, Exit::Partial);
+    assert_eq!(put.stderr.lines().count(), 3, "{}", put.stderr);
+    assert_eq!(stored(&fake), ["b"]);
+}
+
+#[test]
+fn a_receipt_that_is_not_certain_has_its_own_code() {
+    let (_directory, files) = here(&["a"]);
+    let fake = Fake::default().fails("a", refusal(ErrorCode::OutcomeUnknown));
+    fake.run(&["put", &files[0]]).failed(Exit::OutcomeUnknown, &["power cut"]);
+}
+
+#[test]
+fn after_a_lost_connection_nothing_more_is_tried() {
+    let (_directory, files) = here(&["a", "b"]);
+    let fake = Fake::default().fails("a", Failure::TimedOut);
+    let put = fake.run(&["put", &files[0], &files[1]]);
+    assert_eq!(put.exit, Exit::Network);
+    assert!(put.stderr.ends_with("1 more not tried\n"), "{}", put.stderr);
+    assert!(stored(&fake).is_empty());
+}
+
+#[test]
+fn a_closed_stdout_does_not_undo_what_is_stored() {
+    let (_directory, files) = here(&["a", "b"]);
+    let fake = Fake::default();
+    let run = Run { stdout_closes_after: Some(0), ..Run::default() };
+    let put = run.run(&fake, &["put", "-q", &files[0]]);
+    assert_eq!(put.exit, Exit::Done);
+    let run = Run { stdout_closes_after: Some(0), ..Run::default() };
+    let put = run.run(&fake, &["put", &files[1]]);
+    assert_eq!((put.exit, put.stderr.as_str()), (Exit::Local, ""));
+    assert_eq!(stored(&fake), ["a", "b"]);
+}

@@ -1,0 +1,96 @@
+use std::fs;
+use std::time::Duration;
+
+use haul_cli::{Exit, ServeOptions};
+
+use crate::fake::{Fake, Run};
+
+fn served(line: &[&str]) -> ServeOptions {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    let ran = fake.run(&[&["serve", directory.path().to_str().unwrap()], line].concat());
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Done, ""), "{ran:?}");
+    assert!(ran.stdout.starts_with("listening on haul://"), "{ran:?}");
+    fake.state().served.take().unwrap()
+}
+
+#[test]
+fn it_serves_with_what_was_asked_for() {
+    let options = served(&[]);
+    assert_eq!((options.host.as_str(), options.port), ("127.0.0.1", 4285));
+    assert_eq!((options.max_clients, options.max_clients_per_address), (256, 128));
+    assert_eq!((options.hidden, options.durable, options.max_file_size), (false, true, None));
+    assert_eq!(options.banner, "Welcome");
+    assert_eq!((options.grace, options.idle), (Duration::from_secs(30), Duration::from_mins(10)));
+
+    let options = served(&[
+        "--listen",
+        "[::1]:0",
+        "--max-clients",
+        "20",
+        "--hidden",
+        "--no-sync",
+        "--max-file-size",
+        "2G",
+        "--banner",
+        "Hello",
+        "--grace",
+        "0",
+        "--idle",
+        "5",
+    ]);
+    assert_eq!((options.host.as_str(), options.port), ("::1", 0));
+    assert_eq!((options.max_clients, options.max_clients_per_address), (20, 10));
+    assert_eq!(
+        (options.hidden, options.durable, options.max_file_size),
+        (true, false, Some(2 << 30))
+    );
+    assert_eq!(options.banner, "Hello");
+    assert_eq!((options.grace, options.idle), (Duration::ZERO, Duration::from_secs(5)));
+
+    assert_eq!(served(&["--max-clients", "1"]).max_clients_per_address, 1);
+    assert_eq!(served(&["--max-clients", "9"]).max_clients_per_address, 8);
+    assert_eq!(served(&["--max-clients-per-address", "3"]).max_clients_per_address, 3);
+}
+
+#[test]
+fn a_named_directory_that_is_missing_is_not_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let fake = Fake::default();
+    fake.run(&["serve", missing.to_str().unwrap()])
+        .failed(Exit::Local, &["no such directory", "mkdir -p"]);
+    assert!(!missing.exists());
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    fake.run(&["serve", file.to_str().unwrap()]).failed(Exit::Local, &["not a directory"]);
+    assert!(fake.state().served.is_none());
+}
+
+#[test]
+fn a_port_in_use_says_the_way_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let fake = Fake::default();
+    fake.state().cannot_listen = true;
+    let ran = fake.run(&["serve", directory.path().to_str().unwrap()]);
+    ran.failed(Exit::Network, &["cannot listen on 127.0.0.1:4285", "--listen"]);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn quiet_and_json_print_only_where_it_listens() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    Fake::default().run(&["serve", here, "-q"]).done("listening on haul://127.0.0.1:4999\n");
+    Fake::default()
+        .run(&["serve", here, "--json"])
+        .done("{\"listening\":\"haul://127.0.0.1:4999\"}\n");
+}
+
+#[test]
+fn a_closed_stdout_does_not_stop_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = Run { stdout_closes_after: Some(0), ..Run::default() };
+    let ran = run.run(&Fake::default(), &["serve", directory.path().to_str().unwrap()]);
+    assert_eq!(ran.exit, Exit::Done);
+}

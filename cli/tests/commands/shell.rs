@@ -1,0 +1,112 @@
+use std::fs;
+
+use haul_cli::Exit;
+use haul_core::ErrorCode;
+use haul_core::client::Failure;
+
+use crate::fake::{Fake, Outcome, Run, refusal};
+
+fn server() -> Fake {
+    Fake::with(&[("a b.txt", "123456789"), ("d/c", "1")])
+}
+
+fn shell(fake: &Fake, stdin: &'static str, options: &[&str]) -> Outcome {
+    Run { stdin, ..Run::default() }.run(fake, &[&["shell"], options].concat())
+}
+
+#[test]
+fn lines_from_a_pipe_run_in_one_session() {
+    let fake = server();
+    let ran = shell(
+        &fake,
+        "# a comment\n\nLIST\nlist d\ndownload 'a b.txt' to -\nEXIT\nLIST nowhere\n",
+        &[],
+    );
+    ran.done("a b.txt\nd/\nd/c\n123456789");
+    let state = fake.state();
+    assert_eq!((state.connected.len(), state.said_goodbye), (1, 1));
+}
+
+#[test]
+fn files_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    let script = directory.path().join("script");
+    fs::write(
+        &script,
+        format!(
+            "DOWNLOAD \"a b.txt\" to {here}\nUPLOAD \"{here}/a b.txt\" as copy\nUPLOAD '{here}/a b.txt' as in/\nDOWNLOAD -f d/c to \"{here}/a b.txt\"\n"
+        ),
+    )
+    .unwrap();
+    let fake = server();
+    let ran = fake.run(&["shell", script.to_str().unwrap()]);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Done, ""));
+    assert_eq!(ran.stdout.lines().count(), 4);
+    assert_eq!(fs::read_to_string(directory.path().join("a b.txt")).unwrap(), "1");
+    assert_eq!(fake.state().files["copy"], b"123456789");
+    assert_eq!(fake.state().files["in/a b.txt"], b"123456789");
+}
+
+#[test]
+fn the_first_failure_ends_a_script_with_its_code_and_place() {
+    let fake = server();
+    let ran = shell(&fake, "LIST\nLIST nowhere\nLIST d\n", &[]);
+    assert_eq!(ran.stdout, "a b.txt\nd/\n");
+    ran.failed(Exit::NotFound, &["stdin:2: nowhere: not-found"]);
+    shell(&fake, "\nFETCH x\nLIST\n", &[])
+        .failed(Exit::Usage, &["stdin:2: FETCH: no such command", "HELP"]);
+    shell(&fake, "UPLOAD - as x\n", &[]).failed(Exit::Usage, &["stdin"]);
+}
+
+#[test]
+fn it_goes_on_when_it_is_told_to() {
+    let ran = shell(&server(), "LIST nowhere\nLIST d\nFETCH\n", &["--keep-going"]);
+    assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Partial, "d/c\n"));
+    assert_eq!(ran.stderr.lines().count(), 2);
+    let ran = shell(&server(), "LIST nowhere\nFETCH\n", &["--keep-going"]);
+    assert_eq!(ran.exit, Exit::NotFound);
+}
+
+#[test]
+fn after_a_lost_connection_the_next_line_connects_again() {
+    let fake = server().fails("d", refusal(ErrorCode::Timeout));
+    let ran = shell(&fake, "LIST\nLIST d\nLIST d\n", &["--keep-going"]);
+    assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Partial, "a b.txt\nd/\nd/c\n"));
+    assert_eq!(fake.state().connected.len(), 2);
+}
+
+#[test]
+fn an_interrupt_ends_a_script_that_keeps_going() {
+    let fake = server().fails("d", Failure::Cancelled);
+    let ran = shell(&fake, "LIST d\nLIST\n", &["--keep-going"]);
+    assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Interrupted, ""));
+}
+
+#[test]
+fn help_is_local_and_the_servers_is_escaped() {
+    let fake = server();
+    let ran = shell(&fake, "help\n", &[]);
+    assert!(ran.stdout.contains("DOWNLOAD [-f] NAME"), "{ran:?}");
+    assert!(fake.state().connected.is_empty());
+    shell(&fake, "HELP server\n", &[]).done("LIST lists\n\\u{1b}[31mred\n");
+}
+
+#[test]
+fn a_script_that_cannot_be_read_is_told() {
+    server()
+        .run(&["shell", "/no/such/script"])
+        .failed(Exit::Local, &["/no/such/script: No such file"]);
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    fs::write(&script, b"LIST\n\xff\n").unwrap();
+    let ran = server().run(&["shell", script.to_str().unwrap(), "--keep-going"]);
+    ran.failed(Exit::Local, &["script:2: stream did not contain valid UTF-8"]);
+}
+
+#[test]
+fn a_closed_stdout_ends_a_script_without_a_word() {
+    let run = Run { stdin: "LIST\nLIST\n", stdout_closes_after: Some(3), ..Run::default() };
+    let ran = run.run(&server(), &["shell", "--keep-going"]);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Local, ""));
+}

@@ -1,0 +1,120 @@
+//! Finding files beneath the shared directory, and nowhere else.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, open, openat, openat2, readlinkat};
+use rustix::io::Errno;
+
+use super::staging;
+use crate::stat::{FileId, Stat};
+
+/// The links that are followed to find one file, as many as the kernel follows.
+const MAX_LINKS: usize = 40;
+/// How often the kernel is asked again when names changed while it followed them.
+const MAX_RETRIES: usize = 128;
+
+/// The shared directory, open. It stays the same directory even if its own name changes.
+#[derive(Debug)]
+pub(crate) struct Root(OwnedFd);
+
+/// Where a path leads: a name, which is not a symbolic link's, in a directory that is beneath the root.
+#[derive(Debug)]
+pub(crate) struct Located {
+    directory: OwnedFd,
+    name: OsString,
+    pub(crate) stat: Stat,
+}
+
+impl Root {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = Self(open(path, flags, Mode::empty())?);
+        match root.open_directory(Path::new("."), OFlags::PATH) {
+            Err(Errno::NOSYS) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this needs openat2, a system call of Linux 5.6 and later",
+            )),
+            opened => opened.map(|_| root).map_err(io::Error::from),
+        }
+    }
+
+    /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
+    ///
+    /// [`Errno::XDEV`] is a path that leaves the root. The staging area is not found by any path.
+    pub(crate) fn open_directory(&self, path: &Path, access: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let mut attempts = 0;
+        let directory = loop {
+            match openat2(&self.0, path, flags, Mode::empty(), resolve) {
+                // A name was changed on the way and the kernel cannot tell whether `..` has left the root; or a signal came.
+                Err(Errno::AGAIN | Errno::INTR) if attempts < MAX_RETRIES => attempts += 1,
+                opened => break opened?,
+            }
+        };
+        if self
+            .staging_id()
+            .is_some_and(|staging| Stat::of(&directory).is_ok_and(|it| it.id() == staging))
+        {
+            return Err(Errno::NOENT);
+        }
+        Ok(directory)
+    }
+
+    /// Finds what `path` leads to, following links that stay beneath the root.
+    pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
+        let mut path = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            // The last component is found apart from the others, so that the directory which truly holds the file is known: links to a file in the staging area lead nowhere.
+            let Some(name) = path.file_name() else {
+                let directory = self.open_directory(&path, OFlags::PATH)?;
+                let stat = Stat::of(&directory)?;
+                return Ok(Located { directory, name: ".".into(), stat });
+            };
+            let parent = path.parent().unwrap_or(Path::new("."));
+            let directory = self.open_directory(parent, OFlags::PATH)?;
+            let stat = Stat::at(&directory, name)?;
+            if stat.file_type != FileType::Symlink {
+                if self.staging_id() == Some(stat.id()) {
+                    return Err(Errno::NOENT);
+                }
+                return Ok(Located { name: name.to_owned(), directory, stat });
+            }
+            let target = match readlinkat(&directory, name, Vec::new()) {
+                Ok(target) => target,
+                // It is not a link any more.
+                Err(Errno::INVAL) => continue,
+                Err(errno) => return Err(errno),
+            };
+            let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+            // An absolute target gives an absolute path, which the kernel refuses as one that leaves.
+            path = parent.join(target);
+        }
+        Err(Errno::LOOP)
+    }
+
+    /// The staging area, if there is one.
+    pub(crate) fn staging_id(&self) -> Option<FileId> {
+        Stat::at(&self.0, staging::NAME).ok().map(|stat| stat.id())
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Located {
+    /// Opens a regular file or a directory for reading. If the name has become something else in the meantime, this neither waits for it nor follows it.
+    pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        openat(&self.directory, &self.name, flags, Mode::empty())
+    }
+}

@@ -1,0 +1,102 @@
+//! A local directory as a store.
+
+mod beneath;
+mod checksums;
+mod listing;
+mod parent;
+mod source;
+mod staged;
+mod staging;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use haul_core::{Depth, FilePath, StoreError, StoreErrorKind};
+
+use self::beneath::Root;
+use self::checksums::Checksums;
+pub use self::listing::DirectoryListing;
+pub use self::source::DirectorySource;
+pub use self::staged::DirectoryStaged;
+use crate::{NewFile, Store};
+
+/// How a directory is shared.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Whether names that begin with `.` are served. The staging area never is.
+    pub hidden: bool,
+}
+
+/// A local directory and all below it as a [`Store`].
+///
+/// What it promises is told in the [crate's documentation](crate).
+#[derive(Debug, Clone)]
+pub struct Directory(Arc<Shared>);
+
+/// What everything that is open in a directory needs of it.
+#[derive(Debug)]
+struct Shared {
+    root: Root,
+    options: Options,
+    checksums: Mutex<Checksums>,
+    /// Held for writing while a directory is made and brought to stable storage. Whoever has found a directory and then held it for reading knows that the
+    /// directory is on stable storage.
+    making: RwLock<()>,
+}
+
+impl Directory {
+    /// Shares the directory `path`, which must exist, and sweeps what a crash left in its staging area.
+    ///
+    /// A directory that cannot be written is still served: it is told to the log, and each upload is refused.
+    ///
+    /// Fails if `path` is not a directory that can be read, and with [`io::ErrorKind::Unsupported`] if the kernel has no `openat2` (Linux before 5.6, or a sandbox that forbids it),
+    /// for without it nothing keeps links inside.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
+        let root = Root::open(path.as_ref())?;
+        staging::sweep(&root);
+        Ok(Self(Arc::new(Shared {
+            root,
+            options,
+            checksums: Mutex::default(),
+            making: RwLock::default(),
+        })))
+    }
+}
+
+impl Store for Directory {
+    type Listing = DirectoryListing;
+    type Source = DirectorySource;
+    type Staged = DirectoryStaged;
+
+    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<DirectoryListing, StoreError> {
+        DirectoryListing::begin(Arc::clone(&self.0), path, depth)
+    }
+
+    fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {
+        DirectorySource::open(Arc::clone(&self.0), path)
+    }
+
+    fn create(&self, file: &NewFile) -> Result<DirectoryStaged, StoreError> {
+        DirectoryStaged::begin(Arc::clone(&self.0), file)
+    }
+}
+
+impl Shared {
+    /// Whether a component of a path may be seen at all.
+    fn serves(&self, component: &[u8]) -> bool {
+        !staging::is_staging(component) && (self.options.hidden || component.first() != Some(&b'.'))
+    }
+
+    /// Refuses a path that is not there because it is hidden.
+    fn require_served(&self, path: &FilePath) -> Result<(), StoreError> {
+        if path.components().all(|component| self.serves(component.as_bytes())) {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::NotFound, format!("{} is hidden", path.escaped())))
+    }
+
+    fn checksums(&self) -> MutexGuard<'_, Checksums> {
+        self.checksums.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

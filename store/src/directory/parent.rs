@@ -1,0 +1,88 @@
+//! The directory that a published file goes into.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::PoisonError;
+
+use haul_core::FilePath;
+use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, openat, unlinkat};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+use super::Shared;
+use super::beneath::Root;
+
+/// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    directory: OwnedFd,
+    /// From the outermost inwards: where it was made, and its name.
+    made: Vec<(OwnedFd, String)>,
+}
+
+/// The innermost directory above a file that is there, and the names of those that are missing, the outermost last.
+pub(crate) fn nearest(root: &Root, file: &FilePath) -> Result<(OwnedFd, Vec<String>), Errno> {
+    let mut missing = Vec::new();
+    let mut path = file.parent();
+    loop {
+        let text = path.as_ref().map_or(".", FilePath::as_str);
+        match (root.open_directory(Path::new(text), OFlags::RDONLY), path) {
+            (Err(Errno::NOENT), Some(absent)) => {
+                missing.push(absent.file_name().to_owned());
+                path = absent.parent();
+            }
+            (opened, _) => return opened.map(|directory| (directory, missing)),
+        }
+    }
+}
+
+impl Parent {
+    /// Opens the directory that `file` goes into and makes what is missing of it; if `durable`, on stable storage.
+    ///
+    /// [`Errno::NOENT`] means that a directory was removed at the same time.
+    pub(crate) fn make(shared: &Shared, file: &FilePath, durable: bool) -> Result<Self, Errno> {
+        let (directory, mut missing) = nearest(&shared.root, file)?;
+        let mut parent = Self { directory, made: Vec::new() };
+        while let Some(name) = missing.pop() {
+            parent.descend(shared, &name, durable)?;
+        }
+        Ok(parent)
+    }
+
+    fn descend(&mut self, shared: &Shared, name: &str, durable: bool) -> Result<(), Errno> {
+        let above = fcntl_dupfd_cloexec(&self.directory, 0)?;
+        let making = durable.then(|| shared.making.write().unwrap_or_else(PoisonError::into_inner));
+        let made = match mkdirat(&self.directory, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(errno),
+        };
+        // What is made is noted before anything else can fail.
+        if made {
+            self.made.push((above, name.to_owned()));
+            if durable {
+                fsync(&self.directory)?;
+            }
+        }
+        drop(making);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.directory = openat(&self.directory, name, flags, Mode::empty())?;
+        Ok(())
+    }
+
+    pub(crate) fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    /// Keeps what was made.
+    pub(crate) fn keep(&mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        for (directory, name) in self.made.drain(..).rev() {
+            let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
+        }
+    }
+}

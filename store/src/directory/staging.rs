@@ -1,0 +1,117 @@
+//! The staging area: where files are until they are published.
+//!
+//! It is a directory in the shared one, so that it is on the same file system. Whoever writes a file in it holds a lock on that file, which the kernel takes away when the process ends, however it ends:
+//! a file that nobody has locked is a leftover. So servers can share a directory, and one can start while another still drains.
+
+use std::ffi::CStr;
+use std::os::fd::OwnedFd;
+
+use haul_core::{StoreError, StoreErrorKind};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::beneath::Root;
+use crate::NewFile;
+use crate::error::failed;
+use crate::stat::Stat;
+use crate::temporary::{Temporary, TemporaryName};
+
+/// The staging area's name in the shared directory.
+pub(crate) const NAME: &str = ".haul-staging";
+
+/// How often a staging file is made anew because a sweep took it for a leftover, in the instant before it was locked.
+const MAX_SWEPT: usize = 16;
+
+/// Whether a component of a path is a staging area's name, at any depth (shared directories may lie in one another) and in any case (file systems may not care).
+pub(crate) fn is_staging(component: &[u8]) -> bool {
+    component.eq_ignore_ascii_case(NAME.as_bytes())
+}
+
+/// Makes a staging file for `file`; `name` is for errors.
+pub(crate) fn create(root: &Root, file: &NewFile, name: &str) -> Result<Temporary, StoreError> {
+    for _ in 0..MAX_SWEPT {
+        let directory = open(root).map_err(cannot_use)?;
+        let temporary = Temporary::create(directory, file, name.to_owned())?;
+        if is_mine(&temporary) {
+            return Ok(temporary);
+        }
+    }
+    Err(StoreError::new(StoreErrorKind::Io, format!("cannot create {name}: it is swept away")))
+}
+
+/// Removes what a crash left. Failures are told to the log: they are no reason not to serve.
+pub(crate) fn sweep(root: &Root) {
+    let swept = open(root).and_then(|directory| sweep_directory(&directory));
+    match swept {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "removed unfinished uploads that an earlier run left"),
+        Err(errno) => {
+            tracing::warn!("uploads will be refused as long as this lasts: {}", cannot_use(errno));
+        }
+    }
+}
+
+fn open(root: &Root) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || openat(root, NAME, flags, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) => match mkdirat(root, NAME, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => open(),
+            Err(errno) => Err(errno),
+        },
+        opened => opened,
+    }
+}
+
+fn sweep_directory(directory: &OwnedFd) -> Result<u64, Errno> {
+    let mut swept = 0;
+    let mut entries = Dir::read_from(directory)?;
+    while let Some(entry) = entries.read() {
+        let entry = entry?;
+        let name = entry.file_name();
+        // What is not ours stays, whoever put it here.
+        if !TemporaryName::matches(name.to_bytes()) {
+            continue;
+        }
+        // The lock is held until the name is gone, or else a writer could take it in between.
+        let Ok(_locked) = lock_leftover(directory, name) else {
+            continue;
+        };
+        match unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) => swept += 1,
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(swept)
+}
+
+/// Takes the lock of a staging file whose writer is gone.
+fn lock_leftover(directory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    // Some network file systems lock only what is open for writing.
+    let flags =
+        OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags, Mode::empty())?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+/// Locks a staging file that was just made, unless a sweep was faster.
+fn is_mine(temporary: &Temporary) -> bool {
+    match flock(temporary.file(), FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Stat::of(temporary.file()).is_ok_and(|stat| stat.links > 0),
+        // A sweep looks at it right now.
+        Err(Errno::WOULDBLOCK) => false,
+        // There are no locks on this file system, so no sweep can remove anything.
+        Err(_) => true,
+    }
+}
+
+/// Whatever stands in the way of the staging area, it is not the name that the peer gave.
+fn cannot_use(errno: Errno) -> StoreError {
+    let error = failed(format_args!("use the staging area {NAME}"), errno);
+    match error.kind {
+        StoreErrorKind::NoSpace | StoreErrorKind::Io => error,
+        _ => StoreError { kind: StoreErrorKind::Denied, ..error },
+    }
+}

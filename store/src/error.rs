@@ -1,0 +1,48 @@
+//! What the operating system says, in the words of a store.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io;
+
+use haul_core::{Escaped, StoreError, StoreErrorKind};
+use rustix::io::Errno;
+
+/// "cannot `what`: why", for this side's own log or user.
+pub(crate) fn failed(what: impl Display, errno: Errno) -> StoreError {
+    failed_io(what, &errno.into())
+}
+
+/// As [`failed`], for errors of the standard library.
+pub(crate) fn failed_io(what: impl Display, error: &io::Error) -> StoreError {
+    let kind = Errno::from_io_error(error).map_or(StoreErrorKind::Io, kind_of);
+    let why = error.to_string();
+    let why = why.split(" (os error").next().unwrap_or_default();
+    StoreError::new(kind, format!("cannot {what}: {why}"))
+}
+
+/// A call that does not fit what came before: the caller's bug.
+pub(crate) fn misuse(detail: &'static str) -> StoreError {
+    StoreError::new(StoreErrorKind::Io, detail)
+}
+
+/// A name of this machine's file system, safe for a terminal or a log.
+pub(crate) fn shown(name: &OsStr) -> String {
+    Escaped::new(&name.to_string_lossy()).to_string()
+}
+
+/// The one place where errors of the operating system get their kind.
+fn kind_of(errno: Errno) -> StoreErrorKind {
+    match errno {
+        // `XDEV` is a path that leaves the shared directory: nothing is served there. `LOOP` is a link among too many, or one where none is followed.
+        Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::STALE => StoreErrorKind::NotFound,
+        Errno::EXIST => StoreErrorKind::Exists,
+        Errno::ISDIR => StoreErrorKind::IsDirectory,
+        Errno::NOTDIR | Errno::NXIO | Errno::NODEV => StoreErrorKind::NotAFile,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS => StoreErrorKind::Denied,
+        // Names are the only argument of a system call here that can be invalid.
+        Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL => StoreErrorKind::BadName,
+        Errno::FBIG => StoreErrorKind::TooLarge,
+        Errno::NOSPC | Errno::DQUOT => StoreErrorKind::NoSpace,
+        _ => StoreErrorKind::Io,
+    }
+}

@@ -1,0 +1,178 @@
+//! Files that the client's user names.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind};
+use rustix::fs::{FileType, Mode as Permissions, OFlags, fsync, open};
+use rustix::io::fcntl_dupfd_cloexec;
+
+use super::StreamSource;
+use crate::error::{failed, misuse, shown};
+use crate::regular::RegularFile;
+use crate::stat::Stat;
+use crate::temporary::{Temporary, replaceable, require_writable};
+use crate::{NewFile, Source, Staged, Target};
+
+/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
+#[derive(Debug)]
+pub struct LocalSource(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    File(RegularFile),
+    Stream(StreamSource<File>),
+}
+
+impl LocalSource {
+    /// Opens `path`, following links. Opening a named pipe waits until somebody writes to it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let name = shown(path.as_os_str());
+        let cannot = |errno| failed(format_args!("open {name}"), errno);
+        let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = open(path, flags, Permissions::empty()).map_err(cannot)?;
+        let kind = match Stat::of(&file).map_err(cannot)?.file_type {
+            FileType::Directory | FileType::RegularFile => {
+                Kind::File(RegularFile::new(file, name)?)
+            }
+            _ => Kind::Stream(StreamSource::new(File::from(file), name)),
+        };
+        Ok(Self(kind))
+    }
+}
+
+impl Source for LocalSource {
+    fn opened(&self) -> Opened {
+        match &self.0 {
+            Kind::File(file) => file.version().opened(),
+            Kind::Stream(stream) => stream.opened(),
+        }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        match &mut self.0 {
+            Kind::File(file) => file.read(offset, length),
+            Kind::Stream(stream) => stream.read(offset, length),
+        }
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+        match &mut self.0 {
+            Kind::File(file) => file.verify().map(|()| checksum),
+            Kind::Stream(stream) => stream.finish(checksum),
+        }
+    }
+}
+
+/// A file to download to. Until it is published its bytes are in a hidden temporary file beside it, which goes when the download fails.
+///
+/// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it may be replaced are this side's alone.
+#[derive(Debug)]
+pub struct LocalTarget {
+    path: PathBuf,
+    mode: Mode,
+}
+
+impl LocalTarget {
+    /// Will write `path`; with `overwrite`, in the place of the regular file that is there.
+    ///
+    /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
+    pub fn new(path: impl Into<PathBuf>, overwrite: bool) -> Result<Self, StoreError> {
+        let mode = if overwrite { Mode::Replace } else { Mode::Create };
+        let target = Self { path: path.into(), mode };
+        let place = Place::open(&target.path)?;
+        place.replaceable(mode)?;
+        require_writable(&place.directory, &place.shown)?;
+        Ok(target)
+    }
+}
+
+impl Target for LocalTarget {
+    fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        let mode = match file.mode {
+            Mode::Create => Mode::Create,
+            Mode::Replace => self.mode,
+        };
+        let place = Place::open(&self.path)?;
+        place.replaceable(mode)?;
+        let directory = fcntl_dupfd_cloexec(&place.directory, 0)
+            .map_err(|errno| failed(format_args!("create {}", place.shown), errno))?;
+        let temporary = Temporary::create(directory, file, place.shown.clone())?;
+        Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
+    }
+}
+
+/// A name in an open directory.
+#[derive(Debug)]
+struct Place {
+    directory: OwnedFd,
+    name: OsString,
+    /// The whole path in errors.
+    shown: String,
+}
+
+impl Place {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown = shown(path.as_os_str());
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let names_directory = bytes.ends_with(b"/") || bytes.ends_with(b"/.");
+        let Some(name) = path.file_name().filter(|_| !names_directory) else {
+            let detail = format!("{shown} is a directory");
+            return Err(StoreError::new(StoreErrorKind::IsDirectory, detail));
+        };
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = open(parent, flags, Permissions::empty()).map_err(|errno| {
+            failed(format_args!("create {shown}: cannot open its directory"), errno)
+        })?;
+        Ok(Self { directory, name: name.to_owned(), shown })
+    }
+
+    fn replaceable(&self, mode: Mode) -> Result<Option<Permissions>, StoreError> {
+        replaceable(&self.directory, &self.name, mode, &self.shown)
+    }
+}
+
+#[derive(Debug)]
+struct LocalStaged {
+    place: Place,
+    mode: Mode,
+    temporary: Temporary,
+    published: bool,
+}
+
+impl Staged for LocalStaged {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        self.temporary.write(offset, data)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.temporary.sync()
+    }
+
+    fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
+        let Place { directory, name, shown } = &self.place;
+        self.temporary.prepare(self.place.replaceable(self.mode)?)?;
+        self.temporary
+            .rename(directory, name, self.mode)
+            .map_err(|errno| failed(format_args!("create {shown}"), errno))?;
+        self.published = true;
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        if !self.published {
+            return Err(misuse("the file has not been published"));
+        }
+        fsync(&self.place.directory).map_err(|errno| {
+            failed(format_args!("bring {} to stable storage", self.place.shown), errno)
+        })
+    }
+}

@@ -1,0 +1,7 @@
+//! A client's own files: what it uploads from and downloads to.
+
+mod file;
+mod stream;
+
+pub use self::file::{LocalSource, LocalTarget};
+pub use self::stream::{StreamSource, StreamTarget};

@@ -1,0 +1,131 @@
+//! Standard input and output, and whatever else is only read or written from front to back.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use bytes::{Bytes, BytesMut};
+use haul_core::{Checksum, Opened, StoreError, StoreErrorKind};
+
+use crate::error::{failed_io, misuse};
+use crate::{NewFile, Source, Staged, Target};
+
+/// A source whose size nobody knows before its end, such as standard input. It is read from front to back.
+pub struct StreamSource<R> {
+    reader: R,
+    name: String,
+    position: u64,
+    buffer: BytesMut,
+}
+
+impl<R: Read + Send> StreamSource<R> {
+    /// Reads from `reader`, which is called `name` in errors.
+    pub fn new(reader: R, name: impl Into<String>) -> Self {
+        Self { reader, name: name.into(), position: 0, buffer: BytesMut::new() }
+    }
+}
+
+impl<R: Read + Send> Source for StreamSource<R> {
+    fn opened(&self) -> Opened {
+        Opened { size: None, modified: None }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        if offset != self.position {
+            return Err(misuse("a stream is read from front to back"));
+        }
+        // What was handed out before is gone from the buffer; its memory comes back once nobody holds it.
+        self.buffer.resize(length, 0);
+        let count = loop {
+            match self.reader.read(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => {
+                    break read
+                        .map_err(|error| failed_io(format_args!("read {}", self.name), &error))?;
+                }
+            }
+        };
+        self.position += count as u64;
+        Ok(self.buffer.split_to(count).freeze())
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+        Ok(checksum)
+    }
+}
+
+impl<R> fmt::Debug for StreamSource<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamSource")
+            .field("name", &self.name)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A target that cannot be taken back, such as standard output.
+///
+/// Bytes go straight through, so whoever reads them sees them *before* they are verified, and sees those of a download that fails later. Publication only flushes; nothing
+/// is brought to stable storage.
+#[derive(Debug)]
+pub struct StreamTarget<W> {
+    /// Taken by the one download.
+    writer: Option<W>,
+    name: String,
+}
+
+impl<W: Write + Send + 'static> StreamTarget<W> {
+    /// Writes to `writer`, which is called `name` in errors.
+    pub fn new(writer: W, name: impl Into<String>) -> Self {
+        Self { writer: Some(writer), name: name.into() }
+    }
+}
+
+impl<W: Write + Send + 'static> Target for StreamTarget<W> {
+    fn create(&mut self, _file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        let writer = self.writer.take().ok_or_else(|| misuse("a stream takes one download"))?;
+        Ok(Box::new(StagedStream { writer, name: self.name.clone(), written: 0 }))
+    }
+}
+
+struct StagedStream<W> {
+    writer: W,
+    name: String,
+    written: u64,
+}
+
+impl<W: Write> StagedStream<W> {
+    fn cannot_write(&self, error: &io::Error) -> StoreError {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            let detail = format!("whoever read {} has closed it", self.name);
+            return StoreError::new(StoreErrorKind::Io, detail);
+        }
+        failed_io(format_args!("write {}", self.name), error)
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.writer.flush().map_err(|error| self.cannot_write(&error))
+    }
+}
+
+impl<W: Write + Send> Staged for StagedStream<W> {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        if offset != self.written {
+            return Err(misuse("a stream is written from front to back"));
+        }
+        self.writer.write_all(data).map_err(|error| self.cannot_write(&error))?;
+        self.written += data.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.flush()
+    }
+
+    fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
+        self.flush()
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

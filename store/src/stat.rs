@@ -1,0 +1,134 @@
+//! What the file system knows of a file.
+
+use std::fmt::Display;
+use std::os::fd::AsFd;
+
+use haul_core::{Opened, StoreError, StoreErrorKind, Timestamp};
+use rustix::fs::{AtFlags, FileType, Mode, RawMode, Statx, StatxFlags, StatxTimestamp, statx};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// Which file it is, whatever its names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FileId {
+    device: (u32, u32),
+    inode: u64,
+}
+
+/// Which file it is and in which state: as long as this stands, its bytes are taken to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub(crate) id: FileId,
+    pub(crate) size: u64,
+    pub(crate) modified: Moment,
+    changed: Moment,
+}
+
+/// Seconds since 1970 and nanoseconds, as file systems keep them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) seconds: i64,
+    nanos: u32,
+}
+
+/// What is asked of the file system about a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stat {
+    pub(crate) file_type: FileType,
+    /// Read, write and execute for owner, group and others; nothing else.
+    pub(crate) permissions: Mode,
+    pub(crate) links: u32,
+    pub(crate) version: Version,
+}
+
+impl Stat {
+    /// Of an open file.
+    pub(crate) fn of(file: impl AsFd) -> Result<Self, Errno> {
+        statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(Self::from)
+    }
+
+    /// Of a name in a directory; of a symbolic link itself.
+    pub(crate) fn at(directory: impl AsFd, name: impl Arg) -> Result<Self, Errno> {
+        statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map(Self::from)
+    }
+
+    pub(crate) fn id(&self) -> FileId {
+        self.version.id
+    }
+
+    /// Refuses all but regular files; `name` is for the error.
+    pub(crate) fn require_regular(&self, name: impl Display) -> Result<(), StoreError> {
+        match self.file_type {
+            FileType::RegularFile => Ok(()),
+            FileType::Directory => {
+                Err(StoreError::new(StoreErrorKind::IsDirectory, format!("{name} is a directory")))
+            }
+            _ => {
+                let detail = format!("{name} is not a regular file");
+                Err(StoreError::new(StoreErrorKind::NotAFile, detail))
+            }
+        }
+    }
+}
+
+impl From<Statx> for Stat {
+    fn from(stat: Statx) -> Self {
+        let mode = RawMode::from(stat.stx_mode);
+        Self {
+            file_type: FileType::from_raw_mode(mode),
+            permissions: Mode::from_raw_mode(mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO),
+            links: stat.stx_nlink,
+            version: Version {
+                id: FileId {
+                    device: (stat.stx_dev_major, stat.stx_dev_minor),
+                    inode: stat.stx_ino,
+                },
+                size: stat.stx_size,
+                modified: stat.stx_mtime.into(),
+                changed: stat.stx_ctime.into(),
+            },
+        }
+    }
+}
+
+impl FileId {
+    /// Whether both are on one file system.
+    pub(crate) fn same_device(self, other: Self) -> bool {
+        self.device == other.device
+    }
+}
+
+impl Version {
+    /// What a source of this version tells.
+    pub(crate) fn opened(&self) -> Opened {
+        Opened { size: Some(self.size), modified: Some(self.modified.timestamp()) }
+    }
+}
+
+impl Moment {
+    /// The moment as the protocol writes it, moved into the years that it can write.
+    pub(crate) fn timestamp(self) -> Timestamp {
+        // From 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+        let seconds = self.seconds.clamp(-62_167_219_200, 253_402_300_799);
+        Timestamp::new(seconds, self.nanos).unwrap_or(Timestamp::EPOCH)
+    }
+}
+
+impl From<StatxTimestamp> for Moment {
+    fn from(time: StatxTimestamp) -> Self {
+        Self { seconds: time.tv_sec, nanos: time.tv_nsec }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_the_protocol_cannot_write_are_moved() {
+        let timestamp = |seconds| Moment { seconds, nanos: 5 }.timestamp().to_string();
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000000005Z");
+        assert_eq!(timestamp(i64::MIN), "0000-01-01T00:00:00.000000005Z");
+        assert_eq!(timestamp(i64::MAX), "9999-12-31T23:59:59.000000005Z");
+    }
+}

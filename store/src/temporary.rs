@@ -1,0 +1,312 @@
+//! A file that is written under a temporary name and then takes its own.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::os::fd::{AsFd, OwnedFd};
+
+use haul_core::{Mode, StoreError, StoreErrorKind, Timestamp};
+use rustix::fs::{
+    Access, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags, Timespec,
+    Timestamps, UTIME_OMIT, accessat, fallocate, fchmod, fsync, futimens, linkat, openat, renameat,
+    renameat_with, unlinkat,
+};
+use rustix::io::{Errno, pwrite, retry_on_intr};
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::NewFile;
+use crate::error::{failed, misuse};
+use crate::stat::Stat;
+
+/// Files smaller than this are not worth a system call that reserves their blocks.
+const WORTH_RESERVING: u64 = 1 << 20;
+
+/// A file that is being written. Dropping it before it has its own name removes it.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    directory: OwnedFd,
+    /// `None` once it has its own name.
+    staged_as: Option<TemporaryName>,
+    file: OwnedFd,
+    /// The file's own name in errors.
+    name: String,
+    modified: Option<Timestamp>,
+    written: u64,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Something may not be on stable storage.
+    Dirty,
+    /// Bytes and times are on stable storage.
+    Synced,
+    /// Stable storage failed; what the kernel holds of the file cannot be trusted any more, so it must never be published.
+    Failed,
+}
+
+/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's.
+#[derive(Debug)]
+pub(crate) struct TemporaryName(String);
+
+impl TemporaryName {
+    const PREFIX: &str = ".haul-";
+    const DIGITS: usize = 16;
+
+    fn new() -> Result<Self, Errno> {
+        let mut random = [0; 8];
+        retry_on_intr(|| getrandom(&mut random, GetRandomFlags::empty()))?;
+        Ok(Self(format!("{}{:016x}", Self::PREFIX, u64::from_ne_bytes(random))))
+    }
+
+    /// Whether `name` looks like one.
+    pub(crate) fn matches(name: &[u8]) -> bool {
+        name.strip_prefix(Self::PREFIX.as_bytes()).is_some_and(|digits| {
+            digits.len() == Self::DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
+        })
+    }
+}
+
+impl Temporary {
+    /// Makes an empty file in `directory`, with room for `file` if its size is known. `name` is for errors.
+    pub(crate) fn create(
+        directory: OwnedFd,
+        file: &NewFile,
+        name: String,
+    ) -> Result<Self, StoreError> {
+        let new = || {
+            let temporary_name = TemporaryName::new()?;
+            // The process's umask takes from these permissions, as with any other program's files.
+            let permissions = Permissions::from_raw_mode(0o666);
+            let flags =
+                OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = openat(&directory, &temporary_name.0, flags, permissions)?;
+            Ok((temporary_name, file))
+        };
+        let (temporary_name, handle) =
+            new().map_err(|errno| failed(format_args!("create {name}"), errno))?;
+        let temporary = Self {
+            directory,
+            staged_as: Some(temporary_name),
+            file: handle,
+            name,
+            modified: file.modified,
+            written: 0,
+            state: State::Dirty,
+        };
+        temporary.reserve(file.size.unwrap_or(0))?;
+        Ok(temporary)
+    }
+
+    /// Finds out early that there is no room. A file system that cannot tell will do so when the bytes come.
+    fn reserve(&self, size: u64) -> Result<(), StoreError> {
+        if size < WORTH_RESERVING {
+            return Ok(());
+        }
+        match retry_on_intr(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size)) {
+            Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
+                Err(failed(format_args!("make room for {}", self.name), errno))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The directory that it is in until it has its own name.
+    pub(crate) fn directory(&self) -> &OwnedFd {
+        &self.directory
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &OwnedFd {
+        &self.file
+    }
+
+    /// Whether all that was written is on stable storage.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.state == State::Synced
+    }
+
+    /// See [`Staged::write`](crate::Staged::write).
+    pub(crate) fn write(&mut self, offset: u64, mut data: &[u8]) -> Result<(), StoreError> {
+        if offset != self.written {
+            return Err(misuse("a staged file is written from front to back"));
+        }
+        if self.state == State::Synced {
+            self.state = State::Dirty;
+        }
+        while !data.is_empty() {
+            let count = retry_on_intr(|| pwrite(&self.file, data, self.written))
+                .and_then(|count| if count == 0 { Err(Errno::IO) } else { Ok(count) })
+                .map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
+            self.written += count as u64;
+            data = &data[count..];
+        }
+        Ok(())
+    }
+
+    /// See [`Staged::sync`](crate::Staged::sync).
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        // An `fsync` that failed may succeed the next time and yet have lost the bytes: the kernel marks them clean.
+        if self.state == State::Failed {
+            return Err(self.untrusted());
+        }
+        self.set_times()?;
+        match fsync(&self.file) {
+            Ok(()) => {
+                self.state = State::Synced;
+                Ok(())
+            }
+            Err(errno) => {
+                self.state = State::Failed;
+                Err(failed(format_args!("bring {} to stable storage", self.name), errno))
+            }
+        }
+    }
+
+    /// Gives the file its times and `permissions`, as the last thing before it gets its name.
+    pub(crate) fn prepare(&mut self, permissions: Option<Permissions>) -> Result<(), StoreError> {
+        match self.state {
+            State::Failed => return Err(self.untrusted()),
+            State::Dirty => self.set_times()?,
+            State::Synced => {}
+        }
+        if let Some(permissions) = permissions {
+            // Whoever may not change them keeps those of a new file.
+            let _ = fchmod(&self.file, permissions);
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name, atomically.
+    pub(crate) fn rename(
+        &mut self,
+        directory: impl AsFd,
+        name: &OsStr,
+        mode: Mode,
+    ) -> Result<(), Errno> {
+        let Some(TemporaryName(old)) = &self.staged_as else {
+            return Err(Errno::NOENT);
+        };
+        match mode {
+            Mode::Replace => renameat(&self.directory, old, directory, name)?,
+            Mode::Create => {
+                match renameat_with(&self.directory, old, &directory, name, RenameFlags::NOREPLACE)
+                {
+                    // Not every file system has it. A second link is as atomic, and the first one goes when `self` is dropped.
+                    Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                        return linkat(&self.directory, old, directory, name, AtFlags::empty());
+                    }
+                    renamed => renamed?,
+                }
+            }
+        }
+        self.staged_as = None;
+        Ok(())
+    }
+
+    fn set_times(&self) -> Result<(), StoreError> {
+        let Some(modified) = self.modified else {
+            return Ok(());
+        };
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec {
+                tv_sec: modified.seconds(),
+                tv_nsec: modified.nanos().into(),
+            },
+        };
+        futimens(&self.file, &times)
+            .map_err(|errno| failed(format_args!("set the time of {}", self.name), errno))
+    }
+
+    fn untrusted(&self) -> StoreError {
+        let detail = format!("{} could not be brought to stable storage before", self.name);
+        StoreError::new(StoreErrorKind::Io, detail)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(TemporaryName(name)) = &self.staged_as {
+            // If even that fails there is nobody to tell; a server's next start sweeps it.
+            let _ = unlinkat(&self.directory, name, AtFlags::empty());
+        }
+    }
+}
+
+/// Refuses what a file must not take the place of. Answers the permissions of the file that it will replace, if there is one.
+///
+/// A symbolic link is replaced itself, whatever it leads to.
+pub(crate) fn replaceable(
+    directory: impl AsFd,
+    name: &OsStr,
+    mode: Mode,
+    shown: impl Display,
+) -> Result<Option<Permissions>, StoreError> {
+    let stat = match Stat::at(directory, name) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(format_args!("create {shown}"), errno)),
+    };
+    match (mode, stat.file_type) {
+        (Mode::Create, _) => {
+            Err(StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already")))
+        }
+        (Mode::Replace, FileType::Symlink) => Ok(None),
+        (Mode::Replace, _) => stat.require_regular(shown).map(|()| Some(stat.permissions)),
+    }
+}
+
+/// Refuses a directory that no file can be put into.
+pub(crate) fn require_writable(
+    directory: impl AsFd,
+    shown: impl Display,
+) -> Result<(), StoreError> {
+    accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+        .map_err(|errno| failed(format_args!("create {shown}"), errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::FilePath;
+    use rustix::fs::{CWD, open};
+
+    use super::*;
+
+    #[test]
+    fn a_failed_sync_is_final() {
+        let directory = tempfile::tempdir().unwrap();
+        let handle = || open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        let path = FilePath::parse("file").unwrap();
+        let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
+        let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
+        temporary.write(0, b"bytes").unwrap();
+
+        // A device has no stable storage.
+        let device = openat(CWD, "/dev/null", OFlags::RDWR, Permissions::empty()).unwrap();
+        let good = std::mem::replace(&mut temporary.file, device);
+        temporary.sync().unwrap_err();
+        temporary.file = good;
+
+        assert_eq!(temporary.sync().unwrap_err().kind, StoreErrorKind::Io);
+        assert_eq!(temporary.prepare(None).unwrap_err().kind, StoreErrorKind::Io);
+        assert!(!temporary.is_synced());
+    }
+
+    #[test]
+    fn temporary_names_are_known_and_differ() {
+        let [one, other] = [TemporaryName::new().unwrap(), TemporaryName::new().unwrap()];
+        assert_ne!(one.0, other.0);
+        assert_eq!(one.0.len(), 22);
+        assert!(TemporaryName::matches(one.0.as_bytes()));
+        for name in [
+            "",
+            ".haul-",
+            ".haul-staging",
+            ".haul-0123456789abcde",
+            ".haul-0123456789abcdefg",
+            "xhaul-0123456789abcdef",
+        ] {
+            assert!(!TemporaryName::matches(name.as_bytes()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and say so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use haul_core::{Checksum, Depth, StoreErrorKind};
+use haul_store::{Directory, Listing, LocalTarget, NewFile, Options, Staged, Store, Target};
+use tempfile::TempDir;
+
+use crate::support::{Share, new_file, path, upload};
+
+struct Mount(PathBuf);
+
+impl Mount {
+    /// A file system in memory, or `None` if that is not allowed here.
+    fn new(directory: &Path, options: &str) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(directory)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("not shown: file systems cannot be mounted here");
+        }
+        mounted.then(|| Self(directory.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_left_clean() {
+    let directory = TempDir::new().unwrap();
+    let Some(_mount) = Mount::new(directory.path(), "size=512k") else { return };
+    let store = Directory::open(directory.path(), Options::default()).unwrap();
+    upload(&store, &new_file("file"), &vec![1; 100_000]).unwrap();
+
+    let mut staged = store.create(&new_file("file")).unwrap();
+    let mut offset = 0;
+    let error = loop {
+        match staged.write(offset, &vec![2; 50_000]) {
+            Ok(()) => offset += 50_000,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind, StoreErrorKind::NoSpace);
+    drop(staged);
+    let announced = NewFile { size: Some(2 << 20), ..new_file("file") };
+    assert_eq!(store.create(&announced).unwrap_err().kind, StoreErrorKind::NoSpace);
+    let mut target = LocalTarget::new(directory.path().join("download"), false).unwrap();
+    assert_eq!(target.create(&announced).err().unwrap().kind, StoreErrorKind::NoSpace);
+
+    assert_eq!(fs::read_dir(directory.path().join(".haul-staging")).unwrap().count(), 0);
+    assert_eq!(fs::read(directory.path().join("file")).unwrap(), vec![1; 100_000]);
+    upload(&store, &new_file("file"), &vec![3; 100_000]).unwrap();
+}
+
+#[test]
+fn no_inodes_are_no_space() {
+    let directory = TempDir::new().unwrap();
+    // The root, the staging area and two files.
+    let Some(_mount) = Mount::new(directory.path(), "nr_inodes=4") else { return };
+    let store = Directory::open(directory.path(), Options::default()).unwrap();
+    upload(&store, &new_file("file"), b"x").unwrap();
+    let mut staged = store.create(&new_file("a/file")).unwrap();
+    let error = staged.publish(Checksum::EMPTY).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::NoSpace);
+    assert_eq!(store.create(&new_file("b")).unwrap_err().kind, StoreErrorKind::NoSpace);
+    drop(staged);
+    upload(&store, &new_file("file"), b"y").unwrap();
+}
+
+#[test]
+fn a_share_that_cannot_be_written_is_served() {
+    let directory = TempDir::new().unwrap();
+    let Some(mount) = Mount::new(directory.path(), "size=512k") else { return };
+    fs::write(directory.path().join("file"), "x").unwrap();
+    let read_only =
+        Command::new("mount").args(["-o", "remount,ro"]).arg(&mount.0).status().unwrap().success();
+    assert!(read_only);
+    let store = Directory::open(directory.path(), Options::default()).unwrap();
+    assert!(store.open(&path("file")).is_ok());
+    assert_eq!(store.list(None, Depth::All).unwrap().next(10).unwrap().len(), 1);
+    assert_eq!(store.create(&new_file("new")).unwrap_err().kind, StoreErrorKind::Denied);
+    assert_eq!(store.create(&new_file("a/new")).unwrap_err().kind, StoreErrorKind::Denied);
+    let local = LocalTarget::new(directory.path().join("new"), false).unwrap_err();
+    assert_eq!(local.kind, StoreErrorKind::Denied);
+}
+
+#[test]
+fn another_file_system_within_the_share_is_read_and_not_written() {
+    let share = Share::new();
+    let inner = share.root().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let Some(_mount) = Mount::new(&inner, "size=512k") else { return };
+    share.put("inner/file", "x");
+    assert_eq!(share.read("inner/file").unwrap(), b"x");
+    assert_eq!(share.list(None, Depth::All).unwrap().names(), ["inner/", "inner/file"]);
+    for name in ["inner/file", "inner/new/file"] {
+        let error = share.store.create(&new_file(name)).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Denied);
+        assert!(error.detail.contains("another file system"), "{}", error.detail);
+    }
+    assert!(share.staged().is_empty());
+}

@@ -1,0 +1,75 @@
+//! What the operating system forbids. Needs a user who may do less than the one who runs it, so it shows nothing, and says so, unless that is root.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use haul_core::{Depth, StoreErrorKind};
+use haul_store::Store;
+use rustix::process::{Uid, geteuid};
+use rustix::thread::set_thread_res_uid;
+
+use crate::support::{Share, new_file};
+
+/// Does `work` on a thread that has none of root's rights.
+fn as_nobody(work: impl FnOnce() + Send) {
+    if !geteuid().is_root() {
+        return eprintln!("not shown: needs root");
+    }
+    let done = thread::scope(|scope| {
+        let nobody = Uid::from_raw(65_534);
+        scope
+            .spawn(move || {
+                set_thread_res_uid(nobody, nobody, nobody).unwrap();
+                work();
+            })
+            .join()
+    });
+    done.unwrap();
+}
+
+fn allow(share: &Share, name: &str, mode: u32) {
+    fs::set_permissions(share.root().join(name), Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_must_not_be_read_is_denied_and_counted() {
+    let share = Share::new();
+    share.put("open/file", "x");
+    share.put("closed/file", "x");
+    share.put("secret", "x");
+    allow(&share, "closed", 0o700);
+    allow(&share, "secret", 0o600);
+    as_nobody(|| {
+        assert_eq!(share.read("open/file").unwrap(), b"x");
+        assert_eq!(share.read("secret"), Err(StoreErrorKind::Denied));
+        assert_eq!(share.read("closed/file"), Err(StoreErrorKind::Denied));
+        let listed = share.list(Some("closed"), Depth::ONE);
+        assert_eq!(listed.err().unwrap(), StoreErrorKind::Denied);
+        let listed = share.list(None, Depth::All).unwrap();
+        assert_eq!(listed.names(), ["closed/", "open/", "open/file", "secret"]);
+        assert_eq!(listed.skipped, 1);
+    });
+}
+
+#[test]
+fn where_nothing_may_be_written_uploads_are_denied_early() {
+    let share = Share::new();
+    share.put("directory/file", "x");
+    allow(&share, "directory", 0o777);
+    as_nobody(|| {
+        // Here a file may be, but the staging area is root's.
+        let denied = share.store.create(&new_file("directory/new")).unwrap_err();
+        assert_eq!(denied.kind, StoreErrorKind::Denied);
+        assert!(denied.detail.contains("staging area"), "{}", denied.detail);
+    });
+    allow(&share, "directory", 0o755);
+    allow(&share, ".haul-staging", 0o777);
+    as_nobody(|| {
+        for name in ["directory/file", "directory/a/b"] {
+            let denied = share.store.create(&new_file(name)).unwrap_err();
+            assert_eq!(denied.kind, StoreErrorKind::Denied);
+        }
+    });
+    assert_eq!(share.read("directory/file").unwrap(), b"x");
+}

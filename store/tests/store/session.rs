@@ -1,0 +1,151 @@
+//! Effects on what a session has open.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use haul_core::{Checksum, Depth, Done, Effect, Mode, RequestId, StoreErrorKind};
+use haul_store::{Directory, Perform, Session};
+
+use crate::support::{Share, path};
+
+const ID: RequestId = RequestId(1);
+
+fn session(share: &Share) -> Session<Directory> {
+    Session::new(Arc::new(share.store.clone()))
+}
+
+fn create(name: &str) -> Effect {
+    Effect::Create { id: ID, path: path(name), mode: Mode::Replace, size: None, modified: None }
+}
+
+fn open(name: &str) -> Effect {
+    Effect::Open { id: ID, path: path(name) }
+}
+
+fn list() -> Effect {
+    Effect::List { id: ID, path: None, depth: Depth::ONE }
+}
+
+fn write() -> Effect {
+    Effect::Write { offset: 0, data: Bytes::from_static(b"hello") }
+}
+
+fn publish() -> Effect {
+    Effect::Publish { checksum: Checksum::of(b"hello") }
+}
+
+#[test]
+fn an_upload_a_listing_and_a_download() {
+    let share = Share::new();
+    let mut session = session(&share);
+    let mut perform = |effect: Effect| session.perform(&effect).unwrap();
+    assert_eq!(perform(create("file")), Done::Started);
+    assert_eq!(perform(write()), Done::Written);
+    assert_eq!(perform(Effect::Sync), Done::Synced);
+    assert_eq!(perform(publish()), Done::Published);
+    assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
+
+    assert_eq!(perform(list()), Done::Started);
+    let Done::Entries { entries, skipped: 0 } = perform(Effect::NextEntries { max: 8 }) else {
+        panic!("entries")
+    };
+    assert_eq!(entries[0].path(), &path("file"));
+    let end = Done::Entries { entries: Vec::new(), skipped: 0 };
+    assert_eq!(perform(Effect::NextEntries { max: 8 }), end);
+
+    let Done::Opened(opened) = perform(open("file")) else { panic!("opened") };
+    assert_eq!(opened.size, Some(5));
+    let data = Done::Read(Bytes::from_static(b"hel"));
+    assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
+    let checksum = Some(Checksum::of(b"hello"));
+    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished { checksum });
+    assert_eq!(perform(Effect::Discard), Done::Discarded);
+}
+
+#[test]
+fn a_server_that_is_not_durable_goes_on_after_publication() {
+    let share = Share::new();
+    for next in [create("other"), open("file"), list(), Effect::Discard] {
+        let mut session = session(&share);
+        for effect in [create("file"), write(), publish(), next] {
+            session.perform(&effect).unwrap();
+        }
+        drop(session);
+        assert_eq!(share.read("file").unwrap(), b"hello");
+        assert!(share.staged().is_empty());
+    }
+}
+
+#[test]
+fn an_effect_that_does_not_fit_changes_nothing() {
+    let share = Share::new();
+    share.put("file", "hello");
+    let finish = || Effect::FinishReading { checksum: None };
+    let read = || Effect::Read { offset: 0, length: 1 };
+    let begin = || vec![list(), open("file"), create("new")];
+    let listing = || vec![Effect::NextEntries { max: 1 }];
+    let reading = || vec![read(), finish()];
+    let writing = || vec![write(), Effect::Sync, publish()];
+    let naming = || vec![Effect::SyncDirectory];
+
+    let misfits = [
+        (vec![], [listing(), reading(), writing(), naming()].concat()),
+        (vec![list()], [begin(), reading(), writing(), naming()].concat()),
+        (vec![open("file")], [begin(), listing(), writing(), naming()].concat()),
+        (vec![create("new")], [begin(), listing(), reading(), naming()].concat()),
+        (vec![create("new"), publish()], [listing(), reading(), writing()].concat()),
+    ];
+    for (before, effects) in misfits {
+        let mut session = session(&share);
+        for effect in &before {
+            session.perform(effect).unwrap();
+        }
+        for effect in effects {
+            let error = session.perform(&effect).unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} after {before:?}");
+        }
+        // What was open is open still.
+        let fits = match before.last() {
+            None => list(),
+            Some(Effect::List { .. }) => Effect::NextEntries { max: 1 },
+            Some(Effect::Open { .. }) => finish(),
+            Some(Effect::Create { .. }) => write(),
+            Some(_) => Effect::SyncDirectory,
+        };
+        session.perform(&fits).unwrap();
+    }
+}
+
+#[test]
+fn failures_leave_nothing_open() {
+    let share = Share::new();
+    share.put("file", "hello");
+    let mut session = session(&share);
+    for effect in [open("missing"), create("file/below")] {
+        session.perform(&effect).unwrap_err();
+    }
+    session.perform(&open("file")).unwrap();
+    share.put("file", "changed");
+    let changed = session.perform(&Effect::FinishReading { checksum: None }).unwrap_err();
+    assert_eq!(changed.kind, StoreErrorKind::Changed);
+    session.perform(&list()).unwrap();
+}
+
+#[test]
+fn a_session_that_ends_discards() {
+    let share = Share::new();
+    for discard in [true, false] {
+        let mut session = session(&share);
+        session.perform(&create("file")).unwrap();
+        session.perform(&write()).unwrap();
+        assert_eq!(share.staged().len(), 1);
+        if discard {
+            session.perform(&Effect::Discard).unwrap();
+            session.perform(&Effect::Discard).unwrap();
+        } else {
+            drop(session);
+        }
+        assert!(share.staged().is_empty());
+    }
+    assert_eq!(share.read("file"), Err(StoreErrorKind::NotFound));
+}

@@ -1,0 +1,160 @@
+//! A shared directory to try things on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use haul_core::{Checksum, Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind, Timestamp};
+use haul_store::{Directory, Listing, NewFile, Options, Source, Staged, Store};
+use tempfile::TempDir;
+
+/// A shared directory, and beside it what must never be reached from it.
+pub(crate) struct Share {
+    around: TempDir,
+    pub(crate) store: Directory,
+}
+
+impl Share {
+    pub(crate) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub(crate) fn hidden() -> Self {
+        Self::with(Options { hidden: true })
+    }
+
+    fn with(options: Options) -> Self {
+        let around = TempDir::new().unwrap();
+        fs::create_dir(around.path().join("share")).unwrap();
+        fs::create_dir(around.path().join("outside")).unwrap();
+        fs::write(around.path().join("outside/secret"), "secret").unwrap();
+        let store = Directory::open(around.path().join("share"), options).unwrap();
+        Self { around, store }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.around.path().join("share")
+    }
+
+    pub(crate) fn outside(&self) -> PathBuf {
+        self.around.path().join("outside")
+    }
+
+    pub(crate) fn around(&self) -> &Path {
+        self.around.path()
+    }
+
+    /// Writes a file behind the store's back, with the directories above it.
+    pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.root().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, content).unwrap();
+        file
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, StoreErrorKind> {
+        let mut source = self.store.open(&path(name)).map_err(|error| error.kind)?;
+        read_all(&mut source).map_err(|error| error.kind)
+    }
+
+    pub(crate) fn upload(&self, name: &str, content: &[u8]) -> Result<(), StoreErrorKind> {
+        upload(&self.store, &new_file(name), content).map_err(|error| error.kind)
+    }
+
+    pub(crate) fn list(&self, name: Option<&str>, depth: Depth) -> Result<Listed, StoreErrorKind> {
+        let name = name.map(path);
+        let mut listing = self.store.list(name.as_ref(), depth).map_err(|error| error.kind)?;
+        let mut entries = Vec::new();
+        loop {
+            let batch = listing.next(7).map_err(|error| error.kind)?;
+            assert!(batch.len() <= 7);
+            if batch.is_empty() {
+                break;
+            }
+            entries.extend(batch);
+        }
+        entries.sort_by(|a, b| a.path().cmp(b.path()));
+        Ok(Listed { entries, skipped: listing.skipped() })
+    }
+
+    /// The names of staging files.
+    pub(crate) fn staged(&self) -> Vec<PathBuf> {
+        let staging = self.root().join(".haul-staging");
+        fs::read_dir(staging).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+pub(crate) struct Listed {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) skipped: u64,
+}
+
+impl Listed {
+    /// The paths in order, directories with a `/` at their end.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let name = |entry: &Entry| match entry {
+            Entry::File { path, .. } => path.as_str().to_owned(),
+            Entry::Directory { path } => format!("{}/", path.as_str()),
+        };
+        self.entries.iter().map(name).collect()
+    }
+}
+
+pub(crate) fn path(text: &str) -> FilePath {
+    FilePath::parse(text).unwrap()
+}
+
+pub(crate) fn new_file(name: &str) -> NewFile {
+    NewFile { path: path(name), mode: Mode::Replace, size: None, modified: None }
+}
+
+pub(crate) fn create_only(name: &str) -> NewFile {
+    NewFile { mode: Mode::Create, ..new_file(name) }
+}
+
+/// A modification time that lies long back.
+pub(crate) fn long_ago() -> Timestamp {
+    Timestamp::parse("2001-02-03T04:05:06.789Z").unwrap()
+}
+
+/// A whole upload as a durable server does it.
+pub(crate) fn upload(store: &Directory, file: &NewFile, content: &[u8]) -> Result<(), StoreError> {
+    let mut staged = store.create(file)?;
+    if !content.is_empty() {
+        staged.write(0, content)?;
+    }
+    staged.sync()?;
+    staged.publish(Checksum::of(content))?;
+    staged.sync_directory()
+}
+
+/// All bytes of a source, from front to back, made sure of.
+pub(crate) fn read_all(source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
+    let mut content = Vec::new();
+    loop {
+        let bytes = source.read(content.len() as u64, 64 << 10)?;
+        assert!(bytes.len() <= 64 << 10);
+        if bytes.is_empty() {
+            break;
+        }
+        content.extend_from_slice(&bytes);
+    }
+    source.finish(Some(Checksum::of(&content)))?;
+    Ok(content)
+}
+
+/// Counts a thread as done when it ends, even by a panic, so that nobody waits for it for ever.
+pub(crate) struct Running<'a>(&'a AtomicUsize);
+
+impl<'a> Running<'a> {
+    pub(crate) fn new(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::Relaxed);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
