@@ -249,7 +249,7 @@ impl<S: Side> Machine for S {
     fn received(&mut self, count: usize) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
-            Ask::Read(_) => {}
+            Ask::Read(_) if link.inbox.has_room(count) => {}
             Ask::Receive { .. } if count == 0 => {}
             _ => return Err(link.misuse("received")),
         }

@@ -140,7 +140,7 @@ impl Client {
 
     /// What is asked for next may have changed.
     fn wake(&mut self) {
-        if matches!(self.link.ask, Ask::Read(_) | Ask::Closed) {
+        if matches!(self.link.ask, Ask::Read(_) | Ask::Receive { .. } | Ask::Closed) {
             self.link.ask = Ask::Nothing;
         }
     }
@@ -174,7 +174,9 @@ impl Client {
             return None;
         };
         let failure = failure.clone();
-        let unsent = self.upload.take().filter(|upload| !upload.is_announced());
+        if let Some(upload) = self.upload.take().filter(|upload| !upload.is_announced()) {
+            self.put_back(upload.id, upload.into_request());
+        }
         if let Some(Sent { id, failed, .. }) = self.sent.pop_front() {
             self.finish(id, Err(failed.unwrap_or(failure)));
         } else if let Some((id, _)) = self.waiting.pop_front() {
@@ -184,9 +186,6 @@ impl Client {
             self.events.push_back(ClientEvent::Lost(failure));
         } else {
             return Some(Ask::Closed);
-        }
-        if let Some(upload) = unsent {
-            self.put_back(upload.id, upload.into_request());
         }
         None
     }
@@ -278,7 +277,9 @@ impl Side for Client {
             (Ask::Read(_), Session::Leaving { .. }) => {
                 Patience::Fixed { what: What::Linger, limit: timing.linger }
             }
-            (Ask::Read(_), Session::Open(_)) if self.sent.is_empty() => Patience::Endless,
+            (Ask::Read(_), Session::Open(_)) if self.sent.is_empty() && !self.deaf => {
+                Patience::Endless
+            }
             (Ask::Read(_), _) if !in_payload => {
                 Patience::Fixed { what: What::Reply, limit: timing.reply }
             }

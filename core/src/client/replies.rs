@@ -6,6 +6,10 @@ use crate::error::ErrorCode;
 use crate::message::{Garbled, Greeting, Refusal, ServerLine, Summary};
 use crate::wire::inbox::LineFault;
 
+fn closes(refusal: &Refusal) -> bool {
+    refusal.code().is_some_and(ErrorCode::closes)
+}
+
 impl Client {
     /// Takes the next line; `false` if it is not whole yet.
     pub(super) fn take_line(&mut self) -> bool {
@@ -41,7 +45,9 @@ impl Client {
         }
         let Some(front) = self.sent.front_mut() else {
             match line {
-                ServerLine::Err(refusal) => self.lose(Failure::Refused(refusal)),
+                ServerLine::Err(refusal) if closes(&refusal) => {
+                    self.lose(Failure::Refused(refusal));
+                }
                 _ => self.violation("it speaks without being asked"),
             }
             return;
@@ -129,7 +135,7 @@ impl Client {
     }
 
     fn take_err(&mut self, refusal: Refusal) {
-        if refusal.code().is_some_and(ErrorCode::closes) {
+        if closes(&refusal) {
             self.lose(Failure::Refused(refusal));
             return;
         }

@@ -32,6 +32,8 @@ enum Step {
     AwaitReady,
     Body,
     Finish,
+    /// It has failed; only what was announced goes out still.
+    Abandoned,
 }
 
 impl Upload {
@@ -69,13 +71,11 @@ impl Client {
     pub(super) fn advance_upload(&mut self) -> Option<Ask<ClientEvent>> {
         let upload = self.upload.as_mut().filter(|_| !self.deaf)?;
         match upload.step {
+            _ if upload.outflow.held() > 0 => Some(self.link.send_held(upload.outflow.held())),
             Step::Open => {
                 Some(Ask::Perform(Effect::Open { id: upload.id, path: upload.path.clone() }))
             }
             Step::AwaitReady => None,
-            Step::Body if upload.outflow.held() > 0 => {
-                Some(self.link.send_held(upload.outflow.held()))
-            }
             Step::Body => {
                 upload.looked = false;
                 let offset = upload.outflow.sent();
@@ -93,6 +93,10 @@ impl Client {
             }
             Step::Finish => {
                 Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.checksum() }))
+            }
+            Step::Abandoned => {
+                self.abandon_upload();
+                None
             }
         }
     }
@@ -181,27 +185,45 @@ impl Client {
 
     /// The server's `ERR` came before the body was whole.
     pub(super) fn upload_is_refused(&mut self) {
-        if let Some(upload) = self.upload.take() {
-            self.discard_file();
-            if upload.step != Step::AwaitReady {
-                self.link.outbox.line(|out| ClientLine::Abort.encode(out));
+        match &self.upload {
+            Some(upload) if upload.step == Step::AwaitReady => {
+                self.upload = None;
+                self.discard_file();
             }
+            Some(_) => self.abandon_upload(),
+            None => {}
         }
+    }
+
+    /// Ends the body without its end, as soon as what was announced of it is out.
+    fn abandon_upload(&mut self) {
+        if let Some(upload) = self.upload.as_mut().filter(|upload| upload.outflow.held() > 0) {
+            upload.step = Step::Abandoned;
+            return;
+        }
+        self.upload = None;
+        self.discard_file();
+        self.link.outbox.line(|out| ClientLine::Abort.encode(out));
     }
 
     /// This side ends the upload before its body is whole.
     pub(super) fn give_up_upload(&mut self, failure: Failure) {
-        let Some(upload) = self.upload.take() else {
+        let Some((id, step)) = self.upload.as_ref().map(|upload| (upload.id, upload.step)) else {
             return;
         };
-        self.discard_file();
-        if !upload.is_announced() {
-            self.finish(upload.id, Err(failure));
-            return;
+        match step {
+            Step::Open => {
+                self.upload = None;
+                self.discard_file();
+                self.finish(id, Err(failure));
+            }
+            Step::AwaitReady | Step::Body | Step::Finish => {
+                if let Some(sent) = self.sent.back_mut() {
+                    sent.fail(failure);
+                }
+                self.abandon_upload();
+            }
+            Step::Abandoned => {}
         }
-        if let Some(sent) = self.sent.back_mut() {
-            sent.fail(failure);
-        }
-        self.link.outbox.line(|out| ClientLine::Abort.encode(out));
     }
 }

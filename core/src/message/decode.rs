@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::num::NonZeroU64;
 
+use memchr::memrchr;
+
 use super::{
     ClientLine, Command, Depth, Entry, Garbled, Greeting, LineError, Mode, Refusal, Sending,
     ServerLine, Summary, VERSION,
@@ -44,7 +46,7 @@ impl ClientLine {
     /// ```
     pub fn parse(line: &str) -> Result<Self, LineError> {
         let line = line.trim_matches(' ');
-        let (verb, arguments) = line.split_once(' ').unwrap_or((line, ""));
+        let (verb, arguments) = first_word(line);
         let is = |name: &str| verb.eq_ignore_ascii_case(name);
         if is("DATA") {
             return parse_number(arguments.trim_start_matches(' '))
@@ -85,8 +87,19 @@ impl ClientLine {
 
 /// A browser can be made to send any method and any body to any port: its first line must end the session.
 fn is_http(line: &str) -> bool {
-    let last = line.rsplit(' ').next().unwrap_or(line);
-    last.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("HTTP/"))
+    let last = memrchr(b' ', line.as_bytes()).map_or(0, |space| space + 1);
+    let last = &line.as_bytes()[last..];
+    // With a quote it is the end of a quoted path: a name may well have a space and `HTTP/` in it.
+    last.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/")) && !last.contains(&b'"')
+}
+
+/// The first word of a line, and what follows the space after it.
+fn first_word(line: &str) -> (&str, &str) {
+    // Words are short: a search made for long texts, as `split_once` is one, takes longer.
+    match line.bytes().position(|b| b == b' ') {
+        Some(end) => (&line[..end], &line[end + 1..]),
+        None => (line, ""),
+    }
 }
 
 fn unknown(verb: &str) -> LineError {
@@ -228,7 +241,7 @@ impl ServerLine {
     /// Reads a line without its ending, which is UTF-8 without control characters. Options that are not known are ignored.
     pub fn parse(line: &str) -> Result<Self, Garbled> {
         let line = line.trim_matches(' ');
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (word, rest) = first_word(line);
         let arguments = Arguments::parse(rest)?;
         match word {
             "FILE" => Ok(Self::Entry(Entry::File {
@@ -243,7 +256,8 @@ impl ServerLine {
                 length: required(arguments.length)?,
                 modified: required(arguments.modified)?,
             })),
-            "DATA" => parse_number(rest.trim_start_matches(' '))
+            "DATA" => (arguments.first.as_deref())
+                .and_then(parse_number)
                 .filter(|length| (1..=Limits::MAX_DATA).contains(length))
                 .map(Self::Data)
                 .ok_or(Garbled("a DATA has no good length")),
@@ -260,7 +274,7 @@ impl ServerLine {
             "ERR" => Ok(Self::Err(Refusal {
                 word: match arguments.first.as_deref().and_then(ErrorCode::parse) {
                     Some(code) => Cow::Borrowed(code.as_str()),
-                    None => Cow::Owned(required(arguments.first)?.into_owned()),
+                    None => Cow::Owned(new_code(required(arguments.first)?)?.into_owned()),
                 },
                 text: Cow::Owned(arguments.second.unwrap_or_default().into_owned()),
                 retry_after: arguments.retry_after,
@@ -274,6 +288,12 @@ impl ServerLine {
             _ => Err(Garbled("a line is none of HAUL's")),
         }
     }
+}
+
+/// A code that this version does not know, but that has the form of one.
+fn new_code(word: Cow<'_, str>) -> Result<Cow<'_, str>, Garbled> {
+    let code = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    if code { Ok(word) } else { Err(Garbled("an ERR has no code")) }
 }
 
 fn required<T>(value: Option<T>) -> Result<T, Garbled> {

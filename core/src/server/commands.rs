@@ -87,6 +87,11 @@ impl Server {
             (Action::Skip, Ok(ClientLine::Data(length))) => {
                 if length > self.config.limits.max_data {
                     self.fault(super::upload::OVERSIZED_DATA);
+                    return;
+                }
+                self.discarded = self.discarded.saturating_add(length);
+                if self.discarded > self.config.limits.max_discard {
+                    self.fault("too much was sent after a refusal");
                 } else {
                     self.skip = length;
                 }
@@ -116,11 +121,7 @@ impl Server {
             return Some(self.link.read());
         }
         self.skip -= here;
-        self.discarded = self.discarded.saturating_add(here);
         self.consume(usize::try_from(here).unwrap_or(usize::MAX));
-        if self.discarded > self.config.limits.max_discard {
-            self.fault("too much was sent after a refusal");
-        }
         None
     }
 

@@ -41,6 +41,11 @@ impl Download {
         Self { path, offset, length, body: None }
     }
 
+    /// Bytes that were announced and stay below until they go out.
+    pub(super) fn held(&self) -> usize {
+        self.body.as_ref().map_or(0, |body| body.outflow.held())
+    }
+
     pub(super) fn sent_held(&mut self, count: usize) {
         if let Some(body) = &mut self.body {
             body.outflow.sent_held(count);
@@ -53,7 +58,7 @@ impl Server {
         let State::Download(download) = &self.state else {
             return None;
         };
-        let held = download.body.as_ref().map_or(0, |body| body.outflow.held());
+        let held = download.held();
         if held > 0 {
             return Some(self.link.send_held(held));
         }

@@ -87,6 +87,8 @@ enum Verdict {
     Reply { reply: Result<Summary, Refusal>, cause: Option<StoreError> },
     /// Say this and close; it answers the command under way, if there is one.
     CutOff(Refusal),
+    /// The peer sends no more: close when all that was said before is out.
+    HangUp,
     /// The peer is gone.
     Vanish,
 }
@@ -169,7 +171,7 @@ impl Server {
                 self.end(Verdict::CutOff(Refusal::new(ErrorCode::Timeout, "you were too slow")));
             }
             Action::Goodbye => self.goodbye(),
-            Action::Close => self.state = State::Closing(Closing::Flushing),
+            Action::Close => self.end(Verdict::HangUp),
             Action::Vanish => self.end(Verdict::Vanish),
             Action::Fault
             | Action::Run
@@ -218,9 +220,9 @@ impl Server {
         self.look.done();
         match verdict {
             Verdict::Reply { reply, cause } => {
-                let exit = matches!(command, Some(Command::Exit));
                 self.say(&reply);
                 let discarding = reply.is_err();
+                let exit = matches!(command, Some(Command::Exit)) && !discarding;
                 self.events.push_back(ServerEvent::Answered {
                     id: self.id(),
                     command,
@@ -239,10 +241,26 @@ impl Server {
                 self.events.push_back(ServerEvent::CutOff { command, refusal });
                 self.state = State::Closing(Closing::Flushing);
             }
+            Verdict::HangUp => {
+                if command.is_some() {
+                    self.events.push_back(ServerEvent::Vanished { command });
+                }
+                self.state = State::Closing(Closing::Flushing);
+            }
             Verdict::Vanish => {
                 self.events.push_back(ServerEvent::Vanished { command });
                 self.state = State::Closing(Closing::Over);
             }
+        }
+    }
+
+    /// Whether it may wait here until the peer takes what was said. A file on its way to its name, or about to be let go, waits for no peer.
+    fn may_pause(&self) -> bool {
+        match &self.state {
+            State::Ready { .. } | State::Listing(_) | State::Download(_) => true,
+            State::Upload(upload) => !upload.is_whole(),
+            State::Releasing(_) => false,
+            State::Closing(closing) => *closing != Closing::Over,
         }
     }
 
@@ -271,8 +289,7 @@ impl Side for Server {
             if let Some(event) = self.events.pop_front() {
                 return Ask::Event(event);
             }
-            let over = matches!(self.state, State::Closing(Closing::Over));
-            if self.link.outbox.len() >= Limits::HIGH_WATER && !over {
+            if self.link.outbox.len() >= Limits::HIGH_WATER && self.may_pause() {
                 return Ask::Write;
             }
             let ask = match &self.state {
@@ -307,8 +324,12 @@ impl Side for Server {
     }
 
     fn appointment(&self) -> Option<Duration> {
-        // Once closing, the linger and the flow bound what is left.
-        self.phase().and(self.drain)
+        match &self.state {
+            // What was announced goes out before anything else can be said.
+            State::Download(download) if download.held() > 0 => None,
+            // Once closing, the linger and the flow bound what is left.
+            _ => self.phase().and(self.drain),
+        }
     }
 
     fn expired(&mut self, reason: Expiry) {

@@ -53,11 +53,12 @@ impl Inbox {
     }
 
     pub(crate) fn add(&mut self, count: usize) {
-        debug_assert!(
-            self.filled + count <= self.buffer.len(),
-            "more was read than there was room for"
-        );
         self.filled = (self.filled + count).min(self.buffer.len());
+    }
+
+    /// Whether `count` bytes can have been read into what [`space`](Self::space) gave.
+    pub(crate) fn has_room(&self, count: usize) -> bool {
+        count <= self.buffer.len() - self.filled
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -101,6 +102,8 @@ impl Inbox {
 
     fn finished(line: &[u8]) -> Result<Line<'_>, LineFault> {
         if line.len() > Limits::MAX_LINE {
+            // However the bytes are cut, the fault that comes first is the one that is told.
+            Self::unfinished(&line[..Limits::MAX_LINE - 1], 0)?;
             return Err(LineFault::TooLong);
         }
         let text = &line[..line.len() - 1];
@@ -119,6 +122,7 @@ impl Inbox {
     /// Refuses what no ending can make good; `bytes[..from]` was looked at before.
     fn unfinished(bytes: &[u8], from: usize) -> Result<(), LineFault> {
         if bytes.len() >= Limits::MAX_LINE {
+            Self::unfinished(&bytes[..Limits::MAX_LINE - 1], from)?;
             return Err(LineFault::TooLong);
         }
         // A CR at the very end may be half of the line's ending; one before new bytes was not.
@@ -149,6 +153,7 @@ impl Inbox {
     }
 }
 
+/// Whether there is an ASCII control character. It looks at every byte whatever it finds, so that many can be looked at at once.
 fn has_control(bytes: &[u8]) -> bool {
-    bytes.iter().any(u8::is_ascii_control)
+    bytes.iter().fold(false, |found, byte| found | byte.is_ascii_control())
 }

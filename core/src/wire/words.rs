@@ -142,21 +142,27 @@ impl Quoted<'_> {
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = &self.0[..self.0.floor_char_boundary(Self::MAX_BYTES)];
+        let mut rest = &self.0[..self.0.floor_char_boundary(Self::MAX_BYTES)];
         f.write_char('"')?;
-        let mut copied = 0;
-        for (at, c) in text.char_indices() {
-            let replacement = match c {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                _ if c.is_control() => "?",
-                _ => continue,
-            };
-            f.write_str(&text[copied..at])?;
-            f.write_str(replacement)?;
-            copied = at + c.len_utf8();
+        while let Some(at) = rest.bytes().position(is_suspect) {
+            let (plain, from) = rest.split_at(at);
+            let mut chars = from.chars();
+            f.write_str(plain)?;
+            match chars.next() {
+                Some('"') => f.write_str("\\\"")?,
+                Some('\\') => f.write_str("\\\\")?,
+                Some(c) if c.is_control() => f.write_char('?')?,
+                Some(c) => f.write_char(c)?,
+                None => {}
+            }
+            rest = chars.as_str();
         }
-        f.write_str(&text[copied..])?;
+        f.write_str(rest)?;
         f.write_char('"')
     }
+}
+
+/// Whether a character that begins with this byte may be one that does not stand in quotes as it is. The control characters U+0080 to U+009F begin with 0xc2.
+fn is_suspect(byte: u8) -> bool {
+    byte.is_ascii_control() || matches!(byte, b'"' | b'\\' | 0xc2)
 }

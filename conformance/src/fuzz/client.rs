@@ -1,0 +1,144 @@
+//! A client against a server that says anything.
+
+use std::collections::BTreeMap;
+
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::message::Summary;
+use haul_core::{Checksum, Depth, FilePath, Limits, Mode, RequestId};
+
+use super::Seed;
+use super::bounded::Bounded;
+use super::seed::pick;
+use super::transcript;
+use crate::lab::{LocalFiles, MemoryFiles, Probed, Run, Solo};
+
+/// What is read at once while lines are expected.
+const LINES_AT_ONCE: usize = 64 << 10;
+
+/// Lets a server say what stands after the [`Seed`], whatever the client asks it for.
+///
+/// # Panics
+/// When the client does not come to its end, holds too much, sends what is not HAUL, finishes a request not once, leaves something open, or gives a file its name that is not
+/// the one that the server vouched for.
+pub fn client(data: &[u8]) {
+    let Some((seed, input)) = Seed::split(data) else { return };
+    let config = ClientConfig {
+        limits: seed.limits(),
+        durable: seed.durable(),
+        pass_through: seed.pass_through(),
+        ..ClientConfig::default()
+    };
+    let mut local = LocalFiles {
+        sources: MemoryFiles::new(true)
+            .with_file("notes.txt", b"hello world\n".as_slice())
+            .with_file("large", vec![b'x'; 70_000])
+            .with_faults(seed.faults()),
+        targets: MemoryFiles::new(config.durable).with_faults(seed.faults()),
+    };
+    let mut client = Bounded {
+        incoming: config.limits.chunk + LINES_AT_ONCE,
+        outgoing: Limits::HIGH_WATER + config.limits.chunk + 2 * Limits::MAX_LINE,
+        machine: Client::new(config),
+    };
+    let [wanted, _] = seed.requests();
+    let requests: BTreeMap<RequestId, Request> = requests(wanted)
+        .into_iter()
+        .map(|request| (client.machine.request(request.clone()), request))
+        .collect();
+    let run = play(&seed.solo(input), seed, client, &mut local);
+    assert!(!local.has_open(), "something is left open");
+    transcript::check_client(&run.output);
+    let results = results(&run, &requests);
+    check_targets(&requests, &results, &local.targets);
+}
+
+/// A selection of requests; two of them are for the same file.
+fn requests(wanted: u8) -> Vec<Request> {
+    let path = |text| FilePath::parse(text).expect("the path keeps the rules");
+    let all = [
+        Request::List { path: None, depth: Depth::ONE },
+        Request::Download { path: path("notes.txt"), offset: 0, length: None, mode: Mode::Replace },
+        Request::Upload { path: path("notes.txt"), mode: Mode::Replace },
+        Request::Download { path: path("part"), offset: 6, length: Some(5), mode: Mode::Create },
+        Request::Upload { path: path("large"), mode: Mode::Create },
+        Request::Help,
+        Request::Upload { path: path("missing"), mode: Mode::Replace },
+        Request::Exit,
+    ];
+    all.into_iter()
+        .enumerate()
+        .filter(|(bit, _)| wanted >> bit & 1 == 1)
+        .map(|(_, request)| request)
+        .collect()
+}
+
+fn play(
+    solo: &Solo<'_>,
+    seed: Seed,
+    mut client: Bounded<Client>,
+    local: &mut LocalFiles,
+) -> Run<ClientEvent> {
+    let [_, cancelled] = seed.requests();
+    let cancelled = RequestId(pick(cancelled, &[1, 2, 3, 4]));
+    let cancel = |client: &mut Bounded<Client>, step| {
+        if Some(step) == seed.interferes_at() {
+            client.machine.cancel(cancelled);
+        }
+    };
+    if seed.probes() {
+        solo.play_with(&mut Probed(client), local, |probed, _, step| cancel(&mut probed.0, step))
+    } else {
+        solo.play_with(&mut client, local, |client, _, step| cancel(client, step))
+    }
+}
+
+/// Every request is finished once, and nothing is told of it afterwards.
+fn results<'a>(
+    run: &'a Run<ClientEvent>,
+    requests: &BTreeMap<RequestId, Request>,
+) -> BTreeMap<RequestId, &'a Result<Summary, Failure>> {
+    let mut results = BTreeMap::new();
+    for event in &run.events {
+        let id = match event {
+            ClientEvent::Greeted(_) | ClientEvent::Lost(_) => continue,
+            ClientEvent::Entry { id, .. }
+            | ClientEvent::Info { id, .. }
+            | ClientEvent::Sending { id, .. }
+            | ClientEvent::Progress { id, .. } => id,
+            ClientEvent::Finished { id, result } => {
+                assert!(results.insert(*id, result).is_none(), "{id:?} is finished twice");
+                continue;
+            }
+        };
+        assert!(!results.contains_key(id), "{event:?} comes after the end");
+    }
+    assert!(
+        results.keys().eq(requests.keys()),
+        "{results:?} is not an end for each of {requests:?}"
+    );
+    results
+}
+
+/// What has a name is what the server vouched for, and what is said to be there is.
+fn check_targets(
+    requests: &BTreeMap<RequestId, Request>,
+    results: &BTreeMap<RequestId, &Result<Summary, Failure>>,
+    targets: &MemoryFiles,
+) {
+    let mut files = targets.all();
+    for (id, request) in requests {
+        let Request::Download { path, .. } = request else { continue };
+        let file = files.remove(path.as_str());
+        match (results[id], file) {
+            (Ok(summary), Some(data)) => {
+                assert_eq!(summary.length, Some(data.len() as u64));
+                assert_eq!(summary.checksum, Some(Checksum::of(&data)));
+            }
+            (Ok(_), None) => panic!("{path:?} is said to be there"),
+            // It has its name, whole, but may not survive a power cut.
+            (Err(Failure::Local(_)), _) | (Err(_), None) => {}
+            (Err(failure), Some(_)) => panic!("{path:?} is there in spite of {failure:?}"),
+        }
+    }
+    assert!(files.is_empty(), "{files:?} was never asked for");
+}

@@ -1,0 +1,115 @@
+//! Lines, names, numbers and times, read from anything.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+use haul_core::message::{ClientLine, Refusal, ServerLine};
+use haul_core::{Checksum, ErrorCode, Escaped, FilePath, Limits, Timestamp};
+
+use crate::lab::naive::{self, Reading};
+
+/// Reads each line of `data` as everything that a line can be.
+///
+/// # Panics
+/// When what was read is not what encoding it gives again, when a plain reading of the same line sees something else, or when a text for people could harm a terminal.
+pub fn parser(data: &[u8]) {
+    for line in data.split(|byte| *byte == b'\n') {
+        let Ok(text) = std::str::from_utf8(line) else { continue };
+        name(text);
+        time(text);
+        checksum(text);
+        let is_line = text.len() <= Limits::MAX_LINE - 2 && !text.contains(char::is_control);
+        // Neither of the two is ever given anything else, but nothing may break.
+        let (from_client, from_server) = (ClientLine::parse(text), ServerLine::parse(text));
+        if is_line {
+            assert_eq!(naive::read(text), reading(text, &from_client), "{text:?}");
+            if let Ok(line) = from_client {
+                comes_back(&line, |text| ClientLine::parse(text).ok(), ClientLine::encode);
+            }
+            if let Ok(line) = from_server.map(as_sent) {
+                comes_back(&line, |text| ServerLine::parse(text).ok(), ServerLine::encode);
+            }
+        }
+    }
+}
+
+fn reading(text: &str, outcome: &Result<ClientLine, haul_core::message::LineError>) -> Reading {
+    match outcome {
+        Ok(line) => Reading::Line(line.clone()),
+        Err(error) => {
+            assert!(
+                error.text.len() < 200 && !error.text.contains(char::is_control),
+                "{text:?}: {error:?}"
+            );
+            if error.code == ErrorCode::Protocol { Reading::Fatal } else { Reading::Refused }
+        }
+    }
+}
+
+/// A server's line as a server of this kind could have sent it: texts are cut when they are sent, and codes are words of their own.
+fn as_sent(mut line: ServerLine) -> ServerLine {
+    let cut = |text: &str| text[..text.floor_char_boundary(1024)].to_owned();
+    match &mut line {
+        ServerLine::Greeting(greeting) => greeting.banner = cut(&greeting.banner),
+        ServerLine::Info(text) => *text = cut(text),
+        ServerLine::Ok(summary) => {
+            summary.text = summary.text.as_ref().map(|text| cut(text).into())
+        }
+        ServerLine::Err(refusal) => {
+            let code = refusal.code().unwrap_or(ErrorCode::Io);
+            *refusal = Refusal {
+                retry_after: refusal.retry_after,
+                ..Refusal::new(code, cut(&refusal.text))
+            };
+        }
+        ServerLine::Entry(_) | ServerLine::Sending(_) | ServerLine::Data(_) | ServerLine::Ready => {
+        }
+    }
+    line
+}
+
+fn comes_back<T: PartialEq + Debug>(
+    line: &T,
+    parse: impl Fn(&str) -> Option<T>,
+    encode: impl Fn(&T, &mut BytesMut),
+) {
+    let mut bytes = BytesMut::new();
+    encode(line, &mut bytes);
+    assert!(bytes.len() <= Limits::MAX_LINE, "{line:?} is {} bytes long", bytes.len());
+    let text = std::str::from_utf8(&bytes)
+        .expect("a line is UTF-8")
+        .strip_suffix("\r\n")
+        .expect("a line ends");
+    assert!(!text.contains(char::is_control), "{text:?}");
+    assert_eq!(parse(text).as_ref(), Some(line), "{text:?}");
+}
+
+fn name(text: &str) {
+    let path = FilePath::parse(text);
+    assert_eq!(path.is_ok(), naive::is_path(text), "{text:?}");
+    let escaped = Escaped::new(text).to_string();
+    assert!(
+        !escaped.contains(|c: char| c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')),
+        "{text:?}"
+    );
+    let Ok(path) = path else { return };
+    assert_eq!(path.as_str(), text);
+    let whole = match path.parent() {
+        Some(parent) => parent.join(path.file_name()),
+        None => FilePath::parse(path.file_name()),
+    };
+    assert_eq!(whole.as_ref(), Ok(&path));
+}
+
+fn time(text: &str) {
+    let Some(time) = Timestamp::parse(text) else { return };
+    assert_eq!(Timestamp::parse(&time.to_string()), Some(time), "{text:?}");
+    assert_eq!(Timestamp::new(time.seconds(), time.nanos()), Some(time), "{text:?}");
+}
+
+fn checksum(text: &str) {
+    if let Some(checksum) = Checksum::parse(text) {
+        assert_eq!(checksum.to_string(), text);
+    }
+}

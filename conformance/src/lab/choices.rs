@@ -1,0 +1,39 @@
+//! Where a laboratory takes its decisions from.
+
+/// Bytes that decide, used over and over. No bytes at all decide for as much as possible, at once.
+#[derive(Debug, Clone)]
+pub struct Choices<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Choices<'a> {
+    /// Decisions as these bytes say.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.bytes.is_empty() {
+            return u8::MAX;
+        }
+        let byte = self.bytes[self.at];
+        self.at = (self.at + 1) % self.bytes.len();
+        byte
+    }
+
+    /// A size from 1 to `most`, which is at least 1: often tiny, often all.
+    pub fn size(&mut self, most: usize) -> usize {
+        let wish = match self.byte() {
+            byte @ 0..=95 => usize::from(byte % 16) + 1,
+            byte @ 96..=191 => usize::from(byte - 95) * 61,
+            192.. => usize::MAX,
+        };
+        wish.min(most)
+    }
+
+    /// Yes or no; no if there are no bytes.
+    pub fn flip(&mut self) -> bool {
+        self.byte().is_multiple_of(2)
+    }
+}

@@ -1,0 +1,266 @@
+//! A client and a server against each other.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use haul_core::Machine;
+use haul_core::client::ClientEvent;
+use haul_core::server::ServerEvent;
+
+use super::Choices;
+use super::files::MemoryFiles;
+use super::local::LocalFiles;
+use super::turn::{Bench, Io, Turn, Wire, turn};
+
+/// Rounds that may pass without moving a byte, and for each byte moved: more is a hang.
+const STEPS: usize = 20_000;
+const STEPS_PER_BYTE: usize = 40;
+
+/// Two machines joined by two pipes.
+#[derive(Debug)]
+pub struct Duet<'a, C, S> {
+    /// The client's side.
+    pub client: C,
+    /// The client's files.
+    pub local: LocalFiles,
+    /// The server's side.
+    pub server: S,
+    /// The server's files.
+    pub shared: MemoryFiles,
+    /// What the client told.
+    pub told: Vec<ClientEvent>,
+    /// What the server told.
+    pub logged: Vec<ServerEvent>,
+    /// The time of both.
+    pub now: Duration,
+    choices: Choices<'a>,
+    up: Pipe,
+    down: Pipe,
+    budget: usize,
+    client_is_over: bool,
+    server_is_over: bool,
+}
+
+/// Why nothing moves any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standstill {
+    /// Both have come to their end.
+    Over,
+    /// Both wait for the other to send, without a deadline: a client that has nothing to do.
+    Idle,
+}
+
+/// One direction of a connection.
+#[derive(Debug)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    room: usize,
+    /// No more goes in.
+    ended: bool,
+    /// Nobody takes anything out.
+    deserted: bool,
+    /// After so many bytes the connection breaks.
+    breaks_after: Option<u64>,
+    passed: u64,
+}
+
+impl Pipe {
+    fn new(room: usize) -> Self {
+        Self {
+            bytes: VecDeque::new(),
+            room,
+            ended: false,
+            deserted: false,
+            breaks_after: None,
+            passed: 0,
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.breaks_after.is_some_and(|after| self.passed >= after)
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= self.room
+    }
+}
+
+struct Ends<'a> {
+    incoming: &'a mut Pipe,
+    outgoing: &'a mut Pipe,
+}
+
+impl Wire for Ends<'_> {
+    fn read(&mut self, space: &mut [u8]) -> Io {
+        let count = space.len().min(self.incoming.bytes.len());
+        if count == 0 {
+            return if self.incoming.is_broken() {
+                Io::Failed
+            } else if self.incoming.ended {
+                Io::Moved(0)
+            } else {
+                Io::Blocked
+            };
+        }
+        for (to, from) in space.iter_mut().zip(self.incoming.bytes.drain(..count)) {
+            *to = from;
+        }
+        Io::Moved(count)
+    }
+
+    fn room(&mut self) -> Io {
+        let pipe = &self.outgoing;
+        if pipe.deserted || pipe.is_broken() {
+            Io::Failed
+        } else if pipe.is_full() {
+            Io::Blocked
+        } else {
+            let left = pipe.breaks_after.map_or(u64::MAX, |after| after - pipe.passed);
+            Io::Moved(
+                (pipe.room - pipe.bytes.len()).min(usize::try_from(left).unwrap_or(usize::MAX)),
+            )
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.outgoing.bytes.extend(bytes);
+        self.outgoing.passed += bytes.len() as u64;
+    }
+
+    fn close_write(&mut self) {
+        self.outgoing.ended = true;
+    }
+}
+
+impl<'a, C, S> Duet<'a, C, S>
+where
+    C: Machine<Event = ClientEvent>,
+    S: Machine<Event = ServerEvent>,
+{
+    /// Joins both by pipes that hold `room` bytes each.
+    pub fn new(
+        client: C,
+        local: LocalFiles,
+        server: S,
+        shared: MemoryFiles,
+        room: usize,
+        choices: &'a [u8],
+    ) -> Self {
+        Self {
+            client,
+            local,
+            server,
+            shared,
+            told: Vec::new(),
+            logged: Vec::new(),
+            now: Duration::ZERO,
+            choices: Choices::new(choices),
+            up: Pipe::new(room),
+            down: Pipe::new(room),
+            budget: STEPS,
+            client_is_over: false,
+            server_is_over: false,
+        }
+    }
+
+    /// The connection breaks after so many bytes from the client, or from the server.
+    pub fn break_after(&mut self, up: Option<u64>, down: Option<u64>) {
+        (self.up.breaks_after, self.down.breaks_after) = (up, down);
+    }
+
+    /// Goes on until nothing moves.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step) does.
+    pub fn play(&mut self) -> Standstill {
+        loop {
+            if let Some(standstill) = self.step() {
+                return standstill;
+            }
+        }
+    }
+
+    /// One turn of a side that can take one; time passes if none can.
+    ///
+    /// # Panics
+    /// When both sides are stuck in writing, a machine calls a right report a misuse, breaks the contract of effects, or goes on without getting on.
+    pub fn step(&mut self) -> Option<Standstill> {
+        self.budget = self.budget.checked_sub(1).expect("the machines go on without getting on");
+        let server_first = self.choices.flip();
+        let first = if server_first { self.server_turn() } else { self.client_turn() };
+        if let Turn::Moved(count) = first {
+            self.budget += count * STEPS_PER_BYTE;
+            return None;
+        }
+        let second = if server_first { self.client_turn() } else { self.server_turn() };
+        if let Turn::Moved(count) = second {
+            self.budget += count * STEPS_PER_BYTE;
+            return None;
+        }
+        assert!(
+            (first, second) != (Turn::WaitsToWrite, Turn::WaitsToWrite),
+            "both sides are stuck in writing"
+        );
+        if self.client_is_over && self.server_is_over {
+            return Some(Standstill::Over);
+        }
+        let client = self.client.deadline().filter(|_| !self.client_is_over);
+        let server = self.server.deadline().filter(|_| !self.server_is_over);
+        match client.into_iter().chain(server).min() {
+            // A client without work is left alone; its server's patience is another test's matter.
+            _ if client.is_none() && !self.client_is_over => Some(Standstill::Idle),
+            Some(moment) => {
+                self.now = self.now.max(moment);
+                None
+            }
+            None => Some(Standstill::Idle),
+        }
+    }
+
+    fn client_turn(&mut self) -> Turn {
+        if self.client_is_over {
+            return Turn::Over;
+        }
+        let bench = Bench {
+            files: &mut self.local,
+            wire: &mut Ends { incoming: &mut self.down, outgoing: &mut self.up },
+            choices: &mut self.choices,
+            now: &mut self.now,
+            storage: Duration::ZERO,
+        };
+        let told = &mut self.told;
+        let turn = turn(&mut self.client, bench, |event| told.push(event.clone()))
+            .expect("the report is right");
+        if turn == Turn::Over {
+            self.client_is_over = true;
+            (self.up.ended, self.down.deserted) = (true, true);
+        }
+        turn
+    }
+
+    fn server_turn(&mut self) -> Turn {
+        if self.server_is_over {
+            return Turn::Over;
+        }
+        let bench = Bench {
+            files: &mut self.shared,
+            wire: &mut Ends { incoming: &mut self.up, outgoing: &mut self.down },
+            choices: &mut self.choices,
+            now: &mut self.now,
+            storage: Duration::ZERO,
+        };
+        let logged = &mut self.logged;
+        let turn = turn(&mut self.server, bench, |event| logged.push(event.clone()))
+            .expect("the report is right");
+        if turn == Turn::Over {
+            self.server_is_over = true;
+            (self.down.ended, self.up.deserted) = (true, true);
+        }
+        turn
+    }
+
+    /// Lets the client take its turns again after it was asked for something once it was over.
+    pub fn wake_client(&mut self) {
+        self.client_is_over = false;
+    }
+}

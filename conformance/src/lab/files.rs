@@ -1,0 +1,424 @@
+//! A tree of files in memory that carries out effects.
+
+use std::collections::BTreeMap;
+use std::vec;
+
+use bytes::Bytes;
+use haul_core::{
+    Checksum, Done, Effect, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp,
+};
+use haul_store::Perform;
+
+/// What performs effects and can also move payload past a machine.
+pub trait Files: Perform {
+    /// Appends bytes that came straight from the socket to the staged file; their checksum.
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError>;
+
+    /// The next `count` of the bytes that are held.
+    fn held(&mut self, count: usize) -> Result<Bytes, StoreError>;
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// The effect of this number, from 0, fails with this kind; moving payload past the machine counts as one.
+    pub fail: Option<(usize, StoreErrorKind)>,
+    /// A read answers with at most this many bytes.
+    pub short_reads: Option<usize>,
+    /// Reads are answered by [`Done::Held`].
+    pub hold: Option<Hold>,
+    /// Happens to the open file when it was read up to this offset.
+    pub change: Option<(u64, Change)>,
+    /// Nobody knows the size of a file that is read.
+    pub unknown_size: bool,
+    /// Names that break the rules, in every listing.
+    pub skipped: u64,
+}
+
+/// Whether held bytes come with their checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// They do.
+    WithChecksum,
+    /// Only the whole file's is known at its end.
+    WithoutChecksum,
+}
+
+/// What happens to a file while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It ends here.
+    Cut,
+    /// It is written to: its length stays.
+    Replaced,
+}
+
+/// An effect that was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The effect's name; `receive` and `send-held` for payload that passed by the machine.
+    pub name: &'static str,
+    /// Payload bytes that it moved.
+    pub bytes: usize,
+    /// Whether it went well.
+    pub ok: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    File { data: Bytes, modified: Timestamp },
+    Directory,
+}
+
+#[derive(Debug, Default)]
+enum Open {
+    #[default]
+    Nothing,
+    Listing(vec::IntoIter<Entry>),
+    Source {
+        data: Bytes,
+        changed: bool,
+        /// What was held and did not go out yet.
+        held: Bytes,
+    },
+    Staged(Staged),
+    /// It has its name.
+    Published,
+}
+
+#[derive(Debug)]
+struct Staged {
+    path: FilePath,
+    mode: Mode,
+    modified: Timestamp,
+    data: Vec<u8>,
+    synced: bool,
+}
+
+/// Files in memory.
+///
+/// # Panics
+/// An effect that breaks the contract of [`Effect`] panics: the machine that asked for it is wrong.
+#[derive(Debug, Default)]
+pub struct MemoryFiles {
+    tree: BTreeMap<FilePath, Node>,
+    open: Open,
+    journal: Vec<Record>,
+    /// A machine that is durable must ask for `Sync` before it publishes.
+    durable: bool,
+    faults: Faults,
+}
+
+fn error(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, "as the laboratory was told")
+}
+
+impl MemoryFiles {
+    /// An empty tree.
+    pub fn new(durable: bool) -> Self {
+        Self { durable, ..Self::default() }
+    }
+
+    /// With these faults from now on; effects are counted anew.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self.journal.clear();
+        self
+    }
+
+    /// With this file, and the directories that it needs.
+    ///
+    /// # Panics
+    /// When `path` breaks the rules.
+    #[must_use]
+    pub fn with_file(mut self, path: &str, data: impl Into<Bytes>) -> Self {
+        let path = FilePath::parse(path).expect("a path that keeps the rules");
+        self.store(path, data.into(), Timestamp::EPOCH);
+        self
+    }
+
+    fn store(&mut self, path: FilePath, data: Bytes, modified: Timestamp) {
+        let mut parent = path.parent();
+        while let Some(directory) = parent {
+            parent = directory.parent();
+            self.tree.insert(directory, Node::Directory);
+        }
+        self.tree.insert(path, Node::File { data, modified });
+    }
+
+    /// The content of a file.
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        match self.tree.get(&FilePath::parse(path).ok()?)? {
+            Node::File { data, .. } => Some(data),
+            Node::Directory => None,
+        }
+    }
+
+    /// All files by name.
+    pub fn all(&self) -> BTreeMap<String, Bytes> {
+        let files = self.tree.iter().filter_map(|(path, node)| match node {
+            Node::File { data, .. } => Some((path.as_str().to_owned(), data.clone())),
+            Node::Directory => None,
+        });
+        files.collect()
+    }
+
+    /// What was done so far.
+    pub fn journal(&self) -> &[Record] {
+        &self.journal
+    }
+
+    /// How many effects of this name were carried out.
+    pub fn count(&self, name: &str) -> usize {
+        self.journal.iter().filter(|record| record.name == name).count()
+    }
+
+    /// Whether the fault that was to happen did.
+    pub fn failed(&self) -> bool {
+        self.journal.iter().any(|record| !record.ok)
+    }
+
+    /// Whether something is staged that has no name yet.
+    pub fn has_staged(&self) -> bool {
+        matches!(self.open, Open::Staged(_))
+    }
+
+    /// Whether anything is open.
+    pub fn has_open(&self) -> bool {
+        !matches!(self.open, Open::Nothing | Open::Published)
+    }
+
+    fn note(&mut self, name: &'static str, bytes: usize) -> Result<(), StoreError> {
+        let failing = self.faults.fail.filter(|(at, _)| *at == self.journal.len());
+        self.journal.push(Record { name, bytes, ok: failing.is_none() });
+        failing.map_or(Ok(()), |(_, kind)| Err(error(kind)))
+    }
+
+    fn require_nothing_open(&self) {
+        assert!(!self.has_open(), "something is open still: {:?}", self.open);
+    }
+
+    fn staged(&mut self) -> &mut Staged {
+        match &mut self.open {
+            Open::Staged(staged) => staged,
+            other => panic!("no file is staged: {other:?}"),
+        }
+    }
+
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: haul_core::Depth,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let entry = |path: &FilePath, node: &Node| match node {
+            Node::File { data, modified } => {
+                Entry::File { path: path.clone(), size: data.len() as u64, modified: *modified }
+            }
+            Node::Directory => Entry::Directory { path: path.clone() },
+        };
+        let prefix = match path {
+            None => String::new(),
+            Some(path) => match self.tree.get(path) {
+                None => return Err(error(StoreErrorKind::NotFound)),
+                Some(file @ Node::File { .. }) => return Ok(vec![entry(path, file)]),
+                Some(Node::Directory) => format!("{}/", path.as_str()),
+            },
+        };
+        let below = self.tree.iter().filter(|(path, _)| {
+            path.as_str().strip_prefix(&prefix).is_some_and(|rest| {
+                let level = rest.matches('/').count() as u64;
+                level == 0 || depth.goes_below(level)
+            })
+        });
+        Ok(below.map(|(path, node)| entry(path, node)).collect())
+    }
+
+    fn source(&self, path: &FilePath) -> Result<(Bytes, Timestamp), StoreError> {
+        match self.tree.get(path) {
+            Some(Node::File { data, modified }) => Ok((data.clone(), *modified)),
+            Some(Node::Directory) => Err(error(StoreErrorKind::IsDirectory)),
+            None => Err(error(StoreErrorKind::NotFound)),
+        }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Done {
+        let Open::Source { data, changed, held } = &mut self.open else {
+            panic!("no file is open for reading: {:?}", self.open);
+        };
+        assert!(held.is_empty(), "held bytes did not go out");
+        assert!(length > 0, "a read of nothing");
+        let mut end = data.len();
+        if let Some((at, change)) = self.faults.change
+            && offset >= at
+        {
+            *changed = true;
+            if change == Change::Cut {
+                end = end.min(usize::try_from(at).unwrap_or(usize::MAX));
+            }
+        }
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(end);
+        let most = length.min(self.faults.short_reads.unwrap_or(usize::MAX)).max(1);
+        let piece = data.slice(start..end.min(start.saturating_add(most)));
+        match self.faults.hold {
+            Some(hold) if !piece.is_empty() => {
+                *held = piece.clone();
+                let checksum = (hold == Hold::WithChecksum).then(|| Checksum::of(&piece));
+                Done::Held { length: piece.len(), checksum }
+            }
+            _ => Done::Read(piece),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Done, StoreError> {
+        let Open::Source { data, changed, held } = std::mem::take(&mut self.open) else {
+            panic!("no file is open for reading");
+        };
+        assert!(held.is_empty(), "held bytes did not go out");
+        if changed {
+            return Err(error(StoreErrorKind::Changed));
+        }
+        Ok(Done::Finished { checksum: Some(Checksum::of(&data)) })
+    }
+
+    fn create(
+        &mut self,
+        path: &FilePath,
+        mode: Mode,
+        modified: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        match self.tree.get(path) {
+            Some(Node::Directory) => return Err(error(StoreErrorKind::IsDirectory)),
+            Some(Node::File { .. }) if mode == Mode::Create => {
+                return Err(error(StoreErrorKind::Exists));
+            }
+            _ => {}
+        }
+        let mut parent = path.parent();
+        while let Some(directory) = parent {
+            if let Some(Node::File { .. }) = self.tree.get(&directory) {
+                return Err(error(StoreErrorKind::NotAFile));
+            }
+            parent = directory.parent();
+        }
+        let modified = modified.unwrap_or(Timestamp::EPOCH);
+        self.open = Open::Staged(Staged {
+            path: path.clone(),
+            mode,
+            modified,
+            data: Vec::new(),
+            synced: false,
+        });
+        Ok(())
+    }
+
+    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+        let durable = self.durable;
+        let staged = self.staged();
+        assert!(staged.synced || !durable, "published before it was synced");
+        assert_eq!(Checksum::of(&staged.data), checksum, "published under a wrong checksum");
+        if staged.mode == Mode::Create && self.source(&self.staged_path()).is_ok() {
+            return Err(error(StoreErrorKind::Exists));
+        }
+        if let Open::Staged(Staged { path, data, modified, .. }) = std::mem::take(&mut self.open) {
+            self.store(path, data.into(), modified);
+        }
+        self.open = Open::Published;
+        Ok(())
+    }
+
+    fn staged_path(&self) -> FilePath {
+        match &self.open {
+            Open::Staged(staged) => staged.path.clone(),
+            other => panic!("no file is staged: {other:?}"),
+        }
+    }
+}
+
+impl Perform for MemoryFiles {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        let bytes = match effect {
+            Effect::Write { data, .. } => data.len(),
+            _ => 0,
+        };
+        let noted = self.note(effect.name(), bytes);
+        if noted.is_err()
+            && matches!(
+                effect,
+                Effect::SyncDirectory | Effect::Discard | Effect::FinishReading { .. }
+            )
+        {
+            self.open = Open::Nothing;
+        }
+        noted?;
+        match effect {
+            Effect::List { path, depth, .. } => {
+                self.require_nothing_open();
+                self.open = Open::Listing(self.list(path.as_ref(), *depth)?.into_iter());
+                Ok(Done::Started)
+            }
+            Effect::NextEntries { max } => {
+                let Open::Listing(rest) = &mut self.open else {
+                    panic!("no listing is open: {:?}", self.open);
+                };
+                let entries: Vec<Entry> = rest.by_ref().take(*max).collect();
+                if entries.is_empty() {
+                    self.open = Open::Nothing;
+                }
+                Ok(Done::Entries { entries, skipped: self.faults.skipped })
+            }
+            Effect::Open { path, .. } => {
+                self.require_nothing_open();
+                let (data, modified) = self.source(path)?;
+                let size = (!self.faults.unknown_size).then_some(data.len() as u64);
+                self.open = Open::Source { data, changed: false, held: Bytes::new() };
+                Ok(Done::Opened(Opened { size, modified: Some(modified) }))
+            }
+            Effect::Read { offset, length } => Ok(self.read(*offset, *length)),
+            Effect::FinishReading { .. } => self.finish(),
+            Effect::Create { path, mode, modified, .. } => {
+                self.require_nothing_open();
+                self.create(path, *mode, *modified).map(|()| Done::Started)
+            }
+            Effect::Write { offset, data } => {
+                let staged = self.staged();
+                assert_eq!(*offset, staged.data.len() as u64, "a write out of its place");
+                assert!(!data.is_empty(), "a write of nothing");
+                staged.data.extend_from_slice(data);
+                Ok(Done::Written)
+            }
+            Effect::Sync => {
+                self.staged().synced = true;
+                Ok(Done::Synced)
+            }
+            Effect::Publish { checksum } => self.publish(*checksum).map(|()| Done::Published),
+            Effect::SyncDirectory => {
+                assert!(matches!(self.open, Open::Published), "nothing was published");
+                self.open = Open::Nothing;
+                Ok(Done::Synced)
+            }
+            Effect::Discard => {
+                self.open = Open::Nothing;
+                Ok(Done::Discarded)
+            }
+        }
+    }
+}
+
+impl Files for MemoryFiles {
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError> {
+        self.note("receive", bytes.len())?;
+        let staged = self.staged();
+        assert_eq!(offset, staged.data.len() as u64, "bytes out of their place");
+        staged.data.extend_from_slice(bytes);
+        Ok(Checksum::of(bytes))
+    }
+
+    fn held(&mut self, count: usize) -> Result<Bytes, StoreError> {
+        self.note("send-held", count)?;
+        match &mut self.open {
+            Open::Source { held, .. } => Ok(held.split_to(count)),
+            other => panic!("nothing is held: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! A client's own files in memory.
+
+use bytes::Bytes;
+use haul_core::{Checksum, Done, Effect, StoreError};
+use haul_store::Perform;
+
+use super::files::{Files, MemoryFiles};
+
+/// What a client sends and where it puts what it fetches, both by the path of the request.
+#[derive(Debug, Default)]
+pub struct LocalFiles {
+    /// What uploads send.
+    pub sources: MemoryFiles,
+    /// What downloads have become.
+    pub targets: MemoryFiles,
+}
+
+impl LocalFiles {
+    /// Whether anything is open.
+    pub fn has_open(&self) -> bool {
+        self.sources.has_open() || self.targets.has_open()
+    }
+}
+
+impl Perform for LocalFiles {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        match effect {
+            Effect::Open { .. } | Effect::Read { .. } | Effect::FinishReading { .. } => {
+                assert!(!self.targets.has_open(), "a client has one file open at most");
+                self.sources.perform(effect)
+            }
+            Effect::Create { .. }
+            | Effect::Write { .. }
+            | Effect::Sync
+            | Effect::Publish { .. }
+            | Effect::SyncDirectory => {
+                assert!(!self.sources.has_open(), "a client has one file open at most");
+                self.targets.perform(effect)
+            }
+            Effect::Discard => {
+                if self.sources.has_open() {
+                    self.sources.perform(effect)
+                } else {
+                    self.targets.perform(effect)
+                }
+            }
+            Effect::List { .. } | Effect::NextEntries { .. } => panic!("a client never lists"),
+        }
+    }
+}
+
+impl Files for LocalFiles {
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError> {
+        self.targets.receive(offset, bytes)
+    }
+
+    fn held(&mut self, count: usize) -> Result<Bytes, StoreError> {
+        self.sources.held(count)
+    }
+}

@@ -1,0 +1,24 @@
+//! A laboratory for the machines of `haul-core`: files, sockets and time in memory, without threads, the same every time.
+//!
+//! - [`MemoryFiles`] is a server's store and [`LocalFiles`] a client's own files: both carry out effects, insist on the contract of [`Effect`](haul_core::Effect), keep a journal and fail
+//!   where they are told to.
+//! - [`Solo`] drives one machine against bytes, [`Duet`] a client and a server against each other through bounded pipes. Sizes, refusals to block, and the order of turns come
+//!   from [`Choices`], so that a property test shrinks them and a fuzzer mutates them. Time only passes when nothing else can happen. A machine that goes on without moving a byte is a failure.
+//! - [`Probed`] wraps a machine and tries at each step what a bad transport could do.
+//! - [`naive`] reads a client's lines in the plainest way, for comparison.
+
+mod choices;
+mod duet;
+mod files;
+mod local;
+pub mod naive;
+mod probed;
+mod solo;
+mod turn;
+
+pub use choices::Choices;
+pub use duet::{Duet, Standstill};
+pub use files::{Change, Faults, Files, Hold, MemoryFiles, Record};
+pub use local::LocalFiles;
+pub use probed::Probed;
+pub use solo::{End, Run, Solo};

@@ -1,0 +1,178 @@
+//! A client's lines read in the plainest way, straight from docs/PROTOCOL.md, to compare `haul-core` with.
+
+use haul_core::message::{ClientLine, Command};
+use haul_core::{Checksum, Depth, FilePath, Mode, Timestamp};
+
+/// What a line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// It is good.
+    Line(ClientLine),
+    /// It is a command that gets an `ERR` and nothing worse.
+    Refused,
+    /// It ends the connection.
+    Fatal,
+}
+
+struct Token {
+    key: Option<String>,
+    value: String,
+}
+
+/// R-WORD-1.
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |i: usize| chars.get(i).copied();
+    let mut tokens = Vec::new();
+    let mut i = 0;
+    while let Some(c) = at(i) {
+        if c == ' ' {
+            i += 1;
+            continue;
+        }
+        let is_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let key_end = i + chars[i..].iter().take_while(|&&c| is_key(c)).count();
+        let key =
+            (key_end > i && at(key_end) == Some('=')).then(|| chars[i..key_end].iter().collect());
+        if key.is_some() {
+            i = key_end + 1;
+        }
+        let mut value = String::new();
+        if at(i) == Some('"') {
+            i += 1;
+            while at(i)? != '"' {
+                if at(i) == Some('\\') {
+                    i += 1;
+                    matches!(at(i), Some('"' | '\\')).then_some(())?;
+                }
+                value.push(at(i)?);
+                i += 1;
+            }
+            i += 1;
+            matches!(at(i), None | Some(' ')).then_some(())?;
+        } else {
+            while let Some(c) = at(i).filter(|&c| c != ' ') {
+                (c != '"').then_some(())?;
+                value.push(c);
+                i += 1;
+            }
+        }
+        tokens.push(Token { key, value });
+    }
+    Some(tokens)
+}
+
+/// R-NUM-1.
+fn number(text: &str) -> Option<u64> {
+    let value: u128 = text.parse().ok().filter(|_| text.len() < 30)?;
+    (value.to_string() == text).then_some(())?;
+    u64::try_from(value).ok().filter(|value| *value < 1 << 63)
+}
+
+/// R-PATH-1 to R-PATH-3.
+pub fn is_path(text: &str) -> bool {
+    (1..=1024).contains(&text.len())
+        && !text.contains('\\')
+        && !text.chars().any(|c| matches!(u32::from(c), 0..=0x1f | 0x7f..=0x9f))
+        && text
+            .split('/')
+            .all(|part| (1..=255).contains(&part.len()) && part != "." && part != "..")
+}
+
+fn path(text: &str) -> Option<FilePath> {
+    // A disagreement shows as a line that one of the two refuses.
+    is_path(text).then(|| FilePath::parse(text).ok())?
+}
+
+/// It is there in a bad form.
+struct Bad;
+
+/// One option's value, if it is there.
+fn take<T>(
+    tokens: &mut Vec<Token>,
+    key: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Bad> {
+    match tokens.iter().position(|token| token.key.as_deref() == Some(key)) {
+        None => Ok(None),
+        Some(at) => parse(&tokens.remove(at).value).map(Some).ok_or(Bad),
+    }
+}
+
+fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
+    let command = match verb {
+        "LIST" => {
+            let depth = take(&mut rest, "depth", |text| match text {
+                "all" => Some(Depth::All),
+                _ => number(text)?.try_into().ok().map(Depth::Levels),
+            })
+            .ok()?;
+            let depth = depth.unwrap_or(Depth::ONE);
+            match rest.pop() {
+                None => Command::List { path: None, depth },
+                Some(Token { key: None, value }) => {
+                    Command::List { path: Some(path(&value)?), depth }
+                }
+                Some(_) => return None,
+            }
+        }
+        "DOWNLOAD" => {
+            let offset = take(&mut rest, "offset", number).ok()?.unwrap_or(0);
+            let length = take(&mut rest, "length", number).ok()?;
+            let token = rest.pop().filter(|token| token.key.is_none())?;
+            Command::Download { path: path(&token.value)?, offset, length }
+        }
+        "UPLOAD" => {
+            let size = take(&mut rest, "size", number).ok()?;
+            let modified = take(&mut rest, "modified", Timestamp::parse).ok()?;
+            let mode = take(&mut rest, "mode", |text| match text {
+                "replace" => Some(Mode::Replace),
+                "create" => Some(Mode::Create),
+                _ => None,
+            })
+            .ok()?;
+            let token = rest.pop().filter(|token| token.key.is_none())?;
+            Command::Upload {
+                path: path(&token.value)?,
+                size,
+                mode: mode.unwrap_or(Mode::Replace),
+                modified,
+            }
+        }
+        "HELP" => Command::Help,
+        "EXIT" | "QUIT" | "BYE" => Command::Exit,
+        _ => return None,
+    };
+    rest.is_empty().then_some(command)
+}
+
+/// Reads a line without its ending, which is UTF-8 without control characters.
+pub fn read(line: &str) -> Reading {
+    let line = line.trim_matches(' ');
+    let (verb, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+    let verb = verb.to_ascii_uppercase();
+    let fatal_or = |line: Option<ClientLine>| line.map_or(Reading::Fatal, Reading::Line);
+    match verb.as_str() {
+        "DATA" => {
+            let length = number(rest.trim_matches(' ')).filter(|n| (1..=16_777_216).contains(n));
+            return fatal_or(length.map(ClientLine::Data));
+        }
+        "END" => {
+            let read = tokens(rest).and_then(|mut rest| {
+                let checksum = take(&mut rest, "crc64nvme", Checksum::parse).ok()?;
+                rest.is_empty().then_some(ClientLine::End { checksum })
+            });
+            return fatal_or(read);
+        }
+        "ABORT" => return fatal_or(rest.is_empty().then_some(ClientLine::Abort)),
+        _ => {}
+    }
+    let last = line.split(' ').next_back().unwrap_or_default();
+    if last.to_ascii_uppercase().starts_with("HTTP/") && !last.contains('"') {
+        return Reading::Fatal;
+    }
+    match tokens(rest).and_then(|rest| command(&verb, rest)) {
+        Some(command) => Reading::Line(ClientLine::Command(command)),
+        None => Reading::Refused,
+    }
+}

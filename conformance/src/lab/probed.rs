@@ -1,0 +1,123 @@
+//! A machine under the hands of a bad transport.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use haul_core::{Checksum, Done, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait};
+
+/// Wraps a machine; at each poll it makes sure that a second poll gives the same, that reports which do not fit are a [`Misuse`] and change nothing, and that a read may be
+/// abandoned after the buffer was written to.
+#[derive(Debug)]
+pub struct Probed<M>(pub M);
+
+/// The reports that fit an output.
+fn fitting<E>(output: &Output<'_, E>) -> &'static [&'static str] {
+    match output {
+        Output::Read(Wait::Never) => &["received", "end", "would_block", "read_failed"],
+        Output::Read(Wait::UntilDeadline) => &["received", "end", "read_failed"],
+        Output::Write(_) => &["sent", "write_failed"],
+        Output::Receive { .. } => &["end", "passed", "read_failed", "file_failed"],
+        Output::SendHeld { .. } => &["sent", "write_failed", "file_failed"],
+        Output::Perform(_) => &["performed", "file_failed"],
+        Output::Event(_) => &["acknowledge"],
+        Output::CloseWrite => &["write_closed"],
+        Output::Closed => &[],
+    }
+}
+
+impl<M: Machine<Event: Debug>> Probed<M> {
+    fn probe(&mut self, now: Duration) {
+        let machine = &mut self.0;
+        let output = machine.poll(now);
+        let fitting = fitting(&output);
+        let before = format!("{output:?}");
+        if fitting.contains(&"received") {
+            machine.read_space().fill(b'\n');
+        }
+        let refused = |report: &str, outcome: Result<(), Misuse>| {
+            assert!(outcome.is_err(), "{report} was taken for an answer to {before}");
+        };
+        macro_rules! wrong {
+            ($($report:literal: $call:expr;)*) => {
+                $(if !fitting.contains(&$report) {
+                    refused($report, $call);
+                })*
+            };
+        }
+        let error = StoreError::new(StoreErrorKind::Io, "probe");
+        wrong! {
+            "received": machine.received(1);
+            "end": machine.received(0);
+            "would_block": machine.would_block();
+            "sent": machine.sent(0);
+            "passed": machine.passed(1, Checksum::EMPTY);
+            "read_failed": machine.read_failed();
+            "write_failed": machine.write_failed();
+            "performed": machine.performed(Ok(Done::Discarded));
+            "file_failed": machine.performed(Err(error));
+            "acknowledge": machine.acknowledge();
+            "write_closed": machine.write_closed();
+            // Figures that fit nothing.
+            "received too much": machine.received(usize::MAX);
+            "sent too much": machine.sent(usize::MAX);
+            "passed nothing": machine.passed(0, Checksum::EMPTY);
+            "passed too much": machine.passed(u64::MAX, Checksum::EMPTY);
+            "held nothing": machine.performed(Ok(Done::Held { length: 0, checksum: None }));
+        }
+        let after = format!("{:?}", machine.poll(now));
+        assert_eq!(before, after, "a second poll or a misuse changed something");
+    }
+}
+
+impl<M: Machine<Event: Debug>> Machine for Probed<M> {
+    type Event = M::Event;
+
+    fn poll(&mut self, now: Duration) -> Output<'_, M::Event> {
+        self.probe(now);
+        self.0.poll(now)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.0.deadline()
+    }
+
+    fn read_space(&mut self) -> &mut [u8] {
+        self.0.read_space()
+    }
+
+    fn received(&mut self, count: usize) -> Result<(), Misuse> {
+        self.0.received(count)
+    }
+
+    fn would_block(&mut self) -> Result<(), Misuse> {
+        self.0.would_block()
+    }
+
+    fn sent(&mut self, count: usize) -> Result<(), Misuse> {
+        self.0.sent(count)
+    }
+
+    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse> {
+        self.0.passed(count, checksum)
+    }
+
+    fn read_failed(&mut self) -> Result<(), Misuse> {
+        self.0.read_failed()
+    }
+
+    fn write_failed(&mut self) -> Result<(), Misuse> {
+        self.0.write_failed()
+    }
+
+    fn performed(&mut self, outcome: Result<Done, StoreError>) -> Result<(), Misuse> {
+        self.0.performed(outcome)
+    }
+
+    fn acknowledge(&mut self) -> Result<(), Misuse> {
+        self.0.acknowledge()
+    }
+
+    fn write_closed(&mut self) -> Result<(), Misuse> {
+        self.0.write_closed()
+    }
+}

@@ -1,0 +1,143 @@
+//! One output of a machine, carried out.
+
+use std::time::Duration;
+
+use haul_core::{Machine, Misuse, Output, Wait};
+
+use super::Choices;
+use super::files::Files;
+
+/// The most that passes by a machine in one step.
+const PASSED_AT_ONCE: usize = 8 << 10;
+
+/// What came of a read or a write.
+pub(super) enum Io {
+    /// So many bytes; 0 from a read is the end of the stream.
+    Moved(usize),
+    Blocked,
+    Failed,
+}
+
+/// A socket.
+pub(super) trait Wire {
+    fn read(&mut self, space: &mut [u8]) -> Io;
+    /// How many bytes could be written now.
+    fn room(&mut self) -> Io;
+    /// Writes bytes for which there is room.
+    fn write(&mut self, bytes: &[u8]);
+    fn close_write(&mut self);
+}
+
+/// What a machine did with its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It moved so many bytes over the socket, maybe none.
+    Moved(usize),
+    /// It waits for the peer to send.
+    WaitsToRead,
+    /// It waits for the peer to take.
+    WaitsToWrite,
+    /// It has come to its end.
+    Over,
+}
+
+/// What a turn needs beside the machine.
+pub(super) struct Bench<'a, 'c, F, W> {
+    pub(super) files: &'a mut F,
+    pub(super) wire: &'a mut W,
+    pub(super) choices: &'a mut Choices<'c>,
+    pub(super) now: &'a mut Duration,
+    /// What each effect takes.
+    pub(super) storage: Duration,
+}
+
+pub(super) fn turn<M: Machine, F: Files, W: Wire>(
+    machine: &mut M,
+    bench: Bench<'_, '_, F, W>,
+    on_event: impl FnOnce(&M::Event),
+) -> Result<Turn, Misuse> {
+    let Bench { files, wire, choices, now, storage } = bench;
+    match machine.poll(*now) {
+        Output::Read(wait) => {
+            if wait == Wait::Never && choices.flip() {
+                machine.would_block()?;
+                return Ok(Turn::Moved(0));
+            }
+            let space = machine.read_space();
+            assert!(!space.is_empty(), "there is no room to read into");
+            let most = choices.size(space.len());
+            match wire.read(&mut space[..most]) {
+                Io::Moved(count) => {
+                    machine.received(count)?;
+                    return Ok(Turn::Moved(count));
+                }
+                Io::Blocked if wait == Wait::Never => machine.would_block()?,
+                Io::Blocked => return Ok(Turn::WaitsToRead),
+                Io::Failed => machine.read_failed()?,
+            }
+        }
+        Output::Write(segments) => {
+            let room = match wire.room() {
+                Io::Moved(room) => room,
+                Io::Blocked => return Ok(Turn::WaitsToWrite),
+                Io::Failed => {
+                    machine.write_failed()?;
+                    return Ok(Turn::Moved(0));
+                }
+            };
+            let wanted: usize = segments.iter().map(<[u8]>::len).sum();
+            let most = choices.size(wanted).min(room);
+            let mut count = 0;
+            for piece in segments.iter() {
+                let part = piece.len().min(most - count);
+                wire.write(&piece[..part]);
+                count += part;
+            }
+            machine.sent(count)?;
+            return Ok(Turn::Moved(count));
+        }
+        Output::Receive { offset, length } => {
+            let most = PASSED_AT_ONCE.min(usize::try_from(length).unwrap_or(usize::MAX));
+            let mut buffer = vec![0; choices.size(most)];
+            match wire.read(&mut buffer) {
+                Io::Moved(0) => machine.received(0)?,
+                Io::Moved(count) => match files.receive(offset, &buffer[..count]) {
+                    Ok(checksum) => {
+                        machine.passed(count as u64, checksum)?;
+                        return Ok(Turn::Moved(count));
+                    }
+                    Err(error) => machine.performed(Err(error))?,
+                },
+                Io::Blocked => return Ok(Turn::WaitsToRead),
+                Io::Failed => machine.read_failed()?,
+            }
+        }
+        Output::SendHeld { length } => match wire.room() {
+            Io::Moved(room) => match files.held(choices.size(length).min(room)) {
+                Ok(bytes) => {
+                    wire.write(&bytes);
+                    machine.sent(bytes.len())?;
+                    return Ok(Turn::Moved(bytes.len()));
+                }
+                Err(error) => machine.performed(Err(error))?,
+            },
+            Io::Blocked => return Ok(Turn::WaitsToWrite),
+            Io::Failed => machine.write_failed()?,
+        },
+        Output::Perform(effect) => {
+            let outcome = files.perform(effect);
+            *now += storage;
+            machine.performed(outcome)?;
+        }
+        Output::Event(event) => {
+            on_event(event);
+            machine.acknowledge()?;
+        }
+        Output::CloseWrite => {
+            wire.close_write();
+            machine.write_closed()?;
+        }
+        Output::Closed => return Ok(Turn::Over),
+    }
+    Ok(Turn::Moved(0))
+}

@@ -1,0 +1,59 @@
+//! End-to-end checks of a program: real processes, real sockets, real files.
+//!
+//! A transport's `tests/program.rs` is this:
+//!
+//! ```ignore
+//! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
+//! ```
+
+mod cases;
+mod process;
+
+pub use cases::*;
+
+pub(crate) use process::{Bench, Ended};
+
+/// The rules of the protocol that these checks cover and no script can: they need more than one connection or a signal.
+pub const COVERS: &[&str] = &["R-CONN-2", "R-CONN-7", "R-UP-5"];
+
+/// Makes a test of every check, for the program at this path: those of [`program`](crate::program) and those of [`hostile`](crate::hostile).
+#[macro_export]
+macro_rules! program_tests {
+    ($path:expr) => {
+        $crate::program_tests! {
+            $path;
+            files_of_odd_names_come_back_identical
+            files_of_every_size_come_back_identical
+            an_existing_target_is_refused_unless_forced
+            an_existing_name_on_the_server_is_refused_when_told
+            what_is_not_there_is_not_found
+            some_of_several_is_partial
+            a_wrong_command_line_is_one_line
+            an_address_that_is_none_is_one_line
+            a_server_that_is_not_there_is_one_line
+            a_port_in_use_is_one_line
+            a_directory_that_is_missing_is_one_line
+            a_part_of_a_file
+            streams_instead_of_files
+            output_for_programs
+            a_shell_from_a_pipe
+            a_closed_stdout_is_no_crash
+            a_session_typed_by_hand
+            more_clients_than_places
+            uploads_that_create_one_name
+            a_signal_lets_transfers_end
+            a_killed_server_leaves_no_torn_file
+        }
+
+        #[test]
+        fn hostile_servers() {
+            $crate::hostile::check(::std::path::Path::new($path)).unwrap();
+        }
+    };
+    ($path:expr; $($case:ident)+) => {
+        $(#[test]
+        fn $case() {
+            $crate::program::$case(::std::path::Path::new($path));
+        })+
+    };
+}

@@ -1,0 +1,114 @@
+//! The scripts over sockets, against any server that a test can start.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::player::{Next, Player};
+use crate::schedule::{OVER_SOCKETS, Schedule, Sizes};
+use crate::script::Script;
+use crate::{Failures, Setup, Transcripts};
+
+/// Far longer than any server takes; only a hang gets there.
+const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// A running server. Dropping it ends it.
+pub trait RunningServer {
+    /// Where it listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Tells it to stop: sessions under way end as R-CONN-7 says.
+    fn drain(&self);
+}
+
+/// Runs all scripts against servers that `start` starts over a directory: one for each script and each way of cutting the bytes,
+/// several at a time.
+///
+/// # Panics
+/// When the scripts of this crate cannot be read.
+pub fn check<S: RunningServer>(
+    start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
+) -> Result<Transcripts, Failures> {
+    crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))
+}
+
+fn run<S: RunningServer>(
+    script: &Script,
+    schedule: Schedule,
+    start: &impl Fn(&Setup, &Path) -> io::Result<S>,
+) -> Result<String, String> {
+    let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let share = place.path().join("share");
+    std::fs::create_dir(&share)
+        .and_then(|()| script.start.create(&share))
+        .map_err(|error| format!("cannot make the tree: {error}"))?;
+    let server = start(&script.setup, &share).map_err(|error| format!("cannot start: {error}"))?;
+    let stream = TcpStream::connect(server.address())
+        .and_then(|stream| stream.set_nonblocking(true).map(|()| stream))
+        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+        .map_err(|error| format!("cannot connect: {error}"))?;
+    let mut player = Player::new(script, &share);
+    play(&mut player, &stream, &server, schedule)?;
+    drop(stream);
+    drop(server);
+    script.end.compare(&share)?;
+    Ok(player.into_transcript())
+}
+
+fn play(
+    player: &mut Player<'_>,
+    mut stream: &TcpStream,
+    server: &impl RunningServer,
+    schedule: Schedule,
+) -> Result<(), String> {
+    let mut writes = Sizes::new(schedule.client_writes);
+    let mut reads = Sizes::new(schedule.client_reads);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match player.next()? {
+            Next::Send(bytes) => match stream.write(&bytes[..writes.next(bytes.len())]) {
+                Ok(count) => {
+                    player.sent(count);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    wait(stream, PollFlags::IN | PollFlags::OUT, player)?;
+                }
+                Err(_) => {
+                    player.send_failed();
+                    continue;
+                }
+            },
+            Next::CloseSending => {
+                // It fails only when the server is gone already, which the next read tells.
+                let _ = stream.shutdown(Shutdown::Write);
+                continue;
+            }
+            Next::Drain => {
+                server.drain();
+                continue;
+            }
+            Next::Receive => wait(stream, PollFlags::IN, player)?,
+            Next::Done => return Ok(()),
+        }
+        let most = reads.next(buffer.len());
+        match stream.read(&mut buffer[..most]) {
+            Ok(0) => player.end()?,
+            Ok(count) => player.receive(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                return Err(format!("{error} instead of {}", player.waiting_for()));
+            }
+        }
+    }
+}
+
+fn wait(stream: &TcpStream, what: PollFlags, player: &Player<'_>) -> Result<(), String> {
+    match poll(&mut [PollFd::new(stream, what)], Some(&PATIENCE)) {
+        Ok(0) => Err(format!("nothing came for a minute instead of {}", player.waiting_for())),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}

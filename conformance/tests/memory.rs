@@ -1,0 +1,7 @@
+//! The state machine over a directory answers every script alike, however the bytes are cut.
+
+#[test]
+fn every_script_on_every_schedule() {
+    let transcripts = haul_conformance::memory::check().unwrap();
+    assert!(transcripts.len() >= 80, "only {} scripts ran", transcripts.len());
+}

@@ -1,0 +1,209 @@
+//! Servers that lie, err and ramble: the client always ends, and no wrong file gets a name.
+
+use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
+use haul_core::Machine;
+use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
+use haul_core::message::ServerLine;
+use haul_core::{Checksum, Depth, Limits, Mode, Output};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::joined::{local, path, request, results};
+use crate::robust::mutate;
+use crate::strategies::{any_line, choices, server_line};
+
+const CHUNK: usize = 3000;
+
+fn client(requests: &[Request], pass_through: bool) -> Client {
+    let limits = Limits { chunk: CHUNK, ..Limits::default() };
+    let mut client = Client::new(ClientConfig { limits, pass_through, ..ClientConfig::default() });
+    for request in requests {
+        client.request(request.clone());
+    }
+    client
+}
+
+/// Every request must end, whatever the server says.
+fn survive(
+    requests: &[Request],
+    said: &[u8],
+    choices: &[u8],
+    end: End,
+    pass_through: bool,
+) -> (Vec<ClientEvent>, LocalFiles) {
+    let mut local = local();
+    local.targets = MemoryFiles::new(false);
+    let mut client = client(requests, pass_through);
+    let run = Solo::new(said).cut(choices).by_line().ending(end).play_with(
+        &mut client,
+        &mut local,
+        |client, _, _| {
+            if let Output::Write(segments) = client.poll(std::time::Duration::ZERO) {
+                let queued: usize = segments.iter().map(<[u8]>::len).sum();
+                assert!(
+                    (1..=Limits::HIGH_WATER + 2 * CHUNK).contains(&queued),
+                    "{queued} bytes are queued"
+                );
+            }
+            let space = client.read_space().len();
+            assert!(space <= CHUNK + (64 << 10), "room for {space} bytes");
+        },
+    );
+    let ended = results(&run.events).len();
+    // A client whose every request ended may be left idle.
+    assert!(run.over || ended == requests.len(), "it waits for ever");
+    assert_eq!(ended, requests.len());
+    assert!(!local.has_open(), "something is left open");
+    (run.events, local)
+}
+
+fn end() -> impl Strategy<Value = End> {
+    select(vec![End::HangUp, End::Silence, End::Broken])
+}
+
+const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
+const MODIFIED: &str = "2026-11-22T08:31:25Z";
+
+/// A good download of `data` in chunks.
+fn download(data: &[u8]) -> Vec<u8> {
+    let length = data.len();
+    let mut said =
+        format!("{GREETING}SENDING size={length} offset=0 length={length} modified={MODIFIED}\r\n")
+            .into_bytes();
+    for chunk in data.chunks(700) {
+        said.extend_from_slice(format!("DATA {}\r\n", chunk.len()).as_bytes());
+        said.extend_from_slice(chunk);
+    }
+    said.extend_from_slice(
+        format!("OK length={length} crc64nvme={}\r\n", Checksum::of(data)).as_bytes(),
+    );
+    said
+}
+
+fn fetch() -> Request {
+    Request::Download { path: path("file"), offset: 0, length: None, mode: Mode::Replace }
+}
+
+proptest! {
+    /// Flipped bits anywhere in a good answer: the right file, or none.
+    #[test]
+    fn a_damaged_download_gets_no_name(data in vec(any::<u8>(), 1..3000), flips in vec((any::<Index>(), 1..=255_u8), 0..4), choices in choices(), end in end(), pass_through in any::<bool>()) {
+        let mut said = download(&data);
+        mutate(&mut said, &flips);
+        let (events, local) = survive(&[fetch()], &said, &choices, end, pass_through);
+        let fine = results(&events).values().all(Result::is_ok);
+        prop_assert_eq!(local.targets.file("file"), fine.then_some(&data[..]));
+        prop_assert!(fine || !flips.is_empty());
+    }
+
+    /// An answer that stops anywhere leaves no file.
+    #[test]
+    fn a_cut_download_gets_no_name(data in vec(any::<u8>(), 1..3000), at in any::<Index>(), choices in choices(), end in end(), pass_through in any::<bool>()) {
+        let said = download(&data);
+        let (_, local) = survive(&[fetch()], &said[..at.index(said.len())], &choices, end, pass_through);
+        prop_assert!(local.targets.all().is_empty());
+    }
+
+    /// However the answer is cut, the client tells and does the same.
+    #[test]
+    fn any_cut_gives_the_same(data in vec(any::<u8>(), 0..9000), tail in any_line(), choices in choices()) {
+        let mut said = download(&data);
+        said.extend_from_slice(tail.as_bytes());
+        let run = |choices| {
+            let mut files = LocalFiles::default();
+            let run = Solo::new(&said).by_line().cut(choices).play(&mut client(&[fetch()], false), &mut files);
+            let told: Vec<ClientEvent> = run.events.into_iter().filter(|event| !matches!(event, ClientEvent::Progress { .. })).collect();
+            (run.output, told, files.targets.all())
+        };
+        prop_assert_eq!(run(&[]), run(&choices));
+    }
+
+    /// Well-formed lines in any order, with payload after each `DATA`.
+    #[test]
+    fn well_formed_nonsense_does_no_harm(requests in vec(request(), 0..5), lines in vec((server_line(), 1..2000_u64), 0..15), greeted in any::<bool>(), choices in choices(), end in end(), pass_through in any::<bool>()) {
+        let mut said = if greeted { GREETING.as_bytes().to_vec() } else { Vec::new() };
+        for (line, length) in &lines {
+            let line = if let ServerLine::Data(_) = line { &ServerLine::Data(*length) } else { line };
+            let mut out = bytes::BytesMut::new();
+            line.encode(&mut out);
+            said.extend_from_slice(&out);
+            if let ServerLine::Data(length) = line {
+                said.resize(said.len() + usize::try_from(*length)?, b'x');
+            }
+        }
+        let (_, local) = survive(&requests, &said, &choices, end, pass_through);
+        prop_assert!(local.targets.all().is_empty());
+    }
+
+    #[test]
+    fn garbage_does_no_harm(requests in vec(request(), 0..5), lines in vec(prop_oneof![any_line().prop_map(String::into_bytes), vec(any::<u8>(), 0..80)], 0..10), choices in choices(), end in end()) {
+        let mut said = GREETING.as_bytes().to_vec();
+        said.extend_from_slice(&lines.join(&b'\n'));
+        let (_, local) = survive(&requests, &said, &choices, end, false);
+        prop_assert!(local.targets.all().is_empty());
+    }
+
+    /// Listings are counted.
+    #[test]
+    fn a_listing_must_add_up(lines in 0..20_u64, said in 0..20_u64) {
+        let entries = "DIR d\n".repeat(usize::try_from(lines)?);
+        let answer = format!("{GREETING}{entries}OK entries={said}\n");
+        let (events, _) = survive(&[Request::List { path: None, depth: Depth::ONE }], answer.as_bytes(), &[], End::HangUp, false);
+        prop_assert_eq!(results(&events).values().all(Result::is_ok), lines == said);
+    }
+}
+
+/// Receipts are compared with what was sent.
+#[test]
+fn a_wrong_receipt_is_no_receipt() {
+    let sum = Checksum::of(b"a small file");
+    let other = Checksum::of(b"another file");
+    for (receipt, good) in [
+        (format!("OK size=12 crc64nvme={sum}"), true),
+        (format!("OK size=13 crc64nvme={sum}"), false),
+        (format!("OK size=12 crc64nvme={other}"), false),
+        ("OK size=12".to_owned(), false),
+        ("OK".to_owned(), false),
+    ] {
+        let said = format!("{GREETING}READY\n{receipt}\n");
+        let upload = Request::Upload { path: path("small"), mode: Mode::Replace };
+        let (events, _) = survive(&[upload], said.as_bytes(), &[], End::HangUp, false);
+        assert_eq!(results(&events).values().all(Result::is_ok), good, "{receipt}");
+    }
+}
+
+/// A range that was not asked for, or bytes that do not add up.
+#[test]
+fn a_wrong_range_gets_no_name() {
+    let none = Checksum::EMPTY;
+    let sum = Checksum::of(b"abc");
+    for answer in [
+        format!("SENDING size=9 offset=1 length=8 modified={MODIFIED}\n"),
+        format!("SENDING size=9 offset=0 length=8 modified={MODIFIED}\n"),
+        format!(
+            "SENDING size=3 offset=0 length=3 modified={MODIFIED}\nDATA 4\nabcdOK length=4 crc64nvme={sum}\n"
+        ),
+        format!(
+            "SENDING size=3 offset=0 length=3 modified={MODIFIED}\nDATA 2\nabOK length=2 crc64nvme={}\n",
+            Checksum::of(b"ab")
+        ),
+        format!("SENDING size=3 offset=0 length=3 modified={MODIFIED}\nDATA 3\nabcOK length=3\n"),
+        format!(
+            "SENDING size=3 offset=0 length=3 modified={MODIFIED}\nDATA 3\nabcOK length=2 crc64nvme={sum}\n"
+        ),
+        format!(
+            "SENDING size=3 offset=0 length=3 modified={MODIFIED}\nSENDING size=3 offset=0 length=3 modified={MODIFIED}\n"
+        ),
+        "DATA 3\nabc".to_owned(),
+        format!("OK length=0 crc64nvme={none}\n"),
+        format!(
+            "SENDING size=9223372036854775807 offset=0 length=9223372036854775807 modified={MODIFIED}\nDATA 16777217\n"
+        ),
+    ] {
+        let said = format!("{GREETING}{answer}");
+        let (events, local) = survive(&[fetch()], said.as_bytes(), &[], End::HangUp, false);
+        assert!(local.targets.all().is_empty(), "{answer}");
+        assert!(results(&events).values().all(Result::is_err), "{answer}");
+    }
+}

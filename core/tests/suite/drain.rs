@@ -1,0 +1,131 @@
+//! A server that is told to stop: what is under way is finished, nothing that was acknowledged is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_conformance::lab::{End, Faults, Hold, MemoryFiles, Run, Solo};
+use haul_core::ErrorCode;
+use haul_core::message::ServerLine;
+use haul_core::server::{Server, ServerConfig, ServerEvent};
+use proptest::prelude::*;
+
+use crate::sessions::{config, ops, session, shared};
+use crate::strategies::choices;
+use crate::transcript::{Reply, replies};
+
+/// Runs a session whose server is told to stop before the step `at`.
+fn play(
+    input: &[u8],
+    choices: &[u8],
+    at: usize,
+    by: Duration,
+    passing: bool,
+    taking: Duration,
+) -> (Run<ServerEvent>, MemoryFiles) {
+    let hold = passing.then_some(Hold::WithChecksum);
+    let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+    let config = ServerConfig { pass_through: passing, ..(*config(5000)).clone() };
+    let mut server = Server::new(Arc::new(config));
+    let solo = Solo { taking, ..Solo::new(input).cut(choices).ending(End::Silence) };
+    let run = solo.play_with(&mut server, &mut files, |server, _, step| {
+        if step == at {
+            server.shut_down(by);
+        }
+    });
+    (run, files)
+}
+
+proptest! {
+    /// With all the grace it needs, a drain changes nothing but the end.
+    #[test]
+    fn a_drain_finishes_what_is_under_way(ops in ops(), at in 0..400_usize, choices in choices(), passing in any::<bool>()) {
+        let input = session(&ops);
+        let long = Duration::from_hours(1000);
+        let (plain, _) = play(&input, &choices, usize::MAX, long, passing, Duration::ZERO);
+        let (drained, files) = play(&input, &choices, at, long, passing, Duration::ZERO);
+        prop_assert!(drained.over && !files.has_open());
+        let (plain, drained) = (replies(&plain.output).1, replies(&drained.output).1);
+        let (last, before) = drained.split_last().expect("there is a last reply");
+        prop_assert!(matches!(last.code(), Some(ErrorCode::ShuttingDown | ErrorCode::Timeout)), "{:?}", last);
+        prop_assert!(plain.starts_with(before));
+    }
+
+    /// Without any grace the command under way is cut off, at a place where the client can read why.
+    #[test]
+    fn the_end_of_the_grace_cuts(ops in ops(), at in 0..400_usize, choices in choices(), passing in any::<bool>(), slow in any::<bool>()) {
+        let input = session(&ops);
+        let taking = if slow { Duration::from_millis(10) } else { Duration::ZERO };
+        let (run, files) = play(&input, &choices, at, Duration::ZERO, passing, taking);
+        prop_assert!(run.over && !files.has_open());
+        let (_, replies) = replies(&run.output);
+        let last = replies.last().and_then(Reply::code);
+        prop_assert!(matches!(last, Some(ErrorCode::ShuttingDown | ErrorCode::Timeout)), "{:?}", last);
+    }
+
+    /// Whatever has its receipt is there, and what is there has its receipt.
+    #[test]
+    fn an_upload_is_receipted_or_not_there(at in 0..80_usize, choices in choices(), passing in any::<bool>()) {
+        let input = format!("UPLOAD new\nDATA 9000\n{}END\nHELP\n", "x".repeat(9000));
+        let (run, files) = play(input.as_bytes(), &choices, at, Duration::ZERO, passing, Duration::ZERO);
+        let (_, replies) = replies(&run.output);
+        let receipted = matches!(replies.first(), Some(Reply { last: ServerLine::Ok(_), .. }));
+        prop_assert_eq!(files.file("new").is_some(), receipted);
+    }
+}
+
+/// The grace ends while a client takes the output slowly; held bytes that were announced go out first.
+#[test]
+fn the_grace_ends_while_output_is_stuck() {
+    for passing in [false, true] {
+        let hold = passing.then_some(Hold::WithChecksum);
+        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let mut server = Server::new(config(5000));
+        let solo = Solo {
+            taking: Duration::from_secs(1),
+            ..Solo::new(b"DOWNLOAD photos/sea.jpg\n").cut(&[100]).ending(End::Silence)
+        };
+        let run = solo.play_with(&mut server, &mut files, |server, _, step| {
+            if step == 0 {
+                server.shut_down(Duration::from_secs(20));
+            }
+        });
+        let (_, replies) = replies(&run.output);
+        assert_eq!(replies.len(), 1);
+        assert_eq!(replies[0].code(), Some(ErrorCode::ShuttingDown));
+        assert!(!replies[0].payload.is_empty() && replies[0].payload.len() < 50_000);
+        assert!(run.steps < 1000, "{} steps: it spins", run.steps);
+        assert!(!files.has_open());
+    }
+}
+
+#[test]
+fn a_later_drain_can_only_be_sooner() {
+    let mut files = shared();
+    let mut server = Server::new(config(5000));
+    let run = Solo::new(b"UPLOAD a\n").ending(End::Silence).play_with(
+        &mut server,
+        &mut files,
+        |server, _, _| {
+            server.shut_down(Duration::from_secs(5));
+            server.shut_down(Duration::from_secs(50));
+        },
+    );
+    assert_eq!(
+        replies(&run.output).1.pop().and_then(|reply| reply.code()),
+        Some(ErrorCode::ShuttingDown)
+    );
+    // It drained before the upload began, or at the end of the shorter grace.
+    assert!(run.now <= Duration::from_secs(8));
+}
+
+#[test]
+fn a_refusing_server_says_so_and_closes() {
+    let refusal = haul_core::message::Refusal {
+        retry_after: Some(5),
+        ..haul_core::message::Refusal::new(ErrorCode::Busy, "full")
+    };
+    let mut server = Server::refusing(config(1000), refusal);
+    let run = Solo::new(b"LIST\n").play(&mut server, &mut shared());
+    assert!(run.over);
+    assert_eq!(run.text(), "ERR busy \"full\" retry-after=5\r\n");
+}

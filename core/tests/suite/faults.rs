@@ -1,0 +1,129 @@
+//! Storage that fails: one clear reply, the old file, nothing left over.
+
+use std::sync::Arc;
+
+use haul_conformance::lab::{Change, Faults, MemoryFiles, Solo};
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{ErrorCode, StoreErrorKind};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::sessions::{config, ops, session, shared};
+use crate::strategies::choices;
+use crate::transcript::{Reply, replies};
+
+const KINDS: &[StoreErrorKind] = &[
+    StoreErrorKind::NotFound,
+    StoreErrorKind::Exists,
+    StoreErrorKind::IsDirectory,
+    StoreErrorKind::NotAFile,
+    StoreErrorKind::Denied,
+    StoreErrorKind::BadName,
+    StoreErrorKind::TooLarge,
+    StoreErrorKind::NoSpace,
+    StoreErrorKind::Changed,
+    StoreErrorKind::Io,
+];
+
+const SESSION: &[u8] = b"LIST depth=all\nDOWNLOAD photos/sea.jpg\nUPLOAD notes.txt\nDATA 3\nabcDATA 2\ndeEND\nDOWNLOAD notes.txt\nHELP\n";
+
+fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, MemoryFiles) {
+    let config = ServerConfig { pass_through, durable, ..(*config(20_000)).clone() };
+    let mut files = shared().with_faults(faults);
+    let run = Solo::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
+    assert!(run.over);
+    (replies(&run.output).1, files)
+}
+
+/// Each effect of a session fails once, with each kind.
+#[test]
+fn every_failed_effect_has_its_reply() {
+    for durable in [true, false] {
+        let (all, files) = run(Faults::default(), false, durable);
+        assert_eq!(all.iter().filter_map(Reply::code).count(), 0);
+        let effects: Vec<&str> = files.journal().iter().map(|record| record.name).collect();
+        for (at, effect) in effects.iter().enumerate() {
+            for &kind in KINDS {
+                let faults = Faults { fail: Some((at, kind)), ..Faults::default() };
+                let (replies, files) = run(faults, false, durable);
+                assert!(files.failed());
+                assert_eq!(replies.len(), 5, "{effect} {kind:?}");
+                let codes: Vec<ErrorCode> = replies.iter().filter_map(Reply::code).collect();
+                let expected = match *effect {
+                    "sync-directory" => vec![ErrorCode::OutcomeUnknown],
+                    // There is nobody to tell: the file is published.
+                    "discard" => vec![],
+                    _ => vec![kind.code()],
+                };
+                assert_eq!(codes, expected, "{effect} {kind:?}");
+                assert!(!files.has_open(), "{effect} leaves something open");
+                let published =
+                    !matches!(replies[2].code(), Some(code) if code != ErrorCode::OutcomeUnknown);
+                let content: &[u8] = if published { b"abcde" } else { b"hello world\n" };
+                assert_eq!(files.file("notes.txt"), Some(content), "{effect} {kind:?}");
+            }
+        }
+    }
+}
+
+/// A file that is cut or written to while it is sent ends in `ERR changed`, without padding.
+#[test]
+fn a_file_that_changes_is_not_padded() {
+    for change in [Change::Cut, Change::Replaced] {
+        for at in [0, 1, 19_999, 20_000, 30_000, 49_999] {
+            let faults = Faults { change: Some((at, change)), ..Faults::default() };
+            let (replies, _) = run(faults, false, true);
+            let reply = &replies[1];
+            // What is read in one piece before the change is whole.
+            let unseen = at > 40_000;
+            assert_eq!(reply.code(), (!unseen).then_some(ErrorCode::Changed), "{change:?} at {at}");
+            if change == Change::Cut && !unseen {
+                assert!(
+                    reply.payload.len() as u64 <= at.next_multiple_of(20_000),
+                    "{} bytes",
+                    reply.payload.len()
+                );
+            }
+            assert_eq!(replies.len(), 5);
+        }
+    }
+}
+
+/// Names that storage has and the protocol does not are counted.
+#[test]
+fn skipped_names_are_counted() {
+    let (replies, _) = run(Faults { skipped: 3, ..Faults::default() }, false, true);
+    let haul_core::message::ServerLine::Ok(summary) = &replies[0].last else {
+        panic!("a listing never fails for them")
+    };
+    assert_eq!(summary.skipped, Some(3));
+}
+
+/// A served file whose size nobody knows cannot be announced.
+#[test]
+fn a_file_without_a_size_is_refused() {
+    let (replies, files) = run(Faults { unknown_size: true, ..Faults::default() }, false, true);
+    assert_eq!(replies[1].code(), Some(ErrorCode::NotAFile));
+    assert!(!files.has_open());
+}
+
+proptest! {
+    /// In any session: one reply for each command, and only what has an `OK` is published.
+    #[test]
+    fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(KINDS), choices in choices(), pass_through in any::<bool>()) {
+        let config = Arc::new(ServerConfig { pass_through, ..(*config(5000)).clone() });
+        let mut plain_files = shared();
+        let plain = Solo::new(&session(&ops)).cut(&choices).play(&mut Server::new(config.clone()), &mut plain_files);
+        let mut files = shared().with_faults(Faults { fail: Some((at, kind)), ..Faults::default() });
+        let faulted = Solo::new(&session(&ops)).cut(&choices).play(&mut Server::new(config), &mut files);
+        let (plain, faulted) = (replies(&plain.output).1, replies(&faulted.output).1);
+        prop_assert_eq!(faulted.len(), ops.len());
+        prop_assert!(!files.has_open());
+        // Up to the fault all is the same.
+        let same = plain.iter().zip(&faulted).take_while(|(a, b)| a == b).count();
+        if let (true, Some(reply)) = (files.failed(), faulted.get(same)) {
+            let code = reply.code();
+            prop_assert!(code == Some(kind.code()) || code == Some(ErrorCode::OutcomeUnknown), "{:?}", reply);
+        }
+    }
+}

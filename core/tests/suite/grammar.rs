@@ -1,0 +1,101 @@
+//! Lines: what is written is what is read, and nothing else is taken for it.
+
+use bytes::BytesMut;
+use haul_conformance::lab::naive::{self, Reading};
+use haul_core::ErrorCode;
+use haul_core::message::{ClientLine, ServerLine};
+use proptest::prelude::*;
+
+use crate::strategies::{any_line, client_line, near_line, server_line};
+
+fn encode_client(line: &ClientLine) -> String {
+    let mut out = BytesMut::new();
+    line.encode(&mut out);
+    text_of(&out)
+}
+
+fn encode_server(line: &ServerLine) -> String {
+    let mut out = BytesMut::new();
+    line.encode(&mut out);
+    text_of(&out)
+}
+
+fn text_of(line: &[u8]) -> String {
+    assert!(line.len() <= 4096, "a line of {} bytes", line.len());
+    let text = std::str::from_utf8(line).expect("lines are UTF-8");
+    text.strip_suffix("\r\n").expect("lines end with CRLF").to_owned()
+}
+
+proptest! {
+    #[test]
+    fn client_lines_survive_the_wire(line in client_line()) {
+        prop_assert_eq!(ClientLine::parse(&encode_client(&line)), Ok(line));
+    }
+
+    #[test]
+    fn server_lines_survive_the_wire(line in server_line()) {
+        prop_assert_eq!(ServerLine::parse(&encode_server(&line)), Ok(line));
+    }
+
+    /// However a client's line is written, its canonical form means the same.
+    #[test]
+    fn the_canonical_form_of_a_client_line_is_stable(text in any_line()) {
+        if let Ok(line) = ClientLine::parse(&text) {
+            let canonical = encode_client(&line);
+            prop_assert_eq!(ClientLine::parse(&canonical), Ok(line.clone()));
+            prop_assert_eq!(encode_client(&line), canonical);
+        }
+    }
+
+    /// A server's texts may be cut when they are written; from then on nothing changes.
+    #[test]
+    fn the_canonical_form_of_a_server_line_is_stable(text in any_line()) {
+        if let Ok(line) = ServerLine::parse(&text) {
+            let canonical = encode_server(&line);
+            let again = ServerLine::parse(&canonical);
+            prop_assert!(again.is_ok(), "{:?} was written as {:?}", line, canonical);
+            prop_assert_eq!(again.map(|line| encode_server(&line)), Ok(canonical));
+        }
+    }
+
+    #[test]
+    fn the_parser_agrees_with_the_naive_one(text in near_line()) {
+        let read = match ClientLine::parse(&text) {
+            Ok(line) => Reading::Line(line),
+            Err(error) if error.code == ErrorCode::Protocol => Reading::Fatal,
+            Err(_) => Reading::Refused,
+        };
+        prop_assert_eq!(read, naive::read(&text));
+    }
+
+    /// Replies may grow: options that nobody knows change nothing.
+    #[test]
+    fn unknown_options_of_replies_are_ignored(line in server_line(), value in "[a-z0-9]{0,6}") {
+        let grown = format!("{} x-new={value} x-other=\"a b\"", encode_server(&line));
+        prop_assert_eq!(ServerLine::parse(&grown), Ok(line));
+    }
+
+    /// Refusals echo next to nothing of what was sent, and nothing that could not stand in a line.
+    #[test]
+    fn refusals_are_short_and_plain(text in any_line()) {
+        if let Err(error) = ClientLine::parse(&text) {
+            prop_assert!(error.text.len() <= 100, "{:?}", error.text);
+            prop_assert!(error.text.is_ascii() && !error.text.contains(|c: char| c.is_ascii_control()), "{:?}", error.text);
+        }
+    }
+}
+
+#[test]
+fn a_quoted_name_with_http_in_it_is_no_browser() {
+    assert!(ClientLine::parse("DOWNLOAD \"about HTTP/2.txt\"").is_ok());
+    let error = ClientLine::parse("GET \"/\" HTTP/1.1").expect_err("a browser is sent away");
+    assert_eq!(error.code, ErrorCode::Protocol);
+}
+
+#[test]
+fn an_err_needs_a_code() {
+    for line in ["ERR", "ERR \"\"", "ERR \"not found\" \"text\"", "ERR Busy", "ERR x=y"] {
+        assert!(ServerLine::parse(line).is_err(), "{line}");
+    }
+    assert!(ServerLine::parse("ERR some-new-code").is_ok());
+}

@@ -1,0 +1,377 @@
+//! A client and a server together, under any schedule: every request ends once, and files are identical.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use haul_conformance::lab::{Duet, Faults, Hold, LocalFiles, MemoryFiles, Probed, Standstill};
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::message::Summary;
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{Depth, ErrorCode, FilePath, Limits, Mode, RequestId};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::sessions::shared;
+use crate::strategies::choices;
+
+pub(crate) const SOURCES: &[&str] = &["small", "none", "large", "missing"];
+pub(crate) const SHARED: &[&str] = &["notes.txt", "empty", "photos/sea.jpg", "photos", "missing"];
+/// What socket buffers hold at least, by the rule of pipelining, and a few `ABORT`s.
+pub(crate) const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;
+
+pub(crate) fn path(name: &str) -> FilePath {
+    FilePath::parse(name).expect("a path")
+}
+
+pub(crate) fn local() -> LocalFiles {
+    let large: Vec<u8> = (0..150_000_u32).map(|i| i.to_le_bytes()[i as usize % 3]).collect();
+    let sources = MemoryFiles::new(false)
+        .with_file("small", &b"a small file"[..])
+        .with_file("none", &b""[..])
+        .with_file("large", large);
+    LocalFiles { sources, targets: MemoryFiles::new(true) }
+}
+
+pub(crate) fn request() -> impl Strategy<Value = Request> {
+    let mode = select(vec![Mode::Replace, Mode::Create]);
+    prop_oneof![
+        Just(Request::List { path: None, depth: Depth::All }),
+        Just(Request::List { path: Some(path("missing")), depth: Depth::ONE }),
+        Just(Request::Help),
+        (select(SHARED), 0..20_u64, option::of(0..40_000_u64), mode.clone()).prop_map(
+            |(name, offset, length, mode)| {
+                Request::Download { path: path(name), offset, length, mode }
+            }
+        ),
+        (select(SOURCES), mode).prop_map(|(name, mode)| Request::Upload { path: path(name), mode }),
+    ]
+}
+
+/// How both sides are set up.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) choices: Vec<u8>,
+    pub(crate) chunk: usize,
+    pub(crate) pipeline: u64,
+    pub(crate) max_data: u64,
+    pub(crate) passing: bool,
+    pub(crate) unknown_size: bool,
+}
+
+pub(crate) fn setup() -> impl Strategy<Value = Setup> {
+    let flags = (any::<bool>(), any::<bool>());
+    (
+        choices(),
+        500..100_000_usize,
+        prop_oneof![Just(1_u64), 1..5_u64, Just(64)],
+        prop_oneof![500..2000_u64, Just(Limits::MAX_DATA)],
+        flags,
+    )
+        .prop_map(|(choices, chunk, pipeline, max_data, (passing, unknown_size))| Setup {
+            choices,
+            chunk,
+            pipeline,
+            max_data,
+            passing,
+            unknown_size,
+        })
+}
+
+impl Setup {
+    pub(crate) fn client(&self) -> Client {
+        let limits = Limits { chunk: self.chunk, ..Limits::default() };
+        Client::new(ClientConfig {
+            limits,
+            durable: true,
+            pass_through: self.passing,
+            ..ClientConfig::default()
+        })
+    }
+
+    pub(crate) fn server(&self) -> Server {
+        let limits = Limits {
+            chunk: self.chunk / 2 + 1,
+            pipeline: self.pipeline,
+            max_data: self.max_data,
+            list_batch: 2,
+            ..Limits::default()
+        };
+        Server::new(Arc::new(ServerConfig {
+            limits,
+            pass_through: self.passing,
+            ..ServerConfig::default()
+        }))
+    }
+
+    fn faults(&self) -> Faults {
+        Faults { hold: self.passing.then_some(Hold::WithChecksum), ..Faults::default() }
+    }
+
+    pub(crate) fn local(&self) -> LocalFiles {
+        let local = local();
+        let sources =
+            local.sources.with_faults(Faults { unknown_size: self.unknown_size, ..self.faults() });
+        LocalFiles { sources, ..local }
+    }
+
+    pub(crate) fn shared(&self) -> MemoryFiles {
+        shared().with_faults(self.faults())
+    }
+
+    pub(crate) fn duet(&self, room: usize) -> Duet<'_, Client, Server> {
+        Duet::new(self.client(), self.local(), self.server(), self.shared(), room, &self.choices)
+    }
+}
+
+/// How each request ended; panics if one ended twice.
+pub(crate) fn results(told: &[ClientEvent]) -> BTreeMap<RequestId, Result<Summary, Failure>> {
+    let mut results = BTreeMap::new();
+    for event in told {
+        if let ClientEvent::Finished { id, result } = event {
+            assert!(results.insert(*id, result.clone()).is_none(), "{id:?} ended twice");
+        }
+    }
+    results
+}
+
+/// The code of a refusal, as far as this is one.
+pub(crate) fn refusal(result: &Result<Summary, Failure>) -> Option<ErrorCode> {
+    match result {
+        Err(Failure::Refused(refusal)) => refusal.code(),
+        _ => None,
+    }
+}
+
+/// Whatever ended well did what it says, seen from the files at the end. Other requests may have written the same names, so sources never change.
+pub(crate) fn check_files(
+    requests: &[Request],
+    results: &BTreeMap<RequestId, Result<Summary, Failure>>,
+    local: &LocalFiles,
+    remote: &MemoryFiles,
+) {
+    let mut fetched: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+    for (at, request) in requests.iter().enumerate() {
+        let Some(Ok(summary)) = results.get(&RequestId(at as u64 + 1)) else { continue };
+        match request {
+            Request::Upload { path, .. } => {
+                let source = local.sources.file(path.as_str()).expect("a source");
+                assert_eq!(remote.file(path.as_str()), Some(source), "{path:?}");
+                assert_eq!(summary.size, Some(source.len() as u64));
+            }
+            Request::Download { path, offset, length, .. } => {
+                // Uploads write other names.
+                let whole = remote.file(path.as_str()).expect("a shared file");
+                let rest = &whole[usize::try_from(*offset).expect("small")..];
+                let length = length.map_or(rest.len(), |length| {
+                    rest.len().min(usize::try_from(length).expect("small"))
+                });
+                fetched.entry(path.as_str()).or_default().push(rest[..length].to_vec());
+            }
+            _ => {}
+        }
+    }
+    for (name, data) in local.targets.all() {
+        let versions = fetched.get(name.as_str());
+        assert!(
+            versions.is_some_and(|versions| versions.iter().any(|version| version == &data)),
+            "{name} is not what was sent"
+        );
+    }
+}
+
+fn expected(
+    request: &Request,
+    fetched: &mut Vec<FilePath>,
+    stored: &mut Vec<FilePath>,
+) -> Result<(), Option<ErrorCode>> {
+    match request {
+        Request::List { path: Some(_), .. } => Err(Some(ErrorCode::NotFound)),
+        Request::List { path: None, .. } | Request::Help | Request::Exit => Ok(()),
+        Request::Download { path, offset, mode, .. } => {
+            let size = match path.as_str() {
+                "photos" => return Err(Some(ErrorCode::IsDirectory)),
+                "missing" => return Err(Some(ErrorCode::NotFound)),
+                name => shared().file(name).expect("a shared file").len() as u64,
+            };
+            if *offset > size {
+                return Err(Some(ErrorCode::BadRange));
+            }
+            if *mode == Mode::Create && fetched.contains(path) {
+                return Err(None);
+            }
+            fetched.push(path.clone());
+            Ok(())
+        }
+        Request::Upload { path, mode } => {
+            if path.as_str() == "missing" {
+                return Err(None);
+            }
+            if *mode == Mode::Create && stored.contains(path) {
+                return Err(Some(ErrorCode::Exists));
+            }
+            stored.push(path.clone());
+            Ok(())
+        }
+    }
+}
+
+proptest! {
+    /// Every request ends as it should, whatever the schedule.
+    #[test]
+    fn every_request_ends_once(requests in vec(request(), 0..12), setup in setup(), exit in any::<bool>()) {
+        let mut requests = requests;
+        if exit {
+            requests.push(Request::Exit);
+        }
+        let mut duet = setup.duet(ROOM);
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        let standstill = duet.play();
+        prop_assert_eq!(standstill, if exit { Standstill::Over } else { Standstill::Idle });
+        let results = results(&duet.told);
+        prop_assert_eq!(results.len(), requests.len());
+        let (mut fetched, mut stored) = (Vec::new(), Vec::new());
+        for (request, result) in requests.iter().zip(results.values()) {
+            match expected(request, &mut fetched, &mut stored) {
+                Ok(()) => prop_assert!(result.is_ok(), "{:?} ended with {:?}", request, result),
+                Err(Some(code)) => prop_assert_eq!(refusal(result), Some(code), "{:?}", request),
+                Err(None) => prop_assert!(matches!(result, Err(Failure::Local(_))), "{:?} ended with {:?}", request, result),
+            }
+        }
+        check_files(&requests, &results, &duet.local, &duet.shared);
+        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+    }
+
+    /// Requests that are given up at any moment end too, and the connection stays of use.
+    #[test]
+    fn cancelled_requests_end_and_harm_nobody(requests in vec(request(), 1..8), cancels in vec((0..300_usize, any::<Index>()), 1..5), setup in setup()) {
+        let mut duet = setup.duet(ROOM);
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        let mut cancelled = Vec::new();
+        let mut step = 0;
+        loop {
+            for (_, index) in cancels.iter().filter(|(at, _)| *at == step) {
+                let id = RequestId(index.index(requests.len()) as u64 + 1);
+                duet.client.cancel(id);
+                cancelled.push(id);
+            }
+            step += 1;
+            if duet.step().is_some() {
+                break;
+            }
+        }
+        let last = duet.client.request(Request::Help);
+        prop_assert_eq!(duet.play(), Standstill::Idle);
+        let results = results(&duet.told);
+        prop_assert_eq!(results.len(), requests.len() + 1);
+        prop_assert!(results[&last].is_ok(), "{:?}", results[&last]);
+        for (id, result) in &results {
+            let given_up = cancelled.contains(id);
+            prop_assert!(given_up || !matches!(result, Err(Failure::Cancelled)), "{:?} ended with {:?}", id, result);
+        }
+        check_files(&requests, &results, &duet.local, &duet.shared);
+        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+    }
+
+    /// One request at a time needs next to no room on the way; more need what the rule of pipelining says.
+    #[test]
+    fn narrow_pipes_never_stick(requests in vec(request(), 0..12), setup in setup(), room in 256..600_usize) {
+        let setup = Setup { pipeline: 1, ..setup };
+        let mut duet = setup.duet(room);
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        prop_assert_eq!(duet.play(), Standstill::Idle);
+        prop_assert_eq!(results(&duet.told).len(), requests.len());
+    }
+
+    /// Long names fill the room that pipelining may take.
+    #[test]
+    fn long_lines_never_stick(names in vec(200..1000_usize, 20..70), setup in setup(), uploads in any::<bool>()) {
+        let mut duet = setup.duet(ROOM);
+        for (at, length) in names.iter().enumerate() {
+            let name = vec!["\"".repeat(length / 4); 4].join("/");
+            duet.client.request(Request::Download { path: path(&name), offset: 0, length: None, mode: Mode::Replace });
+            if uploads && at % 3 == 0 {
+                duet.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+            }
+            duet.client.request(Request::Download { path: path("photos/sea.jpg"), offset: 0, length: None, mode: Mode::Replace });
+        }
+        prop_assert_eq!(duet.play(), Standstill::Idle);
+        let failed = results(&duet.told).values().filter(|result| refusal(result) == Some(ErrorCode::NotFound)).count();
+        prop_assert_eq!(failed, names.len());
+    }
+
+    /// Clumsy transports on both sides change nothing.
+    #[test]
+    fn clumsy_transports_change_nothing(requests in vec(request(), 0..4), setup in setup()) {
+        let mut plain = setup.duet(ROOM);
+        let (mut client, server) = (Probed(setup.client()), Probed(setup.server()));
+        for request in &requests {
+            plain.client.request(request.clone());
+            client.0.request(request.clone());
+        }
+        let mut probed = Duet::new(client, setup.local(), server, setup.shared(), ROOM, &setup.choices);
+        prop_assert_eq!(plain.play(), probed.play());
+        prop_assert_eq!(plain.told, probed.told);
+        prop_assert_eq!(plain.logged, probed.logged);
+        prop_assert_eq!(plain.shared.all(), probed.shared.all());
+        prop_assert_eq!(plain.local.targets.all(), probed.local.targets.all());
+    }
+}
+
+/// A goodbye that was meant for later survives the `ABORT` of what was before it.
+#[test]
+fn a_goodbye_survives_an_abort_before_it() {
+    for at in 0..60 {
+        let setup = Setup {
+            choices: vec![0, 1, 100],
+            chunk: 3000,
+            pipeline: 64,
+            max_data: 9000,
+            passing: false,
+            unknown_size: false,
+        };
+        let mut duet = setup.duet(ROOM);
+        let download = duet.client.request(Request::Download {
+            path: path("photos/sea.jpg"),
+            offset: 0,
+            length: None,
+            mode: Mode::Replace,
+        });
+        let exit = duet.client.request(Request::Exit);
+        for _ in 0..at {
+            assert!(duet.step().is_none());
+        }
+        duet.client.cancel(download);
+        assert_eq!(duet.play(), Standstill::Over);
+        let results = results(&duet.told);
+        assert!(results[&exit].is_ok(), "cancelled at {at}: {:?}", results[&exit]);
+        assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
+    }
+}
+
+/// What is asked after the end is answered too.
+#[test]
+fn a_request_after_the_end_ends() {
+    let setup = Setup {
+        choices: vec![],
+        chunk: 3000,
+        pipeline: 64,
+        max_data: 9000,
+        passing: false,
+        unknown_size: false,
+    };
+    let mut duet = setup.duet(ROOM);
+    duet.client.request(Request::Exit);
+    assert_eq!(duet.play(), Standstill::Over);
+    let late = duet.client.request(Request::Help);
+    duet.wake_client();
+    assert_eq!(duet.play(), Standstill::Over);
+    assert_eq!(results(&duet.told)[&late], Err(Failure::Ended));
+}

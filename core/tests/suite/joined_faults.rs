@@ -1,0 +1,107 @@
+//! A client and a server together while things break: files of either side, and the connection.
+
+use haul_conformance::lab::{Change, Faults, Hold, LocalFiles};
+use haul_core::client::{ClientEvent, Failure, Request};
+use haul_core::{Mode, StoreErrorKind};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::joined::{ROOM, check_files, path, request, results, setup};
+
+fn kind() -> impl Strategy<Value = StoreErrorKind> {
+    select(vec![
+        StoreErrorKind::Io,
+        StoreErrorKind::NoSpace,
+        StoreErrorKind::Changed,
+        StoreErrorKind::Denied,
+    ])
+}
+
+proptest! {
+    /// Whichever effect fails on whichever side: every request ends once, nothing is left over, and what ended well is right.
+    #[test]
+    fn failing_files_fail_their_request(
+        requests in vec(request(), 1..7),
+        setup in setup(),
+        source in option::of((0..40_usize, kind())),
+        target in option::of((0..40_usize, kind())),
+        server in option::of((0..60_usize, kind())),
+    ) {
+        let mut duet = setup.duet(ROOM);
+        let hold = setup.passing.then_some(Hold::WithChecksum);
+        let fail = |fail| Faults { fail, hold, unknown_size: setup.unknown_size, ..Faults::default() };
+        let LocalFiles { sources, targets } = std::mem::take(&mut duet.local);
+        duet.local = LocalFiles { sources: sources.with_faults(fail(source)), targets: targets.with_faults(fail(target)) };
+        duet.shared = std::mem::take(&mut duet.shared).with_faults(Faults { unknown_size: false, ..fail(server) });
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        duet.play();
+        let results = results(&duet.told);
+        prop_assert_eq!(results.len(), requests.len());
+        // A published upload may be written over by none here; an `outcome-unknown` has its name too.
+        check_files_if_told(&requests, &results, &duet.local, &duet.shared);
+        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+    }
+
+    /// Wherever the connection breaks: every request ends once, both machines end, and no half file has a name.
+    #[test]
+    fn a_broken_connection_ends_all(requests in vec(request(), 1..6), setup in setup(), up in option::of(0..200_000_u64), down in option::of(0..200_000_u64)) {
+        prop_assume!(up.is_some() || down.is_some());
+        let mut duet = setup.duet(ROOM);
+        duet.break_after(up, down);
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        duet.play();
+        let results = results(&duet.told);
+        prop_assert_eq!(results.len(), requests.len());
+        check_files_if_told(&requests, &results, &duet.local, &duet.shared);
+        prop_assert!(!duet.local.has_open());
+        let lost = duet.told.iter().filter(|event| matches!(event, ClientEvent::Lost(_))).count();
+        prop_assert!(lost <= 1);
+    }
+
+    /// A source that is cut or written to while it is sent is never published.
+    #[test]
+    fn a_changing_source_is_not_published(setup in setup(), at in 0..150_000_u64, cut in any::<bool>()) {
+        let change = if cut { Change::Cut } else { Change::Replaced };
+        let mut duet = setup.duet(ROOM);
+        let LocalFiles { sources, targets } = std::mem::take(&mut duet.local);
+        let faults = Faults { change: Some((at, change)), hold: setup.passing.then_some(Hold::WithChecksum), ..Faults::default() };
+        duet.local = LocalFiles { sources: sources.with_faults(faults), targets };
+        let id = duet.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+        let help = duet.client.request(Request::Help);
+        duet.play();
+        let results = results(&duet.told);
+        prop_assert!(results[&help].is_ok());
+        match &results[&id] {
+            // It was read before it changed.
+            Ok(_) => prop_assert_eq!(duet.shared.file("large"), duet.local.sources.file("large")),
+            Err(Failure::Local(error)) => {
+                prop_assert_eq!(error.kind, StoreErrorKind::Changed);
+                prop_assert_eq!(duet.shared.file("large"), None);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
+/// As [`check_files`], where a download may have its name though its request failed at the very last step.
+fn check_files_if_told(
+    requests: &[Request],
+    results: &std::collections::BTreeMap<
+        haul_core::RequestId,
+        Result<haul_core::message::Summary, Failure>,
+    >,
+    local: &LocalFiles,
+    shared: &haul_conformance::lab::MemoryFiles,
+) {
+    let published_late =
+        local.targets.journal().iter().any(|record| record.name == "sync-directory" && !record.ok);
+    if !published_late {
+        check_files(requests, results, local, shared);
+    }
+}

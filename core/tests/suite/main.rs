@@ -1,0 +1,18 @@
+//! Both machines as a transport meets them, under every schedule and fault that the laboratory of `haul-conformance` can make.
+
+mod bodies;
+mod client_hostile;
+mod client_states;
+mod drain;
+mod faults;
+mod grammar;
+mod joined;
+mod joined_faults;
+mod passing;
+mod robust;
+mod server_states;
+mod sessions;
+mod strategies;
+mod timing;
+mod transcript;
+mod values;

@@ -1,0 +1,241 @@
+//! Payload that passes by a machine: the same words on the wire as when it goes through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_conformance::lab::{Faults, Hold, Solo};
+use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{
+    Checksum, Done, Effect, ErrorCode, FilePath, Limits, Machine, Mode, Opened, Output,
+    StoreErrorKind,
+};
+use proptest::prelude::*;
+
+use crate::sessions::{config, ops, session, shared};
+use crate::strategies::choices;
+use crate::transcript::{check_download, replies, whole_replies};
+
+const CHUNK: u64 = Limits::MAX_DATA;
+/// More than 32 bits, and not whole chunks.
+const HUGE: u64 = (5 << 30) + 12_345;
+
+proptest! {
+    #[test]
+    fn passed_payload_changes_no_word(ops in ops(), choices in choices(), chunk in 100..70_000_usize, checksummed in any::<bool>()) {
+        let input = session(&ops);
+        let mut plain_files = shared();
+        let plain = Solo::new(&input).cut(&choices).play(&mut Server::new(config(chunk)), &mut plain_files);
+        let passing = Arc::new(ServerConfig { pass_through: true, ..(*config(chunk)).clone() });
+        let hold = checksummed.then_some(Hold::WithChecksum);
+        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let passed = Solo::new(&input).cut(&choices).play(&mut Server::new(passing), &mut files);
+        prop_assert_eq!(plain.text(), passed.text());
+        prop_assert_eq!(plain.output, passed.output);
+        prop_assert_eq!(plain.events, passed.events);
+        prop_assert_eq!(plain_files.all(), files.all());
+    }
+
+    /// Without a checksum for each piece, a whole file is still checked by the one that the store knows; a range cannot be.
+    #[test]
+    fn held_bytes_without_checksums(offset in 0..3_u64, choices in choices(), chunk in 100..70_000_usize) {
+        let mut files = shared().with_faults(Faults { hold: Some(Hold::WithoutChecksum), ..Faults::default() });
+        let input = format!("DOWNLOAD photos/sea.jpg offset={offset}\nHELP\n");
+        let run = Solo::new(input.as_bytes()).cut(&choices).play(&mut Server::new(config(chunk)), &mut files);
+        let (_, replies) = replies(&run.output);
+        prop_assert_eq!(replies.len(), 2);
+        if offset == 0 {
+            check_download(&replies[0]);
+        } else {
+            prop_assert_eq!(replies[0].code(), Some(ErrorCode::Io));
+        }
+    }
+}
+
+/// A file that fails while its bytes are on their way by the machine.
+#[test]
+fn failures_below_are_met() {
+    let body = format!("UPLOAD notes.txt\nDATA 9000\n{}END\nHELP\n", "x".repeat(9000));
+    let passing = Arc::new(ServerConfig { pass_through: true, ..(*config(1000)).clone() });
+    for at in 1..4 {
+        let mut files = shared()
+            .with_faults(Faults { fail: Some((at, StoreErrorKind::NoSpace)), ..Faults::default() });
+        let run = Solo::new(body.as_bytes())
+            .cut(&[160, 0, 130])
+            .play(&mut Server::new(passing.clone()), &mut files);
+        let (_, replies) = replies(&run.output);
+        assert_eq!(replies.len(), 2, "{}", run.text());
+        assert_eq!(replies[0].code(), Some(ErrorCode::NoSpace));
+        assert_eq!(files.file("notes.txt"), Some(&b"hello world\n"[..]));
+        assert!(!files.has_open());
+    }
+    // Bytes that were announced and cannot come: only the end of the connection can say so.
+    let faults = Faults {
+        hold: Some(Hold::WithChecksum),
+        fail: Some((4, StoreErrorKind::Io)),
+        ..Faults::default()
+    };
+    let mut files = shared().with_faults(faults);
+    let run = Solo::new(b"DOWNLOAD photos/sea.jpg\nHELP\n")
+        .play(&mut Server::new(config(1000)), &mut files);
+    assert!(files.failed() && run.over && !files.has_open());
+    assert!(whole_replies(&run.output).is_empty(), "{}", run.text());
+}
+
+/// The checksum of so many zeros.
+fn zeros(length: u64) -> Checksum {
+    (0..64).rev().fold(Checksum::EMPTY, |sum, bit| {
+        let known = length >> (bit + 1);
+        let doubled = sum.combine(sum, known);
+        if length >> bit & 1 == 1 { doubled.combine(Checksum::of(&[0]), 1) } else { doubled }
+    })
+}
+
+#[test]
+fn zeros_are_counted_right() {
+    for length in [0, 1, 2, 3, 1000, 4097] {
+        let data = vec![0; usize::try_from(length).expect("it is small")];
+        assert_eq!(zeros(length), Checksum::of(&data));
+    }
+}
+
+/// Drives a machine whose payload passes by it: lines come from `next_line`, payload is zeros. What was written comes back.
+fn drive<M: Machine>(
+    machine: &mut M,
+    mut next_line: impl FnMut() -> Option<String>,
+    mut perform: impl FnMut(&Effect) -> Done,
+    mut on_event: impl FnMut(&M::Event),
+) -> (Vec<u8>, u64) {
+    let (mut written, mut passed) = (Vec::new(), 0);
+    loop {
+        match machine.poll(Duration::ZERO) {
+            Output::Read(haul_core::Wait::Never) => machine.would_block(),
+            Output::Read(haul_core::Wait::UntilDeadline) => match next_line() {
+                Some(line) => {
+                    machine.read_space()[..line.len()].copy_from_slice(line.as_bytes());
+                    machine.received(line.len())
+                }
+                None => machine.received(0),
+            },
+            Output::Write(segments) => {
+                segments.iter().for_each(|piece| written.extend_from_slice(piece));
+                let count = segments.iter().map(<[u8]>::len).sum();
+                machine.sent(count)
+            }
+            Output::Receive { offset, length } => {
+                assert_eq!(offset, passed);
+                passed += length;
+                machine.passed(length, zeros(length))
+            }
+            Output::SendHeld { length } => {
+                passed += length as u64;
+                machine.sent(length)
+            }
+            Output::Perform(effect) => {
+                let done = perform(effect);
+                machine.performed(Ok(done))
+            }
+            Output::Event(event) => {
+                on_event(event);
+                machine.acknowledge()
+            }
+            Output::CloseWrite => machine.write_closed(),
+            Output::Closed => return (written, passed),
+        }
+        .expect("the report is right");
+    }
+}
+
+/// `DATA` lines for so many bytes.
+fn chunks(total: u64) -> impl Iterator<Item = String> {
+    (0..total.div_ceil(CHUNK)).map(move |at| format!("DATA {}\r\n", CHUNK.min(total - at * CHUNK)))
+}
+
+#[test]
+fn a_server_takes_more_than_4_gib() {
+    let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
+    let mut lines = std::iter::once(format!("UPLOAD huge size={HUGE}\n"))
+        .chain(chunks(HUGE))
+        .chain(std::iter::once(format!("END crc64nvme={}\n", zeros(HUGE))));
+    let perform = |effect: &Effect| match effect {
+        Effect::Create { size, .. } => {
+            assert_eq!(*size, Some(HUGE));
+            Done::Started
+        }
+        Effect::Sync | Effect::SyncDirectory => Done::Synced,
+        Effect::Publish { checksum } => {
+            assert_eq!(*checksum, zeros(HUGE));
+            Done::Published
+        }
+        other => panic!("{other:?}"),
+    };
+    let (written, passed) =
+        drive(&mut Server::new(Arc::new(config)), || lines.next(), perform, |_| {});
+    assert_eq!(passed, HUGE);
+    let said = String::from_utf8(written).expect("lines only");
+    assert!(said.ends_with(&format!("OK size={HUGE} crc64nvme={}\r\n", zeros(HUGE))), "{said}");
+}
+
+#[test]
+fn a_server_sends_more_than_4_gib() {
+    for offset in [0, (4 << 30) + 7] {
+        let mut line = Some(format!("DOWNLOAD huge offset={offset}\n"));
+        let mut next = offset;
+        let perform = |effect: &Effect| match effect {
+            Effect::Open { .. } => Done::Opened(Opened { size: Some(HUGE), modified: None }),
+            Effect::Read { offset, length } => {
+                assert_eq!(*offset, next);
+                next += *length as u64;
+                Done::Held { length: *length, checksum: Some(zeros(*length as u64)) }
+            }
+            Effect::FinishReading { checksum } => {
+                assert_eq!(*checksum, (offset == 0).then(|| zeros(HUGE)));
+                Done::Finished { checksum: None }
+            }
+            other => panic!("{other:?}"),
+        };
+        let mut server = Server::new(Arc::new(ServerConfig::default()));
+        let (written, passed) = drive(&mut server, || line.take(), perform, |_| {});
+        let length = HUGE - offset;
+        assert_eq!(passed, length);
+        let said = String::from_utf8(written).expect("lines only");
+        assert!(
+            said.ends_with(&format!("OK length={length} crc64nvme={}\r\n", zeros(length))),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_client_fetches_more_than_4_gib() {
+    let mut client = Client::new(ClientConfig { pass_through: true, ..ClientConfig::default() });
+    let path = FilePath::parse("huge").expect("a path");
+    client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Replace });
+    let mut lines = std::iter::once("HAUL/1 \"\" max-data=1 pipeline=1\n".to_owned())
+        .chain(std::iter::once(format!(
+            "SENDING size={HUGE} offset=0 length={HUGE} modified=2026-11-22T08:31:25Z\n"
+        )))
+        .chain(chunks(HUGE))
+        .chain(std::iter::once(format!("OK length={HUGE} crc64nvme={}\n", zeros(HUGE))));
+    let perform = |effect: &Effect| match effect {
+        Effect::Create { .. } => Done::Started,
+        Effect::Publish { checksum } => {
+            assert_eq!(*checksum, zeros(HUGE));
+            Done::Published
+        }
+        other => panic!("{other:?}"),
+    };
+    let mut finished = 0;
+    let (_, passed) = drive(
+        &mut client,
+        || lines.next(),
+        perform,
+        |event| {
+            if let ClientEvent::Finished { result, .. } = event {
+                assert_eq!(result.as_ref().map(|summary| summary.length), Ok(Some(HUGE)));
+                finished += 1;
+            }
+        },
+    );
+    assert_eq!((finished, passed), (1, HUGE));
+}

@@ -1,0 +1,212 @@
+//! What may come: texts, lines, sessions.
+
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+
+use haul_core::message::{
+    ClientLine, Command, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
+};
+use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Timestamp};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// What decides about sizes and turns; see `Choices`.
+pub(crate) fn choices() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..24)
+}
+
+pub(crate) fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![0..=9_u64, 0..=MAX_NUMBER, Just(MAX_NUMBER), Just(MAX_NUMBER - 1)]
+}
+
+/// A good path, now and then with what needs care: spaces, quotes, `=`, other scripts, and names that look like commands.
+pub(crate) fn path() -> impl Strategy<Value = FilePath> {
+    let component = prop_oneof![
+        "[a-z0-9]{1,8}",
+        "[ -\\[\\]-~]{1,12}",
+        select(vec![
+            "a=b",
+            "say \"hi\"",
+            "ä→水",
+            "HTTP/1.1 x",
+            "END",
+            "a".repeat(255).leak(),
+            ".hidden",
+            " "
+        ])
+        .prop_map(String::from),
+    ];
+    vec(component, 1..4)
+        .prop_map(|parts| parts.join("/"))
+        .prop_filter_map("a path", |text| FilePath::parse(&text).ok())
+}
+
+pub(crate) fn timestamp() -> impl Strategy<Value = Timestamp> {
+    let seconds = prop_oneof![-62_167_219_200_i64..=253_402_300_799, 0..=2_000_000_000_i64];
+    let nanos =
+        prop_oneof![Just(0), 0..1_000_000_000_u32, (0..1000_u32).prop_map(|ms| ms * 1_000_000)];
+    (seconds, nanos).prop_filter_map("a time", |(seconds, nanos)| Timestamp::new(seconds, nanos))
+}
+
+pub(crate) fn checksum() -> impl Strategy<Value = Checksum> {
+    any::<u64>().prop_map(Checksum::from_u64)
+}
+
+fn depth() -> impl Strategy<Value = Depth> {
+    prop_oneof![
+        Just(Depth::ONE),
+        Just(Depth::All),
+        (1..=MAX_NUMBER)
+            .prop_map(|levels| NonZeroU64::new(levels).map_or(Depth::All, Depth::Levels)),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    select(vec![Mode::Replace, Mode::Create])
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        (option::of(path()), depth()).prop_map(|(path, depth)| Command::List { path, depth }),
+        (path(), number(), option::of(number()))
+            .prop_map(|(path, offset, length)| Command::Download { path, offset, length }),
+        (path(), option::of(number()), mode(), option::of(timestamp())).prop_map(
+            |(path, size, mode, modified)| Command::Upload { path, size, mode, modified }
+        ),
+        Just(Command::Help),
+        Just(Command::Exit),
+    ]
+}
+
+pub(crate) fn client_line() -> impl Strategy<Value = ClientLine> {
+    prop_oneof![
+        4 => command().prop_map(ClientLine::Command),
+        1 => (1..=Limits::MAX_DATA).prop_map(ClientLine::Data),
+        1 => option::of(checksum()).prop_map(|checksum| ClientLine::End { checksum }),
+        1 => Just(ClientLine::Abort),
+    ]
+}
+
+/// A text for people that a line can carry whole.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{0,40}", "\\PC{0,40}", Just("\"\\".repeat(512))]
+        .prop_filter("no control characters", |text| !text.chars().any(char::is_control))
+}
+
+fn summary() -> impl Strategy<Value = Summary> {
+    let numbers =
+        (option::of(number()), option::of(number()), option::of(number()), option::of(number()));
+    (option::of(text()), numbers, option::of(checksum())).prop_map(
+        |(text, (entries, skipped, length, size), checksum)| Summary {
+            text: text.map(Cow::Owned),
+            entries,
+            skipped,
+            length,
+            size,
+            checksum,
+        },
+    )
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    let word = prop_oneof![
+        select(ErrorCode::ALL.to_vec()).prop_map(|code| Cow::Borrowed(code.as_str())),
+        "[a-z-]{1,20}".prop_map(Cow::Owned),
+    ];
+    (word, text(), option::of(number())).prop_map(|(word, text, retry_after)| Refusal {
+        word,
+        text: Cow::Owned(text),
+        retry_after,
+    })
+}
+
+pub(crate) fn server_line() -> impl Strategy<Value = ServerLine> {
+    prop_oneof![
+        (text(), 1..=Limits::MAX_DATA, 1..=MAX_NUMBER).prop_map(|(banner, max_data, pipeline)| {
+            ServerLine::Greeting(Greeting { banner, max_data, pipeline })
+        }),
+        (path(), number(), timestamp()).prop_map(|(path, size, modified)| {
+            ServerLine::Entry(Entry::File { path, size, modified })
+        }),
+        path().prop_map(|path| ServerLine::Entry(Entry::Directory { path })),
+        (number(), number(), number(), timestamp()).prop_map(|(size, offset, length, modified)| {
+            ServerLine::Sending(Sending { size, offset, length, modified })
+        }),
+        (1..=Limits::MAX_DATA).prop_map(ServerLine::Data),
+        Just(ServerLine::Ready),
+        text().prop_map(ServerLine::Info),
+        summary().prop_map(ServerLine::Ok),
+        refusal().prop_map(ServerLine::Err),
+    ]
+}
+
+/// A line that is nearly one of the protocol's: pieces of the grammar in any order.
+pub(crate) fn near_line() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        select(vec![
+            "LIST", "list", "DOWNLOAD", "UPLOAD", "HELP", "EXIT", "QUIT", "Bye", "DATA", "data",
+            "END", "ABORT", "HAUL/1", "FILE", "DIR", "SENDING", "READY", "INFO", "OK", "ERR",
+            "HTTP/1.1",
+        ])
+        .prop_map(String::from),
+        select(vec![
+            "depth=",
+            "offset=",
+            "length=",
+            "size=",
+            "mode=",
+            "modified=",
+            "crc64nvme=",
+            "max-data=",
+            "pipeline=",
+            "entries=",
+            "skipped=",
+            "retry-after=",
+            "x=",
+            "=",
+            "\"",
+            "\\",
+            "\\\"",
+            "\\\\",
+            "/",
+            "..",
+            ".",
+            "all",
+            "create",
+            "replace",
+            "0",
+            "1",
+            "12",
+            "007",
+            "-1",
+            "9223372036854775807",
+            "9223372036854775808",
+            "ae8b14860a799888",
+            "2026-11-22T08:31:25Z",
+            "2026-11-22T08:31:25.5Z",
+            "\u{a0}",
+            "é",
+            "busy",
+        ])
+        .prop_map(String::from),
+        "[a-z]{1,4}",
+        "\"[a-z .=/]{0,9}\"",
+    ];
+    let gap = select(vec!["", " ", " ", " ", "  "]);
+    vec((piece, gap), 0..9).prop_map(|pieces| {
+        pieces.into_iter().fold(String::new(), |line, (piece, gap)| line + &piece + gap)
+    })
+}
+
+/// Text as it may stand in a line.
+pub(crate) fn any_line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => near_line(),
+        1 => "\\PC{0,60}",
+        1 => client_line().prop_map(|line| line.to_string()),
+        1 => server_line().prop_map(|line| line.to_string()),
+    ]
+    .prop_map(|text| text.chars().filter(|c| !c.is_control()).collect())
+}

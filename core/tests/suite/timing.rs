@@ -1,0 +1,166 @@
+//! Time that passes only while the peer is waited for: slow peers are cut off, slow storage never is.
+
+use std::time::Duration;
+
+use haul_conformance::lab::{End, LocalFiles, Solo};
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::server::{Server, ServerEvent};
+use haul_core::{Depth, ErrorCode, Timing};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::sessions::{config, ops, session, shared};
+use crate::strategies::choices;
+use crate::transcript::{Reply, replies, whole_replies};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// One byte for each read.
+const SINGLE: &[u8] = &[0];
+
+fn codes(output: &[u8]) -> Vec<Option<ErrorCode>> {
+    whole_replies(output).iter().map(Reply::code).collect()
+}
+
+#[test]
+fn a_silent_client_is_sent_away() {
+    let timing = Timing::default();
+    for (input, code, limit) in [
+        ("", Some(ErrorCode::Timeout), timing.idle),
+        ("LI", Some(ErrorCode::Timeout), timing.line),
+        ("UPLOAD a\nDATA 100\nabc", Some(ErrorCode::Timeout), 2 * timing.window),
+        ("UPLOAD a\n", Some(ErrorCode::Timeout), 2 * timing.window),
+        ("EXIT\n", None, Duration::ZERO),
+    ] {
+        let mut files = shared();
+        let run = Solo::new(input.as_bytes())
+            .ending(End::Silence)
+            .play(&mut Server::new(config(1000)), &mut files);
+        assert!(run.over);
+        assert_eq!(codes(&run.output).pop(), Some(code), "{input:?}");
+        assert_eq!(run.now, limit + timing.linger, "{input:?}");
+        assert!(!files.has_open());
+    }
+}
+
+/// Bytes keep coming, but too few.
+#[test]
+fn drip_fed_input_is_cut() {
+    let body = format!("UPLOAD a\nDATA 5000\n{}END\n", "x".repeat(5000));
+    let refused = format!("UPLOAD ..\nDATA 5000\n{}END\n", "x".repeat(5000));
+    let tiny = format!("UPLOAD a\n{}END\n", "DATA 1\nx".repeat(3000));
+    let line = format!("LIST {}\n", "x".repeat(200));
+    for input in [body, refused, tiny, line] {
+        let mut files = shared();
+        let solo = Solo { pace: SECOND, ..Solo::new(input.as_bytes()).cut(SINGLE) };
+        let run = solo.play(&mut Server::new(config(1000)), &mut files);
+        assert_eq!(codes(&run.output).pop(), Some(Some(ErrorCode::Timeout)), "{}", &input[..20]);
+        assert!(files.file("a").is_none() && !files.has_open());
+    }
+}
+
+/// 64 kbit/s is slow and honest.
+#[test]
+fn a_slow_honest_client_is_served() {
+    let input = format!("UPLOAD a\nDATA 200000\n{}END\nDOWNLOAD a\n", "x".repeat(200_000));
+    // 122 bytes at a time.
+    let solo =
+        Solo { pace: SECOND / 64, taking: SECOND / 64, ..Solo::new(input.as_bytes()).cut(&[97]) };
+    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    assert_eq!(codes(&run.output), [None, None]);
+}
+
+/// A client that takes next to nothing is given up, without a word: there is no way to say one.
+#[test]
+fn a_client_that_does_not_read_is_cut() {
+    for (input, held) in [
+        ("DOWNLOAD photos/sea.jpg\n", false),
+        ("DOWNLOAD photos/sea.jpg\n", true),
+        (&"HELP\n".repeat(100), false),
+    ] {
+        let mut files = shared();
+        if held {
+            files = files.with_faults(haul_conformance::lab::Faults {
+                hold: Some(haul_conformance::lab::Hold::WithChecksum),
+                ..Default::default()
+            });
+        }
+        let solo =
+            Solo { taking: SECOND, ..Solo::new(input.as_bytes()).cut(SINGLE).ending(End::Silence) };
+        let run = solo.play(&mut Server::new(config(10_000)), &mut files);
+        assert!(run.over && !files.has_open());
+        assert!(run.output.len() < 5000);
+        assert!(
+            matches!(run.events.last(), Some(ServerEvent::Vanished { .. })),
+            "{:?}",
+            run.events.last()
+        );
+    }
+}
+
+proptest! {
+    /// Storage may take a day for each effect.
+    #[test]
+    fn slow_storage_cuts_nobody_off(ops in ops(), choices in choices()) {
+        let input = session(&ops);
+        let plain = Solo::new(&input).cut(&choices).play(&mut Server::new(config(5000)), &mut shared());
+        let slow = Solo { storage: Duration::from_hours(24), ..Solo::new(&input).cut(&choices) };
+        let slow = slow.play(&mut Server::new(config(5000)), &mut shared());
+        prop_assert_eq!(plain.text(), slow.text());
+    }
+
+    /// Wherever a client falls silent, the server comes to its end in bounded time, and what it has answered stands.
+    #[test]
+    fn silence_ends_every_session(ops in ops(), at in any::<Index>(), choices in choices()) {
+        let input = session(&ops);
+        let input = &input[..at.index(input.len() + 1)];
+        let mut files = shared();
+        let run = Solo::new(input).cut(&choices).ending(End::Silence).play(&mut Server::new(config(5000)), &mut files);
+        prop_assert!(run.over && !files.has_open());
+        prop_assert!(run.now <= Duration::from_mins(11));
+        let (_, replies) = replies(&run.output);
+        prop_assert_eq!(replies.last().and_then(Reply::code), Some(ErrorCode::Timeout));
+    }
+}
+
+fn client_with(request: Option<Request>) -> Client {
+    let mut client = Client::new(ClientConfig::default());
+    if let Some(request) = request {
+        client.request(request);
+    }
+    client
+}
+
+#[test]
+fn a_client_does_not_wait_for_ever() {
+    let list = Request::List { path: None, depth: Depth::ONE };
+    let reply = Timing::default().reply;
+    for (said, end) in [
+        ("", reply),
+        ("HAUL/1 \"\" max-data=9 pipeline=9\n", reply),
+        ("HAUL/1 \"\" max-data=9 pipeline=9\nFILE", reply),
+    ] {
+        let run = Solo::new(said.as_bytes())
+            .by_line()
+            .ending(End::Silence)
+            .play(&mut client_with(Some(list.clone())), &mut LocalFiles::default());
+        assert!(run.over, "{said:?}");
+        assert_eq!(run.now, end, "{said:?}");
+        let failures: Vec<_> = run
+            .events
+            .iter()
+            .filter(|event| {
+                matches!(event, ClientEvent::Finished { result: Err(Failure::TimedOut), .. })
+            })
+            .collect();
+        assert_eq!(failures.len(), 1);
+    }
+}
+
+#[test]
+fn an_idle_client_waits_for_ever() {
+    let said = b"HAUL/1 \"\" max-data=9 pipeline=9\n";
+    let run = Solo::new(said)
+        .ending(End::Silence)
+        .play(&mut client_with(None), &mut LocalFiles::default());
+    assert!(!run.over && run.now == Duration::ZERO);
+}
