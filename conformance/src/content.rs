@@ -6,7 +6,7 @@ use std::sync::Arc;
 use haul_core::Hasher;
 
 /// Compared and hashed in blocks: one byte at a time is slow in a debug build.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// The bytes of a file or of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]

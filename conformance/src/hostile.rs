@@ -113,8 +113,8 @@ fn judge(ended: &Ended, case: &Case) -> Result<(), String> {
 }
 
 fn play(mut stream: &TcpStream, case: &Case) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    stream.set_write_timeout(Some(Duration::from_mins(1)))?;
     stream.write_all(&case.greeting)?;
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();

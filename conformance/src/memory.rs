@@ -15,7 +15,7 @@ use crate::script::Script;
 use crate::{Failures, Transcripts};
 
 /// How long a server that is told to stop lets transfers go on.
-const GRACE: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_hours(1);
 
 /// Runs all scripts, each with every way of cutting the bytes.
 ///
@@ -131,7 +131,7 @@ impl Connection {
     }
 
     fn client_turn(&mut self, player: &mut Player<'_>) -> Result<Turn, String> {
-        match player.next()? {
+        match player.next_move()? {
             Next::Send(bytes) => {
                 let count = self.client_writes.next(bytes.len());
                 let count = self.to_server.write(&bytes[..count]);
@@ -154,7 +154,7 @@ impl Connection {
         let most = self.client_reads.next(space.len());
         let count = self.to_client.read(&mut space[..most]);
         player.receive(&space[..count]);
-        if count == 0 && self.to_client.closed && player.next()? == Next::Receive {
+        if count == 0 && self.to_client.closed && player.next_move()? == Next::Receive {
             player.end()?;
             return Ok(true);
         }

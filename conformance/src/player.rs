@@ -63,7 +63,7 @@ impl<'a> Player<'a> {
     }
 
     /// What to do next. [`Next::CloseSending`] and [`Next::Drain`] are given once.
-    pub fn next(&mut self) -> Result<Next<'a>, String> {
+    pub fn next_move(&mut self) -> Result<Next<'a>, String> {
         loop {
             match self.steps.first() {
                 None => return Ok(Next::Done),
@@ -111,10 +111,10 @@ impl<'a> Player<'a> {
 
     /// The server has closed its side.
     pub fn end(&mut self) -> Result<(), String> {
-        if let Next::Send(_) = self.next()? {
+        if let Next::Send(_) = self.next_move()? {
             self.send_failed();
         }
-        match self.next()? {
+        match self.next_move()? {
             Next::Receive if self.received.is_empty() => match self.steps.first() {
                 Some(Step::Expect(Expectation::End)) => {
                     self.transcript.push_str("(end)\n");

@@ -67,7 +67,7 @@ fn play(
     let mut reads = Sizes::new(schedule.client_reads);
     let mut buffer = vec![0; 1 << 16];
     loop {
-        match player.next()? {
+        match player.next_move()? {
             Next::Send(bytes) => match stream.write(&bytes[..writes.next(bytes.len())]) {
                 Ok(count) => {
                     player.sent(count);

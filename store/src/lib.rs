@@ -52,6 +52,7 @@
 mod directory;
 mod error;
 mod local;
+mod own_files;
 mod perform;
 mod regular;
 mod session;
@@ -61,6 +62,7 @@ mod temporary;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
 pub use local::{LocalSource, LocalTarget, StreamSource, StreamTarget};
+pub use own_files::OwnFiles;
 pub use perform::Perform;
 pub use session::Session;
 pub use store::{Listing, NewFile, Source, Staged, Store, Target};

@@ -11,6 +11,7 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::server::ServerConfig;
 use haul_core::{Depth, Entry, FilePath, Limits, Mode, Timing};
 use haul_store::{Directory, Source, Target};
+use signal_hook::consts::SIGXFSZ;
 
 use crate::client::{self, Cancel, Client, ClientOptions, DownloadOptions};
 use crate::server::{Server, ServerOptions, drain_on_signals};
@@ -27,6 +28,7 @@ impl StdRuntime {
         if let Some(cancel) = self.cancel.get() {
             return Ok(cancel.clone());
         }
+        outlive_file_size_limit()?;
         let cancel = Cancel::new()?;
         cancel.on_signals()?;
         Ok(self.cancel.get_or_init(|| cancel).clone())
@@ -41,6 +43,7 @@ impl Runtime for StdRuntime {
         options: &ServeOptions,
         ready: &mut dyn FnMut(SocketAddr),
     ) -> Result<(), ServeError> {
+        outlive_file_size_limit()?;
         let store = open_directory(options)?;
         let server = Server::bind(
             (options.host.as_str(), options.port),
@@ -65,6 +68,11 @@ impl Runtime for StdRuntime {
             Err(client::ConnectError::Failed(failure)) => Err(ConnectError::Failed(failure)),
         }
     }
+}
+
+/// Makes a write beyond the limit of `ulimit -f` an error of that write, where its signal would end the process.
+fn outlive_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 fn open_directory(options: &ServeOptions) -> Result<Directory, ServeError> {

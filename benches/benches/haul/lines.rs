@@ -19,11 +19,14 @@ const SAMPLES: [(&str, &str); 5] = [
     ("list", "LIST photos/2026"),
     ("download", "DOWNLOAD \"photos/2026/the sea.jpg\" offset=1048576"),
     ("upload", "UPLOAD photos/2026/sea.jpg size=31457280 modified=2026-11-22T08:31:25.5Z"),
-    ("long path", concat!(
-        "UPLOAD \"archive/photos/from the old camera/2026-11-22 a walk along the shore at low tide/",
-        "raw/DSC_0001 to DSC_0999/before the storm/the one that I like best, with the gulls in front.tiff\" ",
-        "size=31457280 mode=create",
-    )),
+    (
+        "long path",
+        concat!(
+            "UPLOAD \"archive/photos/from the old camera/2026-11-22 a walk along the shore at low tide/",
+            "raw/DSC_0001 to DSC_0999/before the storm/the one that I like best, with the gulls in front.tiff\" ",
+            "size=31457280 mode=create",
+        ),
+    ),
 ];
 
 pub(crate) fn parse(c: &mut Criterion) {
@@ -60,7 +63,8 @@ fn read_http(mut bytes: &[u8]) {
 /// A request line of `length` bytes with the two line ends that httparse needs to be done.
 fn request_line(length: usize) -> String {
     let around = "GET / HTTP/1.1".len();
-    let target: String = "photos/2026/sea.jpg?".chars().cycle().take(length.saturating_sub(around)).collect();
+    let target: String =
+        "photos/2026/sea.jpg?".chars().cycle().take(length.saturating_sub(around)).collect();
     format!("GET /{target} HTTP/1.1\r\n\r\n")
 }
 

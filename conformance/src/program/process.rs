@@ -151,7 +151,7 @@ impl Serving {
     /// A bare connection.
     pub(crate) fn connect(&self) -> Raw {
         let stream = TcpStream::connect(self.address).expect("the server can be reached");
-        let patience = std::time::Duration::from_secs(60);
+        let patience = std::time::Duration::from_mins(1);
         stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
         Raw(BufReader::new(stream))
     }
@@ -214,7 +214,7 @@ impl Ended {
     #[track_caller]
     pub(crate) fn assert_one_clear_line(&self) -> &Self {
         let line = self.stderr.strip_suffix('\n').unwrap_or("(no line)");
-        let clear = !line.is_empty() && line.len() < 1500 && !line.chars().any(|c| c.is_control());
+        let clear = !line.is_empty() && line.len() < 1500 && !line.chars().any(char::is_control);
         assert!(clear && self.stderr.ends_with('\n'), "stderr: {:?}", self.stderr);
         for sign in ["panicked", "backtrace", "RUST_"] {
             assert!(!line.contains(sign), "{line}");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -15,32 +16,56 @@ const INTERRUPTED: i32 = 130;
 /// A cancelled request ends with [`Failure::Cancelled`](haul_core::client::Failure::Cancelled), unless it was done before it could be cancelled; then
 /// the client's next request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the same cancel, which belongs to one client.
 #[derive(Debug, Clone)]
-pub struct Cancel(Arc<Wake>);
+pub struct Cancel {
+    wake: Arc<Wake>,
+    /// No request runs.
+    idle: Arc<AtomicBool>,
+}
+
+/// A request runs, until this is dropped.
+pub(super) struct Busy(Arc<AtomicBool>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
 
 impl Cancel {
     /// A cancel for one client. It needs two file descriptors.
     pub fn new() -> io::Result<Self> {
-        Wake::new().map(|wake| Self(Arc::new(wake)))
+        let wake = Arc::new(Wake::new()?);
+        Ok(Self { wake, idle: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Cancels the request under way or, if there is none, the next one.
     pub fn cancel(&self) {
-        self.0.raise();
+        self.wake.raise();
     }
 
     /// Takes back a cancel that has not ended a request.
     pub fn reset(&self) {
-        self.0.lower();
+        self.wake.lower();
     }
 
-    /// Lets SIGINT and SIGTERM cancel, for as long as the process lives. A signal that comes while a cancel has not yet ended a request
-    /// ends the process with code 130.
+    /// Lets SIGINT and SIGTERM cancel the request that runs, for as long as the process lives. If none runs, or the one that does was cancelled already, they
+    /// end the process with code 130.
     pub fn on_signals(&self) -> io::Result<()> {
-        self.0.raise_on(SIGINT, INTERRUPTED)?;
-        self.0.raise_on(SIGTERM, INTERRUPTED)
+        for signal in [SIGINT, SIGTERM] {
+            let idle = Arc::clone(&self.idle);
+            signal_hook::flag::register_conditional_shutdown(signal, INTERRUPTED, idle)?;
+            self.wake.raise_on(signal, INTERRUPTED)?;
+        }
+        Ok(())
+    }
+
+    /// A request runs from now on.
+    pub(super) fn busy(&self) -> Busy {
+        self.idle.store(false, Ordering::SeqCst);
+        Busy(Arc::clone(&self.idle))
     }
 
     pub(super) fn wake(&self) -> &Wake {
-        &self.0
+        &self.wake
     }
 }

@@ -1,7 +1,6 @@
 //! A client that waits for each of its requests.
 
 mod cancel;
-mod files;
 mod options;
 mod owner;
 
@@ -11,10 +10,9 @@ use std::ops::ControlFlow;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Request};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind};
-use haul_store::{Source, Target};
+use haul_store::{OwnFiles, Source, Target};
 
 pub use self::cancel::Cancel;
-use self::files::OwnFiles;
 pub use self::options::{ClientOptions, ConnectError, DownloadOptions, Progress};
 use self::owner::{Greeted, Running};
 use crate::drive::{Connection, DriveError};
@@ -39,6 +37,7 @@ impl Client {
     ) -> Result<Self, ConnectError> {
         let ClientOptions { mut config, connect_timeout, cancel } = options;
         config.pass_through = false;
+        let _busy = cancel.as_ref().map(Cancel::busy);
         let wake = cancel.as_ref().map(Cancel::wake);
         let connected = socket::first(address.to_socket_addrs()?, |address| {
             socket::connect(address, connect_timeout, wake)
@@ -142,6 +141,7 @@ impl Client {
         watch: impl FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         let Self { connection, cancel, .. } = self;
+        let _busy = cancel.as_ref().map(Cancel::busy);
         let id = connection.machine.request(request);
         connection.files = files;
         let mut owner = Running::new(id, watch, cancel.as_ref().map(Cancel::wake));

@@ -1,11 +1,15 @@
 //! A client's own files: effects carried out on the source or target that the application gave.
 
-use haul_core::{Done, Effect, StoreError, StoreErrorKind};
-use haul_store::{NewFile, Perform, Source, Staged, Target};
+use std::fmt;
 
-/// The application's end of the request under way. Nothing is ever opened by a name that a server sent.
+use haul_core::{Done, Effect, StoreError};
+
+use crate::error::misuse;
+use crate::{NewFile, Perform, Source, Staged, Target};
+
+/// The application's end of a client's request under way, as [`Session`](crate::Session) is a server's. Nothing is ever opened by a name that a server sent.
 #[derive(Default)]
-pub(super) enum OwnFiles {
+pub enum OwnFiles {
     /// The request moves no payload, or its files are closed.
     #[default]
     Nothing,
@@ -30,6 +34,17 @@ impl OwnFiles {
             Self::Staged(staged) => Ok(staged.as_mut()),
             Self::Nothing | Self::Source(_) | Self::Target(_) => Err(not_open()),
         }
+    }
+}
+
+impl fmt::Debug for OwnFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Source(_) => "Source",
+            Self::Target(_) => "Target",
+            Self::Staged(_) => "Staged",
+        })
     }
 }
 
@@ -80,5 +95,5 @@ impl Perform for OwnFiles {
 }
 
 fn not_open() -> StoreError {
-    StoreError::new(StoreErrorKind::Io, "the request has no such file of its own")
+    misuse("the request has no such file of its own")
 }

@@ -1,0 +1,37 @@
+//! The fuzz targets over their seed corpus, so that every test run covers them.
+
+use std::fs;
+use std::path::Path;
+
+use haul_conformance::fuzz;
+
+/// Runs `target` on each of its seeds.
+fn run(name: &str, target: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let mut seeds = 0;
+    for entry in
+        fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()))
+    {
+        let path = entry.unwrap().path();
+        // The output of a test is shown when it fails: the last one named is the culprit.
+        println!("{}", path.display());
+        target(&fs::read(&path).unwrap());
+        seeds += 1;
+    }
+    assert!(seeds >= 12, "only {seeds} seeds in {}", corpus.display());
+}
+
+#[test]
+fn parser() {
+    run("parser", fuzz::parser);
+}
+
+#[test]
+fn server() {
+    run("server", fuzz::server);
+}
+
+#[test]
+fn client() {
+    run("client", fuzz::client);
+}
