@@ -1,4 +1,4 @@
-//! The scripts in one thread: the state machine over a directory, with bytes that move as a [schedule](crate::schedule) says and a clock that only moves when nothing else does.
+//! The scripts in one thread: the state machine over a directory, with bytes that move as a schedule says and a clock that only moves when nothing else does.
 
 use std::collections::VecDeque;
 use std::path::Path;

@@ -197,26 +197,34 @@ pub enum Direction {
     Write,
 }
 
+/// Gives up a wait for the peer whose time is over.
+fn expire(side: &mut impl Side, now: Duration) {
+    if !side.link().ask.waits_for_peer() {
+        return;
+    }
+    if side.link_mut().timer.expired() {
+        side.link_mut().ask = Ask::Nothing;
+        side.expired(Expiry::Peer);
+    } else if side.appointment().is_some_and(|at| at <= now) {
+        side.link_mut().ask = Ask::Nothing;
+        side.expired(Expiry::Appointment);
+    }
+}
+
 impl<S: Side> Machine for S {
     type Event = S::Event;
 
     fn poll(&mut self, now: Duration) -> Output<'_, S::Event> {
         self.link_mut().timer.tick(now);
-        if self.link().ask.waits_for_peer() {
-            if self.link_mut().timer.expired() {
-                self.link_mut().ask = Ask::Nothing;
-                self.expired(Expiry::Peer);
-            } else if self.appointment().is_some_and(|at| at <= now) {
-                self.link_mut().ask = Ask::Nothing;
-                self.expired(Expiry::Appointment);
-            }
-        }
-        if matches!(self.link().ask, Ask::Nothing) {
+        expire(self, now);
+        while matches!(self.link().ask, Ask::Nothing) {
             let ask = self.advance();
             let (waiting, patience) = (ask.waits_for_peer(), self.patience(&ask));
             let link = self.link_mut();
             link.timer.wait(waiting, patience);
             link.ask = ask;
+            // A wait that goes on may be over already; the next poll must not be the first to say so.
+            expire(self, now);
         }
         let link = self.link();
         match &link.ask {

@@ -2,7 +2,7 @@
 //!
 //! Each group reads lines of one length, and beside it httparse reads HTTP request lines of the same length. Both sides get the same kind of input, a buffer of many lines, and
 //! do all that a server does before it can act: find the end, refuse forbidden bytes, take the line apart. They do not do the same work: HAUL's numbers, times and paths come out
-//! checked, and the path on the heap, for it outlives the read buffer; httparse hands out the target as it stands.
+//! checked, and the path on the heap, for it outlives the read buffer; httparse checks what may stand in a target and hands it out as a slice.
 
 use std::hint::black_box;
 

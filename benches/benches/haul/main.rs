@@ -3,11 +3,22 @@
 // The macros of criterion make functions without documentation.
 #![allow(missing_docs)]
 
+mod body;
 mod checksum;
 mod lines;
 mod listing;
+mod session;
 
-use criterion::{criterion_group, criterion_main};
+use std::time::Duration;
 
-criterion_group!(haul, lines::parse, lines::encode, listing::listing, checksum::checksum);
+use criterion::{Criterion, criterion_group, criterion_main};
+
+criterion_group! {
+    name = haul;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .sample_size(50);
+    targets = lines::parse, lines::encode, listing::listing, body::body, checksum::checksum, session::session
+}
 criterion_main!(haul);

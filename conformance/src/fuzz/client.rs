@@ -40,8 +40,7 @@ pub fn client(data: &[u8]) {
         outgoing: Limits::HIGH_WATER + config.limits.chunk + 2 * Limits::MAX_LINE,
         machine: Client::new(config),
     };
-    let [wanted, _] = seed.requests();
-    let requests: BTreeMap<RequestId, Request> = requests(wanted)
+    let requests: BTreeMap<RequestId, Request> = requests(seed.requests)
         .into_iter()
         .map(|request| (client.machine.request(request.clone()), request))
         .collect();
@@ -78,10 +77,9 @@ fn play(
     mut client: Bounded<Client>,
     local: &mut LocalFiles,
 ) -> Run<ClientEvent> {
-    let [_, cancelled] = seed.requests();
-    let cancelled = RequestId(pick(cancelled, &[1, 2, 3, 4]));
+    let cancelled = RequestId(pick(seed.cancelled, &[1, 2, 3, 4]));
     let cancel = |client: &mut Bounded<Client>, step| {
-        if Some(step) == seed.interferes_at() {
+        if seed.interferes_at(step) {
             client.machine.cancel(cancelled);
         }
     };

@@ -6,50 +6,62 @@ use haul_core::{Limits, StoreErrorKind};
 
 use crate::lab::{Change, End, Faults, Hold, Solo};
 
-/// Bytes that decide about the run.
-///
-/// | bytes | decide |
-/// | --- | --- |
-/// | 0 to 3 | the [sizes](crate::lab::Choices) of reads and writes, over and over |
-/// | 4 | how the peer ends, and how fast it is |
-/// | 5 | limits, durability, and pass-through |
-/// | 6, 7 | which effect fails, and how |
-/// | 8 | how files are read: held, in short pieces, changing |
-/// | 9 | when the application interferes: a server drains, a client cancels |
-/// | 10, 11 | what a client is asked for |
+/// Twelve bytes that decide about a run, in the order of the fields. Zeros after the first four decide for a run in which nothing goes wrong.
 #[derive(Debug, Clone, Copy)]
-pub struct Seed([u8; Self::LENGTH]);
+pub struct Seed {
+    /// The [sizes](crate::lab::Choices) of reads and writes, over and over.
+    cuts: [u8; 4],
+    /// How the peer ends, and how slow it is.
+    peer: u8,
+    /// Limits, durability, pass-through.
+    config: u8,
+    /// Which effect fails; from 1.
+    failing: u8,
+    /// How it fails.
+    failure: u8,
+    /// How files are read: held, in short pieces, changing.
+    files: u8,
+    /// Before which step the application interferes, from 1: a server is told to stop, a client to cancel.
+    interference: u8,
+    /// What a client is asked for.
+    pub(super) requests: u8,
+    /// Which request it is told to cancel.
+    pub(super) cancelled: u8,
+}
 
 impl Seed {
-    /// How many bytes a seed has.
-    pub const LENGTH: usize = 12;
-
     /// Takes the seed off the front of a fuzzer's bytes; `None` if they are too few.
     pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        bytes.split_first_chunk().map(|(seed, rest)| (Self(*seed), rest))
+        let (seed, rest) = bytes.split_first_chunk::<12>()?;
+        let [a, b, c, d, peer, config, failing, failure, files, interference, requests, cancelled] =
+            *seed;
+        let cuts = [a, b, c, d];
+        Some((
+            Self { cuts, peer, config, failing, failure, files, interference, requests, cancelled },
+            rest,
+        ))
     }
 
     /// A run against a peer that sends `input`.
     pub(super) fn solo<'a>(&'a self, input: &'a [u8]) -> Solo<'a> {
-        const SECONDS: [u64; 5] = [0, 0, 0, 1, 45];
-        let [.., pace, taking, _, _, _] = bits(self.0[4]);
-        let slow = |slow: bool| {
-            if slow { Duration::from_secs(pick(self.0[4] >> 2, &SECONDS)) } else { Duration::ZERO }
-        };
+        let [_, _, slow_to_send, slow_to_take, ..] = bits(self.peer);
+        let step = Duration::from_secs(pick(self.peer >> 4, &[1, 45]));
+        let time = |slow: bool| if slow { step } else { Duration::ZERO };
         Solo {
-            end: pick(self.0[4], &[End::HangUp, End::HangUp, End::Silence, End::Broken]),
-            choices: &self.0[..4],
-            pace: slow(pace),
-            taking: slow(taking),
+            end: pick(self.peer, &[End::HangUp, End::HangUp, End::Silence, End::Broken]),
+            choices: &self.cuts,
+            pace: time(slow_to_send),
+            taking: time(slow_to_take),
             ..Solo::new(input)
         }
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        let [small_chunk, small_data, small_files, small_lists, impatient, ..] = bits(self.0[5]);
+    pub(super) fn limits(self) -> Limits {
+        let [small_chunk, small_data, small_files, small_lists, impatient, ..] = bits(self.config);
         let all = Limits::default();
         Limits {
-            chunk: if small_chunk { 100 } else { all.chunk },
+            // Large enough that pieces are written as they come; larger ones would only take time.
+            chunk: if small_chunk { 100 } else { 2 * Limits::GATHER },
             max_data: if small_data { 1_000 } else { all.max_data },
             max_file_size: small_files.then_some(2_000),
             list_batch: if small_lists { 1 } else { all.list_batch },
@@ -59,20 +71,20 @@ impl Seed {
         }
     }
 
-    pub(super) fn durable(&self) -> bool {
-        self.0[5] & 0x20 == 0
+    pub(super) fn durable(self) -> bool {
+        self.config & 0x20 == 0
     }
 
-    pub(super) fn pass_through(&self) -> bool {
-        self.0[5] & 0x40 != 0
+    pub(super) fn pass_through(self) -> bool {
+        self.config & 0x40 != 0
     }
 
     /// Whether the machine is [probed](crate::lab::Probed) at every step.
-    pub(super) fn probes(&self) -> bool {
-        self.0[5] & 0x80 != 0
+    pub(super) fn probes(self) -> bool {
+        self.config & 0x80 != 0
     }
 
-    pub(super) fn faults(&self) -> Faults {
+    pub(super) fn faults(self) -> Faults {
         const KINDS: [StoreErrorKind; 10] = [
             StoreErrorKind::NotFound,
             StoreErrorKind::Exists,
@@ -85,35 +97,28 @@ impl Seed {
             StoreErrorKind::Changed,
             StoreErrorKind::Io,
         ];
-        let [short, unknown_size, skips, ..] = bits(self.0[8] >> 4);
-        let change = pick(self.0[8] >> 2, &[None, None, Some(Change::Cut), Some(Change::Replaced)]);
+        let failing = self.failing.checked_sub(1).map(usize::from);
+        let hold = [None, None, Some(Hold::WithChecksum), Some(Hold::WithoutChecksum)];
+        let change = [None, None, Some(Change::Cut), Some(Change::Replaced)];
+        let [_, _, _, _, short, unknown_size, skips, _] = bits(self.files);
         Faults {
-            fail: self.0[6].checked_sub(1).map(|at| (usize::from(at), pick(self.0[7], &KINDS))),
+            fail: failing.map(|at| (at, pick(self.failure, &KINDS))),
             short_reads: short.then_some(7),
-            hold: pick(
-                self.0[8],
-                &[None, None, Some(Hold::WithChecksum), Some(Hold::WithoutChecksum)],
-            ),
-            change: change.map(|change| (5, change)),
+            hold: pick(self.files, &hold),
+            change: pick(self.files >> 2, &change).map(|change| (5, change)),
             unknown_size,
             skipped: u64::from(skips),
         }
     }
 
-    /// Before which step the application interferes.
-    pub(super) fn interferes_at(&self) -> Option<usize> {
-        self.0[9].checked_sub(1).map(usize::from)
+    /// Whether the application interferes before this step.
+    pub(super) fn interferes_at(self, step: usize) -> bool {
+        self.interference != 0 && usize::from(self.interference) == step
     }
 
-    /// A number for what a client is asked for, and which of it is cancelled.
-    pub(super) fn requests(&self) -> [u8; 2] {
-        [self.0[10], self.0[11]]
-    }
-
-    /// Whether nothing is decided but how bytes are cut.
-    pub(super) fn only_cuts(&self) -> bool {
-        let [.., end, _, _, fault, _, reading, interferes, _, _] = self.0;
-        [end, fault, reading, interferes] == [0; 4]
+    /// Whether nothing is decided but limits and how bytes are cut.
+    pub(super) fn only_cuts(self) -> bool {
+        [self.peer, self.failing, self.files, self.interference] == [0; 4]
     }
 }
 

@@ -72,7 +72,7 @@ fn play(
             + limits.chunk.max(limits.list_batch * LISTED),
     };
     let stop = |server: &mut Bounded<Server>, step| {
-        if Some(step) == seed.interferes_at() {
+        if seed.interferes_at(step) {
             server.machine.shut_down(GRACE);
         }
     };

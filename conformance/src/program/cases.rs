@@ -149,7 +149,7 @@ pub fn a_wrong_command_line_is_one_line(program: &Path) {
         &["get"],
         &["get", "x", "--offset", "-1"],
         &["serve", "--max-clients", "0"],
-        &["serve", "--listen", "nowhere"],
+        &["serve", "--listen", "4285"],
         &["put", "-"],
     ] {
         bench.run(args).assert_code(2).assert_one_clear_line();

@@ -2,7 +2,7 @@
 //!
 //! A transport's `tests/program.rs` is this:
 //!
-//! ```ignore
+//! ```text
 //! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 

@@ -117,3 +117,6 @@ pub(super) fn decide(phase: Phase, input: Input) -> Action {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

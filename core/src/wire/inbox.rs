@@ -40,16 +40,18 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Room for `wanted` bytes in all, filled ones included; at least one byte.
+    /// Room for about `wanted` bytes in all, filled ones included; at least one byte.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         let wanted = wanted.max(self.filled + 1);
-        if self.buffer.len() < wanted {
+        // Half of what is wanted is good enough: room is zeroed when it is made, and small reads must not make it anew each time.
+        if self.buffer.len() - self.filled < (wanted - self.filled).div_ceil(2) {
             // `reserve` would copy the zeroed room too.
             self.buffer.truncate(self.filled);
             self.buffer.reserve(wanted - self.filled);
             self.buffer.resize(wanted, 0);
         }
-        &mut self.buffer[self.filled..wanted]
+        let end = wanted.min(self.buffer.len());
+        &mut self.buffer[self.filled..end]
     }
 
     pub(crate) fn add(&mut self, count: usize) {
@@ -134,9 +136,12 @@ impl Inbox {
     /// Drops the first `count` bytes.
     pub(crate) fn consume(&mut self, count: usize) {
         let count = count.min(self.filled);
-        self.buffer.advance(count);
         self.filled -= count;
         self.scanned = self.scanned.saturating_sub(count);
+        // Used up, the room is kept whole.
+        if self.filled > 0 {
+            self.buffer.advance(count);
+        }
     }
 
     /// Cuts off the first `count` bytes without copying them.

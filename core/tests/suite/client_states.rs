@@ -7,6 +7,9 @@ use haul_core::{Depth, Limits, Mode};
 use crate::joined::path;
 
 const GREETING: &str = "HAUL/1 \"\" max-data=99 pipeline=9\n";
+const READY: &str = "READY\n";
+const OK: &str = "OK\n";
+const DATA: &str = "DATA 2\nab";
 const SENDING: &str = "SENDING size=3 offset=0 length=3 modified=2026-11-22T08:31:25Z\n";
 
 /// What a server may send.
@@ -15,11 +18,11 @@ const LINES: &[(&str, &str)] = &[
     ("entry", "FILE f size=1 modified=2026-11-22T08:31:25Z\n"),
     ("sending", SENDING),
     ("sending another range", "SENDING size=3 offset=1 length=2 modified=2026-11-22T08:31:25Z\n"),
-    ("ready", "READY\n"),
-    ("data", "DATA 2\nab"),
+    ("ready", READY),
+    ("data", DATA),
     ("too much data", "DATA 4\nabcd"),
     ("info", "INFO \"i\"\n"),
-    ("ok", "OK\n"),
+    ("ok", OK),
     ("ok of a listing", "OK entries=0\n"),
     ("ok of nothing sent", "OK size=0 length=0 crc64nvme=0000000000000000\n"),
     ("err", "ERR io \"x\"\n"),
@@ -33,20 +36,20 @@ const LINES: &[(&str, &str)] = &[
 ///
 /// `V` the server broke the protocol; `R` the request is refused and the session goes on; `O` the request ended well; `L` the connection is over for the server's reason;
 /// `D` it ended before the reply; `E` it ended as it should; `.` the session goes on.
-const TABLE: &[(&str, Option<&str>, &str, &str)] = &[
-    ("new", Some("list"), "", ".VVVVVVVVVVLLLVD"),
-    ("idle", None, GREETING, "VVVVVVVVVVVVVLVD"),
-    ("list", Some("list"), GREETING, "V.VVVVVVVOVRRLVD"),
-    ("download", Some("download"), GREETING, "VV.VVVVVVVVRRLVD"),
-    ("receiving", Some("download"), "G SENDING", "VVVVV.VVVVVRRLVD"),
-    ("within a download", Some("download"), "G SENDING DATA", "VVVVVVVVVVVRRLVD"),
-    ("large upload", Some("large"), GREETING, "VVVV.VVVVVVRRLVD"),
-    ("sending unasked", Some("small"), GREETING, "VVVV.VVVVVVRRLVD"),
-    ("sending", Some("large"), "G READY", "VVVVVVVVVVVRRLVD"),
-    ("sent", Some("none"), "G READY", "VVVVVVVVVVORRLVD"),
-    ("help", Some("help"), GREETING, "VVVVVVV.OOORRLVD"),
-    ("exit", Some("exit"), GREETING, "VVVVVVVVEEERRLVD"),
-    ("leaving", Some("exit"), "G OK", "EEEEEEEEEEEEEEEE"),
+const TABLE: &[(&str, Option<&str>, &[&str], &str)] = &[
+    ("new", Some("list"), &[], ".VVVVVVVVVVLLLVD"),
+    ("idle", None, &[GREETING], "VVVVVVVVVVVVVLVD"),
+    ("list", Some("list"), &[GREETING], "V.VVVVVVVOVRRLVD"),
+    ("download", Some("download"), &[GREETING], "VV.VVVVVVVVRRLVD"),
+    ("receiving", Some("download"), &[GREETING, SENDING], "VVVVV.VVVVVRRLVD"),
+    ("within a download", Some("download"), &[GREETING, SENDING, DATA], "VVVVVVVVVVVRRLVD"),
+    ("large upload", Some("large"), &[GREETING], "VVVV.VVVVVVRRLVD"),
+    ("sending unasked", Some("small"), &[GREETING], "VVVV.VVVVVVRRLVD"),
+    ("sending", Some("large"), &[GREETING, READY], "VVVVVVVVVVVRRLVD"),
+    ("sent", Some("none"), &[GREETING, READY], "VVVVVVVVVVORRLVD"),
+    ("help", Some("help"), &[GREETING], "VVVVVVV.OOORRLVD"),
+    ("exit", Some("exit"), &[GREETING], "VVVVVVVVEEERRLVD"),
+    ("leaving", Some("exit"), &[GREETING, OK], "EEEEEEEEEEEEEEEE"),
 ];
 
 fn request(name: &str) -> Request {
@@ -61,14 +64,7 @@ fn request(name: &str) -> Request {
     }
 }
 
-fn observe(asked: Option<&str>, before: &str, line: &str, is_end: bool) -> char {
-    let before = before
-        .replace("G ", GREETING)
-        .replace("SENDING DATA", &format!("{SENDING}DATA 2\nab"))
-        .replace("READY", "READY\n");
-    let before =
-        if before.ends_with("SENDING") { before.replace("SENDING", SENDING) } else { before };
-    let before = if before.ends_with("OK") { format!("{before}\n") } else { before };
+fn observe(asked: Option<&str>, before: &[&str], line: &str, is_end: bool) -> char {
     let sources = MemoryFiles::new(false)
         .with_file("none", &b""[..])
         .with_file("small", vec![1; 1000])
@@ -79,11 +75,12 @@ fn observe(asked: Option<&str>, before: &str, line: &str, is_end: bool) -> char 
     if let Some(asked) = asked {
         client.request(request(asked));
     }
+    let before = before.concat();
     let said = format!("{before}{line}");
     let end = if is_end { End::HangUp } else { End::Silence };
     let run = Solo::new(said.as_bytes()).by_line().ending(end).play(&mut client, &mut files);
     assert!(!files.has_open(), "something is left open");
-    assert_eq!(run.taken, said.len(), "not all was taken");
+    assert!(run.taken > before.len() || is_end, "the line was not taken: {said:?}");
     assert!(files.targets.all().is_empty(), "nothing was whole");
     let lost = run.events.iter().find_map(|event| match event {
         ClientEvent::Lost(failure) => Some(failure),

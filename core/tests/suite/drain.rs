@@ -84,8 +84,8 @@ fn the_grace_ends_while_output_is_stuck() {
             taking: Duration::from_secs(1),
             ..Solo::new(b"DOWNLOAD photos/sea.jpg\n").cut(&[100]).ending(End::Silence)
         };
-        let run = solo.play_with(&mut server, &mut files, |server, _, step| {
-            if step == 0 {
+        let run = solo.play_with(&mut server, &mut files, |server, files, _| {
+            if files.count("read") == 1 {
                 server.shut_down(Duration::from_secs(20));
             }
         });

@@ -8,7 +8,7 @@ use haul_core::{ErrorCode, StoreErrorKind};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::sessions::{config, ops, session, shared};
+use crate::sessions::{config, fill, ops, session, shared};
 use crate::strategies::choices;
 use crate::transcript::{Reply, replies};
 
@@ -29,7 +29,7 @@ const SESSION: &[u8] = b"LIST depth=all\nDOWNLOAD photos/sea.jpg\nUPLOAD notes.t
 
 fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, MemoryFiles) {
     let config = ServerConfig { pass_through, durable, ..(*config(20_000)).clone() };
-    let mut files = shared().with_faults(faults);
+    let mut files = fill(MemoryFiles::new(durable)).with_faults(faults);
     let run = Solo::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over);
     (replies(&run.output).1, files)

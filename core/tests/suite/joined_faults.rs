@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::joined::{ROOM, check_files, path, request, results, setup};
+use crate::strategies::few_cases;
 
 fn kind() -> impl Strategy<Value = StoreErrorKind> {
     select(vec![
@@ -63,6 +64,10 @@ proptest! {
         let lost = duet.told.iter().filter(|event| matches!(event, ClientEvent::Lost(_))).count();
         prop_assert!(lost <= 1);
     }
+}
+
+proptest! {
+    #![proptest_config(few_cases())]
 
     /// A source that is cut or written to while it is sent is never published.
     #[test]

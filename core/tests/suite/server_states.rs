@@ -122,9 +122,9 @@ fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
     let lines = if (state, input) == ("body", "drain") { "END\n" } else { lines };
     let all = format!("{prefix}{lines}");
     let end = match input {
-        "hang-up" => End::HangUp,
         "broken" => End::Broken,
-        _ => End::Silence,
+        "drain" | "grace over" | "too slow" => End::Silence,
+        _ => End::HangUp,
     };
     let stuck = busy && input == "too slow";
     let solo = Solo {
@@ -142,8 +142,8 @@ fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
             "listing" => files.count("next-entries") == 1,
             "sending" => files.count("read") == 1,
             "body" => files.count("create") == 1,
-            "discarding" => step == 6,
-            _ => step == 4,
+            "discarding" => step == 4,
+            _ => step == 1,
         };
         if there && !told {
             match input {

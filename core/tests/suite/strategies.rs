@@ -1,4 +1,4 @@
-//! What may come: texts, lines, sessions.
+//! What may come: texts and lines. Strategies that are built of others are boxed, since they are too large for the stack of a test's thread otherwise.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -12,6 +12,12 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// A property whose cases are large: an eighth of the usual number.
+pub(crate) fn few_cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.div_ceil(8), ..usual }
+}
+
 /// What decides about sizes and turns; see `Choices`.
 pub(crate) fn choices() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..24)
@@ -22,7 +28,7 @@ pub(crate) fn number() -> impl Strategy<Value = u64> {
 }
 
 /// A good path, now and then with what needs care: spaces, quotes, `=`, other scripts, and names that look like commands.
-pub(crate) fn path() -> impl Strategy<Value = FilePath> {
+pub(crate) fn path() -> BoxedStrategy<FilePath> {
     let component = prop_oneof![
         "[a-z0-9]{1,8}",
         "[ -\\[\\]-~]{1,12}",
@@ -41,6 +47,7 @@ pub(crate) fn path() -> impl Strategy<Value = FilePath> {
     vec(component, 1..4)
         .prop_map(|parts| parts.join("/"))
         .prop_filter_map("a path", |text| FilePath::parse(&text).ok())
+        .boxed()
 }
 
 pub(crate) fn timestamp() -> impl Strategy<Value = Timestamp> {
@@ -67,7 +74,7 @@ fn mode() -> impl Strategy<Value = Mode> {
     select(vec![Mode::Replace, Mode::Create])
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         (option::of(path()), depth()).prop_map(|(path, depth)| Command::List { path, depth }),
         (path(), number(), option::of(number()))
@@ -78,51 +85,52 @@ fn command() -> impl Strategy<Value = Command> {
         Just(Command::Help),
         Just(Command::Exit),
     ]
+    .boxed()
 }
 
-pub(crate) fn client_line() -> impl Strategy<Value = ClientLine> {
+pub(crate) fn client_line() -> BoxedStrategy<ClientLine> {
     prop_oneof![
         4 => command().prop_map(ClientLine::Command),
         1 => (1..=Limits::MAX_DATA).prop_map(ClientLine::Data),
         1 => option::of(checksum()).prop_map(|checksum| ClientLine::End { checksum }),
         1 => Just(ClientLine::Abort),
     ]
+    .boxed()
 }
 
 /// A text for people that a line can carry whole.
-fn text() -> impl Strategy<Value = String> {
+fn text() -> BoxedStrategy<String> {
     prop_oneof!["[ -~]{0,40}", "\\PC{0,40}", Just("\"\\".repeat(512))]
         .prop_filter("no control characters", |text| !text.chars().any(char::is_control))
+        .boxed()
 }
 
-fn summary() -> impl Strategy<Value = Summary> {
+fn summary() -> BoxedStrategy<Summary> {
     let numbers =
         (option::of(number()), option::of(number()), option::of(number()), option::of(number()));
-    (option::of(text()), numbers, option::of(checksum())).prop_map(
-        |(text, (entries, skipped, length, size), checksum)| Summary {
+    (option::of(text()), numbers, option::of(checksum()))
+        .prop_map(|(text, (entries, skipped, length, size), checksum)| Summary {
             text: text.map(Cow::Owned),
             entries,
             skipped,
             length,
             size,
             checksum,
-        },
-    )
+        })
+        .boxed()
 }
 
-fn refusal() -> impl Strategy<Value = Refusal> {
+fn refusal() -> BoxedStrategy<Refusal> {
     let word = prop_oneof![
         select(ErrorCode::ALL.to_vec()).prop_map(|code| Cow::Borrowed(code.as_str())),
         "[a-z-]{1,20}".prop_map(Cow::Owned),
     ];
-    (word, text(), option::of(number())).prop_map(|(word, text, retry_after)| Refusal {
-        word,
-        text: Cow::Owned(text),
-        retry_after,
-    })
+    (word, text(), option::of(number()))
+        .prop_map(|(word, text, retry_after)| Refusal { word, text: Cow::Owned(text), retry_after })
+        .boxed()
 }
 
-pub(crate) fn server_line() -> impl Strategy<Value = ServerLine> {
+pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
     prop_oneof![
         (text(), 1..=Limits::MAX_DATA, 1..=MAX_NUMBER).prop_map(|(banner, max_data, pipeline)| {
             ServerLine::Greeting(Greeting { banner, max_data, pipeline })
@@ -140,10 +148,11 @@ pub(crate) fn server_line() -> impl Strategy<Value = ServerLine> {
         summary().prop_map(ServerLine::Ok),
         refusal().prop_map(ServerLine::Err),
     ]
+    .boxed()
 }
 
 /// A line that is nearly one of the protocol's: pieces of the grammar in any order.
-pub(crate) fn near_line() -> impl Strategy<Value = String> {
+pub(crate) fn near_line() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         select(vec![
             "LIST", "list", "DOWNLOAD", "UPLOAD", "HELP", "EXIT", "QUIT", "Bye", "DATA", "data",
@@ -195,13 +204,15 @@ pub(crate) fn near_line() -> impl Strategy<Value = String> {
         "\"[a-z .=/]{0,9}\"",
     ];
     let gap = select(vec!["", " ", " ", " ", "  "]);
-    vec((piece, gap), 0..9).prop_map(|pieces| {
-        pieces.into_iter().fold(String::new(), |line, (piece, gap)| line + &piece + gap)
-    })
+    vec((piece, gap), 0..9)
+        .prop_map(|pieces| {
+            pieces.into_iter().fold(String::new(), |line, (piece, gap)| line + &piece + gap)
+        })
+        .boxed()
 }
 
 /// Text as it may stand in a line.
-pub(crate) fn any_line() -> impl Strategy<Value = String> {
+pub(crate) fn any_line() -> BoxedStrategy<String> {
     prop_oneof![
         6 => near_line(),
         1 => "\\PC{0,60}",
@@ -209,4 +220,5 @@ pub(crate) fn any_line() -> impl Strategy<Value = String> {
         1 => server_line().prop_map(|line| line.to_string()),
     ]
     .prop_map(|text| text.chars().filter(|c| !c.is_control()).collect())
+    .boxed()
 }

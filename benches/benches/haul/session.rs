@@ -1,0 +1,64 @@
+//! Whole sessions: a client and a server against each other over pipes and files in memory.
+//!
+//! Everything but sockets and disks is in it: both machines, both checksums, every line. The pipes hold what a socket's buffers hold.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use haul_conformance::lab::{Duet, LocalFiles, MemoryFiles, Standstill};
+use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{FilePath, Mode};
+
+const MIB: usize = 1 << 20;
+const FILES: usize = 1_000;
+
+/// What each pipe holds.
+const PIPE: usize = 256 << 10;
+
+type Session = Duet<'static, Client, Server>;
+
+pub(crate) fn session(c: &mut Criterion) {
+    let mut group = c.benchmark_group("session");
+    group.throughput(Throughput::Bytes(2 * MIB as u64));
+    group.bench_function("1 MiB up and down", |b| {
+        b.iter_batched(|| session_with(&["file".to_owned()], MIB), play, BatchSize::LargeInput);
+    });
+    let names: Vec<String> = (0..FILES).map(|number| format!("files/{number}")).collect();
+    group.throughput(Throughput::Elements(2 * FILES as u64));
+    group.bench_function("1,000 files of 100 bytes up and down", |b| {
+        b.iter_batched(|| session_with(&names, 100), play, BatchSize::LargeInput);
+    });
+    group.finish();
+}
+
+/// A session that stores files of `size` bytes under these names, and fetches them.
+fn session_with(names: &[String], size: usize) -> Session {
+    let config = ClientConfig { durable: true, ..ClientConfig::default() };
+    let mut client = Client::new(config);
+    let mut sources = MemoryFiles::new(true);
+    let paths =
+        || names.iter().map(|name| FilePath::parse(name).expect("the path keeps the rules"));
+    for path in paths() {
+        sources = sources.with_file(path.as_str(), vec![b'x'; size]);
+        client.request(Request::Upload { path, mode: Mode::Create });
+    }
+    for path in paths() {
+        client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Create });
+    }
+    client.request(Request::Exit);
+    let local = LocalFiles { sources, targets: MemoryFiles::new(true) };
+    let server = Server::new(Arc::new(ServerConfig::default()));
+    Duet::new(client, local, server, MemoryFiles::new(true), PIPE, &[])
+}
+
+/// Plays it to its end; dropping it is not measured.
+fn play(mut session: Session) -> Session {
+    assert_eq!(black_box(&mut session).play(), Standstill::Over);
+    let failed = session.told.iter().find(|event| {
+        matches!(event, ClientEvent::Finished { result: Err(_), .. } | ClientEvent::Lost(_))
+    });
+    assert_eq!(failed, None);
+    session
+}
