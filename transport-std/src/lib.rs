@@ -62,3 +62,8 @@ pub use server::{Server, ServerHandle, ServerOptions, drain_on_signals};
 
 /// Of a session's thread, in bytes. What a session holds is on the heap: unoptimised, the tests pass with 96 KiB and overflow 64 KiB.
 const STACK_SIZE: usize = 256 << 10;
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -44,11 +44,12 @@ pub fn client(data: &[u8]) {
         .into_iter()
         .map(|request| (client.machine.request(request.clone()), request))
         .collect();
-    let run = play(&seed.solo(input), seed, client, &mut local);
+    let solo = Solo { by_line: seed.waits_to_be_asked(), ..seed.solo(input) };
+    let run = play(&solo, seed, client, &mut local);
     assert!(!local.has_open(), "something is left open");
     transcript::check_client(&run.output);
     let results = results(&run, &requests);
-    check_targets(&requests, &results, &local.targets);
+    check_targets(&run, &requests, &results, &local.targets);
 }
 
 /// A selection of requests; two of them are for the same file.
@@ -119,6 +120,7 @@ fn results<'a>(
 
 /// What has a name is what the server vouched for, and what is said to be there is.
 fn check_targets(
+    run: &Run<ClientEvent>,
     requests: &BTreeMap<RequestId, Request>,
     results: &BTreeMap<RequestId, &Result<Summary, Failure>>,
     targets: &MemoryFiles,
@@ -129,7 +131,14 @@ fn check_targets(
         let file = files.remove(path.as_str());
         match (results[id], file) {
             (Ok(summary), Some(data)) => {
-                assert_eq!(summary.length, Some(data.len() as u64));
+                let announced = run.events.iter().find_map(|event| match event {
+                    ClientEvent::Sending { id: begun, sending } if begun == id => {
+                        Some(sending.length)
+                    }
+                    _ => None,
+                });
+                assert_eq!(announced, Some(data.len() as u64));
+                assert_eq!(summary.length, announced);
                 assert_eq!(summary.checksum, Some(Checksum::of(&data)));
             }
             (Ok(_), None) => panic!("{path:?} is said to be there"),

@@ -53,7 +53,7 @@ fn as_sent(mut line: ServerLine) -> ServerLine {
         ServerLine::Greeting(greeting) => greeting.banner = cut(&greeting.banner),
         ServerLine::Info(text) => *text = cut(text),
         ServerLine::Ok(summary) => {
-            summary.text = summary.text.as_ref().map(|text| cut(text).into())
+            summary.text = summary.text.as_ref().map(|text| cut(text).into());
         }
         ServerLine::Err(refusal) => {
             let code = refusal.code().unwrap_or(ErrorCode::Io);

@@ -44,8 +44,8 @@ impl Seed {
 
     /// A run against a peer that sends `input`.
     pub(super) fn solo<'a>(&'a self, input: &'a [u8]) -> Solo<'a> {
-        let [_, _, slow_to_send, slow_to_take, ..] = bits(self.peer);
-        let step = Duration::from_secs(pick(self.peer >> 4, &[1, 45]));
+        let [_, _, slow_to_send, slow_to_take, _, very_slow, ..] = bits(self.peer);
+        let step = Duration::from_secs(if very_slow { 45 } else { 1 });
         let time = |slow: bool| if slow { step } else { Duration::ZERO };
         Solo {
             end: pick(self.peer, &[End::HangUp, End::HangUp, End::Silence, End::Broken]),
@@ -54,6 +54,11 @@ impl Seed {
             taking: time(slow_to_take),
             ..Solo::new(input)
         }
+    }
+
+    /// Whether a server says a line only when a client waits for one; else it says all at once, asked or not.
+    pub(super) fn waits_to_be_asked(self) -> bool {
+        self.peer & 0x40 == 0
     }
 
     pub(super) fn limits(self) -> Limits {

@@ -1,6 +1,7 @@
 //! A client and a server against each other.
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::time::Duration;
 
 use haul_core::Machine;
@@ -102,10 +103,10 @@ impl Wire for Ends<'_> {
                 Io::Blocked
             };
         }
-        for (to, from) in space.iter_mut().zip(self.incoming.bytes.drain(..count)) {
-            *to = from;
+        match self.incoming.bytes.read_exact(&mut space[..count]) {
+            Ok(()) => Io::Moved(count),
+            Err(_) => Io::Failed,
         }
-        Io::Moved(count)
     }
 
     fn room(&mut self) -> Io {

@@ -76,7 +76,7 @@ pub enum ClientEvent {
         /// The line.
         text: alloc::string::String,
     },
-    /// A download begins.
+    /// A download begins; anew, if the cancelling of an earlier request had stopped it.
     Sending {
         /// The request.
         id: RequestId,

@@ -142,14 +142,10 @@ impl Client {
         let Some(front) = self.sent.front() else {
             return;
         };
-        let restartable = match &front.reply {
-            Reply::List { entries } => *entries == 0,
-            Reply::Download(download) => !download.has_begun(),
-            Reply::Help | Reply::Exit => true,
-            Reply::Upload { .. } => false,
-        };
         let collateral = front.failed.is_none() && front.collateral;
-        if collateral && restartable && refusal.code() == Some(ErrorCode::Aborted) {
+        if collateral && refusal.code() == Some(ErrorCode::Aborted) {
+            // A download may have begun: it begins anew.
+            self.discard_file();
             if let Some(Sent { id, request, .. }) = self.sent.pop_front() {
                 self.put_back(id, request);
             }

@@ -75,7 +75,9 @@ impl Client {
         let uploads_only = self.sent.iter().all(|sent| matches!(sent.reply, Reply::Upload { .. }));
         let may_begin = match request {
             Request::Upload { .. } => uploads_only,
-            Request::List { .. } | Request::Download { .. } | Request::Help | Request::Exit => true,
+            // An `ABORT` meant for a command before it could hit a listing halfway, and what was told of it cannot be told again.
+            Request::List { .. } => self.sent.is_empty(),
+            Request::Download { .. } | Request::Help | Request::Exit => true,
         };
         let failing = self.sent.iter().any(|sent| sent.failed.is_some());
         let leaving = self.sent.iter().any(|sent| matches!(sent.reply, Reply::Exit));
