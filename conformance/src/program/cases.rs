@@ -400,7 +400,7 @@ fn names_in(directory: &Path) -> Vec<OsString> {
     names
 }
 
-fn assert_staging_is_empty(bench: &Bench) {
+pub(super) fn assert_staging_is_empty(bench: &Bench) {
     let staging = bench.share().join(STAGING);
     if staging.exists() {
         assert!(names_in(&staging).is_empty(), "left in staging: {:?}", names_in(&staging));

@@ -7,9 +7,11 @@
 //! ```
 
 mod cases;
+mod faults;
 mod process;
 
 pub use cases::*;
+pub use faults::*;
 
 pub(crate) use process::{Bench, Ended};
 
@@ -43,6 +45,10 @@ macro_rules! program_tests {
             uploads_that_create_one_name
             a_signal_lets_transfers_end
             a_killed_server_leaves_no_torn_file
+            a_failing_fsync_is_final
+            an_unconfirmed_name_is_told
+            a_full_disk_publishes_nothing
+            a_file_size_limit_is_outlived
         }
 
         #[test]

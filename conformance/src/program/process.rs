@@ -1,5 +1,6 @@
 //! Processes of the program under test.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
+};
 
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -59,7 +62,7 @@ impl Bench {
         let mut stdout = tempfile::tempfile().expect("a temporary file can be made");
         let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let mut child = self
-            .command()
+            .command(&[])
             .args(args)
             .stdin(stdin)
             .stdout(share(&stdout))
@@ -81,7 +84,7 @@ impl Bench {
         let (reader, writer) = std::io::pipe().expect("a pipe can be made");
         drop(reader);
         let mut child = self
-            .command()
+            .command(&[])
             .args(args)
             .stdin(Stdio::null())
             .stdout(writer)
@@ -97,8 +100,13 @@ impl Bench {
 
     /// Starts a server of [`share`](Self::share) on a free port, and waits until it can be reached.
     pub(crate) fn serve(&self, options: &[&str]) -> Serving {
+        self.serve_under(&[], options)
+    }
+
+    /// Starts a server by another program, which becomes it.
+    pub(crate) fn serve_under(&self, launcher: &[&str], options: &[&str]) -> Serving {
         let mut child = self
-            .command()
+            .command(launcher)
             .arg("serve")
             .arg(self.share())
             .args(["--listen", "127.0.0.1:0"])
@@ -119,9 +127,11 @@ impl Bench {
         Serving { child, address, _stdout: stdout }
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    fn command(&self, launcher: &[&str]) -> Command {
+        let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
         command
+            .args(words)
             .current_dir(self.here())
             .env_remove("HAUL_SERVER")
             .env_remove("HAUL_LOG")
@@ -154,6 +164,11 @@ impl Serving {
         let patience = std::time::Duration::from_mins(1);
         stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
         Raw(BufReader::new(stream))
+    }
+
+    /// Sets a limit of the running server.
+    pub(crate) fn limit(&self, resource: Resource, limit: Rlimit) {
+        prlimit(Some(pid(&self.child)), resource, limit).expect("a limit can be lowered");
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
