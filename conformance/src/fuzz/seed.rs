@@ -17,7 +17,7 @@ pub struct Seed {
     config: u8,
     /// Which effect fails; from 1.
     failing: u8,
-    /// How it fails.
+    /// How it fails, and whether the machine is probed.
     failure: u8,
     /// How files are read: held, in short pieces, changing.
     files: u8,
@@ -84,9 +84,9 @@ impl Seed {
         self.config & 0x40 != 0
     }
 
-    /// Whether the machine is [probed](crate::lab::Probed) at every step.
+    /// Whether the machine is [probed](crate::lab::Probed) at every step, which takes its time.
     pub(super) fn probes(self) -> bool {
-        self.config & 0x80 != 0
+        self.failure >= 0xe0
     }
 
     pub(super) fn faults(self) -> Faults {

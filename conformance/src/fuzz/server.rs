@@ -50,7 +50,7 @@ pub fn server(data: &[u8]) {
 }
 
 fn shared(config: &ServerConfig) -> MemoryFiles {
-    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(3_000).collect();
+    let pattern = (0..250).collect::<Vec<u8>>().repeat(12);
     MemoryFiles::new(config.durable)
         .with_file("notes.txt", b"hello world\n".as_slice())
         .with_file("empty", Vec::new())
