@@ -10,7 +10,7 @@ use crate::timer::{Patience, Timer};
 use crate::wire::inbox::Inbox;
 use crate::wire::outbox::Outbox;
 
-/// One side of a connection: [`Server`](crate::Server) or [`Client`](crate::Client).
+/// One side of a connection: [`Server`](crate::server::Server) or [`Client`](crate::client::Client).
 ///
 /// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it reports, `poll` gives the same output:
 /// an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`], [`Output::Receive`] and [`Output::SendHeld`] wait for the peer; they end early

@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 pub(crate) fn body(c: &mut Criterion) {
     upload(c, "body in chunks of 1 MiB", 64 * MIB, MIB);
     upload(c, "body in chunks of 4 KiB", 16 * MIB, 4 << 10);
-    // Each byte comes with a line of its own: eight bytes and a half for one.
+    // Each byte comes with a line of its own, of eight bytes.
     upload(c, "body in chunks of 1 byte", MIB / 4, 1);
 }
 

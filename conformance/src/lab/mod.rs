@@ -9,6 +9,7 @@
 
 mod choices;
 mod duet;
+mod faults;
 mod files;
 mod local;
 pub mod naive;
@@ -18,7 +19,8 @@ mod turn;
 
 pub use choices::Choices;
 pub use duet::{Duet, Standstill};
-pub use files::{Change, Faults, Files, Hold, MemoryFiles, Record};
+pub use faults::{Change, Faults, Hold};
+pub use files::{Files, MemoryFiles, Record};
 pub use local::LocalFiles;
 pub use probed::Probed;
 pub use solo::{End, Run, Solo};

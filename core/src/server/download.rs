@@ -1,5 +1,7 @@
 //! `DOWNLOAD`.
 
+use core::ops::ControlFlow;
+
 use super::{Server, ServerEvent, State};
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, Opened};
@@ -62,18 +64,9 @@ impl Server {
         if held > 0 {
             return Some(self.link.send_held(held));
         }
-        if let Some(ask) = self.look() {
-            return Some(ask);
+        if let ControlFlow::Break(ask) = self.at_boundary() {
+            return ask;
         }
-        if self.look.cancels() {
-            self.refuse(ErrorCode::Aborted, "cancelled");
-            return None;
-        }
-        if self.drain_is_over() {
-            self.goodbye();
-            return None;
-        }
-        self.look.stale();
         let id = self.id();
         let State::Download(download) = &self.state else {
             return None;
@@ -91,11 +84,6 @@ impl Server {
             offset,
             length: left.min(self.config.limits.outgoing_data(Limits::MAX_DATA)),
         }))
-    }
-
-    /// Whether a drain cuts off what still runs.
-    pub(super) fn drain_is_over(&self) -> bool {
-        self.drain.is_some_and(|by| by <= self.link.timer.now())
     }
 
     pub(super) fn download_outcome(&mut self, outcome: Result<Done, StoreError>) {

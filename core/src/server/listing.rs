@@ -1,8 +1,10 @@
 //! `LIST`.
 
+use core::ops::ControlFlow;
+
 use super::{Server, ServerEvent, State};
 use crate::effect::{Done, Effect};
-use crate::error::{ErrorCode, StoreError};
+use crate::error::StoreError;
 use crate::machine::Ask;
 use crate::message::{Depth, ServerLine, Summary};
 use crate::name::FilePath;
@@ -23,18 +25,9 @@ impl Listing {
 
 impl Server {
     pub(super) fn advance_listing(&mut self) -> Option<Ask<ServerEvent>> {
-        if let Some(ask) = self.look() {
-            return Some(ask);
+        if let ControlFlow::Break(ask) = self.at_boundary() {
+            return ask;
         }
-        if self.look.cancels() {
-            self.refuse(ErrorCode::Aborted, "cancelled");
-            return None;
-        }
-        if self.drain_is_over() {
-            self.goodbye();
-            return None;
-        }
-        self.look.stale();
         let id = self.id();
         let State::Listing(listing) = &self.state else {
             return None;

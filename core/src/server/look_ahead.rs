@@ -1,5 +1,7 @@
 //! An `ABORT` is noticed before its turn: while a reply is under way, what has come in is looked through.
 
+use core::ops::ControlFlow;
+
 use super::table::{self, Action, Input, Phase};
 use super::{Server, ServerEvent};
 use crate::error::ErrorCode;
@@ -36,11 +38,6 @@ impl LookAhead {
         self.fresh = true;
     }
 
-    /// Another chunk went out: look again before the next.
-    pub(super) fn stale(&mut self) {
-        self.fresh = false;
-    }
-
     /// The reply is over.
     pub(super) fn done(&mut self) {
         self.fresh = false;
@@ -60,13 +57,26 @@ pub(super) fn classify(parsed: &Result<ClientLine, LineError>) -> Input {
 }
 
 impl Server {
-    /// Looks at what has come in, at a chunk boundary: once at the socket, then at the lines. `Some` is what to ask for first; after `None` the reply goes on unless it
-    /// [is cancelled](LookAhead::cancels).
-    pub(super) fn look(&mut self) -> Option<Ask<ServerEvent>> {
+    /// Between two chunks of a reply: notices what has arrived, and a drain. After a break the reply goes no further for now.
+    pub(super) fn at_boundary(&mut self) -> ControlFlow<Option<Ask<ServerEvent>>> {
         let room = self.link.inbox.len() < Limits::MAX_PIPELINED_BYTES;
         if !self.look.fresh && room && !self.link.inbox.ended {
-            return Some(Ask::Read(Wait::Never));
+            return ControlFlow::Break(Some(Ask::Read(Wait::Never)));
         }
+        self.look_at_lines();
+        if self.look.cancels() {
+            self.refuse(ErrorCode::Aborted, "cancelled");
+            return ControlFlow::Break(None);
+        }
+        if self.drain_is_over() {
+            self.goodbye();
+            return ControlFlow::Break(None);
+        }
+        self.look.fresh = false;
+        ControlFlow::Continue(())
+    }
+
+    fn look_at_lines(&mut self) {
         while let Ok(Some(line)) = self.link.inbox.line_at(self.look.seen) {
             let input = classify(&ClientLine::parse(line.text));
             let end = self.look.seen + line.end;
@@ -77,6 +87,5 @@ impl Server {
             }
             self.look.seen = end;
         }
-        None
     }
 }

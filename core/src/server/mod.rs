@@ -149,6 +149,11 @@ impl Server {
         }
     }
 
+    /// Whether a drain cuts off what still runs.
+    fn drain_is_over(&self) -> bool {
+        self.drain.is_some_and(|by| by <= self.link.timer.now())
+    }
+
     fn id(&self) -> RequestId {
         RequestId(self.commands)
     }

@@ -279,6 +279,10 @@ proptest! {
         check_files(&requests, &results, &duet.local, &duet.shared);
         prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
     }
+}
+
+proptest! {
+    #![proptest_config(few_cases())]
 
     /// One request at a time needs next to no room on the way; more need what the rule of pipelining says.
     #[test]
@@ -291,10 +295,6 @@ proptest! {
         prop_assert_eq!(duet.play(), Standstill::Idle);
         prop_assert_eq!(results(&duet.told).len(), requests.len());
     }
-}
-
-proptest! {
-    #![proptest_config(few_cases())]
 
     /// Long names fill the room that pipelining may take.
     #[test]

@@ -1,0 +1,38 @@
+//! What goes wrong with files.
+
+use haul_core::StoreErrorKind;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// The effect of this number, from 0, fails with this kind; moving payload past the machine counts as one.
+    pub fail: Option<(usize, StoreErrorKind)>,
+    /// A read answers with at most this many bytes.
+    pub short_reads: Option<usize>,
+    /// Reads are answered by [`Done::Held`](haul_core::Done::Held).
+    pub hold: Option<Hold>,
+    /// Happens to the open file when it was read up to this offset.
+    pub change: Option<(u64, Change)>,
+    /// Nobody knows the size of a file that is read.
+    pub unknown_size: bool,
+    /// Names that break the rules, in every listing.
+    pub skipped: u64,
+}
+
+/// Whether held bytes come with their checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// They do.
+    WithChecksum,
+    /// Only the whole file's is known at its end.
+    WithoutChecksum,
+}
+
+/// What happens to a file while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It ends here.
+    Cut,
+    /// It is written to: its length stays.
+    Replaced,
+}
