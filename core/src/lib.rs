@@ -129,6 +129,7 @@ extern crate alloc;
 
 mod checksum;
 pub mod client;
+mod crc;
 mod effect;
 mod error;
 mod escape;

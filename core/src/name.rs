@@ -47,13 +47,13 @@ impl FilePath {
         if text.len() > Self::MAX_BYTES {
             return Err(PathError::TooLong);
         }
-        if text.chars().any(|c| c.is_control() || c == '\\') {
+        if has_forbidden(text) {
             return Err(PathError::ForbiddenCharacter);
         }
-        for component in text.split('/') {
+        for component in text.as_bytes().split(|&byte| byte == b'/') {
             match component {
-                "" => return Err(PathError::EmptyComponent),
-                "." | ".." => return Err(PathError::DotComponent),
+                b"" => return Err(PathError::EmptyComponent),
+                b"." | b".." => return Err(PathError::DotComponent),
                 _ if component.len() > Self::MAX_COMPONENT_BYTES => {
                     return Err(PathError::ComponentTooLong);
                 }
@@ -104,6 +104,14 @@ impl FilePath {
     pub fn escaped(&self) -> Escaped<'_> {
         Escaped::new(&self.0)
     }
+}
+
+fn has_forbidden(text: &str) -> bool {
+    // Looks at every byte whatever it finds, so that many can be looked at at once.
+    let fold = |found, &byte: &u8| found | byte.is_ascii_control() || byte == b'\\';
+    let bytes = text.as_bytes();
+    // U+0080 to U+009F are control characters of two bytes, the first of them this one.
+    bytes.iter().fold(false, fold) || (bytes.contains(&0xc2) && text.chars().any(char::is_control))
 }
 
 impl FromStr for FilePath {
