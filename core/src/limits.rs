@@ -66,7 +66,7 @@ pub struct Timing {
     pub window: Duration,
     /// The bytes that must pass in each window; fewer, and the peer is cut off.
     pub min_bytes_per_window: u64,
-    /// A client waits this long for the greeting and for a reply to begin; it covers the server's own storage, so it is long.
+    /// A client waits this long for the greeting, for a reply to begin, and for the server to take anything at all; it covers the server's own storage, so it is long.
     pub reply: Duration,
     /// While a connection closes, for the peer to close its side.
     pub linger: Duration,

@@ -34,6 +34,8 @@ pub struct Solo<'a> {
     pub choices: &'a [u8],
     /// A read brings one line at most, as from somebody who waits for what is said to it.
     pub by_line: bool,
+    /// After so many bytes of the machine's the peer takes no more: writes fail, reads do not.
+    pub deaf_after: Option<usize>,
     /// The time between two reads that bring something.
     pub pace: Duration,
     /// The time between two writes that take something.
@@ -74,6 +76,7 @@ impl<'a> Solo<'a> {
             end: End::HangUp,
             choices: &[],
             by_line: false,
+            deaf_after: None,
             pace: Duration::ZERO,
             taking: Duration::ZERO,
             storage: Duration::ZERO,
@@ -200,11 +203,15 @@ impl Wire for Script<'_> {
     }
 
     fn room(&mut self) -> Io {
+        let left = self.solo.deaf_after.map_or(usize::MAX, |most| most - self.output.len());
+        if left == 0 {
+            return Io::Failed;
+        }
         if self.now < self.next_write {
             return Io::Blocked;
         }
         self.next_write = self.now + self.solo.taking;
-        Io::Moved(usize::MAX)
+        Io::Moved(left)
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -283,6 +283,10 @@ impl Side for Client {
             (Ask::Read(_), _) if !in_payload => {
                 Patience::Fixed { what: What::Reply, limit: timing.reply }
             }
+            // A server whose storage is busy may take nothing for a while.
+            (Ask::Write | Ask::SendHeld { .. }, _) => {
+                Patience::Flow { window: timing.reply, min_bytes: 1 }
+            }
             _ => Patience::Flow { window: timing.window, min_bytes: timing.min_bytes_per_window },
         }
     }

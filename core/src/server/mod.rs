@@ -259,14 +259,9 @@ impl Server {
         }
     }
 
-    /// Whether it may wait here until the peer takes what was said. A file on its way to its name, or about to be let go, waits for no peer.
+    /// Whether it may wait here until the peer takes what was said. What the store is to let go of waits for no peer.
     fn may_pause(&self) -> bool {
-        match &self.state {
-            State::Ready { .. } | State::Listing(_) | State::Download(_) => true,
-            State::Upload(upload) => !upload.is_whole(),
-            State::Releasing(_) => false,
-            State::Closing(closing) => *closing != Closing::Over,
-        }
+        !matches!(self.state, State::Releasing(_) | State::Closing(Closing::Over))
     }
 
     fn say(&mut self, reply: &Result<Summary, Refusal>) {

@@ -53,14 +53,6 @@ impl Upload {
         self.intake.left()
     }
 
-    /// Whether `END` came.
-    pub(super) fn is_whole(&self) -> bool {
-        match self.step {
-            Step::Create | Step::Body => false,
-            Step::Ended(_) | Step::Sync | Step::Publish | Step::SyncDirectory => true,
-        }
-    }
-
     pub(super) fn passed_through(&mut self, count: u64, checksum: Checksum) {
         self.intake.passed(count, checksum);
     }

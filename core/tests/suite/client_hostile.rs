@@ -1,10 +1,12 @@
 //! Servers that lie, err and ramble: the client always ends, and no wrong file gets a name.
 
+use std::time::Duration;
+
 use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::Machine;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::message::ServerLine;
-use haul_core::{Checksum, Depth, Limits, Mode, Output};
+use haul_core::{Checksum, Depth, Limits, Mode, Output, Wait};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -39,7 +41,7 @@ fn survive(
         &mut client,
         &mut local,
         |client, _, _| {
-            if let Output::Write(segments) = client.poll(std::time::Duration::ZERO) {
+            if let Output::Write(segments) = client.poll(Duration::ZERO) {
                 let queued: usize = segments.iter().map(<[u8]>::len).sum();
                 assert!(
                     (1..=Limits::HIGH_WATER + 2 * CHUNK).contains(&queued),
@@ -205,5 +207,52 @@ fn a_wrong_range_gets_no_name() {
         let (events, local) = survive(&[fetch()], said.as_bytes(), &[], End::HangUp, false);
         assert!(local.targets.all().is_empty(), "{answer}");
         assert!(results(&events).values().all(Result::is_err), "{answer}");
+    }
+}
+
+/// A server that takes no more may still have said why; one that has not is waited for, but not for ever.
+#[test]
+fn a_deaf_server_is_not_waited_for_for_ever() {
+    for deaf_after in [0, 5, 30, 90, 95, 1000, 3000] {
+        for reply in ["", "ERR no-space \"full\"\n", "ERR shutting-down \"x\"\n"] {
+            let said = format!("{GREETING}READY\n{reply}");
+            let upload = Request::Upload { path: path("large"), mode: Mode::Replace };
+            let help = Request::Help;
+            let mut files = local();
+            let mut client = client(&[upload, help], false);
+            let solo = Solo { deaf_after: Some(deaf_after), ..Solo::new(said.as_bytes()) };
+            let run = solo.by_line().ending(End::Silence).play(&mut client, &mut files);
+            assert!(run.over && !files.has_open(), "{deaf_after}, {reply}");
+            let results = results(&run.events);
+            assert_eq!(results.len(), 2);
+            assert!(results.values().all(Result::is_err));
+        }
+    }
+}
+
+/// What is given up while payload passes by the machine is given up at once, though the server has fallen silent.
+#[test]
+fn a_stalled_download_can_be_cancelled() {
+    for pass_through in [false, true] {
+        let said = format!(
+            "{GREETING}SENDING size=9000 offset=0 length=9000 modified={MODIFIED}\nDATA 9000\n"
+        );
+        let mut client = client(&[], pass_through);
+        let id = client.request(fetch());
+        let mut files = local();
+        let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
+        let run = solo.play_with(&mut client, &mut files, |client, _, _| {
+            // All that was said is taken: the machine waits for payload.
+            let waits = match client.poll(Duration::ZERO) {
+                Output::Receive { .. } => true,
+                Output::Read(wait) => wait == Wait::UntilDeadline && !pass_through,
+                _ => false,
+            };
+            if waits && client.greeting().is_some() {
+                client.cancel(id);
+            }
+        });
+        assert!(run.text().ends_with("ABORT\r\n"), "{}", run.text());
+        assert!(files.targets.all().is_empty() && !files.has_open());
     }
 }

@@ -89,6 +89,23 @@ fn a_file_that_changes_is_not_padded() {
     }
 }
 
+/// The rest of a `DATA` whose first part could not be written is no command.
+#[test]
+fn the_rest_of_a_chunk_is_skipped() {
+    let input = format!("UPLOAD notes.txt\nDATA 20000\n{}END\nHELP\n", "LIST\n".repeat(4000));
+    for choices in [&[][..], &[190], &[150]] {
+        for at in 1..3 {
+            let fail = Some((at, StoreErrorKind::NoSpace));
+            let mut files = shared().with_faults(Faults { fail, ..Faults::default() });
+            let mut server = Server::new(config(5000));
+            let run = Solo::new(input.as_bytes()).cut(choices).play(&mut server, &mut files);
+            let codes: Vec<_> = replies(&run.output).1.iter().map(Reply::code).collect();
+            assert_eq!(codes, [Some(ErrorCode::NoSpace), None], "{choices:?}, {at}");
+            assert!(!files.has_open());
+        }
+    }
+}
+
 /// Names that storage has and the protocol does not are counted.
 #[test]
 fn skipped_names_are_counted() {

@@ -11,7 +11,7 @@ use haul_core::{Depth, ErrorCode, FilePath, Limits, Mode, RequestId};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 
 use crate::sessions::shared;
 use crate::strategies::{choices, few_cases};
@@ -244,41 +244,6 @@ proptest! {
         check_files(&requests, &results, &duet.local, &duet.shared);
         prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
     }
-
-    /// Requests that are given up at any moment end too, and the connection stays of use.
-    #[test]
-    fn cancelled_requests_end_and_harm_nobody(requests in vec(request(), 1..8), cancels in vec((0..300_usize, any::<Index>()), 1..5), setup in setup()) {
-        let mut duet = setup.duet(ROOM);
-        for request in &requests {
-            duet.client.request(request.clone());
-        }
-        let mut cancelled = Vec::new();
-        let mut step = 0;
-        loop {
-            for (_, index) in cancels.iter().filter(|(at, _)| *at == step) {
-                let id = RequestId(index.index(requests.len()) as u64 + 1);
-                duet.client.cancel(id);
-                cancelled.push(id);
-            }
-            step += 1;
-            if duet.step().is_some() {
-                break;
-            }
-        }
-        let last = duet.client.request(Request::Help);
-        prop_assert_eq!(duet.play(), Standstill::Idle);
-        let results = results(&duet.told);
-        prop_assert_eq!(results.len(), requests.len() + 1);
-        prop_assert!(results[&last].is_ok(), "{:?}", results[&last]);
-        for (id, result) in &results {
-            let given_up = cancelled.contains(id);
-            let hit = matches!(result, Err(Failure::Cancelled))
-                || refusal(result) == Some(ErrorCode::Aborted);
-            prop_assert!(given_up || !hit, "{:?} ended with {:?}", id, result);
-        }
-        check_files(&requests, &results, &duet.local, &duet.shared);
-        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
-    }
 }
 
 proptest! {
@@ -329,37 +294,6 @@ proptest! {
         prop_assert_eq!(plain.logged, probed.logged);
         prop_assert_eq!(plain.shared.all(), probed.shared.all());
         prop_assert_eq!(plain.local.targets.all(), probed.local.targets.all());
-    }
-}
-
-/// A goodbye that was meant for later survives the `ABORT` of what was before it.
-#[test]
-fn a_goodbye_survives_an_abort_before_it() {
-    for at in 0..60 {
-        let setup = Setup {
-            choices: vec![0, 1, 100],
-            chunk: 3000,
-            pipeline: 64,
-            max_data: 9000,
-            passing: false,
-            unknown_size: false,
-        };
-        let mut duet = setup.duet(ROOM);
-        let download = duet.client.request(Request::Download {
-            path: path("photos/sea.jpg"),
-            offset: 0,
-            length: None,
-            mode: Mode::Replace,
-        });
-        let exit = duet.client.request(Request::Exit);
-        for _ in 0..at {
-            assert!(duet.step().is_none());
-        }
-        duet.client.cancel(download);
-        assert_eq!(duet.play(), Standstill::Over);
-        let results = results(&duet.told);
-        assert!(results[&exit].is_ok(), "cancelled at {at}: {:?}", results[&exit]);
-        assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
     }
 }
 

@@ -7,6 +7,7 @@ mod drain;
 mod faults;
 mod grammar;
 mod joined;
+mod joined_cancels;
 mod joined_faults;
 mod passing;
 mod robust;

@@ -178,3 +178,11 @@ fn a_joined_path_keeps_the_rules() {
         assert!(path.join(bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn a_path_is_shown_only_escaped() {
+    let path: FilePath = "a\u{202e}b".parse().expect("a path");
+    assert_eq!(format!("{path:?}"), "\"a\\u{202e}b\"");
+    assert_eq!(path.as_ref(), path.as_str());
+    assert_eq!(String::from(path.clone()), path.as_str());
+}

@@ -1,0 +1,122 @@
+//! Requests that are given up: they end, and nobody else notices.
+
+use haul_conformance::lab::Standstill;
+use haul_core::client::{ClientEvent, Failure, Request};
+use haul_core::{Depth, ErrorCode, Mode, RequestId};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::joined::{ROOM, Setup, check_files, path, refusal, request, results, setup};
+
+proptest! {
+    /// Requests that are given up at any moment end too, and the connection stays of use.
+    #[test]
+    fn cancelled_requests_end_and_harm_nobody(requests in vec(request(), 1..8), cancels in vec((0..300_usize, any::<Index>()), 1..5), setup in setup()) {
+        let mut duet = setup.duet(ROOM);
+        for request in &requests {
+            duet.client.request(request.clone());
+        }
+        let mut cancelled = Vec::new();
+        let mut step = 0;
+        loop {
+            for (_, index) in cancels.iter().filter(|(at, _)| *at == step) {
+                let id = RequestId(index.index(requests.len()) as u64 + 1);
+                duet.client.cancel(id);
+                cancelled.push(id);
+            }
+            step += 1;
+            if duet.step().is_some() {
+                break;
+            }
+        }
+        let last = duet.client.request(Request::Help);
+        prop_assert_eq!(duet.play(), Standstill::Idle);
+        let results = results(&duet.told);
+        prop_assert_eq!(results.len(), requests.len() + 1);
+        prop_assert!(results[&last].is_ok(), "{:?}", results[&last]);
+        for (id, result) in &results {
+            let given_up = cancelled.contains(id);
+            let hit = matches!(result, Err(Failure::Cancelled))
+                || refusal(result) == Some(ErrorCode::Aborted);
+            prop_assert!(given_up || !hit, "{:?} ended with {:?}", id, result);
+        }
+        check_files(&requests, &results, &duet.local, &duet.shared);
+        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+    }
+}
+
+/// An `ABORT` reaches commands behind the one that it is meant for: what it stops is begun anew, and nobody notices.
+#[test]
+fn an_abort_hits_nobody_else() {
+    let fetch = |offset| Request::Download {
+        path: path("photos/sea.jpg"),
+        offset,
+        length: Some(9000),
+        mode: Mode::Replace,
+    };
+    let list = Request::List { path: None, depth: Depth::All };
+    let requests = [fetch(0), list.clone(), fetch(1), fetch(2), Request::Help, list, fetch(3)];
+    for choices in [&[][..], &[7, 100, 151]] {
+        for (first, at) in (0..4).flat_map(|first| (0..200).step_by(5).map(move |at| (first, at))) {
+            let setup = Setup {
+                choices: choices.to_vec(),
+                chunk: 3000,
+                pipeline: 64,
+                max_data: 9000,
+                passing: false,
+                unknown_size: false,
+            };
+            let mut duet = setup.duet(ROOM);
+            let ids: Vec<RequestId> =
+                requests.iter().map(|request| duet.client.request(request.clone())).collect();
+            for _ in 0..at {
+                if duet.step().is_some() {
+                    break;
+                }
+            }
+            duet.client.cancel(ids[first]);
+            assert_eq!(duet.play(), Standstill::Idle);
+            for (id, result) in results(&duet.told) {
+                assert!(result.is_ok() || id == ids[first], "{first} at {at}: {id:?} {result:?}");
+                let told = duet.told.iter().filter(
+                    |event| matches!(event, ClientEvent::Entry { id: listed, .. } if *listed == id),
+                );
+                let listed = result.ok().and_then(|summary| summary.entries);
+                assert!(listed.is_none_or(|entries| entries == told.count() as u64));
+            }
+            assert!(!duet.local.has_open() && !duet.shared.has_open());
+        }
+    }
+}
+
+/// A goodbye that was meant for later survives the `ABORT` of what was before it.
+#[test]
+fn a_goodbye_survives_an_abort_before_it() {
+    for at in 0..60 {
+        let setup = Setup {
+            choices: vec![0, 1, 100],
+            chunk: 3000,
+            pipeline: 64,
+            max_data: 9000,
+            passing: false,
+            unknown_size: false,
+        };
+        let mut duet = setup.duet(ROOM);
+        let download = duet.client.request(Request::Download {
+            path: path("photos/sea.jpg"),
+            offset: 0,
+            length: None,
+            mode: Mode::Replace,
+        });
+        let exit = duet.client.request(Request::Exit);
+        for _ in 0..at {
+            assert!(duet.step().is_none());
+        }
+        duet.client.cancel(download);
+        assert_eq!(duet.play(), Standstill::Over);
+        let results = results(&duet.told);
+        assert!(results[&exit].is_ok(), "cancelled at {at}: {:?}", results[&exit]);
+        assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
+    }
+}
