@@ -117,6 +117,20 @@ pub enum StoreErrorKind {
 }
 
 impl StoreErrorKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[
+        Self::NotFound,
+        Self::Exists,
+        Self::IsDirectory,
+        Self::NotAFile,
+        Self::Denied,
+        Self::BadName,
+        Self::TooLarge,
+        Self::NoSpace,
+        Self::Changed,
+        Self::Io,
+    ];
+
     /// The code that a server answers with.
     pub fn code(self) -> ErrorCode {
         match self {
@@ -130,6 +144,22 @@ impl StoreErrorKind {
             Self::NoSpace => ErrorCode::NoSpace,
             Self::Changed => ErrorCode::Changed,
             Self::Io => ErrorCode::Io,
+        }
+    }
+
+    /// What a peer is told: no more than it could find out.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NotFound => "there is nothing of this name; LIST shows what is there",
+            Self::Exists => "the name is taken",
+            Self::IsDirectory => "the name is a directory's",
+            Self::NotAFile => "the name is not a regular file's",
+            Self::Denied => "the server may not do this",
+            Self::BadName => "the server's storage does not take this name",
+            Self::TooLarge => "the file is larger than the server takes",
+            Self::NoSpace => "the server's storage is full",
+            Self::Changed => "the file changed while it was sent; fetch it again",
+            Self::Io => "the server's storage failed; nothing was published",
         }
     }
 }

@@ -128,6 +128,14 @@ impl<E> Link<E> {
         if self.outbox.is_empty() { Ask::Read(Wait::UntilDeadline) } else { Ask::Write }
     }
 
+    /// Gives the buffers' memory back while there is nothing in them.
+    pub(crate) fn rest(&mut self) {
+        if self.inbox.is_empty() && self.outbox.is_empty() {
+            self.inbox.release();
+            self.outbox.release();
+        }
+    }
+
     /// Sends held bytes, after what announces them is out.
     pub(crate) fn send_held(&self, length: usize) -> Ask<E> {
         if self.outbox.is_empty() { Ask::SendHeld { length } } else { Ask::Write }

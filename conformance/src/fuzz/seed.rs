@@ -90,24 +90,12 @@ impl Seed {
     }
 
     pub(super) fn faults(self) -> Faults {
-        const KINDS: [StoreErrorKind; 10] = [
-            StoreErrorKind::NotFound,
-            StoreErrorKind::Exists,
-            StoreErrorKind::IsDirectory,
-            StoreErrorKind::NotAFile,
-            StoreErrorKind::Denied,
-            StoreErrorKind::BadName,
-            StoreErrorKind::TooLarge,
-            StoreErrorKind::NoSpace,
-            StoreErrorKind::Changed,
-            StoreErrorKind::Io,
-        ];
         let failing = self.failing.checked_sub(1).map(usize::from);
         let hold = [None, None, Some(Hold::WithChecksum), Some(Hold::WithoutChecksum)];
         let change = [None, None, Some(Change::Cut), Some(Change::Replaced)];
         let [_, _, _, _, short, unknown_size, skips, _] = bits(self.files);
         Faults {
-            fail: failing.map(|at| (at, pick(self.failure, &KINDS))),
+            fail: failing.map(|at| (at, pick(self.failure, StoreErrorKind::ALL))),
             short_reads: short.then_some(7),
             hold: pick(self.files, &hold),
             change: pick(self.files >> 2, &change).map(|change| (5, change)),

@@ -197,8 +197,7 @@ impl Client {
         if !half_closed {
             return Some(Ask::CloseWrite);
         }
-        let fresh = self.link.inbox.len();
-        self.link.inbox.consume(fresh);
+        self.link.inbox.consume(self.link.inbox.len());
         if self.link.inbox.ended {
             self.leave();
             return None;
@@ -229,9 +228,8 @@ impl Client {
             self.lose(Failure::Disconnected);
             return None;
         }
-        if self.sent.is_empty() && self.link.inbox.is_empty() && self.link.outbox.is_empty() {
-            self.link.inbox.release();
-            self.link.outbox.release();
+        if self.sent.is_empty() {
+            self.link.rest();
         }
         Some(self.link.read())
     }

@@ -2,7 +2,6 @@
 
 use super::Server;
 use super::{ServerEvent, State};
-use crate::error::StoreErrorKind;
 use crate::machine::Ask;
 use crate::output::Wait;
 
@@ -47,21 +46,5 @@ impl Server {
             }
             Closing::Over => Some(Ask::Closed),
         }
-    }
-}
-
-/// What a peer is told when the store fails: no more than it could find out.
-pub(super) fn words_for(kind: StoreErrorKind) -> &'static str {
-    match kind {
-        StoreErrorKind::NotFound => "there is nothing of this name; LIST shows what is there",
-        StoreErrorKind::Exists => "the name is taken",
-        StoreErrorKind::IsDirectory => "the name is a directory's",
-        StoreErrorKind::NotAFile => "the name is not a regular file's",
-        StoreErrorKind::Denied => "the server may not do this",
-        StoreErrorKind::BadName => "the server's storage does not take this name",
-        StoreErrorKind::TooLarge => "the file is larger than the server takes",
-        StoreErrorKind::NoSpace => "the server's storage is full",
-        StoreErrorKind::Changed => "the file changed while it was sent; fetch it again",
-        StoreErrorKind::Io => "the server's storage failed; nothing was published",
     }
 }

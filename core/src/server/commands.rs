@@ -9,7 +9,7 @@ use super::look_ahead::classify;
 use super::table::{self, Action, Input};
 use super::upload::Upload;
 use super::{Server, ServerEvent, State, Verdict};
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, StoreErrorKind};
 use crate::machine::Ask;
 use crate::message::{ClientLine, Command, LineError, Refusal, ServerLine, Summary};
 
@@ -45,10 +45,7 @@ impl Server {
             }
             return None;
         }
-        if self.link.inbox.is_empty() && self.link.outbox.is_empty() {
-            self.link.inbox.release();
-            self.link.outbox.release();
-        }
+        self.link.rest();
         Some(self.link.read())
     }
 
@@ -136,7 +133,7 @@ impl Server {
             Command::Upload { path, size, mode, modified } => {
                 let limit = self.config.limits.max_file_size;
                 if size.zip(limit).is_some_and(|(size, limit)| size > limit) {
-                    self.refuse(ErrorCode::TooLarge, super::upload::TOO_LARGE);
+                    self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words());
                 } else {
                     self.state = State::Upload(Upload::new(path, size, mode, modified));
                 }

@@ -207,7 +207,7 @@ impl Server {
     }
 
     fn refuse_for(&mut self, error: StoreError) {
-        let refusal = Refusal::new(error.kind.code(), closing::words_for(error.kind));
+        let refusal = Refusal::new(error.kind.code(), error.kind.words());
         self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
     }
 

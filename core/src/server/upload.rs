@@ -5,7 +5,7 @@ use super::table::{self, Action, Input, Phase};
 use super::{Server, ServerEvent, State, Verdict};
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect};
-use crate::error::{ErrorCode, StoreError};
+use crate::error::{ErrorCode, StoreError, StoreErrorKind};
 use crate::machine::Ask;
 use crate::message::{ClientLine, LineError, Mode, Refusal, ServerLine, Summary};
 use crate::name::FilePath;
@@ -13,7 +13,6 @@ use crate::payload::Intake;
 use crate::time::Timestamp;
 
 pub(super) const OVERSIZED_DATA: &str = "a DATA is larger than max-data";
-pub(super) const TOO_LARGE: &str = "the file is larger than the server takes";
 
 /// An upload under way.
 #[derive(Debug)]
@@ -154,7 +153,7 @@ impl Server {
             self.refuse(ErrorCode::SizeMismatch, "more bytes than size= announced");
         } else if self.config.limits.max_file_size.is_some_and(|limit| announced > limit) {
             self.skip_rest_of_data();
-            self.refuse(ErrorCode::TooLarge, TOO_LARGE);
+            self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words());
         }
     }
 

@@ -12,19 +12,6 @@ use crate::sessions::{config, fill, ops, session, shared};
 use crate::strategies::choices;
 use crate::transcript::{Reply, replies};
 
-const KINDS: &[StoreErrorKind] = &[
-    StoreErrorKind::NotFound,
-    StoreErrorKind::Exists,
-    StoreErrorKind::IsDirectory,
-    StoreErrorKind::NotAFile,
-    StoreErrorKind::Denied,
-    StoreErrorKind::BadName,
-    StoreErrorKind::TooLarge,
-    StoreErrorKind::NoSpace,
-    StoreErrorKind::Changed,
-    StoreErrorKind::Io,
-];
-
 const SESSION: &[u8] = b"LIST depth=all\nDOWNLOAD photos/sea.jpg\nUPLOAD notes.txt\nDATA 3\nabcDATA 2\ndeEND\nDOWNLOAD notes.txt\nHELP\n";
 
 fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, MemoryFiles) {
@@ -43,7 +30,7 @@ fn every_failed_effect_has_its_reply() {
         assert_eq!(all.iter().filter_map(Reply::code).count(), 0);
         let effects: Vec<&str> = files.journal().iter().map(|record| record.name).collect();
         for (at, effect) in effects.iter().enumerate() {
-            for &kind in KINDS {
+            for &kind in StoreErrorKind::ALL {
                 let faults = Faults { fail: Some((at, kind)), ..Faults::default() };
                 let (replies, files) = run(faults, false, durable);
                 assert!(files.failed());
@@ -127,7 +114,7 @@ fn a_file_without_a_size_is_refused() {
 proptest! {
     /// In any session: one reply for each command, and only what has an `OK` is published.
     #[test]
-    fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(KINDS), choices in choices(), pass_through in any::<bool>()) {
+    fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(StoreErrorKind::ALL), choices in choices(), pass_through in any::<bool>()) {
         let config = Arc::new(ServerConfig { pass_through, ..(*config(5000)).clone() });
         let mut plain_files = shared();
         let plain = Solo::new(&session(&ops)).cut(&choices).play(&mut Server::new(config.clone()), &mut plain_files);

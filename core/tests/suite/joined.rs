@@ -80,6 +80,12 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
 }
 
 impl Setup {
+    /// Files in a few chunks, pipelined, each of a known size.
+    pub(crate) fn plain(choices: Vec<u8>) -> Self {
+        let (chunk, pipeline, max_data) = (3000, 64, 9000);
+        Self { choices, chunk, pipeline, max_data, passing: false, unknown_size: false }
+    }
+
     pub(crate) fn client(&self) -> Client {
         let limits = Limits { chunk: self.chunk, ..Limits::default() };
         Client::new(ClientConfig {
@@ -300,14 +306,7 @@ proptest! {
 /// What is asked after the end is answered too.
 #[test]
 fn a_request_after_the_end_ends() {
-    let setup = Setup {
-        choices: vec![],
-        chunk: 3000,
-        pipeline: 64,
-        max_data: 9000,
-        passing: false,
-        unknown_size: false,
-    };
+    let setup = Setup::plain(vec![]);
     let mut duet = setup.duet(ROOM);
     duet.client.request(Request::Exit);
     assert_eq!(duet.play(), Standstill::Over);

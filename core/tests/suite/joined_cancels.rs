@@ -59,14 +59,7 @@ fn an_abort_hits_nobody_else() {
     let requests = [fetch(0), list.clone(), fetch(1), fetch(2), Request::Help, list, fetch(3)];
     for choices in [&[][..], &[7, 100, 151]] {
         for (first, at) in (0..4).flat_map(|first| (0..200).step_by(5).map(move |at| (first, at))) {
-            let setup = Setup {
-                choices: choices.to_vec(),
-                chunk: 3000,
-                pipeline: 64,
-                max_data: 9000,
-                passing: false,
-                unknown_size: false,
-            };
+            let setup = Setup::plain(choices.to_vec());
             let mut duet = setup.duet(ROOM);
             let ids: Vec<RequestId> =
                 requests.iter().map(|request| duet.client.request(request.clone())).collect();
@@ -94,14 +87,7 @@ fn an_abort_hits_nobody_else() {
 #[test]
 fn a_goodbye_survives_an_abort_before_it() {
     for at in 0..60 {
-        let setup = Setup {
-            choices: vec![0, 1, 100],
-            chunk: 3000,
-            pipeline: 64,
-            max_data: 9000,
-            passing: false,
-            unknown_size: false,
-        };
+        let setup = Setup::plain(vec![0, 1, 100]);
         let mut duet = setup.duet(ROOM);
         let download = duet.client.request(Request::Download {
             path: path("photos/sea.jpg"),
