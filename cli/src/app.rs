@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use haul_core::FilePath;
-use haul_core::client::Failure;
+use haul_core::client::{Failure, Progress};
 use haul_core::message::Greeting;
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
 use crate::progress::Bar;
-use crate::runtime::{ConnectError, Progress, Remote, Runtime};
+use crate::runtime::{ConnectError, Remote, Runtime};
 
 /// A running program.
 pub(crate) struct App<'a, R> {

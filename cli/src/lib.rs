@@ -47,7 +47,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
-pub use runtime::{ConnectError, Progress, Remote, Runtime, ServeError, ServeOptions};
+pub use runtime::{ConnectError, Remote, Runtime, ServeError, ServeOptions};
 
 use app::App;
 use args::{Cli, Command};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use haul_core::Escaped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::runtime::Progress;
+use haul_core::client::Progress;
 
 const KNOWN: &str = "{prefix}  [{bar:24}] {binary_bytes}/{binary_total_bytes}  {percent}%  {binary_bytes_per_sec}  ETA {eta}";
 const UNKNOWN: &str = "{prefix}  {spinner} {binary_bytes}  {binary_bytes_per_sec}";

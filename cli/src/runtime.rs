@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use haul_core::client::Failure;
+use haul_core::client::{Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
 use haul_store::{Source, Target};
@@ -131,13 +131,4 @@ pub trait Remote {
 
     /// Ends the session and waits for the server's goodbye.
     fn exit(self: Box<Self>) -> Result<(), Failure>;
-}
-
-/// How far a transfer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Payload bytes moved so far.
-    pub bytes: u64,
-    /// Payload bytes in all, if known.
-    pub total: Option<u64>,
 }

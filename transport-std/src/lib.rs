@@ -55,7 +55,7 @@ mod server;
 mod socket;
 mod wait;
 
-pub use client::{Cancel, Client, ClientOptions, ConnectError, DownloadOptions, Progress};
+pub use client::{Cancel, Client, ClientOptions, ConnectError, DownloadOptions};
 #[cfg(feature = "cli")]
 pub use runtime::StdRuntime;
 pub use server::{Server, ServerHandle, ServerOptions, drain_on_signals};

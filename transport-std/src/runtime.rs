@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use haul_cli::{ConnectError, Progress, Remote, Runtime, ServeError, ServeOptions};
-use haul_core::client::Failure;
+use haul_cli::{ConnectError, Remote, Runtime, ServeError, ServeOptions};
+use haul_core::client::{Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::server::ServerConfig;
 use haul_core::{Depth, Entry, FilePath, Limits, Mode, Timing};
@@ -119,7 +119,7 @@ impl Remote for StdRemote {
         on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         let options = DownloadOptions { offset, length, mode };
-        self.0.download(path, options, target, |progress| on_progress(for_people(progress)))
+        self.0.download(path, options, target, on_progress)
     }
 
     fn upload(
@@ -129,7 +129,7 @@ impl Remote for StdRemote {
         source: Box<dyn Source>,
         on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        self.0.upload(path, mode, source, |progress| on_progress(for_people(progress)))
+        self.0.upload(path, mode, source, on_progress)
     }
 
     fn help(&mut self) -> Result<Vec<String>, Failure> {
@@ -139,8 +139,4 @@ impl Remote for StdRemote {
     fn exit(self: Box<Self>) -> Result<(), Failure> {
         self.0.exit()
     }
-}
-
-fn for_people(client::Progress { bytes, total }: client::Progress) -> Progress {
-    Progress { bytes, total }
 }

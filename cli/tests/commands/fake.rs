@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use haul_cli::{
-    ConnectError, Console, Exit, Input, Progress, Remote, Runtime, ServeError, ServeOptions, Stream,
+    ConnectError, Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream,
 };
-use haul_core::client::Failure;
+use haul_core::client::{Failure, Progress};
 use haul_core::message::{Greeting, Refusal, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
 use haul_store::{NewFile, Source, Target};

@@ -87,8 +87,8 @@ pub enum ClientEvent {
     Progress {
         /// The request.
         id: RequestId,
-        /// Bytes of this request's payload moved so far.
-        bytes: u64,
+        /// How far it is.
+        progress: Progress,
     },
     /// The request is over; nothing more is said of it.
     Finished {
@@ -99,6 +99,15 @@ pub enum ClientEvent {
     },
     /// The connection is of no more use: every request failed or will fail with this.
     Lost(Failure),
+}
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Payload bytes moved so far.
+    pub bytes: u64,
+    /// Payload bytes in all, if known.
+    pub total: Option<u64>,
 }
 
 /// Why a request failed.

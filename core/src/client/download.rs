@@ -1,7 +1,7 @@
 //! A download: payload comes in, is checked, and only then takes its name.
 
 use super::requests::Reply;
-use super::{Client, ClientEvent, Failure, File, Request};
+use super::{Client, ClientEvent, Failure, File, Progress, Request};
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::StoreError;
@@ -194,8 +194,9 @@ impl Client {
 
     fn download_progress(&mut self) {
         if let Some((id, download)) = self.front_download() {
-            let bytes = download.intake.received();
-            self.events.push_back(ClientEvent::Progress { id, bytes });
+            let total = download.sending.map(|sending| sending.length);
+            let progress = Progress { bytes: download.intake.received(), total };
+            self.events.push_back(ClientEvent::Progress { id, progress });
         }
     }
 

@@ -21,7 +21,7 @@ use crate::message::Greeting;
 use crate::output::Wait;
 use crate::timer::{Patience, What};
 
-pub use api::{ClientConfig, ClientEvent, Failure, Request};
+pub use api::{ClientConfig, ClientEvent, Failure, Progress, Request};
 
 use requests::Sent;
 use upload::Upload;

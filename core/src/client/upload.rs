@@ -1,7 +1,7 @@
 //! An upload: from the opening of its source to its last byte. Its receipt is awaited among the replies.
 
 use super::requests::Reply;
-use super::{Client, ClientEvent, Failure, File, Request, Session};
+use super::{Client, ClientEvent, Failure, File, Progress, Request, Session};
 use crate::effect::{Done, Effect, Opened, RequestId};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::machine::Ask;
@@ -157,8 +157,8 @@ impl Client {
 
     fn upload_progress(&mut self) {
         let Some(upload) = &self.upload else { return };
-        let (id, bytes) = (upload.id, upload.outflow.sent());
-        self.events.push_back(ClientEvent::Progress { id, bytes });
+        let progress = Progress { bytes: upload.outflow.sent(), total: upload.size };
+        self.events.push_back(ClientEvent::Progress { id: upload.id, progress });
     }
 
     fn end_body(&mut self, checksum: crate::checksum::Checksum) {

@@ -7,13 +7,13 @@ mod owner;
 use std::net::ToSocketAddrs;
 use std::ops::ControlFlow;
 
-use haul_core::client::{Client as Machine, ClientEvent, Failure, Request};
+use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind};
 use haul_store::{OwnFiles, Source, Target};
 
 pub use self::cancel::Cancel;
-pub use self::options::{ClientOptions, ConnectError, DownloadOptions, Progress};
+pub use self::options::{ClientOptions, ConnectError, DownloadOptions};
 use self::owner::{Greeted, Running};
 use crate::drive::{Connection, DriveError};
 use crate::socket;
@@ -90,13 +90,11 @@ impl Client {
     ) -> Result<Summary, Failure> {
         let DownloadOptions { offset, length, mode } = options;
         let request = Request::Download { path: path.clone(), offset, length, mode };
-        let mut total = None;
         self.run(request, OwnFiles::Target(target), |event| match event {
             ClientEvent::Sending { sending, .. } => {
-                total = Some(sending.length);
-                on_progress(Progress { bytes: 0, total })
+                on_progress(Progress { bytes: 0, total: Some(sending.length) })
             }
-            ClientEvent::Progress { bytes, .. } => on_progress(Progress { bytes: *bytes, total }),
+            ClientEvent::Progress { progress, .. } => on_progress(*progress),
             _ => ControlFlow::Continue(()),
         })
     }
@@ -109,10 +107,9 @@ impl Client {
         source: Box<dyn Source>,
         mut on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        let total = source.opened().size;
         let request = Request::Upload { path: path.clone(), mode };
         self.run(request, OwnFiles::Source(source), |event| match event {
-            ClientEvent::Progress { bytes, .. } => on_progress(Progress { bytes: *bytes, total }),
+            ClientEvent::Progress { progress, .. } => on_progress(*progress),
             _ => ControlFlow::Continue(()),
         })
     }

@@ -59,12 +59,3 @@ impl Default for DownloadOptions {
         Self { offset: 0, length: None, mode: Mode::Create }
     }
 }
-
-/// How far a transfer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Payload bytes moved so far.
-    pub bytes: u64,
-    /// Payload bytes in all, if known.
-    pub total: Option<u64>,
-}

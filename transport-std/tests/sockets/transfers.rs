@@ -4,8 +4,9 @@ use std::fs;
 use std::ops::ControlFlow;
 
 use haul_core::client::Failure;
+use haul_core::client::Progress;
 use haul_core::{Checksum, Depth, ErrorCode, Mode, StoreErrorKind};
-use haul_std::{DownloadOptions, Progress, ServerOptions};
+use haul_std::{DownloadOptions, ServerOptions};
 
 use crate::support::{Share, go_on, list, path, payload, source, target};
 
