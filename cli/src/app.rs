@@ -5,8 +5,9 @@ use std::io;
 use std::ops::ControlFlow;
 
 use haul_core::FilePath;
-use haul_core::client::{Failure, Progress};
-use haul_core::message::Greeting;
+use haul_core::client::{ClientEvent, Progress};
+use haul_core::message::{Greeting, Summary};
+use haul_transport::{Call, ConnectError, call};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
 use crate::progress::Bar;
-use crate::runtime::{ConnectError, Remote, Runtime};
+use crate::runtime::{Remote, Runtime};
 
 /// A running program.
 pub(crate) struct App<'a, R> {
@@ -46,12 +47,12 @@ impl<'a, R: Runtime> App<'a, R> {
     }
 
     /// Asks the server something about `subject`. Connects if there is no connection, and lets go of one that is lost.
-    pub(crate) fn request<T>(
+    pub(crate) fn request<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
         &mut self,
         subject: &str,
-        ask: impl FnOnce(&mut dyn Remote) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        ask(self.remote()?).map_err(|failure| {
+        call: Call<F>,
+    ) -> Result<Summary, Error> {
+        self.remote()?.ask(call).map_err(|failure| {
             if error::loses_connection(&failure) {
                 self.remote = None;
             }
@@ -59,29 +60,22 @@ impl<'a, R: Runtime> App<'a, R> {
         })
     }
 
-    /// Moves a file, and shows how far it is.
-    pub(crate) fn transfer<T>(
+    /// What shows how far the transfer of a file is. Connects first, so that no bar stands there for a server that cannot be reached.
+    pub(crate) fn progress(
         &mut self,
         path: &FilePath,
-        transfer: impl FnOnce(
-            &mut dyn Remote,
-            &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        ) -> Result<T, Failure>,
-    ) -> Result<T, Error> {
-        // Connected first, so that no bar stands there for a server that cannot be reached.
+    ) -> Result<impl FnMut(Progress) -> ControlFlow<()> + use<R>, Error> {
         self.remote()?;
         let mut bar = Bar::new(self.progress_target(), path.file_name());
-        self.request(path.as_str(), |remote| {
-            transfer(remote, &mut |progress| {
-                bar.update(progress);
-                ControlFlow::Continue(())
-            })
+        Ok(move |progress| {
+            bar.update(progress);
+            ControlFlow::Continue(())
         })
     }
 
     /// Ends the session in good form. What was asked for is done by then, so a failure is only logged.
     pub(crate) fn say_goodbye(&mut self) {
-        if let Some(Err(failure)) = self.remote.take().map(Remote::exit) {
+        if let Some(Err(failure)) = self.remote.take().map(|mut remote| remote.ask(call::exit())) {
             tracing::debug!(%failure, "the session did not end in good form");
         }
     }
@@ -140,6 +134,7 @@ impl<'a, R: Runtime> App<'a, R> {
                         .advise(format!("is the server running? start it there with: {start}"))
                 }
                 ConnectError::Failed(failure) => Error::request(&server.to_string(), failure),
+                other => Error::new(exit, format!("cannot reach {server}: {other}")),
             };
             error.hopeless()
         })

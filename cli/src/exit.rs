@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use haul_core::client::Failure;
 use haul_core::message::Refusal;
 use haul_core::{ErrorCode, StoreErrorKind};
+use haul_transport::ConnectError;
 
-use crate::runtime::{ConnectError, ServeError};
+use crate::runtime::ServeError;
 
 macro_rules! exits {
     ($($variant:ident = $code:literal, $meaning:literal;)+) => {
@@ -141,6 +142,7 @@ impl From<&ConnectError> for Exit {
         match error {
             ConnectError::Io(_) => Self::Network,
             ConnectError::Failed(failure) => failure.into(),
+            _ => Self::Unexpected,
         }
     }
 }
@@ -148,8 +150,8 @@ impl From<&ConnectError> for Exit {
 impl From<&ServeError> for Exit {
     fn from(error: &ServeError) -> Self {
         match error {
-            ServeError::Listen { .. } => Self::Network,
-            ServeError::Directory { .. } => Self::Local,
+            ServeError::Listen(_) => Self::Network,
+            ServeError::Directory(_) => Self::Local,
             ServeError::Io(_) => Self::Unexpected,
         }
     }

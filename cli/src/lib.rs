@@ -26,6 +26,8 @@
 mod address;
 mod app;
 mod args;
+#[cfg(feature = "async")]
+mod asynchronous;
 mod commands;
 mod console;
 mod error;
@@ -41,13 +43,17 @@ use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ColorChoice;
+use signal_hook::consts::SIGXFSZ;
 use tracing_subscriber::filter::LevelFilter;
 
+#[cfg(feature = "async")]
+pub use asynchronous::{Asynchronous, BlockOn};
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
-pub use runtime::{ConnectError, Remote, Runtime, ServeError, ServeOptions};
+pub use runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
 
 use app::App;
 use args::{Cli, Command};
@@ -58,6 +64,11 @@ use error::Error;
 // By value, so that `main` of a program is one expression.
 #[allow(clippy::needless_pass_by_value)]
 pub fn main<R: Runtime>(runtime: R) -> ExitCode {
+    // A write beyond the limit of `ulimit -f` shall be an error of that write; its signal would end the process.
+    if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        eprintln!("{}: {error}", R::PROGRAM);
+        return Exit::Unexpected.into();
+    }
     run(&runtime, env::args_os(), Console::system()).into()
 }
 

@@ -40,25 +40,31 @@
 //!
 //! # How it is built
 //!
-//! All decisions are made by the machines of [`haul_core`]. Here is one loop, `drive`, that carries out what a machine asks for, on both sides: it tries the
-//! socket first, and only if it must it waits, for the socket and for whatever may want the wait to end. `server` and `client` say on whose behalf it runs:
-//! a session that logs, and drains when it is told to; a caller who waits for a reply, and may cancel.
+//! All decisions are made by the machines of [`haul_core`], and what transports share is in [`haul_transport`], the loop that carries out what a machine asks for too. Here is what blocks:
+//! `drive` waits by poll(2) where that loop cannot go on, for the socket and for whatever may want the wait to end.
 //!
 //! A server takes in connections on one thread, which also tells those that find no place that it is busy; each session has a thread of its own. What it costs is
 //! bounded by [`ServerOptions`] and the [`Limits`](haul_core::Limits) of its sessions.
 
 mod client;
+mod connect;
 mod drive;
-#[cfg(feature = "cli")]
-mod runtime;
 mod server;
-mod socket;
 mod wait;
 
-pub use client::{Cancel, Client, ClientOptions, ConnectError, DownloadOptions};
-#[cfg(feature = "cli")]
-pub use runtime::StdRuntime;
-pub use server::{Server, ServerHandle, ServerOptions, drain_on_signals};
+pub use client::Client;
+pub use haul_transport::{
+    Call, ConnectError, DownloadOptions, ServerOptions, call, cancel_on_signals, drain_on_signals,
+};
+pub use server::Server;
+pub use wait::Wake;
+
+/// How a client connects and behaves.
+pub type ClientOptions = haul_transport::ClientOptions<Wake>;
+/// Cancels what a client is doing.
+pub type Cancel = haul_transport::Cancel<Wake>;
+/// Stops a server.
+pub type ServerHandle = haul_transport::ServerHandle<Wake>;
 
 /// Of a session's thread, in bytes. What a session holds is on the heap: unoptimised, the tests pass with 96 KiB and overflow 64 KiB.
 const STACK_SIZE: usize = 256 << 10;

@@ -1,7 +1,57 @@
 //! The program `haul-std`.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use haul_cli::{Remote, Runtime, ServeError, ServeOptions, Watch};
+use haul_core::client::Failure;
+use haul_core::message::{Greeting, Summary};
+use haul_std::{Client, ClientOptions, Server, Wake};
+use haul_transport::{Call, CancelOnSignals, ConnectError, drain_on_signals};
+
+#[derive(Default)]
+struct Std {
+    cancel: CancelOnSignals<Wake>,
+}
+
+impl Runtime for Std {
+    const PROGRAM: &'static str = "haul-std";
+
+    fn serve(
+        &self,
+        options: &ServeOptions,
+        ready: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), ServeError> {
+        let store = Arc::new(options.store()?);
+        let server = Server::bind(&options.address, store, options.server.clone())
+            .map_err(ServeError::Listen)?;
+        drain_on_signals(server.handle())?;
+        ready(server.local_addr()?);
+        server.run();
+        Ok(())
+    }
+
+    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+        let cancel = Some(self.cancel.get()?);
+        let client =
+            Client::connect((host, port), ClientOptions { cancel, ..ClientOptions::default() })?;
+        Ok(Box::new(Connected(client)))
+    }
+}
+
+struct Connected(Client);
+
+impl Remote for Connected {
+    fn greeting(&self) -> &Greeting {
+        self.0.greeting()
+    }
+
+    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
+        self.0.call(call)
+    }
+}
 
 fn main() -> ExitCode {
-    haul_cli::main(haul_std::StdRuntime::default())
+    haul_cli::main(Std::default())
 }

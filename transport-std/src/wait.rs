@@ -1,33 +1,17 @@
-//! Waiting: for a socket, for a deadline, and for somebody who wants the waiting to end.
+//! Waiting by poll(2): for a socket, for a deadline, and for somebody who wants the waiting to end.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use tracing::warn;
 
-/// The time since a moment of its own; it never goes back, whatever happens to the wall clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock(Instant);
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn now(self) -> Duration {
-        self.0.elapsed()
-    }
-
-    /// The time from now until `moment`; nothing if it has passed.
-    pub(crate) fn until(self, moment: Duration) -> Duration {
-        moment.saturating_sub(self.now())
-    }
-}
+/// Before the next try when the system cannot wait.
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until one of `fds` is ready, the time is over or a signal came.
 pub(crate) fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
@@ -39,49 +23,45 @@ pub(crate) fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Res
     }
 }
 
-/// A flag that is also readable as a file descriptor while it is raised, so that [`wait`] ends. Any thread may raise it.
+/// Waits until `wake` is raised, or may have been.
+pub(crate) fn wait_for(wake: &Wake) {
+    if let Err(error) = wait(&mut [PollFd::new(wake, PollFlags::IN)], None) {
+        warn!(%error, "cannot wait");
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A flag that is also readable as a file descriptor while it is raised, so that poll(2) returns.
 #[derive(Debug)]
-pub(crate) struct Wake {
-    raised: Arc<AtomicBool>,
+pub struct Wake {
+    raised: AtomicBool,
     reader: UnixStream,
     writer: UnixStream,
 }
 
-impl Wake {
-    pub(crate) fn new() -> io::Result<Self> {
+impl haul_transport::Wake for Wake {
+    fn new() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { raised: Arc::default(), reader, writer })
+        Ok(Self { raised: AtomicBool::new(false), reader, writer })
     }
 
-    pub(crate) fn raise(&self) {
+    fn raise(&self) {
         if !self.raised.swap(true, Ordering::SeqCst) {
-            // This cannot fail: the flag was down, so the pair holds no more than the few bytes of signals.
+            // This cannot fail: the flag was down, so the pair holds next to nothing.
             let _ = (&self.writer).write(&[0]);
         }
     }
 
-    pub(crate) fn is_raised(&self) -> bool {
+    fn is_raised(&self) -> bool {
         self.raised.load(Ordering::SeqCst)
     }
 
-    /// Lowers the flag. If it is raised at the same time, it may stay raised without being readable, so the flag counts.
-    pub(crate) fn lower(&self) {
+    /// If it is raised at the same time, it may stay raised without being readable, so the flag counts.
+    fn lower(&self) {
         self.raised.store(false, Ordering::SeqCst);
         while matches!((&self.reader).read(&mut [0; 64]), Ok(1..)) {}
-    }
-
-    /// Raises the flag when `signal` comes, for as long as the process lives. If the flag is up already, the process ends with `exit_code`.
-    pub(crate) fn raise_on(&self, signal: i32, exit_code: i32) -> io::Result<()> {
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            exit_code,
-            Arc::clone(&self.raised),
-        )?;
-        signal_hook::flag::register(signal, Arc::clone(&self.raised))?;
-        signal_hook::low_level::pipe::register(signal, self.writer.try_clone()?)?;
-        Ok(())
     }
 }
 

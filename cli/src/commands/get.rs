@@ -7,6 +7,7 @@ use clap::Args;
 use haul_core::message::Summary;
 use haul_core::{FilePath, Mode, StoreErrorKind};
 use haul_store::{LocalTarget, StreamTarget, Target};
+use haul_transport::{DownloadOptions, call};
 
 use super::tally::Tally;
 use crate::app::App;
@@ -135,9 +136,9 @@ fn fetch_into<R: Runtime>(
     target: Box<dyn Target>,
 ) -> Result<(), Error> {
     let Download { path, destination, offset, length, mode } = download;
-    let fetched = app.transfer(path, |remote, on_progress| {
-        remote.download(path, *offset, *length, *mode, target, on_progress)
-    });
+    let options = DownloadOptions { offset: *offset, length: *length, mode: *mode };
+    let on_progress = app.progress(path)?;
+    let fetched = app.request(path.as_str(), call::download(path, options, target, on_progress));
     match destination {
         Destination::File(file) => tell(app, path, file, &fetched?),
         // The data went to a reader that is gone, and so would every word about it.

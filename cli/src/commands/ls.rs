@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use haul_core::client::Failure;
 use haul_core::{Depth, Entry, Escaped, FilePath};
+use haul_transport::call;
 
 use crate::app::App;
 use crate::console::Stream;
@@ -66,15 +67,14 @@ pub(crate) fn list<R: Runtime>(
     let mut held = Some(Vec::new());
     let mut stopped = None;
     let subject = path.map_or("/", FilePath::as_str);
-    let listed = app.request(subject, |remote| {
-        remote.list(path, depth, &mut |entry| match printer.take(&mut held, entry) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(why) => {
-                stopped = Some(why);
-                ControlFlow::Break(())
-            }
-        })
-    });
+    let print = |entry: &Entry| match printer.take(&mut held, entry) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(why) => {
+            stopped = Some(why);
+            ControlFlow::Break(())
+        }
+    };
+    let listed = app.request(subject, call::list(path, depth, print));
     match stopped {
         Some(Stop::Output(error)) => return Err(Error::output(&error)),
         Some(Stop::Invented) => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use haul_core::{FilePath, Mode, StoreErrorKind};
 use haul_store::{LocalSource, Source, StreamSource};
+use haul_transport::call;
 
 use super::tally::Tally;
 use crate::app::App;
@@ -88,8 +89,8 @@ pub(crate) fn mode(create: bool) -> Mode {
 pub(crate) fn send<R: Runtime>(app: &mut App<'_, R>, upload: &Upload) -> Result<(), Error> {
     let Upload { origin, path, mode } = upload;
     let source = source(app, origin)?;
-    let summary =
-        app.transfer(path, |remote, on_progress| remote.upload(path, *mode, source, on_progress))?;
+    let on_progress = app.progress(path)?;
+    let summary = app.request(path.as_str(), call::upload(path, *mode, source, on_progress))?;
     let local = match origin {
         Origin::Stdin => None,
         Origin::File(file) => Some(file.as_path()),

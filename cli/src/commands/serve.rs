@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use haul_core::server::ServerConfig;
+use haul_core::{Limits, Timing};
+use haul_transport::ServerOptions;
 
 use crate::address::ListenAddress;
 use crate::app::App;
@@ -71,18 +74,25 @@ impl ServeArgs {
         let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
         ServeOptions {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
-            host: self.listen.host.clone(),
-            port: self.listen.port,
-            max_clients,
-            max_clients_per_address: self
-                .max_clients_per_address
-                .map_or(per_address, NonZeroUsize::get),
             hidden: self.hidden,
-            durable: !self.no_sync,
-            max_file_size: self.max_file_size.map(|Size(bytes)| bytes),
-            banner: self.banner.clone(),
-            grace: Duration::from_secs(self.grace),
-            idle: Duration::from_secs(self.idle),
+            address: (self.listen.host.clone(), self.listen.port),
+            server: ServerOptions {
+                config: ServerConfig {
+                    limits: Limits {
+                        max_file_size: self.max_file_size.map(|Size(bytes)| bytes),
+                        ..Limits::default()
+                    },
+                    timing: Timing { idle: Duration::from_secs(self.idle), ..Timing::default() },
+                    banner: self.banner.clone(),
+                    durable: !self.no_sync,
+                    ..ServerConfig::default()
+                },
+                max_clients,
+                max_clients_per_address: self
+                    .max_clients_per_address
+                    .map_or(per_address, NonZeroUsize::get),
+                grace: Duration::from_secs(self.grace),
+            },
         }
     }
 }
@@ -136,9 +146,10 @@ fn prepare(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
 
 fn explain(error: &ServeError, options: &ServeOptions) -> Error {
     let exit = Exit::from(error);
+    let ServeOptions { directory, address: (host, port), .. } = options;
     match error {
-        ServeError::Listen { address, source } => {
-            let message = format!("cannot listen on {address}: {}", error::plain(source));
+        ServeError::Listen(source) => {
+            let message = format!("cannot listen on {host}:{port}: {}", error::plain(source));
             let advice = match source.kind() {
                 io::ErrorKind::AddrInUse => {
                     "choose another port with --listen, or 0 for a free one"
@@ -151,7 +162,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
             };
             Error::new(exit, message).advise(advice)
         }
-        ServeError::Directory { directory, source } => {
+        ServeError::Directory(source) => {
             let message = format!("cannot serve {}: {}", directory.display(), error::plain(source));
             let advice = match source.kind() {
                 io::ErrorKind::PermissionDenied => {
@@ -166,11 +177,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
         }
         ServeError::Io(source) => Error::new(
             exit,
-            format!(
-                "cannot go on serving {}: {}",
-                options.directory.display(),
-                error::plain(source)
-            ),
+            format!("cannot go on serving {}: {}", directory.display(), error::plain(source)),
         ),
     }
 }

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use haul_cli::{
-    ConnectError, Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream,
-};
-use haul_core::client::{Failure, Progress};
+use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
+use haul_core::RequestId;
+use haul_core::client::{ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Refusal, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
-use haul_store::{NewFile, Source, Target};
+use haul_store::{NewFile, OwnFiles, Source, Target};
+use haul_transport::{Call, ConnectError};
 
 /// What is on the server, and what it shall do.
 #[derive(Default)]
@@ -82,10 +82,9 @@ impl Runtime for Fake {
         let mut state = self.state();
         state.served = Some(options.clone());
         if state.cannot_listen {
-            let address = format!("{}:{}", options.host, options.port);
-            return Err(ServeError::Listen { address, source: io::ErrorKind::AddrInUse.into() });
+            return Err(ServeError::Listen(io::ErrorKind::AddrInUse.into()));
         }
-        ready(SocketAddr::new(options.host.parse().unwrap(), 4999));
+        ready(SocketAddr::new(options.address.0.parse().unwrap(), 4999));
         Ok(())
     }
 
@@ -125,6 +124,36 @@ impl Remote for Connection {
         &self.greeting
     }
 
+    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
+        const ID: RequestId = RequestId(0);
+        let Call { request, files, watch } = call;
+        let on_progress = &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
+        match (request, files) {
+            (Request::List { path, depth }, _) => self.list(path.as_ref(), depth, &mut |entry| {
+                watch(&ClientEvent::Entry { id: ID, entry: entry.clone() })
+            }),
+            (Request::Download { path, offset, length, mode }, OwnFiles::Target(target)) => {
+                self.download(&path, offset, length, mode, target, on_progress)
+            }
+            (Request::Upload { path, mode }, OwnFiles::Source(source)) => {
+                self.upload(&path, mode, source, on_progress)
+            }
+            (Request::Help, _) => {
+                for text in ["LIST lists", "\u{1b}[31mred"] {
+                    let _ = watch(&ClientEvent::Info { id: ID, text: text.to_owned() });
+                }
+                Ok(Summary::default())
+            }
+            (Request::Exit, _) => {
+                self.server.state().said_goodbye += 1;
+                Ok(Summary::default())
+            }
+            (request, files) => unreachable!("{request:?} with {files:?}"),
+        }
+    }
+}
+
+impl Connection {
     fn list(
         &mut self,
         path: Option<&FilePath>,
@@ -247,15 +276,6 @@ impl Remote for Connection {
         let size = content.len() as u64;
         self.server.state().files.insert(path.as_str().to_owned(), content);
         Ok(Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() })
-    }
-
-    fn help(&mut self) -> Result<Vec<String>, Failure> {
-        Ok(vec![String::from("LIST lists"), String::from("\u{1b}[31mred")])
-    }
-
-    fn exit(self: Box<Self>) -> Result<(), Failure> {
-        self.server.state().said_goodbye += 1;
-        Ok(())
     }
 }
 

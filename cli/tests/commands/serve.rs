@@ -17,11 +17,17 @@ fn served(line: &[&str]) -> ServeOptions {
 #[test]
 fn it_serves_with_what_was_asked_for() {
     let options = served(&[]);
-    assert_eq!((options.host.as_str(), options.port), ("127.0.0.1", 4285));
-    assert_eq!((options.max_clients, options.max_clients_per_address), (256, 128));
-    assert_eq!((options.hidden, options.durable, options.max_file_size), (false, true, None));
-    assert_eq!(options.banner, "Welcome");
-    assert_eq!((options.grace, options.idle), (Duration::from_secs(30), Duration::from_mins(10)));
+    assert_eq!(options.address, (String::from("127.0.0.1"), 4285));
+    assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (256, 128));
+    assert_eq!(
+        (options.hidden, options.server.config.durable, options.server.config.limits.max_file_size),
+        (false, true, None)
+    );
+    assert_eq!(options.server.config.banner, "Welcome");
+    assert_eq!(
+        (options.server.grace, options.server.config.timing.idle),
+        (Duration::from_secs(30), Duration::from_mins(10))
+    );
 
     let options = served(&[
         "--listen",
@@ -39,18 +45,21 @@ fn it_serves_with_what_was_asked_for() {
         "--idle",
         "5",
     ]);
-    assert_eq!((options.host.as_str(), options.port), ("::1", 0));
-    assert_eq!((options.max_clients, options.max_clients_per_address), (20, 10));
+    assert_eq!(options.address, (String::from("::1"), 0));
+    assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
     assert_eq!(
-        (options.hidden, options.durable, options.max_file_size),
+        (options.hidden, options.server.config.durable, options.server.config.limits.max_file_size),
         (true, false, Some(2 << 30))
     );
-    assert_eq!(options.banner, "Hello");
-    assert_eq!((options.grace, options.idle), (Duration::ZERO, Duration::from_secs(5)));
+    assert_eq!(options.server.config.banner, "Hello");
+    assert_eq!(
+        (options.server.grace, options.server.config.timing.idle),
+        (Duration::ZERO, Duration::from_secs(5))
+    );
 
-    assert_eq!(served(&["--max-clients", "1"]).max_clients_per_address, 1);
-    assert_eq!(served(&["--max-clients", "9"]).max_clients_per_address, 8);
-    assert_eq!(served(&["--max-clients-per-address", "3"]).max_clients_per_address, 3);
+    assert_eq!(served(&["--max-clients", "1"]).server.max_clients_per_address, 1);
+    assert_eq!(served(&["--max-clients", "9"]).server.max_clients_per_address, 8);
+    assert_eq!(served(&["--max-clients-per-address", "3"]).server.max_clients_per_address, 3);
 }
 
 #[test]

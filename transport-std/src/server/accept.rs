@@ -4,25 +4,23 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use haul_store::Store;
+use haul_transport::Wake as _;
+use haul_transport::serving::ACCEPT_PAUSE;
+use haul_transport::socket::{is_of_the_connection, prepare_accepted};
 use tracing::{debug, info, warn};
 
 use super::refuse::Refusals;
-use super::slots::Slot;
-use super::{Host, session};
-use crate::socket::prepare_accepted;
+use super::{Host, Slot, session};
 
-/// The pause after a failed accept: without descriptors or memory the next one would fail too.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Connections taken in before refusals under way get their turn.
 const BATCH: usize = 64;
 
 /// Takes in connections until the server drains; then closes the port and ends the refusals under way.
 pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
     let stop = &host.stop;
-    let mut refusals = Refusals::new(host);
+    let mut refusals = Refusals::new(stop);
     let mut paused_until = None;
     while stop.drain_by().is_none() {
         let pause = paused_until.map(|until| stop.clock.until(until));
@@ -40,9 +38,9 @@ pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
             }
             Err(error) => {
                 if paused_until.is_none() {
-                    warn!(%error, "cannot accept; trying again every {PAUSE:?}");
+                    warn!(%error, "cannot accept; trying again every {ACCEPT_PAUSE:?}");
                 }
-                paused_until = Some(stop.clock.now() + PAUSE);
+                paused_until = Some(stop.clock.now() + ACCEPT_PAUSE);
             }
         }
     }
@@ -57,7 +55,7 @@ pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
 fn take_in<S: Store>(
     listener: &TcpListener,
     host: &Host<S>,
-    refusals: &mut Refusals,
+    refusals: &mut Refusals<'_>,
 ) -> io::Result<()> {
     for _ in 0..BATCH {
         match listener.accept() {
@@ -70,32 +68,20 @@ fn take_in<S: Store>(
     Ok(())
 }
 
-/// Linux reports by accept what had happened to the connection before.
-fn is_of_the_connection(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(
-            Errno::CONNABORTED
-                | Errno::INTR
-                | Errno::PROTO
-                | Errno::NOPROTOOPT
-                | Errno::NETDOWN
-                | Errno::NETUNREACH
-                | Errno::HOSTDOWN
-                | Errno::HOSTUNREACH
-                | Errno::NONET
-        )
-    )
-}
-
-fn admit<S: Store>(socket: TcpStream, peer: SocketAddr, host: &Host<S>, refusals: &mut Refusals) {
-    if let Err(error) = prepare_accepted(&socket) {
+fn admit<S: Store>(
+    socket: TcpStream,
+    peer: SocketAddr,
+    host: &Host<S>,
+    refusals: &mut Refusals<'_>,
+) {
+    // Not every system passes the listener's mode on.
+    let prepared = socket.set_nonblocking(true).and_then(|()| prepare_accepted(&socket));
+    if let Err(error) = prepared {
         debug!(%peer, %error, "a connection was lost");
         return;
     }
     let Some(slot) = host.slots.take(peer.ip()) else {
-        refusals.begin(socket, peer);
+        refusals.begin(host.refuse(socket), peer);
         return;
     };
     match start_thread(host) {
@@ -103,7 +89,7 @@ fn admit<S: Store>(socket: TcpStream, peer: SocketAddr, host: &Host<S>, refusals
         Ok(thread) => drop(thread.send((socket, peer, slot))),
         Err(error) => {
             warn!(%peer, %error, "cannot start a thread");
-            refusals.begin(socket, peer);
+            refusals.begin(host.refuse(socket), peer);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use haul_core::Escaped;
+use haul_transport::call;
 
 use self::line::Line;
 use super::{get, ls, put};
@@ -96,7 +97,9 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> 
         }
         Line::Help => app.print(HELP)?,
         Line::ServerHelp => {
-            for text in app.request("HELP", |remote| remote.help())? {
+            let mut lines = Vec::new();
+            app.request("HELP", call::help(&mut lines))?;
+            for text in lines {
                 app.print(Escaped::new(&text))?;
             }
         }

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use haul_core::{Depth, Entry, Escaped};
+use haul_transport::call;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
@@ -90,13 +91,12 @@ fn names_in<R: Runtime>(app: &mut App<'_, R>, directory: &str) -> Vec<Name> {
     let mut names = Vec::new();
     let Ok(path) = names::place(app.base(), Some(directory)) else { return names };
     if app.is_connected() {
-        let listed = app.request("completion", |remote| {
-            remote.list(path.as_ref(), Depth::ONE, &mut |entry| {
-                let is_directory = matches!(entry, Entry::Directory { .. });
-                names.push(Name { name: entry.path().file_name().to_owned(), is_directory });
-                if names.len() < MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })
-        });
+        let take = |entry: &Entry| {
+            let is_directory = matches!(entry, Entry::Directory { .. });
+            names.push(Name { name: entry.path().file_name().to_owned(), is_directory });
+            if names.len() < MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let listed = app.request("completion", call::list(path.as_ref(), Depth::ONE, take));
         if let Err(error) = listed {
             tracing::debug!(%error, "no completion");
         }

@@ -1,0 +1,87 @@
+//! Programs on an async runtime.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use haul_core::client::Failure;
+use haul_core::message::{Greeting, Summary};
+use haul_transport::asynchronous::{self, Client, Event, Server};
+use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
+
+use crate::runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
+
+/// An async runtime that a thread can wait on.
+pub trait BlockOn: 'static {
+    /// The program's name, such as `haul-tokio`.
+    const PROGRAM: &'static str;
+
+    /// What server and client run on.
+    type Runtime: asynchronous::Runtime;
+
+    /// Waits for a future, which runs here; tasks that it starts go on between two calls or in the next one.
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
+}
+
+/// The program on an async runtime.
+pub struct Asynchronous<B> {
+    executor: Arc<B>,
+    cancel: CancelOnSignals<Event>,
+}
+
+impl<B> Asynchronous<B> {
+    /// The program on `executor`.
+    pub fn new(executor: B) -> Self {
+        Self { executor: Arc::new(executor), cancel: CancelOnSignals::default() }
+    }
+}
+
+impl<B: BlockOn> Runtime for Asynchronous<B> {
+    const PROGRAM: &'static str = B::PROGRAM;
+
+    fn serve(
+        &self,
+        options: &ServeOptions,
+        ready: &mut dyn FnMut(SocketAddr),
+    ) -> Result<(), ServeError> {
+        let store = Arc::new(options.store()?);
+        let ServeOptions { address, server, .. } = options.clone();
+        self.executor.block_on(async {
+            let server = Server::<B::Runtime, _>::bind(address, store, server)
+                .await
+                .map_err(ServeError::Listen)?;
+            drain_on_signals(server.handle())?;
+            ready(server.local_addr());
+            server.run().await;
+            Ok(())
+        })
+    }
+
+    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+        let cancel = Some(self.cancel.get()?);
+        let options = ClientOptions { cancel, ..ClientOptions::default() };
+        let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
+        Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
+    }
+}
+
+struct Connected<B: BlockOn> {
+    client: Client<B::Runtime>,
+    executor: Arc<B>,
+}
+
+impl<B: BlockOn> Remote for Connected<B> {
+    fn greeting(&self) -> &Greeting {
+        self.client.greeting()
+    }
+
+    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
+        self.executor.block_on(self.client.call(call))
+    }
+}
+
+impl<B: BlockOn> fmt::Debug for Asynchronous<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(B::PROGRAM).finish_non_exhaustive()
+    }
+}

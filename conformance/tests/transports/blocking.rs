@@ -1,0 +1,152 @@
+//! The async transports as a blocking one, so that one set of tests serves all.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::ControlFlow;
+use std::sync::{Arc, LazyLock};
+
+use haul_core::client::{Failure, Progress};
+use haul_core::message::{Greeting, Summary};
+use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_store::{Source, Store, Target};
+use haul_transport::asynchronous::{self, Event, Runtime};
+use haul_transport::{ClientOptions, ConnectError, DownloadOptions, ServerHandle, ServerOptions};
+
+/// A runtime that a thread can wait on.
+pub(crate) trait BlockOn: 'static {
+    type Runtime: Runtime;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T;
+}
+
+/// Tokio with threads of its own.
+#[derive(Debug)]
+pub(crate) struct OnTokio;
+
+impl BlockOn for OnTokio {
+    type Runtime = haul_tokio::Tokio;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        static RUNTIME: LazyLock<::tokio::runtime::Runtime> =
+            LazyLock::new(|| ::tokio::runtime::Runtime::new().unwrap());
+        RUNTIME.block_on(future)
+    }
+}
+
+/// async-std.
+#[derive(Debug)]
+pub(crate) struct OnAsyncStd;
+
+impl BlockOn for OnAsyncStd {
+    type Runtime = haul_async_std::AsyncStd;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        ::async_std::task::block_on(future)
+    }
+}
+
+pub(crate) struct Server<B: BlockOn, S> {
+    inner: asynchronous::Server<B::Runtime, S>,
+    executor: PhantomData<B>,
+}
+
+impl<B: BlockOn, S: Store> Server<B, S> {
+    pub(crate) fn bind(
+        address: impl ToSocketAddrs + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        let inner = B::block_on(asynchronous::Server::bind(address, store, options))?;
+        Ok(Self { inner, executor: PhantomData })
+    }
+
+    // As that of `haul-std`, which asks the system.
+    #[allow(clippy::unnecessary_wraps)]
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.inner.local_addr())
+    }
+
+    pub(crate) fn handle(&self) -> ServerHandle<Event> {
+        self.inner.handle()
+    }
+
+    pub(crate) fn run(self) {
+        B::block_on(self.inner.run());
+    }
+}
+
+pub(crate) struct Client<B: BlockOn> {
+    inner: asynchronous::Client<B::Runtime>,
+    executor: PhantomData<B>,
+}
+
+impl<B: BlockOn> Client<B> {
+    pub(crate) fn connect(
+        address: impl ToSocketAddrs + Send + 'static,
+        options: ClientOptions<Event>,
+    ) -> Result<Self, ConnectError> {
+        let inner = B::block_on(asynchronous::Client::connect(address, options))?;
+        Ok(Self { inner, executor: PhantomData })
+    }
+
+    pub(crate) fn greeting(&self) -> &Greeting {
+        self.inner.greeting()
+    }
+
+    pub(crate) fn list(
+        &mut self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        B::block_on(self.inner.list(path, depth, on_entry))
+    }
+
+    pub(crate) fn download(
+        &mut self,
+        path: &FilePath,
+        options: DownloadOptions,
+        target: Box<dyn Target>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        B::block_on(self.inner.download(path, options, target, on_progress))
+    }
+
+    pub(crate) fn upload(
+        &mut self,
+        path: &FilePath,
+        mode: Mode,
+        source: Box<dyn Source>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        B::block_on(self.inner.upload(path, mode, source, on_progress))
+    }
+
+    pub(crate) fn help(&mut self) -> Result<Vec<String>, Failure> {
+        B::block_on(self.inner.help())
+    }
+
+    pub(crate) fn exit(self) -> Result<(), Failure> {
+        B::block_on(self.inner.exit())
+    }
+}
+
+impl<B: BlockOn> fmt::Debug for Client<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+pub(crate) mod tokio {
+    pub(crate) type Server<S> = super::Server<super::OnTokio, S>;
+    pub(crate) type Client = super::Client<super::OnTokio>;
+    pub(crate) use haul_tokio::{Cancel, ClientOptions, ServerHandle};
+}
+
+pub(crate) mod async_std {
+    pub(crate) type Server<S> = super::Server<super::OnAsyncStd, S>;
+    pub(crate) type Client = super::Client<super::OnAsyncStd>;
+    pub(crate) use haul_async_std::{Cancel, ClientOptions, ServerHandle};
+}

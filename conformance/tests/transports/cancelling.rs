@@ -1,0 +1,175 @@
+//! Requests that are given up.
+
+use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
+use std::thread;
+
+use haul_core::client::Failure;
+use haul_core::{Depth, Mode};
+use rustix::process::Signal;
+use haul_transport::{ConnectError, DownloadOptions, ServerOptions, cancel_on_signals};
+
+use super::running::{list, serve};
+use super::transport::{Cancel, Client, ClientOptions};
+use crate::support::{Child, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
+
+const LARGE: usize = 64 << 20;
+
+fn cancellable(address: SocketAddr) -> (Client, Cancel) {
+    let cancel = Cancel::new().unwrap();
+    let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
+    (Client::connect(address, options).unwrap(), cancel)
+}
+
+#[test]
+fn a_download_is_cancelled_and_the_session_goes_on() {
+    let (share, mine) = (Share::new(), Share::new());
+    share.write("large", &payload(LARGE));
+    let server = serve(&share, ServerOptions::default());
+    let (mut client, cancel) = cancellable(server.address);
+    let by_callback = client.download(
+        &path("large"),
+        DownloadOptions::default(),
+        target(&mine, "large"),
+        |progress| if progress.bytes > 0 { ControlFlow::Break(()) } else { go_on(()) },
+    );
+    assert_eq!(by_callback, Err(Failure::Cancelled));
+    let by_handle =
+        client.download(&path("large"), DownloadOptions::default(), target(&mine, "large"), |_| {
+            cancel.cancel();
+            ControlFlow::Continue(())
+        });
+    assert_eq!(by_handle, Err(Failure::Cancelled));
+    assert!(mine.files().is_empty());
+    assert_eq!(list(&mut client).unwrap().entries, Some(1));
+    client.exit().unwrap();
+}
+
+#[test]
+fn an_upload_is_cancelled_and_the_session_goes_on() {
+    let (share, mine) = (Share::new(), Share::new());
+    mine.write("mine", &payload(LARGE));
+    share.write("old", b"old");
+    let server = serve(&share, ServerOptions::default());
+    let (mut client, cancel) = cancellable(server.address);
+    let by_callback =
+        client.upload(&path("old"), Mode::Replace, source(&mine, "mine"), |progress| {
+            if progress.bytes > 0 { ControlFlow::Break(()) } else { go_on(()) }
+        });
+    assert_eq!(by_callback, Err(Failure::Cancelled));
+    let by_handle = client.upload(&path("old"), Mode::Replace, source(&mine, "mine"), |_| {
+        cancel.cancel();
+        ControlFlow::Continue(())
+    });
+    assert_eq!(by_handle, Err(Failure::Cancelled));
+    assert_eq!(share.read("old"), b"old");
+    assert_eq!(list(&mut client).unwrap().entries, Some(1));
+    assert_eq!(share.files(), [share.path().join("old")]);
+    client.exit().unwrap();
+}
+
+#[test]
+fn a_listing_is_cancelled_and_the_session_goes_on() {
+    let share = Share::new();
+    for number in 0..1000 {
+        share.write(&number.to_string(), b"");
+    }
+    let server = serve(&share, ServerOptions::default());
+    let mut client = server.client();
+    let mut seen = 0;
+    let stopped = client.list(None, Depth::ONE, |_| {
+        seen += 1;
+        ControlFlow::Break(())
+    });
+    assert_eq!((stopped, seen), (Err(Failure::Cancelled), 1));
+    assert_eq!(list(&mut client).unwrap().entries, Some(1000));
+}
+
+#[test]
+fn a_cancel_from_another_thread_wakes_a_client_that_waits() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let address = listener.local_addr().unwrap();
+    let cancel = Cancel::new().unwrap();
+    let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
+    let server = thread::spawn(move || {
+        let mut peer = Peer::over(listener.accept().unwrap().0);
+        peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+        assert_eq!(peer.line(), "LIST");
+        cancel.cancel();
+        assert_eq!(peer.line(), "ABORT");
+        peer.send("ERR aborted \"as you wish\"\r\n");
+        assert_eq!(peer.line(), "LIST");
+        peer.send("OK entries=0\r\n");
+        assert_eq!(peer.line(), "EXIT");
+        peer.send("OK \"bye\"\r\n");
+    });
+    let mut client = Client::connect(address, options).unwrap();
+    assert_eq!(list(&mut client), Err(Failure::Cancelled));
+    list(&mut client).unwrap();
+    client.exit().unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_cancel_ends_the_wait_for_a_greeting() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let address = listener.local_addr().unwrap();
+    let cancel = Cancel::new().unwrap();
+    let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
+    let server = thread::spawn(move || {
+        let peer = listener.accept().unwrap();
+        cancel.cancel();
+        (peer, listener)
+    });
+    let cancelled = Client::connect(address, options);
+    assert!(matches!(cancelled, Err(ConnectError::Failed(Failure::Cancelled))));
+    drop(server.join().unwrap());
+}
+
+#[test]
+fn a_cancel_between_requests_is_the_next_ones_unless_it_is_taken_back() {
+    let share = Share::new();
+    let server = serve(&share, ServerOptions::default());
+    let (mut client, cancel) = cancellable(server.address);
+    cancel.cancel();
+    assert_eq!(list(&mut client), Err(Failure::Cancelled));
+    list(&mut client).unwrap();
+    cancel.cancel();
+    cancel.reset();
+    list(&mut client).unwrap();
+}
+
+/// Is a client in a process of its own, since signals are a process's.
+fn list_twice(address: &str) {
+    let address: SocketAddr = address.parse().unwrap();
+    let cancel = Cancel::new().unwrap();
+    cancel_on_signals(cancel.clone()).unwrap();
+    let options = ClientOptions { cancel: Some(cancel), ..ClientOptions::default() };
+    let mut client = Client::connect(address, options).unwrap();
+    assert_eq!(list(&mut client), Err(Failure::Cancelled));
+    unreachable!("the second request ended with {:?}", list(&mut client));
+}
+
+#[test]
+fn a_signal_cancels_and_a_second_ends_the_process() {
+    if let Some(address) = Child::argument() {
+        return list_twice(&address);
+    }
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let mut child = Child::start(
+        concat!(module_path!(), "::a_signal_cancels_and_a_second_ends_the_process"),
+        &listener.local_addr().unwrap().to_string(),
+    );
+    let mut peer = Peer::over(listener.accept().unwrap().0);
+    peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+    for signal in [Signal::INT, Signal::TERM] {
+        assert_eq!(peer.line(), "LIST");
+        child.signal(signal);
+        assert_eq!(peer.line(), "ABORT");
+        if signal == Signal::INT {
+            peer.send("ERR aborted \"as you wish\"\r\n");
+        }
+    }
+    child.signal(Signal::INT);
+    assert_eq!(child.wait().code(), Some(130));
+}

@@ -1,0 +1,1 @@
+//! Futures that are dropped.

@@ -1,0 +1,31 @@
+//! Every transport over real sockets. The tests are written once, against what the transports have in common, and run for each of them.
+
+// The same files for each transport.
+#![allow(clippy::duplicate_mod)]
+
+mod blocking;
+mod dropping;
+mod support;
+
+/// All tests for one transport: `$transport` is a module with its server and client, blocking.
+macro_rules! tests_of {
+    ($name:ident, $transport:path) => {
+        #[path = "."]
+        mod $name {
+            use $transport as transport;
+
+            mod cancelling;
+            mod closing;
+            mod limits;
+            mod running;
+            mod scripts;
+            mod sessions;
+            mod stopping;
+            mod transfers;
+        }
+    };
+}
+
+tests_of!(std, haul_std);
+tests_of!(tokio, crate::blocking::tokio);
+tests_of!(async_std, crate::blocking::async_std);

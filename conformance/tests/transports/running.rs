@@ -1,0 +1,89 @@
+//! A server of the transport in this process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use haul_conformance::tcp::RunningServer;
+use haul_core::Depth;
+use haul_core::client::Failure;
+use haul_core::message::Summary;
+use haul_store::Store;
+use haul_transport::ServerOptions;
+
+use super::transport::{Client, ClientOptions, Server, ServerHandle};
+use crate::support::{LOCALHOST, Peer, Share};
+
+/// A running server, which is forced to end with its test.
+pub(crate) struct Running {
+    pub(crate) handle: ServerHandle,
+    pub(crate) address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn start(store: impl Store, options: ServerOptions) -> Self {
+        let server = Server::bind(LOCALHOST, Arc::new(store), options).unwrap();
+        Self::run(server)
+    }
+
+    pub(crate) fn run<S: Store>(server: Server<S>) -> Self {
+        let handle = server.handle();
+        let address = server.local_addr().unwrap();
+        let thread = Some(thread::spawn(|| server.run()));
+        Self { handle, address, thread }
+    }
+
+    /// Waits until the server has returned; somebody has stopped it.
+    pub(crate) fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address, ClientOptions::default()).unwrap()
+    }
+
+    /// Connects again and again until there is a place, and gives the greeted peer.
+    pub(crate) fn wait_for_place(&self) -> Peer {
+        loop {
+            let mut peer = Peer::connect(self.address);
+            match peer.try_line() {
+                Ok(line) if line.starts_with("HAUL/1 ") => return peer,
+                Ok(line) => assert!(line.is_empty() || line.starts_with("ERR busy "), "{line}"),
+                // Beyond the most refusals at once there is none.
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.force();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking());
+        }
+    }
+}
+
+impl RunningServer for Running {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn drain(&self) {
+        self.handle.shutdown();
+    }
+}
+
+/// Serves a shared directory.
+pub(crate) fn serve(share: &Share, options: ServerOptions) -> Running {
+    Running::start(share.store(), options)
+}
+
+/// Lists the shared directory.
+pub(crate) fn list(client: &mut Client) -> Result<Summary, Failure> {
+    client.list(None, Depth::ONE, |_| std::ops::ControlFlow::Continue(()))
+}

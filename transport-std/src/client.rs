@@ -1,0 +1,136 @@
+//! A client that waits for each of its requests.
+
+use std::fmt;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::ControlFlow;
+
+use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
+use haul_core::message::{Greeting, Summary};
+use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_store::{OwnFiles, Source, Target};
+use haul_transport::call::{self, Greeted, Running};
+use haul_transport::socket::first;
+use haul_transport::{Call, Clock, ConnectError, Connection, DownloadOptions, Here, settle};
+
+use crate::connect::connect;
+use crate::drive::drive;
+use crate::{Cancel, ClientOptions};
+
+/// A connection to a server.
+///
+/// Requests run one after another, and each waits for its reply. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// then [`Failure::Cancelled`]. After a failure that is about the connection each further request fails too. Dropping the client closes the connection.
+pub struct Client {
+    connection: Connection<Machine, Here<OwnFiles>, TcpStream>,
+    greeting: Greeting,
+    cancel: Option<Cancel>,
+}
+
+impl Client {
+    /// Connects to the first of the addresses that answers, and waits for the greeting.
+    pub fn connect(
+        address: impl ToSocketAddrs,
+        options: ClientOptions,
+    ) -> Result<Self, ConnectError> {
+        let cancel = options.cancel.clone();
+        let _busy = cancel.as_ref().map(Cancel::busy);
+        let outcome = Self::connect_unless_cancelled(address, options);
+        if let Err(ConnectError::Failed(failure)) = &outcome {
+            settle(cancel.as_ref(), failure);
+        }
+        outcome
+    }
+
+    fn connect_unless_cancelled(
+        address: impl ToSocketAddrs,
+        options: ClientOptions,
+    ) -> Result<Self, ConnectError> {
+        let ClientOptions { mut config, connect_timeout, cancel } = options;
+        config.pass_through = false;
+        let wake = cancel.as_ref().map(Cancel::wake);
+        let socket =
+            first(address.to_socket_addrs()?, |address| connect(address, connect_timeout, wake))?;
+        let mut connection = Connection {
+            machine: Machine::new(config),
+            files: Here(OwnFiles::Nothing),
+            socket: socket.ok_or(Failure::Cancelled)?,
+            clock: Clock::start(),
+        };
+        let mut owner = Greeted::new(wake);
+        drive(&mut connection, &mut owner).map_err(Failure::from)?;
+        let greeting = owner.outcome()?;
+        Ok(Self { connection, greeting, cancel })
+    }
+
+    /// What the server said first.
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Lists a directory or a file; `None` is the shared directory itself. Entries come in any order.
+    pub fn list(
+        &mut self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::list(path, depth, on_entry))
+    }
+
+    /// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and checksum were found right.
+    pub fn download(
+        &mut self,
+        path: &FilePath,
+        options: DownloadOptions,
+        target: Box<dyn Target>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::download(path, options, target, on_progress))
+    }
+
+    /// Stores `source` under `path`. Success is the server's receipt: what it has is what was read here.
+    pub fn upload(
+        &mut self,
+        path: &FilePath,
+        mode: Mode,
+        source: Box<dyn Source>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::upload(path, mode, source, on_progress))
+    }
+
+    /// The server's lines of help: its text, to be [escaped](haul_core::Escaped) before it is shown.
+    pub fn help(&mut self) -> Result<Vec<String>, Failure> {
+        let mut lines = Vec::new();
+        self.call(call::help(&mut lines))?;
+        Ok(lines)
+    }
+
+    /// Ends the session and waits for the server's goodbye.
+    pub fn exit(mut self) -> Result<(), Failure> {
+        self.call(call::exit()).map(drop)
+    }
+
+    /// Makes a request, and waits until it is over.
+    pub fn call<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        call: Call<F>,
+    ) -> Result<Summary, Failure> {
+        let Call { request, files, watch } = call;
+        let Self { connection, cancel, .. } = self;
+        let _busy = cancel.as_ref().map(Cancel::busy);
+        let id = connection.machine.request(request);
+        connection.files = Here(files);
+        let mut owner = Running::new(id, watch, cancel.as_ref().map(Cancel::wake));
+        let driven = drive(connection, &mut owner);
+        connection.files = Here(OwnFiles::Nothing);
+        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
+        outcome.inspect_err(|failure| settle(cancel.as_ref(), failure))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("greeting", &self.greeting).finish_non_exhaustive()
+    }
+}

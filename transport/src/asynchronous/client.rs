@@ -1,0 +1,195 @@
+//! A client whose calls are futures.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use futures_lite::future::FutureExt;
+use haul_core::RequestId;
+use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
+use haul_core::message::{Greeting, Summary};
+use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_store::{OwnFiles, Source, Target};
+
+use super::drive::drive;
+use super::{Elsewhere, Event, Runtime};
+use crate::call::{self, Call, Greeted, Running};
+use crate::cancel::settle;
+use crate::socket::{no_address, no_answer, prepare_connected};
+use crate::{Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions};
+
+/// A connection to a server.
+///
+/// Requests run one after another, and each waits for its reply. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
+/// about the connection each further request fails too. Dropping the client closes the connection.
+pub struct Client<R: Runtime> {
+    connection: Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>,
+    greeting: Greeting,
+    cancel: Option<Cancel<Event>>,
+    /// The request under way, or the one whose future was dropped.
+    running: Option<RequestId>,
+}
+
+impl<R: Runtime> Client<R> {
+    /// Connects to the first of the addresses that answers, and waits for the greeting.
+    pub async fn connect(
+        address: impl ToSocketAddrs + Send + 'static,
+        options: ClientOptions<Event>,
+    ) -> Result<Self, ConnectError> {
+        let cancel = options.cancel.clone();
+        let _busy = cancel.as_ref().map(Cancel::busy);
+        let outcome = Self::connect_unless_cancelled(address, options).await;
+        if let Err(ConnectError::Failed(failure)) = &outcome {
+            settle(cancel.as_ref(), failure);
+        }
+        outcome
+    }
+
+    async fn connect_unless_cancelled(
+        address: impl ToSocketAddrs + Send + 'static,
+        options: ClientOptions<Event>,
+    ) -> Result<Self, ConnectError> {
+        let ClientOptions { mut config, connect_timeout, cancel } = options;
+        config.pass_through = false;
+        let wake = cancel.as_ref().map(Cancel::wake);
+        let reached = async { Ok(reach::<R>(address, connect_timeout).await?) };
+        let cancelled = async {
+            match wake {
+                Some(wake) => wake.raised().await,
+                None => std::future::pending().await,
+            }
+            Err(ConnectError::Failed(Failure::Cancelled))
+        };
+        let mut connection = Connection {
+            machine: Machine::new(config),
+            files: Elsewhere::new(OwnFiles::Nothing),
+            socket: cancelled.or(reached).await?,
+            clock: Clock::start(),
+        };
+        let mut owner = Greeted::new(wake);
+        drive::<R, _, _, _>(&mut connection, &mut owner).await.map_err(Failure::from)?;
+        let greeting = owner.outcome()?;
+        Ok(Self { connection, greeting, cancel, running: None })
+    }
+
+    /// What the server said first.
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Lists a directory or a file; `None` is the shared directory itself. Entries come in any order.
+    pub async fn list(
+        &mut self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::list(path, depth, on_entry)).await
+    }
+
+    /// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and checksum were found right.
+    pub async fn download(
+        &mut self,
+        path: &FilePath,
+        options: DownloadOptions,
+        target: Box<dyn Target>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::download(path, options, target, on_progress)).await
+    }
+
+    /// Stores `source` under `path`. Success is the server's receipt: what it has is what was read here.
+    pub async fn upload(
+        &mut self,
+        path: &FilePath,
+        mode: Mode,
+        source: Box<dyn Source>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
+        self.call(call::upload(path, mode, source, on_progress)).await
+    }
+
+    /// The server's lines of help: its text, to be [escaped](haul_core::Escaped) before it is shown.
+    pub async fn help(&mut self) -> Result<Vec<String>, Failure> {
+        let mut lines = Vec::new();
+        self.call(call::help(&mut lines)).await?;
+        Ok(lines)
+    }
+
+    /// Ends the session and waits for the server's goodbye.
+    pub async fn exit(mut self) -> Result<(), Failure> {
+        self.call(call::exit()).await.map(drop)
+    }
+
+    /// Makes a request, and waits until it is over.
+    pub async fn call<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        call: Call<F>,
+    ) -> Result<Summary, Failure> {
+        let Call { request, files, watch } = call;
+        self.end_dropped().await;
+        let _busy = self.cancel.as_ref().map(Cancel::busy);
+        let wake = self.cancel.as_ref().map(Cancel::wake);
+        let id = self.connection.machine.request(request);
+        self.running = Some(id);
+        self.connection.files = Elsewhere::new(files);
+        let lent = Lent(&mut self.connection);
+        let mut owner = Running::new(id, watch, wake);
+        let driven = drive::<R, _, _, _>(lent.0, &mut owner).await;
+        drop(lent);
+        self.running = None;
+        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
+        outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
+    }
+
+    /// Has the server end what a dropped future had begun. If that fails, so will whatever comes next.
+    async fn end_dropped(&mut self) {
+        if let Some(id) = self.running {
+            self.connection.machine.cancel(id);
+            let mut owner = Running::new(id, |_: &ClientEvent| ControlFlow::Break(()), None);
+            let _ = drive::<R, _, _, _>(&mut self.connection, &mut owner).await;
+            self.running = None;
+        }
+    }
+}
+
+/// A connection whose files are an application's, until this is dropped.
+struct Lent<'a, R: Runtime>(&'a mut Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>);
+
+impl<R: Runtime> Drop for Lent<'_, R> {
+    /// Work that is away drops its files when it comes to its end.
+    fn drop(&mut self) {
+        self.0.files = Elsewhere::new(OwnFiles::Nothing);
+    }
+}
+
+/// Connects to the first of the addresses that answers, or fails as the last one did.
+async fn reach<R: Runtime>(
+    address: impl ToSocketAddrs + Send + 'static,
+    timeout: Duration,
+) -> io::Result<R::Socket> {
+    let addresses =
+        R::unblock(move || address.to_socket_addrs().map(Vec::<SocketAddr>::from_iter)).await??;
+    let mut last = no_address();
+    for address in addresses {
+        let late = async {
+            R::sleep(timeout).await;
+            Err(no_answer())
+        };
+        let connected = R::connect(address).or(late).await;
+        match connected.and_then(|socket| prepare_connected(&socket).map(|()| socket)) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+impl<R: Runtime> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("greeting", &self.greeting).finish_non_exhaustive()
+    }
+}

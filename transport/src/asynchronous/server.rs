@@ -1,0 +1,173 @@
+//! A server: a task that takes in connections, and one for each session and each refusal.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_lite::future::{FutureExt, yield_now};
+use haul_store::{Session, Store};
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use super::drive::drive;
+use super::{Elsewhere, Event, Runtime};
+use crate::serving::{ACCEPT_PAUSE, Host, MOST_REFUSALS, Refused, Served};
+use crate::socket::{first, is_of_the_connection, listen, prepare_accepted};
+use crate::{ServerHandle, ServerOptions, Slot, Slots};
+
+/// Connections taken in before others get their turn.
+const BATCH: usize = 64;
+
+/// A server that listens. It serves once it [runs](Self::run).
+pub struct Server<R: Runtime, S> {
+    listener: R::Listener,
+    address: SocketAddr,
+    host: Host<S, Event>,
+    refusals: Arc<Slots<Event>>,
+}
+
+impl<R: Runtime, S: Store> Server<R, S> {
+    /// Listens on the first of the addresses that can be had; port 0 picks one. From now on clients can connect, but they wait until the server runs.
+    ///
+    /// # Errors
+    /// If none of the addresses can be had: that of the last one.
+    pub async fn bind(
+        address: impl ToSocketAddrs + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        let listener = R::unblock(move || first(address.to_socket_addrs()?, listen)).await??;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener: R::listener(listener)?,
+            host: Host::new(store, options)?,
+            refusals: Arc::new(Slots::new(MOST_REFUSALS, MOST_REFUSALS)?),
+        })
+    }
+
+    /// The address that it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What stops the server from elsewhere.
+    pub fn handle(&self) -> ServerHandle<Event> {
+        ServerHandle::new(&self.host.stop)
+    }
+
+    /// Serves until it was told to stop and all sessions are over. If the future is dropped before, all sessions end at once.
+    ///
+    /// No trouble of a client, of the network or of the system ends it: it is logged, and others are served on.
+    pub async fn run(self) {
+        let _forced = ForcedOnDrop(self.handle());
+        let Self { listener, host, refusals, .. } = self;
+        accept::<R, S>(listener, &host, &refusals).await;
+        for slots in [&refusals, &host.slots] {
+            while let Some(freed) = slots.until_free() {
+                freed.raised().await;
+            }
+        }
+        info!("stopped");
+    }
+}
+
+struct ForcedOnDrop(ServerHandle<Event>);
+
+impl Drop for ForcedOnDrop {
+    fn drop(&mut self) {
+        self.0.force();
+    }
+}
+
+/// Takes in connections until the server drains; then closes the port.
+async fn accept<R: Runtime, S: Store>(
+    listener: R::Listener,
+    host: &Host<S, Event>,
+    refusals: &Arc<Slots<Event>>,
+) {
+    let drain = &host.stop.drain;
+    let mut failing = false;
+    for count in 1_u64.. {
+        let drained = async {
+            drain.raised().await;
+            None
+        };
+        match drained.or(async { Some(R::accept(&listener).await) }).await {
+            None => return,
+            Some(Ok((socket, peer))) => {
+                if std::mem::take(&mut failing) {
+                    info!("accepting again");
+                }
+                admit::<R, S>(socket, peer, host, refusals);
+            }
+            Some(Err(error)) if is_of_the_connection(&error) => {
+                debug!(%error, "a connection was lost");
+            }
+            Some(Err(error)) => {
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(%error, "cannot accept; trying again every {ACCEPT_PAUSE:?}");
+                }
+                drain.raised().or(R::sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+        if count.is_multiple_of(BATCH as u64) {
+            yield_now().await;
+        }
+    }
+}
+
+fn admit<R: Runtime, S: Store>(
+    socket: R::Socket,
+    peer: SocketAddr,
+    host: &Host<S, Event>,
+    refusals: &Arc<Slots<Event>>,
+) {
+    if let Err(error) = prepare_accepted(&socket) {
+        debug!(%peer, %error, "a connection was lost");
+        return;
+    }
+    if let Some(slot) = host.slots.take(peer.ip()) {
+        let span = info_span!("session", %peer);
+        R::spawn(serve::<R, S>(socket, slot, host.clone()).instrument(span));
+    } else if let Some(slot) = refusals.take(peer.ip()) {
+        debug!(%peer, "no place; refused");
+        R::spawn(refuse::<R, S>(socket, slot, host.clone()));
+    } else {
+        debug!(%peer, "no place; closed without a word");
+    }
+}
+
+/// Serves a client until the session is over. Neither an error nor a panic in it reaches the runtime.
+async fn serve<R: Runtime, S: Store>(socket: R::Socket, slot: Slot<Event>, host: Host<S, Event>) {
+    info!("begun");
+    let files = Elsewhere::<R, _>::new(Session::new(Arc::clone(&host.store)));
+    let mut connection = host.welcome(files, socket);
+    let mut owner = Served::new(&host.stop);
+    let driven = drive::<R, _, _, _>(&mut connection, &mut owner);
+    // What a panic leaves half done is only dropped, never used.
+    match AssertUnwindSafe(driven).catch_unwind().await {
+        Ok(Ok(())) => info!("over"),
+        Ok(Err(error)) => error!(%error, "given up"),
+        Err(_) => error!("panicked"),
+    }
+    // A client that sees its connection closed finds nothing staged and a free place.
+    connection.files.close().await;
+    drop(slot);
+    drop(connection.socket);
+}
+
+async fn refuse<R: Runtime, S: Store>(socket: R::Socket, slot: Slot<Event>, host: Host<S, Event>) {
+    let mut connection = host.refuse(socket);
+    let driven = drive::<R, _, _, _>(&mut connection, &mut Refused(&host.stop)).await;
+    if let Err(error) = driven {
+        warn!(%error, "a refusal is given up");
+    }
+    drop(slot);
+}
+
+impl<R: Runtime, S> fmt::Debug for Server<R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}

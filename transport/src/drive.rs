@@ -1,0 +1,187 @@
+//! The loop that carries out what a machine asks for. It serves client and server, blocking and async, and decides nothing.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::ops::ControlFlow;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use haul_core::{Done, Effect, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait};
+use haul_store::Perform;
+use tracing::debug;
+
+use crate::{Clock, Socket};
+
+/// Pieces that go to the socket in one call.
+const MAX_SLICES: usize = 16;
+
+/// A machine with all that it works on.
+#[derive(Debug)]
+pub struct Connection<M, F, S> {
+    /// What decides.
+    pub machine: M,
+    /// What carries out effects.
+    pub files: F,
+    /// What leads to the peer.
+    pub socket: S,
+    /// The clock that the machine is polled by.
+    pub clock: Clock,
+}
+
+/// Carries out effects, here or elsewhere.
+pub trait Files {
+    /// What comes of the effect. While it is pending it is asked for the same effect again, and the waker is told when there is news.
+    fn poll_perform(
+        &mut self,
+        cx: &mut Context<'_>,
+        effect: &Effect,
+    ) -> Poll<Result<Done, StoreError>>;
+}
+
+/// Carries out effects on the calling thread, which they may block.
+#[derive(Debug, Default)]
+pub struct Here<P>(pub P);
+
+impl<P: Perform> Files for Here<P> {
+    fn poll_perform(
+        &mut self,
+        _: &mut Context<'_>,
+        effect: &Effect,
+    ) -> Poll<Result<Done, StoreError>> {
+        Poll::Ready(self.0.perform(effect))
+    }
+}
+
+/// On whose behalf a connection is driven. What breaks ends the loop.
+pub trait Owner<M: Machine> {
+    /// What ends a wait.
+    type Wake;
+
+    /// Called before each step, and at once when [`wake`](Self::wake) is raised.
+    fn step_in(&mut self, machine: &mut M, now: Duration) -> ControlFlow<()>;
+
+    /// What ends a wait for the peer; `None` once the owner knows that it is raised.
+    fn wake(&self) -> Option<&Self::Wake>;
+
+    /// Something happened.
+    fn event(&mut self, event: &M::Event) -> ControlFlow<()>;
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Another one.
+    Step,
+    /// Another one, once there is this or the machine's deadline has come.
+    Wait(Awaited),
+    /// Nothing: all is over, or the owner wants no more.
+    Return,
+}
+
+/// What a step could not do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Something to read.
+    Readable,
+    /// Room to write.
+    Writable,
+    /// The outcome of file work that is done elsewhere.
+    Files,
+}
+
+/// Why a connection cannot be driven on; never the peer's doing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriveError {
+    /// The loop reported what was not asked for.
+    #[error("this is a bug: {0}")]
+    Misuse(#[from] Misuse),
+    /// The system cannot wait.
+    #[error("cannot wait for the socket: {0}")]
+    Wait(#[from] io::Error),
+}
+
+impl From<DriveError> for haul_core::client::Failure {
+    fn from(error: DriveError) -> Self {
+        Self::Local(StoreError::new(StoreErrorKind::Io, error.to_string()))
+    }
+}
+
+impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
+    /// Carries out one output, without waiting. What is not ready tells the waker of `cx` when it is.
+    pub fn step(
+        &mut self,
+        cx: &mut Context<'_>,
+        owner: &mut impl Owner<M>,
+    ) -> Result<Next, Misuse> {
+        let Self { machine, files, socket, clock } = self;
+        let now = clock.now();
+        if owner.step_in(machine, now).is_break() {
+            return Ok(Next::Return);
+        }
+        match machine.poll(now) {
+            Output::Read(wait) => match socket.poll_read(cx, || machine.read_space()) {
+                Poll::Ready(Ok(count)) => machine.received(count)?,
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => {
+                    debug!(%error, "cannot read from the socket");
+                    machine.read_failed()?;
+                }
+                Poll::Pending => match wait {
+                    Wait::UntilDeadline => return Ok(Next::Wait(Awaited::Readable)),
+                    Wait::Never => machine.would_block()?,
+                },
+            },
+            Output::Write(segments) => {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let mut count = 0;
+                for (slice, piece) in slices.iter_mut().zip(segments.iter()) {
+                    *slice = IoSlice::new(piece);
+                    count += 1;
+                }
+                match socket.poll_write(cx, &slices[..count]) {
+                    Poll::Ready(Ok(count)) => machine.sent(count)?,
+                    Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                    Poll::Ready(Err(error)) => {
+                        debug!(%error, "cannot write to the socket");
+                        machine.write_failed()?;
+                    }
+                    Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),
+                }
+            }
+            // Pass-through is off in every configuration made here, and no store of ours holds bytes.
+            Output::Receive { .. } | Output::SendHeld { .. } => {
+                machine.performed(Err(StoreError::new(
+                    StoreErrorKind::Io,
+                    "this transport cannot move payload past the machine",
+                )))?;
+            }
+            Output::Perform(effect) => match files.poll_perform(cx, effect) {
+                Poll::Ready(outcome) => machine.performed(outcome)?,
+                Poll::Pending => return Ok(Next::Wait(Awaited::Files)),
+            },
+            Output::Event(event) => {
+                let flow = owner.event(event);
+                machine.acknowledge()?;
+                if flow.is_break() {
+                    return Ok(Next::Return);
+                }
+            }
+            Output::CloseWrite => match socket.poll_close_write(cx) {
+                Poll::Ready(closed) => {
+                    if let Err(error) = closed {
+                        debug!(%error, "cannot close the sending half of the socket");
+                    }
+                    machine.write_closed()?;
+                }
+                Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),
+            },
+            Output::Closed => return Ok(Next::Return),
+        }
+        Ok(Next::Step)
+    }
+
+    /// The time until the machine's deadline.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.machine.deadline().map(|deadline| self.clock.until(deadline))
+    }
+}

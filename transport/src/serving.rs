@@ -1,0 +1,189 @@
+//! On whose behalf a server's connections are driven: a session that logs and stops when it is told to, or a refusal.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use haul_core::message::{Refusal, Summary};
+use haul_core::server::{Server, ServerConfig, ServerEvent};
+use haul_core::{Command, Done, Effect, ErrorCode, Escaped, StoreError, StoreErrorKind};
+use tracing::field::display;
+use tracing::{debug, info, warn};
+
+use crate::drive::Files;
+use crate::{Connection, Owner, Slots, Socket, Stop, Wake};
+
+/// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
+pub const MOST_REFUSALS: usize = 64;
+/// The pause after a failed accept: without descriptors or memory the next one would fail too.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER: u64 = 5;
+
+/// What all sessions of a server share.
+#[derive(Debug)]
+pub struct Host<S, W> {
+    /// What is served.
+    pub store: Arc<S>,
+    /// What each session keeps to.
+    pub config: Arc<ServerConfig>,
+    /// The places for sessions.
+    pub slots: Arc<Slots<W>>,
+    /// How they end.
+    pub stop: Arc<Stop<W>>,
+}
+
+impl<S, W: Wake> Host<S, W> {
+    /// A server of `store`.
+    pub fn new(store: Arc<S>, options: crate::ServerOptions) -> std::io::Result<Self> {
+        let crate::ServerOptions { mut config, max_clients, max_clients_per_address, grace } =
+            options;
+        config.pass_through = false;
+        Ok(Self {
+            store,
+            config: Arc::new(config),
+            slots: Arc::new(Slots::new(max_clients, max_clients_per_address)?),
+            stop: Arc::new(Stop::new(grace)?),
+        })
+    }
+
+    /// A client with whom a session begins. `files` are its use of the store.
+    pub fn welcome<F: Files, K: Socket>(&self, files: F, socket: K) -> Connection<Server, F, K> {
+        let machine = Server::new(Arc::clone(&self.config));
+        Connection { machine, files, socket, clock: self.stop.clock }
+    }
+
+    /// A client that is told that there is no place.
+    pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, NoFiles, K> {
+        let refusal = Refusal {
+            retry_after: Some(RETRY_AFTER),
+            ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
+        };
+        let machine = Server::refusing(Arc::clone(&self.config), refusal);
+        Connection { machine, files: NoFiles, socket, clock: self.stop.clock }
+    }
+}
+
+impl<S, W> Clone for Host<S, W> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            config: Arc::clone(&self.config),
+            slots: Arc::clone(&self.slots),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+}
+
+/// A session: it logs, drains when the server does, and ends when it is forced to.
+#[derive(Debug)]
+pub struct Served<'a, W> {
+    stop: &'a Stop<W>,
+    draining: bool,
+}
+
+impl<'a, W> Served<'a, W> {
+    /// A session that ends as `stop` says.
+    pub fn new(stop: &'a Stop<W>) -> Self {
+        Self { stop, draining: false }
+    }
+}
+
+impl<W: Wake> Owner<Server> for Served<'_, W> {
+    type Wake = W;
+
+    fn step_in(&mut self, machine: &mut Server, _: Duration) -> ControlFlow<()> {
+        if self.stop.force.is_raised() {
+            return ControlFlow::Break(());
+        }
+        if let (false, Some(by)) = (self.draining, self.stop.drain_by()) {
+            self.draining = true;
+            machine.shut_down(by);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn wake(&self) -> Option<&W> {
+        Some(if self.draining { &self.stop.force } else { &self.stop.drain })
+    }
+
+    fn event(&mut self, event: &ServerEvent) -> ControlFlow<()> {
+        log(event);
+        ControlFlow::Continue(())
+    }
+}
+
+/// A refusal: it ends by itself soon, or when it is forced to.
+#[derive(Debug)]
+pub struct Refused<'a, W>(pub &'a Stop<W>);
+
+impl<W: Wake> Owner<Server> for Refused<'_, W> {
+    type Wake = W;
+
+    fn step_in(&mut self, _: &mut Server, _: Duration) -> ControlFlow<()> {
+        if self.0.force.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn wake(&self) -> Option<&W> {
+        Some(&self.0.force)
+    }
+
+    fn event(&mut self, event: &ServerEvent) -> ControlFlow<()> {
+        debug!(?event, "refusing");
+        ControlFlow::Continue(())
+    }
+}
+
+/// What a refusal has to do with files.
+#[derive(Debug)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn poll_perform(
+        &mut self,
+        _: &mut Context<'_>,
+        effect: &Effect,
+    ) -> Poll<Result<Done, StoreError>> {
+        let detail = format!("{} while refusing", effect.name());
+        Poll::Ready(Err(StoreError::new(StoreErrorKind::Io, detail)))
+    }
+}
+
+fn log(event: &ServerEvent) {
+    let command = match event {
+        ServerEvent::Answered { command, .. }
+        | ServerEvent::CutOff { command, .. }
+        | ServerEvent::Vanished { command } => command.as_ref(),
+    };
+    let verb = command.map(Command::verb);
+    let path = command.and_then(Command::path).map(|path| display(path.escaped()));
+    match event {
+        ServerEvent::Answered { id, reply, cause, .. } => {
+            let number = id.0;
+            match reply {
+                Ok(Summary { entries, skipped, length, size, .. }) => {
+                    let bytes = length.or(*size);
+                    info!(number, verb, path, bytes, entries, skipped, "ok");
+                }
+                Err(refusal) => {
+                    info!(number, verb, path, code = %Escaped::new(&refusal.word), "refused: {refusal}");
+                }
+            }
+            if let Some(StoreError { kind, detail }) = cause {
+                let cause = display(Escaped::new(detail));
+                // The others are the client's doing: it must not be able to fill a log with warnings.
+                match kind {
+                    StoreErrorKind::Io | StoreErrorKind::NoSpace => {
+                        warn!(number, cause, "the storage fails");
+                    }
+                    _ => debug!(number, cause, "refused by the store"),
+                }
+            }
+        }
+        ServerEvent::CutOff { refusal, .. } => {
+            info!(verb, path, code = %Escaped::new(&refusal.word), "cut off: {refusal}");
+        }
+        ServerEvent::Vanished { .. } => info!(verb, path, "the client is gone"),
+    }
+}

@@ -1,0 +1,150 @@
+//! How many sessions there are, and how many there may be.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Wake;
+
+/// The places for sessions: so many in all, and so many for each address.
+#[derive(Debug)]
+pub struct Slots<W> {
+    most: usize,
+    most_per_address: usize,
+    taken: Mutex<Taken>,
+    /// Raised when the last place that was taken is free again.
+    freed: W,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    /// Only addresses that have one, so it is no longer than `total`.
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl<W: Wake> Slots<W> {
+    /// So many places in all, and so many for each address.
+    pub fn new(most: usize, most_per_address: usize) -> io::Result<Self> {
+        Ok(Self { most, most_per_address, taken: Mutex::default(), freed: W::new()? })
+    }
+
+    /// Takes a place for a session from `address`, if there is one.
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot<W>> {
+        let address = address.to_canonical();
+        let mut taken = self.lock();
+        let here = taken.by_address.get(&address).copied().unwrap_or(0);
+        if taken.total >= self.most || here >= self.most_per_address {
+            return None;
+        }
+        taken.total += 1;
+        taken.by_address.insert(address, here + 1);
+        Some(Slot { slots: Arc::clone(self), address })
+    }
+
+    /// What to wait for until no place is taken; `None` if none is. It may end too early, so ask again.
+    pub fn until_free(&self) -> Option<&W> {
+        // Before the look, so that whoever leaves after it is noticed.
+        self.freed.lower();
+        (self.lock().total > 0).then_some(&self.freed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        // Nothing panics while it is held, so what is in it is right.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place for a session, given back when it is dropped.
+#[derive(Debug)]
+pub struct Slot<W: Wake> {
+    slots: Arc<Slots<W>>,
+    address: IpAddr,
+}
+
+impl<W: Wake> Drop for Slot<W> {
+    fn drop(&mut self) {
+        let mut taken = self.slots.lock();
+        taken.total -= 1;
+        let last = taken.total == 0;
+        if let Some(here) = taken.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                taken.by_address.remove(&self.address);
+            }
+        }
+        drop(taken);
+        if last {
+            self.slots.freed.raise();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn new() -> io::Result<Self> {
+            Ok(Self(AtomicBool::new(false)))
+        }
+
+        fn raise(&self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+
+        fn is_raised(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        fn lower(&self) {
+            self.0.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn slots() -> Arc<Slots<Flag>> {
+        Arc::new(Slots::new(3, 2).unwrap())
+    }
+
+    #[test]
+    fn places_are_counted_in_all_and_for_each_address() {
+        let slots = slots();
+        let first = slots.take(HERE).unwrap();
+        let _second = slots.take(HERE).unwrap();
+        assert!(slots.take(HERE).is_none());
+        assert!(slots.take(IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped())).is_none());
+        let _third = slots.take(THERE).unwrap();
+        assert!(slots.take(THERE).is_none());
+        drop(first);
+        assert!(slots.take(THERE).is_some());
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_an_address_without_sessions() {
+        let slots = slots();
+        drop(slots.take(HERE));
+        assert!(slots.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn the_last_one_to_leave_raises_the_flag() {
+        let slots = slots();
+        assert!(slots.until_free().is_none());
+        let (first, second) = (slots.take(HERE), slots.take(THERE));
+        let freed = slots.until_free().unwrap();
+        drop(first);
+        assert!(!freed.is_raised());
+        drop(second);
+        assert!(freed.is_raised());
+        assert!(slots.until_free().is_none());
+    }
+}

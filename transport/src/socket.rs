@@ -1,0 +1,163 @@
+//! Sockets as all transports want them.
+
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+/// How long a server's bytes may go unacknowledged before its peer counts as gone.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A stream to the peer, as the loop uses it.
+///
+/// No call waits. What is pending tells the waker of `cx` when it is worth another try, unless the transport waits in some other way.
+pub trait Socket {
+    /// Reads into what `space` lends; it is called only when there may be something. 0 bytes say that the peer will send no more.
+    fn poll_read<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: impl FnOnce() -> &'a mut [u8],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Writes a first part of `pieces`.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Closes the sending half.
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// A nonblocking one. It wakes nobody: its owner waits for it by other means.
+impl Socket for TcpStream {
+    fn poll_read<'a>(
+        &mut self,
+        _: &mut Context<'_>,
+        space: impl FnOnce() -> &'a mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ready_unless_it_would_block(self.read(space()))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready_unless_it_would_block(send(self, pieces))
+    }
+
+    fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(shutdown(self))
+    }
+}
+
+fn ready_unless_it_would_block<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        outcome => Poll::Ready(outcome),
+    }
+}
+
+/// Writes a first part of `pieces`. Unlike `write_vectored` this raises no SIGPIPE, whatever the application does with that signal.
+pub fn send(socket: impl AsFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut control = SendAncillaryBuffer::default();
+    Ok(sendmsg(socket, pieces, &mut control, SendFlags::NOSIGNAL)?)
+}
+
+/// Closes the sending half.
+pub fn shutdown(socket: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
+}
+
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(20))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3)
+}
+
+/// A nonblocking socket that is not yet connected.
+pub fn stream(address: SocketAddr) -> io::Result<RawSocket> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = stream(address)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets a client's socket up.
+pub fn prepare_connected(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    let socket = SockRef::from(&socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())
+}
+
+/// Sets a server's accepted socket up.
+pub fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    prepare_connected(socket)?;
+    // Only a server's: its client may have to wait longer than this while a busy storage takes nothing.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&socket).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    Ok(())
+}
+
+/// Whether accept failed for one connection only. Linux reports by accept what had happened to the connection before.
+pub fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::NONET
+        )
+    )
+}
+
+/// The first success among `addresses`, or the last failure.
+pub fn first<T>(
+    addresses: impl Iterator<Item = SocketAddr>,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = no_address();
+    for address in addresses {
+        match attempt(address) {
+            Ok(value) => return Ok(value),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The failure when a name has no address.
+pub fn no_address() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "the name has no address")
+}
+
+/// The failure of a connection that nobody answered.
+pub fn no_answer() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "no answer in time")
+}
