@@ -37,7 +37,7 @@
 //!
 //! ## Memory
 //!
-//! A machine holds at most one chunk of input and one of output (see [`Limits`]), lines of at most 4096 bytes, and a bounded number of commands. While it is idle it holds no buffer at all.
+//! A machine holds at most one chunk of input and one of output (see [`Limits`]), lines of at most 4096 bytes, and a bounded number of commands. While it is idle it holds no buffer at all, and a server that is asked for one lends 4 KiB.
 //!
 //! ## Whose fault
 //!

@@ -1,1 +1,160 @@
-//! Futures that are dropped.
+//! Futures that are dropped: a call that is given up, a server that is, a runtime that is.
+
+use std::future::poll_fn;
+use std::net::{SocketAddr, TcpStream};
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+
+use futures_lite::FutureExt;
+use haul_core::{Checksum, Depth, Mode};
+use haul_transport::asynchronous::{Client, Event, Runtime, Server};
+use haul_transport::{ClientOptions, DownloadOptions, ServerHandle, ServerOptions};
+
+use crate::blocking::{BlockOn, OnAsyncStd, OnTokio};
+use crate::support::{LOCALHOST, Peer, Share, go_on, path, payload, source, target};
+
+const LARGE: usize = 32 << 20;
+
+struct Running {
+    address: SocketAddr,
+    handle: ServerHandle<Event>,
+    thread: thread::JoinHandle<()>,
+}
+
+fn serve<B: BlockOn>(share: &Share) -> Running {
+    let (store, options) = (Arc::new(share.store()), ServerOptions::default());
+    let server = B::block_on(Server::<B::Runtime, _>::bind(LOCALHOST, store, options)).unwrap();
+    let (address, handle) = (server.local_addr(), server.handle());
+    Running { address, handle, thread: thread::spawn(move || B::block_on(server.run())) }
+}
+
+impl Running {
+    fn stop(self) {
+        self.handle.shutdown();
+        self.thread.join().unwrap();
+    }
+}
+
+async fn client<B: BlockOn>(address: SocketAddr) -> Client<B::Runtime> {
+    Client::connect(address, ClientOptions::default()).await.unwrap()
+}
+
+/// Drops `call` after so many polls.
+async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
+    let mut call = pin!(call);
+    let mut count = 0;
+    poll_fn(|cx| {
+        assert!(call.as_mut().poll(cx).is_pending(), "it was over before it could be dropped");
+        count += 1;
+        if count == polls { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Work that was away when its future was dropped removes what it staged when it comes to its end.
+fn wait_until_nothing_is_staged(share: &Share, files: usize) {
+    while share.files().len() > files {
+        thread::yield_now();
+    }
+}
+
+fn calls_that_are_dropped<B: BlockOn>() {
+    let (share, mine) = (Share::new(), Share::new());
+    let large = payload(LARGE);
+    share.write("large", &large);
+    mine.write("mine", &large);
+    let server = serve::<B>(&share);
+    B::block_on(async {
+        let mut client = client::<B>(server.address).await;
+        let (name, new) = (path("large"), path("new"));
+        for polls in [1, 2, 3, 4, 5, 10, 20, 40] {
+            let down =
+                client.download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
+            give_up(down, polls).await;
+            wait_until_nothing_is_staged(&mine, 1);
+            let up = client.upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
+            give_up(up, polls).await;
+            // The next call ends the one before, on the same connection.
+            let listed =
+                client.list(None, Depth::ONE, |_| ControlFlow::Continue(())).await.unwrap();
+            assert_eq!(listed.entries, Some(1), "after {polls} polls");
+        }
+        let receipt = client
+            .download(&name, DownloadOptions::default(), target(&mine, "large"), go_on)
+            .await
+            .unwrap();
+        assert_eq!(receipt.checksum, Some(Checksum::of(&large)));
+        assert!(mine.read("large") == large);
+        client.exit().await.unwrap();
+    });
+    server.stop();
+    assert_eq!(share.files(), [share.path().join("large")]);
+}
+
+#[test]
+fn calls_that_are_dropped_on_tokio() {
+    calls_that_are_dropped::<OnTokio>();
+}
+
+#[test]
+fn calls_that_are_dropped_on_async_std() {
+    calls_that_are_dropped::<OnAsyncStd>();
+}
+
+/// Connects, and stops in the middle of an upload's body.
+fn stop_in_a_body(address: SocketAddr) -> Peer {
+    let mut peer = Peer::greeted(address);
+    peer.send("UPLOAD new size=10\r\n");
+    assert_eq!(peer.line(), "READY");
+    peer.send("DATA 10\r\n01234");
+    peer
+}
+
+/// Nothing more is said; it is just over, and nothing is left.
+fn is_over(mut peer: Peer, share: &Share) {
+    if let Ok(rest) = peer.try_line() {
+        assert_eq!(rest, "");
+    }
+    assert!(share.files().is_empty());
+}
+
+fn a_server_that_is_dropped<B: BlockOn>() {
+    let share = Share::new();
+    let (store, options) = (Arc::new(share.store()), ServerOptions::default());
+    let server = B::block_on(Server::<B::Runtime, _>::bind(LOCALHOST, store, options)).unwrap();
+    let address = server.local_addr();
+    let endless = async {
+        server.run().await;
+        unreachable!("nobody has stopped it");
+    };
+    let peer = B::Runtime::unblock(move || stop_in_a_body(address));
+    let peer = B::block_on(endless.or(peer)).unwrap();
+    is_over(peer, &share);
+    TcpStream::connect(address).unwrap_err();
+}
+
+#[test]
+fn a_server_that_is_dropped_on_tokio() {
+    a_server_that_is_dropped::<OnTokio>();
+}
+
+#[test]
+fn a_server_that_is_dropped_on_async_std() {
+    a_server_that_is_dropped::<OnAsyncStd>();
+}
+
+#[test]
+fn a_runtime_that_is_dropped() {
+    let share = Share::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (store, options) = (Arc::new(share.store()), ServerOptions::default());
+    let server = runtime.block_on(haul_tokio::Server::bind(LOCALHOST, store, options)).unwrap();
+    let address = server.local_addr();
+    runtime.spawn(server.run());
+    let peer = stop_in_a_body(address);
+    drop(runtime);
+    is_over(peer, &share);
+}

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod dropping;
+mod pairs;
 mod support;
 
 /// All tests for one transport: `$transport` is a module with its server and client, blocking.
@@ -16,7 +17,9 @@ macro_rules! tests_of {
 
             mod cancelling;
             mod closing;
+            mod crowd;
             mod limits;
+            pub(crate) mod moving;
             mod running;
             mod scripts;
             mod sessions;

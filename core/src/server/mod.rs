@@ -342,7 +342,9 @@ impl Side for Server {
     }
 
     fn read_size(&self) -> usize {
-        let ahead = Limits::MAX_PIPELINED_BYTES;
+        // Some runtimes keep the buffer while they wait, so an idle session shall need little.
+        let idle = self.link.inbox.is_empty();
+        let ahead = if idle { Limits::MAX_LINE } else { Limits::MAX_PIPELINED_BYTES };
         let payload = match &self.state {
             State::Upload(upload) => upload.left(),
             State::Ready { .. } => self.skip,
