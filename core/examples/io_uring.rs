@@ -6,11 +6,12 @@
 //!
 //! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that answer at once; here the two ways differ:
 //!
-//! - A read goes into a buffer of the driver's own, and from there into [`Machine::read_space`] as far as the machine asks. While a client is idle that buffer is all that it costs.
+//! - A read goes into a buffer of the driver's own, and from there into [`Machine::read_space`] as far as the machine asks. While a client is idle that buffer is all that
+//!   it costs.
 //! - A write keeps what it writes by [`Segments::to_bytes`](haul_core::Segments::to_bytes), which shares the payload with the machine.
 //!
-//! Nothing that is under way is begun anew: dropping a read could lose what it had read, dropping a write leaves open how much went out. So each stays in its slot when a deadline or a
-//! drain ends the wait, and is found there when the machine asks again. What the machine never asks for again is cancelled when the session is over.
+//! Nothing that is under way is begun anew: dropping a read could lose what it had read, dropping a write leaves open how much went out. So each stays in its slot when a
+//! deadline or a drain ends the wait, and is found there when the machine asks again. What the machine never asks for again is cancelled when the session is over.
 //!
 //! File work blocks, so it goes to threads, and [`Session`] with it. If the server is dropped meanwhile, the thread finishes what it is at and discards what is open.
 

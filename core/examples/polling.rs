@@ -4,8 +4,8 @@
 //! cargo run -p haul-core --example polling [DIRECTORY]
 //! ```
 //!
-//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket has no more, and says what to wait for. [`Connection::due`] is the other end of a wait: the machine's
-//! own deadline. The loop in [`Polling::run`] knows nothing else, and nothing of the protocol.
+//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket has no more, and says what to wait for. [`Connection::due`] is the other end of
+//! a wait: the machine's own deadline. The loop in [`Polling::run`] knows nothing else, and nothing of the protocol.
 //!
 //! File work is done in the loop, so a slow disk is felt by all clients; `io_uring.rs` shows how to hand it to threads.
 

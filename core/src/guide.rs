@@ -1,6 +1,7 @@
 //! What whoever embeds a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes first.
 //!
-//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's page](crate#a-run-loop). These are whole ones, to be run and changed:
+//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's page](crate#a-run-loop). These are whole ones, to be run and
+//! changed:
 //!
 //! | example | shows |
 //! | --- | --- |
@@ -34,7 +35,8 @@
 //! assert_eq!(effects("DOWNLOAD missing.txt\n"), ["open"]);
 //! ```
 //!
-//! `next-entries`, `read` and `write` come any number of times; a machine that is not durable leaves out both syncs, and `publish` may then be the last that is asked for a file.
+//! `next-entries`, `read` and `write` come any number of times; a machine that is not durable leaves out both syncs, and `publish` may then be the last that is asked for a
+//! file.
 //!
 //! | effect that fails | leads to |
 //! | --- | --- |
@@ -44,12 +46,14 @@
 //! | [`SyncDirectory`](Effect::SyncDirectory) | the request's failure, though the file has its name: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow |
 //! | [`Discard`](Effect::Discard) | nothing |
 //!
-//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by [`ServerEvent::Answered`](crate::server::ServerEvent::Answered),
-//! a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection.
+//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
+//! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection.
 //!
-//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer down and fills no memory.
+//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer
+//! down and fills no memory.
 //!
-//! When the driver gives up before [`Output::Closed`], it drops the machine and discards what is open. `Session` and `OwnFiles` of `haul-store` do that when they are dropped.
+//! When the driver gives up before [`Output::Closed`], it drops the machine and discards what is open. `Session` and `OwnFiles` of `haul-store` do that when they are
+//! dropped.
 //!
 //! # Waiting and time
 //!
@@ -73,24 +77,24 @@
 //! # Ok::<(), haul_core::Misuse>(())
 //! ```
 //!
-//! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants it to. Whichever it was, poll again: too early is harmless, and late only gives
-//!   the peer more time.
+//! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants it to. Whichever it was, poll again: too early is
+//!   harmless, and late only gives the peer more time.
 //! - A deadline belongs to the poll before it. Ask for it anew at each wait.
 //! - [`Wait::Never`] comes between the chunks of a transfer: has the peer sent something that ends it? A driver that cannot look without waiting answers
 //!   [`would_block`](Machine::would_block), and all that it loses is that an `ABORT` or a refusal is noticed when the transfer is over.
-//! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and [`shut_down`](crate::server::Server::shut_down) may change what is asked for. Call them between a
-//!   report and the next poll, or end the wait for them.
+//! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and [`shut_down`](crate::server::Server::shut_down) may change what is asked
+//!   for. Call them between a report and the next poll, or end the wait for them.
 //!
 //! # Pass-through
 //!
-//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire shows no difference, and the machine still counts and checks every byte, by the
-//! checksums that it is told.
+//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire shows no difference, and the machine still counts
+//! and checks every byte, by the checksums that it is told.
 //!
-//! **In**, if `pass_through` is on in the configuration of the machine: [`Output::Receive`] stands for the rest of a `DATA`, once all that the machine had read before is written. What is too small to be
-//! worth it comes through the machine still.
+//! **In**, if `pass_through` is on in the configuration of the machine: [`Output::Receive`] stands for the rest of a `DATA`, once all that the machine had read before is
+//! written. What is too small to be worth it comes through the machine still.
 //!
-//! **Out**, whenever the files answer [`Effect::Read`] by [`Done::Held`]: the machine writes the `DATA` line, then asks for [`Output::SendHeld`] until all is out. Without a checksum for each piece,
-//! [`Effect::FinishReading`] must answer with that of the whole file, and a range cannot be sent.
+//! **Out**, whenever the files answer [`Effect::Read`] by [`Done::Held`]: the machine writes the `DATA` line, then asks for [`Output::SendHeld`] until all is out. Without
+//! a checksum for each piece, [`Effect::FinishReading`] must answer with that of the whole file, and a range cannot be sent.
 //!
 //! Both may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
 //!
@@ -196,7 +200,8 @@
 //! # Ok::<(), Misuse>(())
 //! ```
 //!
-//! A file that fails under [`Output::Receive`] is answered for like any failed `Write`. One that fails under [`Output::SendHeld`] ends the connection, because its bytes were announced.
+//! A file that fails under [`Output::Receive`] is answered for like any failed `Write`. One that fails under [`Output::SendHeld`] ends the connection, because its bytes
+//! were announced.
 //!
 //! # Async
 //!
@@ -211,7 +216,7 @@
 //! # use futures::FutureExt;
 //! use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 //! # use haul_core::server::Server;
-//! # use haul_core::{Machine, Misuse, Output};
+//! # use haul_core::{Machine, Misuse, Output, Wait};
 //!
 //! /// Waits for the peer, if the machine does. It may be given up at the deadline, or for any other reason.
 //! async fn wait<M: Machine>(
@@ -220,7 +225,7 @@
 //!     now: Duration,
 //! ) -> Result<(), Misuse> {
 //!     match machine.poll(now) {
-//!         Output::Read(_) => match socket.read(machine.read_space()).await {
+//!         Output::Read(Wait::UntilDeadline) => match socket.read(machine.read_space()).await {
 //!             Ok(count) => machine.received(count),
 //!             Err(_) => machine.read_failed(),
 //!         },
@@ -228,6 +233,7 @@
 //!             Ok(count) => machine.sent(count),
 //!             Err(_) => machine.write_failed(),
 //!         },
+//!         // All else is done at once, or waits for no peer.
 //!         _ => Ok(()),
 //!     }
 //! }
@@ -260,14 +266,15 @@
 //! # Ok::<(), Misuse>(())
 //! ```
 //!
-//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be carried out once. Give it, with the files, to a thread where blocking is allowed, and
-//! wait for the outcome without a timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever runs goes on to its end and its files are dropped there, which discards
-//! them; the machine and the socket are to be dropped too. All that can come of it is a file that was published without anybody being told.
+//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be carried out once. Give it, with the files, to a
+//! thread where blocking is allowed, and wait for the outcome without a timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever
+//! runs goes on to its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All that can come of it is a file that
+//! was published without anybody being told.
 //!
 //! # Completion-based I/O
 //!
-//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an unknown point. So it is not dropped: it stays in a slot beside the machine, one for a read and one
-//! for a write, until it completes or the session is over.
+//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an unknown point. So it is not dropped: it stays in a
+//! slot beside the machine, one for a read and one for a write, until it completes or the session is over.
 //!
 //! - A read goes into a buffer of the driver's own. What it brought is copied to the machine when the machine asks:
 //!
@@ -293,14 +300,16 @@
 //!   # Ok::<(), Misuse>(())
 //!   ```
 //!
-//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks, and none while something has arrived that it has not asked for. For
-//!   [`Wait::Never`] look whether the read has completed, and if not let it go on.
-//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine asks again for the same bytes, or for none ever again: see [`Output::Write`].
+//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks, and none while something has arrived that it has not
+//!   asked for. For [`Wait::Never`] look whether the read has completed, and if not let it go on.
+//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine asks again for the same bytes, or for none ever again:
+//!   see [`Output::Write`].
 //! - At a deadline both go on: poll, and go by what the machine says then.
 //!
 //! # What a driver never does
 //!
-//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing there yet", or an empty [`Done::Read`] for a file that failed.
+//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing there yet", or an empty [`Done::Read`] for a file that
+//!   failed.
 //! - Carry an effect out twice, or begin one and report another's outcome.
 //! - Share one session's files with another: what is open belongs to one machine.
 //! - Poll with a clock that goes back.
