@@ -105,6 +105,8 @@ impl Connection {
 /// A server of many clients.
 struct Polling {
     poll: Poll,
+    /// Kept here as well: what a waker said is lost when the last of its owners is gone.
+    drain: Arc<Waker>,
     /// Until the server is to stop.
     listener: Option<TcpListener>,
     /// When to try to accept again after it failed.
@@ -125,10 +127,12 @@ impl Polling {
         max_clients: usize,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let drain = Arc::new(Waker::new(poll.registry(), DRAIN)?);
         let mut listener = TcpListener::bind(address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
+            drain,
             listener: Some(listener),
             accept_due: None,
             connections: HashMap::new(),
@@ -141,8 +145,8 @@ impl Polling {
     }
 
     /// What tells the server to stop, from any thread.
-    fn drain_handle(&self) -> io::Result<Waker> {
-        Waker::new(self.poll.registry(), DRAIN)
+    fn drain_handle(&self) -> Arc<Waker> {
+        Arc::clone(&self.drain)
     }
 
     /// Serves until it was told to stop and all sessions are over.
@@ -259,7 +263,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let store = Directory::open(&directory, Options::default())?;
     let address = ([127, 0, 0, 1], 4285).into();
     let server = Polling::bind(address, store, ServerConfig::default(), 64)?;
-    let drain = server.drain_handle()?;
+    let drain = server.drain_handle();
     std::thread::spawn(move || {
         // The end of the input counts as well.
         let _ = io::stdin().read_line(&mut String::new());
@@ -283,7 +287,7 @@ mod tests {
 
     struct Running {
         address: SocketAddr,
-        drain: Waker,
+        drain: Arc<Waker>,
         thread: Option<JoinHandle<io::Result<()>>>,
     }
 
@@ -291,7 +295,7 @@ mod tests {
         fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<Self> {
             let server = Polling::bind(([127, 0, 0, 1], 0).into(), store, config, max_clients)?;
             let address = server.listener.as_ref().expect("it listens").local_addr()?;
-            let drain = server.drain_handle()?;
+            let drain = server.drain_handle();
             Ok(Self { address, drain, thread: Some(thread::spawn(move || server.run())) })
         }
     }
@@ -322,6 +326,16 @@ mod tests {
         });
         let over_sockets = over_sockets.unwrap_or_else(|failures| panic!("{failures}"));
         assert_eq!(over_sockets, memory::check().unwrap_or_else(|failures| panic!("{failures}")));
+    }
+
+    #[test]
+    fn who_asked_to_stop_may_be_gone() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let store = Directory::open(directory.path(), Options::default())?;
+        let address = ([127, 0, 0, 1], 0).into();
+        let server = Polling::bind(address, store, ServerConfig::default(), 1)?;
+        server.drain_handle().wake()?;
+        Ok(server.run()?)
     }
 
     #[test]
