@@ -5,7 +5,7 @@
 //!
 //! | example | shows |
 //! | --- | --- |
-//! | `core/examples/buffers.rs` | both sides in one thread, joined by two byte buffers; all effects in 60 lines |
+//! | `core/examples/buffers.rs` | both sides in one thread, joined by two byte buffers; every effect on one page |
 //! | `core/examples/polling.rs` | many clients in one thread: nonblocking sockets, one poll loop, deadlines, a bound on connections, draining |
 //! | `core/examples/io_uring.rs` | operations that own their buffers, file work on threads |
 //! | `store/examples/memory.rs` | a store of one's own, for `haul_store::Session` to work on |
