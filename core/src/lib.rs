@@ -120,7 +120,7 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A driver must never report a count that it did not move, carry an effect out twice, poll with a clock that goes back, or go on after [`Output::Closed`].
+//! The [guide] tells the rest: the order of the effects, pass-through, timeouts, async, completion-based I/O, and what a driver never does.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -133,6 +133,7 @@ mod crc;
 mod effect;
 mod error;
 mod escape;
+pub mod guide;
 mod limits;
 mod machine;
 pub mod message;

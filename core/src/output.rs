@@ -16,6 +16,8 @@ pub enum Output<'a, E> {
     /// [`Machine::would_block`](crate::Machine::would_block) if the wait is [`Wait::Never`] and nothing is there; [`Machine::read_failed`](crate::Machine::read_failed).
     Read(Wait),
     /// Write a first part of these bytes to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count; [`Machine::write_failed`](crate::Machine::write_failed).
+    ///
+    /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need not be begun anew.
     Write(Segments<'a>),
     /// Move up to `length` bytes straight from the socket to the staged file at `offset`; only if pass-through was switched on. Answer:
     /// [`Machine::passed`](crate::Machine::passed); [`Machine::received`](crate::Machine::received) with 0 at the end of the stream; [`Machine::read_failed`](crate::Machine::read_failed); [`Machine::performed`](crate::Machine::performed) with the file's error.
@@ -61,6 +63,12 @@ impl<'a> Segments<'a> {
     /// The pieces, none of them empty.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.queue.iter().map(Bytes::chunk).chain((!self.tail.is_empty()).then_some(self.tail))
+    }
+
+    /// The pieces, to be kept while they are being written. Payload is not copied.
+    pub fn to_bytes(&self) -> impl Iterator<Item = Bytes> + use<'a> {
+        let tail = (!self.tail.is_empty()).then(|| Bytes::copy_from_slice(self.tail));
+        self.queue.iter().cloned().chain(tail)
     }
 
     /// The first piece.

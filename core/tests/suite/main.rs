@@ -17,3 +17,4 @@ mod strategies;
 mod timing;
 mod transcript;
 mod values;
+mod writes;

@@ -1,0 +1,238 @@
+//! A client and a server in one thread, joined by two byte buffers: no sockets, no clock, no file system.
+//!
+//! ```text
+//! cargo run -p haul-core --example buffers
+//! ```
+//!
+//! Look at [`Side::step`]: it is all that a transport has to do, for either side, and here it never waits. What a step cannot do now it leaves undone, and since nothing
+//! was reported the next poll asks for it again. [`Files::perform`] is the other half: the same effects serve what a server shares and what a client calls its own.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
+use haul_core::server::Server;
+use haul_core::{
+    Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output, StoreError,
+    StoreErrorKind, Timestamp, Wait,
+};
+
+/// Bytes on their way to one side, and whether more will come. It is narrow, so that writes are partial.
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    closed: bool,
+}
+
+impl Pipe {
+    const ROOM: usize = 100;
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(Self::ROOM - self.bytes.len());
+        self.bytes.extend(&bytes[..count]);
+        count
+    }
+}
+
+/// A machine with what it works on.
+struct Side<M> {
+    machine: M,
+    files: Files,
+    input: Pipe,
+}
+
+impl<M: Machine> Side<M> {
+    fn new(machine: M, files: Files) -> Self {
+        Self { machine, files, input: Pipe::default() }
+    }
+
+    /// Carries out what the machine asks for, if that can be done without waiting. Answers whether it was.
+    fn step(
+        &mut self,
+        output: &mut Pipe,
+        now: Duration,
+        mut on_event: impl FnMut(&M::Event),
+    ) -> Result<bool, Misuse> {
+        let Self { machine, files, input } = self;
+        match machine.poll(now) {
+            Output::Read(wait) if input.bytes.is_empty() && !input.closed => match wait {
+                Wait::UntilDeadline => return Ok(false),
+                Wait::Never => machine.would_block()?,
+            },
+            Output::Read(_) => {
+                let count = input.bytes.read(machine.read_space()).unwrap_or_default();
+                machine.received(count)?;
+            }
+            Output::Write(segments) => match output.write(segments.first()) {
+                0 => return Ok(false),
+                count => machine.sent(count)?,
+            },
+            Output::Perform(effect) => {
+                let outcome = files.perform(effect);
+                machine.performed(outcome)?;
+            }
+            Output::Event(event) => {
+                on_event(event);
+                machine.acknowledge()?;
+            }
+            Output::CloseWrite => {
+                output.closed = true;
+                machine.write_closed()?;
+            }
+            Output::Receive { .. } | Output::SendHeld { .. } => {
+                unreachable!("pass-through is off, and these files hold no bytes")
+            }
+            Output::Closed => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Lets both sides step in turn until neither can go on. Answers what the client told.
+fn run(client: &mut Side<Client>, server: &mut Side<Server>) -> Result<Vec<ClientEvent>, Misuse> {
+    // Both only need time that does not go back; here it never has to pass.
+    let now = Duration::ZERO;
+    let mut told = Vec::new();
+    loop {
+        let client_moved = client.step(&mut server.input, now, |event| told.push(event.clone()))?;
+        let server_moved = server.step(&mut client.input, now, |event| println!("  {event:?}"))?;
+        if !client_moved && !server_moved {
+            return Ok(told);
+        }
+    }
+}
+
+/// Named bytes, and what one session has open of them. Dropping what is open discards it.
+#[derive(Default)]
+struct Files {
+    named: BTreeMap<FilePath, Bytes>,
+    open: Open,
+}
+
+#[derive(Default)]
+enum Open {
+    #[default]
+    Nothing,
+    Listing(Vec<Entry>),
+    Source(Bytes),
+    Staged(FilePath, Vec<u8>),
+}
+
+impl Files {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        let modified = Timestamp::EPOCH;
+        match (effect, &mut self.open) {
+            // These names have no directories, so there is only one thing to list.
+            (Effect::List { .. }, _) => {
+                let entry = |(path, content): (&FilePath, &Bytes)| Entry::File {
+                    path: path.clone(),
+                    size: content.len() as u64,
+                    modified,
+                };
+                self.open = Open::Listing(self.named.iter().map(entry).collect());
+                Ok(Done::Started)
+            }
+            (Effect::NextEntries { max }, Open::Listing(left)) => {
+                let rest = left.split_off(left.len().min(*max));
+                Ok(Done::Entries { entries: std::mem::replace(left, rest), skipped: 0 })
+            }
+            (Effect::Open { path, .. }, _) => {
+                let missing = || StoreError::new(StoreErrorKind::NotFound, "no such file");
+                let content = self.named.get(path).cloned().ok_or_else(missing)?;
+                let opened = Opened { size: Some(content.len() as u64), modified: Some(modified) };
+                self.open = Open::Source(content);
+                Ok(Done::Opened(opened))
+            }
+            (Effect::Read { length, .. }, Open::Source(left)) => {
+                Ok(Done::Read(left.split_to(left.len().min(*length))))
+            }
+            (Effect::FinishReading { checksum }, Open::Source(_)) => {
+                Ok(Done::Finished { checksum: *checksum })
+            }
+            // Nobody else stores anything meanwhile, so what is decided here stands until publication.
+            (Effect::Create { path, mode: Mode::Create, .. }, _)
+                if self.named.contains_key(path) =>
+            {
+                Err(StoreError::new(StoreErrorKind::Exists, "it is there"))
+            }
+            (Effect::Create { path, .. }, _) => {
+                self.open = Open::Staged(path.clone(), Vec::new());
+                Ok(Done::Started)
+            }
+            (Effect::Write { data, .. }, Open::Staged(_, content)) => {
+                content.extend_from_slice(data);
+                Ok(Done::Written)
+            }
+            (Effect::Publish { .. }, Open::Staged(path, content)) => {
+                self.named.insert(path.clone(), std::mem::take(content).into());
+                Ok(Done::Published)
+            }
+            (Effect::Sync | Effect::SyncDirectory, _) => Ok(Done::Synced),
+            (Effect::Discard, _) => {
+                self.open = Open::Nothing;
+                Ok(Done::Discarded)
+            }
+            _ => Err(StoreError::new(StoreErrorKind::Io, "nothing of this kind is open")),
+        }
+    }
+}
+
+/// Uploads `content`, lists what the server has and fetches it back. Answers what the client told and what it has then.
+fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<dyn Error>> {
+    let path = FilePath::parse("notes.txt")?;
+    let own = Files { named: BTreeMap::from([(path.clone(), content)]), open: Open::Nothing };
+    let mut client = Side::new(Client::new(ClientConfig::default()), own);
+    let mut server = Side::new(Server::new(Arc::default()), Files::default());
+
+    let upload = Request::Upload { path: path.clone(), mode: Mode::Create };
+    client.machine.request(upload);
+    let mut told = run(&mut client, &mut server)?;
+
+    // What is there afterwards has come from the server.
+    client.files.named.clear();
+    client.machine.request(Request::List { path: None, depth: Depth::ONE });
+    let download =
+        Request::Download { path: path.clone(), offset: 0, length: None, mode: Mode::Create };
+    client.machine.request(download);
+    client.machine.request(Request::Exit);
+    told.extend(run(&mut client, &mut server)?);
+    Ok((told, client.files.named.remove(&path)))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("The server tells:");
+    let (told, content) = round_trip(Bytes::from_static(b"hello world\n"))?;
+    println!("The client tells:");
+    for event in told {
+        println!("  {event:?}");
+    }
+    println!("It has: {content:?}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_comes_back() {
+        for length in [0, 1, 100_000, 1_000_000] {
+            let content: Bytes = (0..=u8::MAX).cycle().take(length).collect();
+            let (told, back) = round_trip(content.clone()).unwrap();
+            assert_eq!(back, Some(content));
+            let finished = told.iter().filter_map(|event| match event {
+                ClientEvent::Finished { result, .. } => Some(result.is_ok()),
+                _ => None,
+            });
+            assert_eq!(finished.collect::<Vec<_>>(), [true; 4]);
+            let listed = told.iter().any(|event| {
+                matches!(event, ClientEvent::Entry { entry: Entry::File { size, .. }, .. } if *size == length as u64)
+            });
+            assert!(listed);
+        }
+    }
+}

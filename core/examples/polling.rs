@@ -1,0 +1,355 @@
+//! Many clients in one thread: nonblocking sockets, and one loop that waits for all of them.
+//!
+//! ```text
+//! cargo run -p haul-core --example polling [DIRECTORY]
+//! ```
+//!
+//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket has no more, and says what to wait for. [`Connection::due`] is the other end of
+//! a wait: the machine's own deadline. The loop in [`Polling::run`] knows nothing else, and nothing of the protocol.
+//!
+//! File work is done in the loop, so a slow disk is felt by all clients; `io_uring.rs` shows how to hand it to threads.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haul_core::message::Refusal;
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{ErrorCode, Machine, Misuse, Output, Wait};
+use haul_store::{Directory, Options, Perform, Session};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+/// Steps of one client before others get their turn.
+const STEPS: usize = 64;
+/// Clients that are being refused at once; beyond them a connection is closed without a word.
+const MAX_REFUSED: usize = 64;
+/// How long commands under way may go on once the server is to stop.
+const GRACE: Duration = Duration::from_secs(30);
+/// The pause after a failed accept: without descriptors the next one would fail too.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const LISTENER: Token = Token(0);
+const DRAIN: Token = Token(1);
+
+/// A machine with all that it works on.
+struct Connection {
+    machine: Server,
+    files: Session<Directory>,
+    socket: TcpStream,
+    interest: Interest,
+    /// When to go on though the socket has nothing new.
+    due: Option<Duration>,
+    refused: bool,
+}
+
+/// Why [`Connection::advance`] went no further.
+enum Stop {
+    /// The socket has to be ready for this first.
+    Wait(Interest),
+    /// It is the others' turn.
+    Yield,
+    Over,
+}
+
+impl Connection {
+    fn advance(&mut self, now: Duration) -> Result<Stop, Misuse> {
+        let Self { machine, files, socket, .. } = self;
+        for _ in 0..STEPS {
+            match machine.poll(now) {
+                Output::Read(wait) => match socket.read(machine.read_space()) {
+                    Ok(count) => machine.received(count)?,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => match wait {
+                        Wait::UntilDeadline => return Ok(Stop::Wait(Interest::READABLE)),
+                        Wait::Never => machine.would_block()?,
+                    },
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(_) => machine.read_failed()?,
+                },
+                Output::Write(segments) => {
+                    let pieces: Vec<_> = segments.iter().take(16).map(IoSlice::new).collect();
+                    match socket.write_vectored(&pieces) {
+                        Ok(count) => machine.sent(count)?,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                            return Ok(Stop::Wait(Interest::WRITABLE));
+                        }
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        Err(_) => machine.write_failed()?,
+                    }
+                }
+                Output::Perform(effect) => {
+                    let outcome = files.perform(effect);
+                    machine.performed(outcome)?;
+                }
+                Output::Event(event) => {
+                    println!("{event:?}");
+                    machine.acknowledge()?;
+                }
+                Output::CloseWrite => {
+                    // If it fails the peer is gone, which the next read tells.
+                    let _ = socket.shutdown(Shutdown::Write);
+                    machine.write_closed()?;
+                }
+                Output::Receive { .. } | Output::SendHeld { .. } => {
+                    unreachable!("pass-through is off, and a session holds no bytes")
+                }
+                Output::Closed => return Ok(Stop::Over),
+            }
+        }
+        Ok(Stop::Yield)
+    }
+}
+
+/// A server of many clients.
+struct Polling {
+    poll: Poll,
+    /// Kept here as well: what a waker said is lost when the last of its owners is gone.
+    drain: Arc<Waker>,
+    /// Until the server is to stop.
+    listener: Option<TcpListener>,
+    /// When to try to accept again after it failed.
+    accept_due: Option<Duration>,
+    connections: HashMap<Token, Connection>,
+    last_token: usize,
+    max_clients: usize,
+    store: Arc<Directory>,
+    config: Arc<ServerConfig>,
+    start: Instant,
+}
+
+impl Polling {
+    fn bind(
+        address: SocketAddr,
+        store: Directory,
+        config: ServerConfig,
+        max_clients: usize,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let drain = Arc::new(Waker::new(poll.registry(), DRAIN)?);
+        let mut listener = TcpListener::bind(address)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            drain,
+            listener: Some(listener),
+            accept_due: None,
+            connections: HashMap::new(),
+            last_token: DRAIN.0,
+            max_clients,
+            store: Arc::new(store),
+            config: Arc::new(config),
+            start: Instant::now(),
+        })
+    }
+
+    /// What tells the server to stop, from any thread.
+    fn drain_handle(&self) -> Arc<Waker> {
+        Arc::clone(&self.drain)
+    }
+
+    /// Serves until it was told to stop and all sessions are over.
+    fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        while self.listener.is_some() || !self.connections.is_empty() {
+            // A look at every connection each time: with thousands of them a heap of deadlines pays.
+            let due = self.connections.values().filter_map(|connection| connection.due);
+            let due = due.chain(self.accept_due).min();
+            let timeout = due.map(|due| due.saturating_sub(self.start.elapsed()));
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            let now = self.start.elapsed();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept_due = Some(now),
+                    DRAIN => self.drain(now),
+                    token => {
+                        if let Some(connection) = self.connections.get_mut(&token) {
+                            connection.due = Some(now);
+                        }
+                    }
+                }
+            }
+            if self.accept_due.take_if(|due| *due <= now).is_some() {
+                self.accept(now);
+            }
+            self.advance(now);
+        }
+        Ok(())
+    }
+
+    /// Lets every connection go on whose time has come.
+    fn advance(&mut self, now: Duration) {
+        let registry = self.poll.registry();
+        self.connections.retain(|token, connection| {
+            if connection.due.is_none_or(|due| due > now) {
+                return true;
+            }
+            match connection.advance(now) {
+                Ok(Stop::Wait(interest)) => {
+                    connection.due = connection.machine.deadline();
+                    if connection.interest != interest {
+                        connection.interest = interest;
+                        return registry
+                            .reregister(&mut connection.socket, *token, interest)
+                            .is_ok();
+                    }
+                    true
+                }
+                Ok(Stop::Yield) => true,
+                Ok(Stop::Over) => false,
+                Err(misuse) => {
+                    eprintln!("this is a bug: {misuse}");
+                    false
+                }
+            }
+        });
+    }
+
+    /// Takes in all connections that wait.
+    fn accept(&mut self, now: Duration) {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
+                Ok((socket, _)) => self.admit(socket, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    eprintln!("cannot accept: {error}");
+                    self.accept_due = Some(now + PAUSE);
+                    break;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut socket: TcpStream, now: Duration) {
+        let refused = self.connections.values().filter(|connection| connection.refused).count();
+        let full = self.connections.len() - refused >= self.max_clients;
+        let (token, interest) = (Token(self.last_token + 1), Interest::WRITABLE);
+        let registered = self.poll.registry().register(&mut socket, token, interest);
+        if full && refused >= MAX_REFUSED || registered.is_err() {
+            return;
+        }
+        let config = Arc::clone(&self.config);
+        let machine = if full {
+            let busy = Refusal::new(ErrorCode::Busy, "as many clients as can be served are here");
+            Server::refusing(config, Refusal { retry_after: Some(5), ..busy })
+        } else {
+            Server::new(config)
+        };
+        // Replies are written whole: to wait for more to send would only hold them up.
+        let _ = socket.set_nodelay(true);
+        let files = Session::new(Arc::clone(&self.store));
+        let connection =
+            Connection { machine, files, socket, interest, due: Some(now), refused: full };
+        self.connections.insert(token, connection);
+        self.last_token = token.0;
+    }
+
+    fn drain(&mut self, now: Duration) {
+        self.listener = None;
+        self.accept_due = None;
+        for connection in self.connections.values_mut() {
+            connection.machine.shut_down(now + GRACE);
+            connection.due = Some(now);
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());
+    let store = Directory::open(&directory, Options::default())?;
+    let address = ([127, 0, 0, 1], 4285).into();
+    let server = Polling::bind(address, store, ServerConfig::default(), 64)?;
+    let drain = server.drain_handle();
+    std::thread::spawn(move || {
+        // The end of the input counts as well.
+        let _ = io::stdin().read_line(&mut String::new());
+        drain.wake()
+    });
+    println!("serving {} on {address}; Enter stops", directory.display());
+    server.run()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpStream;
+    use std::thread::{self, JoinHandle};
+
+    use haul_conformance::tcp::RunningServer;
+    use haul_conformance::{memory, tcp};
+
+    use super::*;
+
+    struct Running {
+        address: SocketAddr,
+        drain: Arc<Waker>,
+        thread: Option<JoinHandle<io::Result<()>>>,
+    }
+
+    impl Running {
+        fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<Self> {
+            let server = Polling::bind(([127, 0, 0, 1], 0).into(), store, config, max_clients)?;
+            let address = server.listener.as_ref().expect("it listens").local_addr()?;
+            let drain = server.drain_handle();
+            Ok(Self { address, drain, thread: Some(thread::spawn(move || server.run())) })
+        }
+    }
+
+    impl RunningServer for Running {
+        fn address(&self) -> SocketAddr {
+            self.address
+        }
+
+        fn drain(&self) {
+            self.drain.wake().expect("the server can be told");
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.drain();
+            let ended = self.thread.take().map(JoinHandle::join);
+            assert!(thread::panicking() || matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+        }
+    }
+
+    #[test]
+    fn transcripts_are_those_of_the_machine() {
+        let over_sockets = tcp::check(|setup, directory| {
+            let store = Directory::open(directory, Options { hidden: setup.hidden })?;
+            Running::start(store, setup.config.clone(), 64)
+        });
+        let over_sockets = over_sockets.unwrap_or_else(|failures| panic!("{failures}"));
+        assert_eq!(over_sockets, memory::check().unwrap_or_else(|failures| panic!("{failures}")));
+    }
+
+    #[test]
+    fn who_asked_to_stop_may_be_gone() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let store = Directory::open(directory.path(), Options::default())?;
+        let address = ([127, 0, 0, 1], 0).into();
+        let server = Polling::bind(address, store, ServerConfig::default(), 1)?;
+        server.drain_handle().wake()?;
+        Ok(server.run()?)
+    }
+
+    #[test]
+    fn who_finds_no_place_is_told() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let store = Directory::open(directory.path(), Options::default())?;
+        let server = Running::start(store, ServerConfig::default(), 1)?;
+        let connect =
+            || TcpStream::connect(server.address).map(|stream| BufReader::new(stream).lines());
+        let mut accepted = connect()?;
+        assert!(accepted.next().expect("a line")?.starts_with("HAUL/1"));
+        let mut refused = connect()?;
+        assert!(refused.next().expect("a line")?.starts_with("ERR busy"));
+        assert!(refused.next().is_none());
+        Ok(())
+    }
+}

@@ -1,0 +1,323 @@
+//! What whoever embeds a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes first.
+//!
+//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's page](crate#a-run-loop). These are whole ones, to be run and
+//! changed:
+//!
+//! | example | shows |
+//! | --- | --- |
+//! | `core/examples/buffers.rs` | both sides in one thread, joined by two byte buffers; every effect on one page |
+//! | `core/examples/polling.rs` | many clients in one thread: nonblocking sockets, one poll loop, deadlines, a bound on connections, draining |
+//! | `core/examples/io_uring.rs` | operations that own their buffers, file work on threads |
+//! | `store/examples/memory.rs` | a store of one's own, for `haul_store::Session` to work on |
+//!
+//! # Effects
+//!
+//! What each [`Effect`] asks and what answers it stands there. They come in these orders, on both sides, though a client never lists:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use haul_conformance::lab::{MemoryFiles, Solo};
+//! # use haul_core::server::Server;
+//! # fn effects(input: &str) -> Vec<&'static str> {
+//! #     let mut files = MemoryFiles::new(true).with_file("notes.txt", "hello");
+//! #     Solo::new(input.as_bytes()).play(&mut Server::new(Arc::default()), &mut files);
+//! #     files.journal().iter().map(|record| record.name).collect()
+//! # }
+//! assert_eq!(effects("LIST\n"), ["list", "next-entries", "next-entries"]);
+//! assert_eq!(effects("DOWNLOAD notes.txt\n"), ["open", "read", "finish-reading"]);
+//! assert_eq!(
+//!     effects("UPLOAD new.txt\nDATA 5\nhelloEND\n"),
+//!     ["create", "write", "sync", "publish", "sync-directory"]
+//! );
+//! // What does not come to its end is discarded.
+//! assert_eq!(effects("UPLOAD new.txt\nDATA 5\nhelloABORT\n"), ["create", "discard"]);
+//! // Nothing was opened, so there is nothing to discard.
+//! assert_eq!(effects("DOWNLOAD missing.txt\n"), ["open"]);
+//! ```
+//!
+//! `next-entries`, `read` and `write` come any number of times; a machine that is not durable leaves out both syncs, and `publish` may then be the last that is asked for a
+//! file.
+//!
+//! | effect that fails | leads to |
+//! | --- | --- |
+//! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open, and no `Discard` comes |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`FinishReading`](Effect::FinishReading) | `Discard`, and the request's failure in place of what would have come next |
+//! | [`Write`](Effect::Write), [`Sync`](Effect::Sync), [`Publish`](Effect::Publish) | `Discard`, and the request's failure; nothing was published |
+//! | [`SyncDirectory`](Effect::SyncDirectory) | the request's failure, though the file has its name: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow |
+//! | [`Discard`](Effect::Discard) | nothing |
+//!
+//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
+//! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection.
+//!
+//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer
+//! down and fills no memory.
+//!
+//! When the driver gives up before [`Output::Closed`], it drops the machine and discards what is open. `Session` and `OwnFiles` of `haul-store` do that when they are
+//! dropped.
+//!
+//! # Waiting and time
+//!
+//! The clock is any that never goes back. One that only moves when the driver says so makes every timeout a matter of microseconds:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use std::time::Duration;
+//! # use haul_core::server::{Server, ServerEvent};
+//! # use haul_core::{Machine, Output, Wait};
+//! let mut server = Server::new(Arc::default());
+//! let mut now = Duration::ZERO;
+//! while let Output::Write(segments) = server.poll(now) {
+//!     let count = segments.first().len();
+//!     server.sent(count)?;
+//! }
+//! // The client says nothing, and the server has nothing to say.
+//! assert!(matches!(server.poll(now), Output::Read(Wait::UntilDeadline)));
+//! now = server.deadline().expect("no client may stay idle for ever");
+//! assert!(matches!(server.poll(now), Output::Event(ServerEvent::CutOff { .. })));
+//! # Ok::<(), haul_core::Misuse>(())
+//! ```
+//!
+//! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants it to. Whichever it was, poll again: too early is
+//!   harmless, and late only gives the peer more time.
+//! - A deadline belongs to the poll before it. Ask for it anew at each wait.
+//! - [`Wait::Never`] comes between the chunks of a transfer: has the peer sent something that ends it? A driver that cannot look without waiting answers
+//!   [`would_block`](Machine::would_block), and all that it loses is that an `ABORT` or a refusal is noticed when the transfer is over.
+//! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and [`shut_down`](crate::server::Server::shut_down) may change what is asked
+//!   for. Call them between a report and the next poll, or end the wait for them.
+//!
+//! # Pass-through
+//!
+//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire shows no difference, and the machine still counts
+//! and checks every byte, by the checksums that it is told.
+//!
+//! **In**, if `pass_through` is on in the configuration of the machine: [`Output::Receive`] stands for the rest of a `DATA`, once all that the machine had read before is
+//! written. What is too small to be worth it comes through the machine still.
+//!
+//! **Out**, whenever the files answer [`Effect::Read`] by [`Done::Held`]: the machine writes the `DATA` line, then asks for [`Output::SendHeld`] until all is out. Without
+//! a checksum for each piece, [`Effect::FinishReading`] must answer with that of the whole file, and a range cannot be sent.
+//!
+//! Both may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
+//!
+//! ```
+//! # use std::io::{self, Read, Write};
+//! # use std::sync::Arc;
+//! # use std::time::Duration;
+//! # use haul_core::server::{Server, ServerConfig};
+//! # use haul_core::{Checksum, Done, Effect, Machine, Misuse, Opened, Output, StoreError, StoreErrorKind};
+//! struct Files {
+//!     staged: Vec<u8>,
+//!     served: Vec<u8>,
+//!     /// What is held and not yet out, as a range of `served`.
+//!     held: std::ops::Range<usize>,
+//! }
+//!
+//! fn step(server: &mut Server, socket: &mut (impl Read + Write), files: &mut Files) -> Result<bool, Misuse> {
+//!     match server.poll(Duration::ZERO) {
+//!         Output::Receive { offset, length } => {
+//!             assert_eq!(offset, files.staged.len() as u64);
+//!             match socket.take(length.min(16 << 10)).read_to_end(&mut files.staged) {
+//!                 Ok(0) => server.received(0)?,
+//!                 Ok(count) => {
+//!                     let fresh = &files.staged[files.staged.len() - count..];
+//!                     server.passed(count as u64, Checksum::of(fresh))?;
+//!                 }
+//!                 // A failure of the file would be told by `performed`.
+//!                 Err(_) => server.read_failed()?,
+//!             }
+//!         }
+//!         Output::SendHeld { length } => {
+//!             assert_eq!(length, files.held.len());
+//!             match socket.write(&files.served[files.held.clone()]) {
+//!                 Ok(count) => {
+//!                     files.held.start += count;
+//!                     server.sent(count)?;
+//!                 }
+//!                 Err(_) => server.write_failed()?,
+//!             }
+//!         }
+//!         Output::Perform(Effect::Read { offset, length }) => {
+//!             let start = *offset as usize;
+//!             files.held = start..start + length;
+//!             let checksum = Some(Checksum::of(&files.served[files.held.clone()]));
+//!             let length = files.held.len();
+//!             server.performed(Ok(Done::Held { length, checksum }))?;
+//!         }
+//!         // All else is as in any loop.
+//! #       Output::Read(_) => {
+//! #           let count = socket.read(server.read_space()).unwrap();
+//! #           server.received(count)?;
+//! #       }
+//! #       Output::Write(segments) => {
+//! #           let count = socket.write(segments.first()).unwrap();
+//! #           server.sent(count)?;
+//! #       }
+//! #       Output::Perform(effect) => {
+//! #           let outcome = match effect {
+//! #               Effect::Create { .. } => Done::Started,
+//! #               Effect::Sync | Effect::SyncDirectory => Done::Synced,
+//! #               Effect::Publish { .. } => Done::Published,
+//! #               Effect::Open { .. } => {
+//! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), modified: None })
+//! #               }
+//! #               Effect::FinishReading { checksum } => Done::Finished { checksum: *checksum },
+//! #               Effect::Write { data, .. } => {
+//! #                   files.staged.extend_from_slice(data);
+//! #                   Done::Written
+//! #               }
+//! #               other => panic!("{other:?}"),
+//! #           };
+//! #           server.performed(Ok(outcome))?;
+//! #       }
+//! #       Output::Event(_) => server.acknowledge()?,
+//! #       Output::CloseWrite => server.write_closed()?,
+//!         Output::Closed => return Ok(false),
+//!     }
+//!     Ok(true)
+//! }
+//! # struct Socket { input: io::Cursor<Vec<u8>>, output: Vec<u8> }
+//! # impl Read for Socket {
+//! #     // A little at first, so that most of the body is still to come when the machine meets it.
+//! #     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+//! #         let most = buffer.len().min(if self.input.position() == 0 { 40 } else { 5000 });
+//! #         self.input.read(&mut buffer[..most])
+//! #     }
+//! # }
+//! # impl Write for Socket {
+//! #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.output.write(&bytes[..bytes.len().min(3000)]) }
+//! #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+//! # }
+//! # let body = "x".repeat(20_000);
+//! # let input = format!("UPLOAD a\nDATA 20000\n{body}END\nDOWNLOAD b\nEXIT\n");
+//! # let mut socket = Socket { input: io::Cursor::new(input.into_bytes()), output: Vec::new() };
+//! # let mut files = Files { staged: Vec::new(), served: vec![b'y'; 10_000], held: 0..0 };
+//! let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
+//! let mut server = Server::new(Arc::new(config));
+//! while step(&mut server, &mut socket, &mut files)? {}
+//! # assert_eq!(files.staged, body.as_bytes());
+//! # let said = String::from_utf8(socket.output).unwrap();
+//! # assert!(said.contains(&format!("OK size=20000 crc64nvme={}\r\n", Checksum::of(body.as_bytes()))), "{said}");
+//! # assert!(said.contains(&format!("DATA 10000\r\n{}OK length=10000", "y".repeat(10_000))));
+//! # Ok::<(), Misuse>(())
+//! ```
+//!
+//! A file that fails under [`Output::Receive`] is answered for like any failed `Write`. One that fails under [`Output::SendHeld`] ends the connection, because its bytes
+//! were announced.
+//!
+//! # Async
+//!
+//! A future may be dropped at any `.await`, so let none stand between an operation and its report. Then whatever is dropped has either not happened or is reported:
+//!
+//! ```
+//! # use std::io;
+//! # use std::pin::Pin;
+//! # use std::sync::Arc;
+//! # use std::task::{Context, Poll};
+//! # use std::time::Duration;
+//! # use futures::FutureExt;
+//! use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+//! # use haul_core::server::Server;
+//! # use haul_core::{Machine, Misuse, Output, Wait};
+//!
+//! /// Waits for the peer, if the machine does. It may be given up at the deadline, or for any other reason.
+//! async fn wait<M: Machine>(
+//!     machine: &mut M,
+//!     socket: &mut (impl AsyncRead + AsyncWrite + Unpin),
+//!     now: Duration,
+//! ) -> Result<(), Misuse> {
+//!     match machine.poll(now) {
+//!         Output::Read(Wait::UntilDeadline) => match socket.read(machine.read_space()).await {
+//!             Ok(count) => machine.received(count),
+//!             Err(_) => machine.read_failed(),
+//!         },
+//!         Output::Write(segments) => match socket.write(segments.first()).await {
+//!             Ok(count) => machine.sent(count),
+//!             Err(_) => machine.write_failed(),
+//!         },
+//!         // All else is done at once, or waits for no peer.
+//!         _ => Ok(()),
+//!     }
+//! }
+//! # #[derive(Default)]
+//! # struct Socket(Vec<u8>);
+//! # impl AsyncRead for Socket {
+//! #     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, space: &mut [u8]) -> Poll<io::Result<usize>> {
+//! #         let count = space.len().min(self.0.len());
+//! #         space[..count].copy_from_slice(&self.0[..count]);
+//! #         self.0.drain(..count);
+//! #         if count == 0 { Poll::Pending } else { Poll::Ready(Ok(count)) }
+//! #     }
+//! # }
+//! # impl AsyncWrite for Socket {
+//! #     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+//! #         Poll::Ready(Ok(bytes.len()))
+//! #     }
+//! #     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> { Poll::Ready(Ok(())) }
+//! #     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> { Poll::Ready(Ok(())) }
+//! # }
+//! # let (mut machine, mut socket, now) = (Server::new(Arc::default()), Socket::default(), Duration::ZERO);
+//! # wait(&mut machine, &mut socket, now).now_or_never().unwrap()?; // the greeting
+//!
+//! // Nothing is there, and the future is dropped.
+//! assert!(wait(&mut machine, &mut socket, now).now_or_never().is_none());
+//! socket.0.extend_from_slice(b"EXIT\n");
+//! // The next one finds everything as it was.
+//! assert!(wait(&mut machine, &mut socket, now).now_or_never().is_some());
+//! # assert!(matches!(machine.poll(now), Output::Event(_)));
+//! # Ok::<(), Misuse>(())
+//! ```
+//!
+//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be carried out once. Give it, with the files, to a
+//! thread where blocking is allowed, and wait for the outcome without a timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever
+//! runs goes on to its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All that can come of it is a file that
+//! was published without anybody being told.
+//!
+//! # Completion-based I/O
+//!
+//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an unknown point. So it is not dropped: it stays in a
+//! slot beside the machine, one for a read and one for a write, until it completes or the session is over.
+//!
+//! - A read goes into a buffer of the driver's own. What it brought is copied to the machine when the machine asks:
+//!
+//!   ```
+//!   # use std::collections::VecDeque;
+//!   # use std::io::Read;
+//!   # use std::sync::Arc;
+//!   # use haul_core::server::Server;
+//!   # use haul_core::{Machine, Misuse, Output, Wait};
+//!   /// Only while the machine asks for a read; what it has no room for yet stays.
+//!   fn feed(machine: &mut impl Machine, arrived: &mut VecDeque<u8>) -> Result<(), Misuse> {
+//!       let count = arrived.read(machine.read_space()).expect("memory can be read");
+//!       machine.received(count)
+//!   }
+//!   # let mut server = Server::new(Arc::default());
+//!   # let Output::Write(segments) = server.poll(Default::default()) else { panic!() };
+//!   # let count = segments.first().len();
+//!   # server.sent(count)?;
+//!   # let mut arrived = VecDeque::from(*b"EXIT\n");
+//!   # assert!(matches!(server.poll(Default::default()), Output::Read(Wait::UntilDeadline)));
+//!   # feed(&mut server, &mut arrived)?;
+//!   # assert!(arrived.is_empty() && matches!(server.poll(Default::default()), Output::Event(_)));
+//!   # Ok::<(), Misuse>(())
+//!   ```
+//!
+//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks, and none while something has arrived that it has not
+//!   asked for. For [`Wait::Never`] look whether the read has completed, and if not let it go on.
+//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine asks again for the same bytes, or for none ever again:
+//!   see [`Output::Write`].
+//! - At a deadline both go on: poll, and go by what the machine says then.
+//!
+//! # What a driver never does
+//!
+//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing there yet", or an empty [`Done::Read`] for a file that
+//!   failed.
+//! - Carry an effect out twice, or begin one and report another's outcome.
+//! - Share one session's files with another: what is open belongs to one machine.
+//! - Poll with a clock that goes back.
+//! - Put bytes of its own on the socket, or keep bytes from the machine that came on it.
+//! - Close the socket before [`Output::Closed`], unless it gives up: the peer's last reply may still be on its way.
+//! - Go on after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
+//! - Switch `pass_through` on without carrying out [`Output::Receive`].
+//! - Print a peer's text other than through [`Escaped`](crate::Escaped).
+
+#[cfg(doc)]
+use crate::{Done, Effect, Machine, Output, Wait};
