@@ -6,7 +6,7 @@
 //! - [`memory::check`]: the state machine of `haul-core` over a directory of `haul-store`, in one thread, with a virtual clock and hostile sizes of reads, writes and pipes.
 //! - [`tcp::check`]: any server that can be started in the test, over real sockets.
 //!
-//! Both hand the same [`Player`](player::Player) what the server sends, and return [`Transcripts`], which must be equal for all of them.
+//! Both hand the same [`Player`](player::Player) what the server sends, and compare [`Transcripts`], which must be equal for all of them.
 //!
 //! [`program`] tests a whole program from the outside, and [`hostile`] its client side against servers that break the rules. [`rules`] are the rules of `docs/PROTOCOL.md`: a test
 //! makes sure that each is covered.
@@ -106,6 +106,19 @@ impl Failures {
     /// The titles of the scripts that went wrong at least once.
     pub fn titles(&self) -> BTreeSet<&str> {
         self.0.iter().map(|failure| failure.script.as_str()).collect()
+    }
+
+    /// The scripts of which the transcripts differ.
+    fn between(found: &Transcripts, expected: &Transcripts) -> Result<(), Self> {
+        let titles: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+        let different = titles.into_iter().filter_map(|script| {
+            let (found, expected) = (found.get(script), expected.get(script));
+            let reason = format!("the transcript\n{found:#?}\ninstead of\n{expected:#?}");
+            let schedule = String::from("beside the bare machine");
+            (found != expected).then(|| Failure { script: script.clone(), schedule, reason })
+        });
+        let different: Vec<Failure> = different.collect();
+        if different.is_empty() { Ok(()) } else { Err(Self(different)) }
     }
 
     fn collect(failures: Vec<Failure>, transcripts: Transcripts) -> Result<Transcripts, Self> {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::player::{Next, Player};
 use crate::schedule::{OVER_SOCKETS, Schedule, Sizes};
 use crate::script::Script;
-use crate::{Failures, Setup, Transcripts};
+use crate::{Failures, Setup};
 
 /// Far longer than any server takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -24,14 +24,16 @@ pub trait RunningServer {
 }
 
 /// Runs all scripts against servers that `start` starts over a directory: one for each script and each way of cutting the bytes,
-/// several at a time.
+/// several at a time. The transcripts must be those of [`memory::check`](crate::memory::check), to the byte.
 ///
 /// # Panics
 /// When the scripts of this crate cannot be read.
 pub fn check<S: RunningServer>(
     start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
-) -> Result<Transcripts, Failures> {
-    crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))
+) -> Result<(), Failures> {
+    let over_sockets =
+        crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))?;
+    Failures::between(&over_sockets, crate::memory::check()?)
 }
 
 fn run<S: RunningServer>(

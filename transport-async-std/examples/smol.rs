@@ -76,3 +76,58 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::{self, JoinHandle};
+
+    use haul_conformance::tcp::RunningServer;
+    use haul_transport::ServerHandle;
+    use haul_transport::asynchronous::Event;
+
+    use super::*;
+
+    #[test]
+    fn it_runs() {
+        main().unwrap();
+    }
+
+    struct Running {
+        address: SocketAddr,
+        handle: ServerHandle<Event>,
+        thread: Option<JoinHandle<()>>,
+    }
+
+    impl RunningServer for Running {
+        fn address(&self) -> SocketAddr {
+            self.address
+        }
+
+        fn drain(&self) {
+            self.handle.shutdown();
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.handle.force();
+            let ended = self.thread.take().map(JoinHandle::join);
+            assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the server panicked");
+        }
+    }
+
+    #[test]
+    fn transcripts_are_those_of_the_machine() {
+        let checked = haul_conformance::tcp::check(|setup, directory| {
+            let store = Directory::open(directory, Options { hidden: setup.hidden })?;
+            let options =
+                ServerOptions { config: setup.config.clone(), ..ServerOptions::default() };
+            let bound = Server::<Smol, _>::bind("127.0.0.1:0", Arc::new(store), options);
+            let server = smol::block_on(bound)?;
+            let (address, handle) = (server.local_addr(), server.handle());
+            let thread = Some(thread::spawn(|| smol::block_on(server.run())));
+            Ok(Running { address, handle, thread })
+        });
+        checked.unwrap();
+    }
+}
