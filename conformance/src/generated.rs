@@ -351,7 +351,8 @@ fn expected(row: Row, state: State, input: Option<&Input>) -> Expected {
             Ready,
             "R-BODY-2 R-UP-2",
         ),
-        (Row::Abort, Ready) => Answer("", Ready, "R-ABORT-3"),
+        // The proof that it is still Ready is a violation, as an ABORT might be taken for one: the HELP between two ABORTs tells them apart.
+        (Row::Abort, Ready) => Answer("> HELP\n<info\n< OK\n> ABORT\n", Ready, "R-ABORT-3"),
         (Row::Abort, Discarding) => Answer("", Discarding, "R-ABORT-3 R-DISC-1"),
         (Row::Abort, Body) => Answer("< ERR aborted\n", Discarding, "R-ABORT-1 R-UP-2"),
         (Row::Abort, Busy) => {
