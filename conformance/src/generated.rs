@@ -1,6 +1,6 @@
 //! Scripts made from the server's state table in `docs/PROTOCOL.md`: every state with every input.
 //!
-//! What is expected stands in [`expected`], written from the page and from nothing else, so that a server that decides wrongly is found. Each script gets the server into
+//! What is expected stands in `expected`, written from the page and from nothing else, so that a server that decides wrongly is found. Each script gets the server into
 //! a state, lets the input come, and reads the answer; then it proves which state came of it. `tests/state_table.rs` makes sure that no cell of the page is left out, and
 //! prints the scripts for those who want to read them.
 
