@@ -1,6 +1,6 @@
 //! Scripts that every HAUL server must answer alike, whatever carries its bytes and in whatever pieces they come.
 //!
-//! The scripts stand in `scripts/*.haul`; [`script`] tells how they are written. Each is a conversation: the tree that is served, what a client sends, what the server must
+//! The scripts stand in `scripts/*.haul`, or are [`generated`] from the state table of `docs/PROTOCOL.md`; [`script`] tells how they are written. Each is a conversation: the tree that is served, what a client sends, what the server must
 //! answer byte for byte, and the tree that must be left. There are two ways to hold it:
 //!
 //! - [`memory::check`]: the state machine of `haul-core` over a directory of `haul-store`, in one thread, with a virtual clock and hostile sizes of reads, writes and pipes.
@@ -13,6 +13,7 @@
 
 mod content;
 pub mod fuzz;
+pub mod generated;
 pub mod hostile;
 pub mod lab;
 pub mod memory;

@@ -66,6 +66,13 @@ pub struct Script {
     pub(crate) end: Tree,
 }
 
+impl Script {
+    /// Whether the other one, whatever it is called, sets up the same and says the same.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.setup == other.setup && self.start == other.start && self.steps == other.steps
+    }
+}
+
 /// A step of the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -134,7 +141,8 @@ const FILES: &[(&str, &str)] = script_files![
 /// All scripts of this crate.
 pub fn all() -> Result<Vec<Script>, ScriptError> {
     let mut scripts: Vec<Script> = Vec::new();
-    for (file, text) in FILES {
+    let generated = crate::generated::text();
+    for (file, text) in FILES.iter().chain(&[("generated", generated.as_str())]) {
         for script in parse::parse(file, text)? {
             if scripts.iter().any(|other| other.title == script.title) {
                 return Err(ScriptError::twice(file, &script.title));
