@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
+use std::thread::{self, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -21,6 +22,47 @@ pub trait RunningServer {
 
     /// Tells it to stop: sessions under way end as R-CONN-7 says.
     fn drain(&self);
+}
+
+/// A server on a thread of this process. Dropping it drains it and waits for its end.
+pub struct InThread {
+    address: SocketAddr,
+    drain: Box<dyn Fn() + Send + Sync>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl InThread {
+    /// Lets `serve` serve on `address`, until `drain` is called and it ends.
+    pub fn start(
+        address: SocketAddr,
+        serve: impl FnOnce() -> io::Result<()> + Send + 'static,
+        drain: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self { address, drain: Box::new(drain), thread: Some(thread::spawn(serve)) }
+    }
+}
+
+impl RunningServer for InThread {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn drain(&self) {
+        (self.drain)();
+    }
+}
+
+impl Drop for InThread {
+    /// # Panics
+    /// When the server failed or panicked, unless this thread panics already.
+    fn drop(&mut self) {
+        self.drain();
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(
+            thread::panicking() || matches!(ended, Some(Ok(Ok(())))),
+            "it ended with {ended:?}"
+        );
+    }
 }
 
 /// Runs all scripts against servers that `start` starts over a directory: one for each script and each way of cutting the bytes,

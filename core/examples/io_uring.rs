@@ -250,47 +250,22 @@ fn main() -> Result<(), Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
-    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream};
     use std::sync::Mutex;
-    use std::thread;
 
-    use haul_conformance::tcp::RunningServer;
-    use haul_conformance::{memory, tcp};
+    use haul_conformance::tcp::{self, InThread, RunningServer};
 
     use super::*;
 
-    struct Running {
-        address: SocketAddr,
-        drain: Mutex<Option<oneshot::Sender<()>>>,
-        thread: Option<thread::JoinHandle<io::Result<()>>>,
-    }
-
-    impl Running {
-        fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<Self> {
-            let listener = TcpListener::bind("127.0.0.1:0")?;
-            let address = listener.local_addr()?;
-            let (drain, drained) = oneshot::channel();
-            let thread = thread::spawn(move || run(listener, store, config, max_clients, drained));
-            Ok(Self { address, drain: Mutex::new(Some(drain)), thread: Some(thread) })
-        }
-    }
-
-    impl RunningServer for Running {
-        fn address(&self) -> SocketAddr {
-            self.address
-        }
-
-        fn drain(&self) {
-            drop(self.drain.lock().map(|mut drain| drain.take()));
-        }
-    }
-
-    impl Drop for Running {
-        fn drop(&mut self) {
-            self.drain();
-            let ended = self.thread.take().map(thread::JoinHandle::join);
-            assert!(thread::panicking() || matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
-        }
+    fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<InThread> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let (drain, drained) = oneshot::channel();
+        let drain = Mutex::new(Some(drain));
+        let serve = move || run(listener, store, config, max_clients, drained);
+        Ok(InThread::start(address, serve, move || {
+            drop(drain.lock().map(|mut drain| drain.take()));
+        }))
     }
 
     /// Containers often forbid `io_uring`.
@@ -306,12 +281,11 @@ mod tests {
         if is_forbidden() {
             return;
         }
-        let over_sockets = tcp::check(|setup, directory| {
+        let checked = tcp::check(|setup, directory| {
             let store = Directory::open(directory, Options { hidden: setup.hidden })?;
-            Running::start(store, setup.config.clone(), 64)
+            start(store, setup.config.clone(), 64)
         });
-        let over_sockets = over_sockets.unwrap_or_else(|failures| panic!("{failures}"));
-        assert_eq!(over_sockets, memory::check().unwrap_or_else(|failures| panic!("{failures}")));
+        checked.unwrap();
     }
 
     #[test]
@@ -321,9 +295,9 @@ mod tests {
         }
         let directory = tempfile::tempdir()?;
         let store = Directory::open(directory.path(), Options::default())?;
-        let server = Running::start(store, ServerConfig::default(), 1)?;
+        let server = start(store, ServerConfig::default(), 1)?;
         let connect =
-            || TcpStream::connect(server.address).map(|stream| BufReader::new(stream).lines());
+            || TcpStream::connect(server.address()).map(|stream| BufReader::new(stream).lines());
         let mut accepted = connect()?;
         assert!(accepted.next().expect("a line")?.starts_with("HAUL/1"));
         let mut refused = connect()?;

@@ -278,54 +278,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 mod tests {
     use std::io::{BufRead, BufReader};
     use std::net::TcpStream;
-    use std::thread::{self, JoinHandle};
 
-    use haul_conformance::tcp::RunningServer;
-    use haul_conformance::{memory, tcp};
+    use haul_conformance::tcp::{self, InThread, RunningServer};
 
     use super::*;
 
-    struct Running {
-        address: SocketAddr,
-        drain: Arc<Waker>,
-        thread: Option<JoinHandle<io::Result<()>>>,
-    }
-
-    impl Running {
-        fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<Self> {
-            let server = Polling::bind(([127, 0, 0, 1], 0).into(), store, config, max_clients)?;
-            let address = server.listener.as_ref().expect("it listens").local_addr()?;
-            let drain = server.drain_handle();
-            Ok(Self { address, drain, thread: Some(thread::spawn(move || server.run())) })
-        }
-    }
-
-    impl RunningServer for Running {
-        fn address(&self) -> SocketAddr {
-            self.address
-        }
-
-        fn drain(&self) {
-            self.drain.wake().expect("the server can be told");
-        }
-    }
-
-    impl Drop for Running {
-        fn drop(&mut self) {
-            self.drain();
-            let ended = self.thread.take().map(JoinHandle::join);
-            assert!(thread::panicking() || matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
-        }
+    fn start(store: Directory, config: ServerConfig, max_clients: usize) -> io::Result<InThread> {
+        let server = Polling::bind(([127, 0, 0, 1], 0).into(), store, config, max_clients)?;
+        let address = server.listener.as_ref().expect("it listens").local_addr()?;
+        let drain = server.drain_handle();
+        let drain = move || drain.wake().expect("the server can be told");
+        Ok(InThread::start(address, move || server.run(), drain))
     }
 
     #[test]
     fn transcripts_are_those_of_the_machine() {
-        let over_sockets = tcp::check(|setup, directory| {
+        let checked = tcp::check(|setup, directory| {
             let store = Directory::open(directory, Options { hidden: setup.hidden })?;
-            Running::start(store, setup.config.clone(), 64)
+            start(store, setup.config.clone(), 64)
         });
-        let over_sockets = over_sockets.unwrap_or_else(|failures| panic!("{failures}"));
-        assert_eq!(over_sockets, memory::check().unwrap_or_else(|failures| panic!("{failures}")));
+        checked.unwrap();
     }
 
     #[test]
@@ -342,9 +314,9 @@ mod tests {
     fn who_finds_no_place_is_told() -> Result<(), Box<dyn std::error::Error>> {
         let directory = tempfile::tempdir()?;
         let store = Directory::open(directory.path(), Options::default())?;
-        let server = Running::start(store, ServerConfig::default(), 1)?;
+        let server = start(store, ServerConfig::default(), 1)?;
         let connect =
-            || TcpStream::connect(server.address).map(|stream| BufReader::new(stream).lines());
+            || TcpStream::connect(server.address()).map(|stream| BufReader::new(stream).lines());
         let mut accepted = connect()?;
         assert!(accepted.next().expect("a line")?.starts_with("HAUL/1"));
         let mut refused = connect()?;

@@ -79,11 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread::{self, JoinHandle};
-
-    use haul_conformance::tcp::RunningServer;
-    use haul_transport::ServerHandle;
-    use haul_transport::asynchronous::Event;
+    use haul_conformance::tcp::{self, InThread};
 
     use super::*;
 
@@ -92,41 +88,19 @@ mod tests {
         main().unwrap();
     }
 
-    struct Running {
-        address: SocketAddr,
-        handle: ServerHandle<Event>,
-        thread: Option<JoinHandle<()>>,
-    }
-
-    impl RunningServer for Running {
-        fn address(&self) -> SocketAddr {
-            self.address
-        }
-
-        fn drain(&self) {
-            self.handle.shutdown();
-        }
-    }
-
-    impl Drop for Running {
-        fn drop(&mut self) {
-            self.handle.force();
-            let ended = self.thread.take().map(JoinHandle::join);
-            assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the server panicked");
-        }
-    }
-
     #[test]
     fn transcripts_are_those_of_the_machine() {
-        let checked = haul_conformance::tcp::check(|setup, directory| {
-            let store = Directory::open(directory, Options { hidden: setup.hidden })?;
-            let options =
-                ServerOptions { config: setup.config.clone(), ..ServerOptions::default() };
-            let bound = Server::<Smol, _>::bind("127.0.0.1:0", Arc::new(store), options);
-            let server = smol::block_on(bound)?;
+        let checked = tcp::check(|setup, directory| {
+            let store = Arc::new(Directory::open(directory, Options { hidden: setup.hidden })?);
+            let config = setup.config.clone();
+            let options = ServerOptions { config, ..ServerOptions::default() };
+            let server = smol::block_on(Server::<Smol, _>::bind("127.0.0.1:0", store, options))?;
             let (address, handle) = (server.local_addr(), server.handle());
-            let thread = Some(thread::spawn(|| smol::block_on(server.run())));
-            Ok(Running { address, handle, thread })
+            let serve = || {
+                smol::block_on(server.run());
+                Ok(())
+            };
+            Ok(InThread::start(address, serve, move || handle.shutdown()))
         });
         checked.unwrap();
     }
