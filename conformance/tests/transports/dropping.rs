@@ -1,6 +1,7 @@
 //! Futures that are dropped: a call that is given up, a server that is, a runtime that is.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -115,8 +116,9 @@ fn stop_in_a_body(address: SocketAddr) -> Peer {
 
 /// Nothing more is said; it is just over, and nothing is left.
 fn is_over(mut peer: Peer, share: &Share) {
-    if let Ok(rest) = peer.try_line() {
-        assert_eq!(rest, "");
+    match peer.try_line() {
+        Ok(line) => assert_eq!(line, ""),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
     assert!(share.files().is_empty());
 }
