@@ -1,10 +1,10 @@
 //! All that a person types and sees, shared by the HAUL programs.
 //!
-//! A program is its transport and this crate:
+//! A program is its transport, as a [`Runtime`], and this crate:
 //!
 //! ```ignore
 //! fn main() -> std::process::ExitCode {
-//!     haul_cli::main(StdRuntime)
+//!     haul_cli::main(Std::default())
 //! }
 //! ```
 //!

@@ -269,7 +269,7 @@
 //! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be carried out once. Give it, with the files, to a
 //! thread where blocking is allowed, and wait for the outcome without a timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever
 //! runs goes on to its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All that can come of it is a file that
-//! was published without anybody being told.
+//! was published without anybody being told. A driver that keeps the work beside the machine, and not in the future, can go on: its next future waits for the same outcome.
 //!
 //! # Completion-based I/O
 //!
