@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::task::Poll;
 use std::thread;
+use std::time::Instant;
 
 use futures_lite::FutureExt;
 use haul_core::{Checksum, Depth, Mode};
@@ -15,7 +17,7 @@ use haul_transport::asynchronous::{Client, Event, Runtime, Server};
 use haul_transport::{ClientOptions, DownloadOptions, ServerHandle, ServerOptions};
 
 use crate::blocking::{BlockOn, OnAsyncStd, OnTokio};
-use crate::support::{LOCALHOST, Peer, Share, go_on, path, payload, source, target};
+use crate::support::{HANG, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
 
 const LARGE: usize = 32 << 20;
 
@@ -57,7 +59,9 @@ async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
 
 /// Work that was away when its future was dropped removes what it staged when it comes to its end.
 fn wait_until_nothing_is_staged(share: &Share, files: usize) {
+    let began = Instant::now();
     while share.files().len() > files {
+        assert!(began.elapsed() < HANG, "still staged: {:?}", share.files());
         thread::yield_now();
     }
 }
@@ -103,6 +107,46 @@ fn calls_that_are_dropped_on_tokio() {
 #[test]
 fn calls_that_are_dropped_on_async_std() {
     calls_that_are_dropped::<OnAsyncStd>();
+}
+
+/// A server that tells when a request has come, and what comes after it.
+fn tell_what_comes(listener: &TcpListener, has_come: &Sender<()>) {
+    let mut peer = Peer::over(listener.accept().unwrap().0);
+    peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+    assert_eq!(peer.line(), "LIST");
+    has_come.send(()).unwrap();
+    assert_eq!(peer.line(), "ABORT");
+    peer.send("ERR aborted \"as you wish\"\r\n");
+    assert_eq!(peer.line(), "EXIT");
+    peer.send("OK \"bye\"\r\n");
+}
+
+fn the_server_is_told_of_a_call_that_is_dropped<B: BlockOn>() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (has_come, comes) = channel();
+    let server = thread::spawn(move || tell_what_comes(&listener, &has_come));
+    B::block_on(async {
+        let mut client = client::<B>(address).await;
+        let endless = async {
+            client.list(None, Depth::ONE, |_| ControlFlow::Continue(())).await.unwrap();
+        };
+        endless
+            .or(async { B::Runtime::unblock(move || comes.recv()).await.unwrap().unwrap() })
+            .await;
+        client.exit().await.unwrap();
+    });
+    server.join().unwrap();
+}
+
+#[test]
+fn the_server_is_told_of_a_call_that_is_dropped_on_tokio() {
+    the_server_is_told_of_a_call_that_is_dropped::<OnTokio>();
+}
+
+#[test]
+fn the_server_is_told_of_a_call_that_is_dropped_on_async_std() {
+    the_server_is_told_of_a_call_that_is_dropped::<OnAsyncStd>();
 }
 
 /// Connects, and stops in the middle of an upload's body.

@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tempfile::TempDir;
 
 /// Only so that a test which would hang fails instead; no test waits for it.
-const HANG: Duration = Duration::from_mins(1);
+pub(crate) const HANG: Duration = Duration::from_mins(1);
 
 pub(crate) const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 

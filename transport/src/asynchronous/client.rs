@@ -149,7 +149,7 @@ impl<R: Runtime> Client<R> {
     async fn end_dropped(&mut self) {
         if let Some(id) = self.running {
             self.connection.machine.cancel(id);
-            let mut owner = Running::new(id, |_: &ClientEvent| ControlFlow::Break(()), None);
+            let mut owner = Running::new(id, |_: &ClientEvent| ControlFlow::Continue(()), None);
             let _ = drive::<R, _, _, _>(&mut self.connection, &mut owner).await;
             self.running = None;
         }
