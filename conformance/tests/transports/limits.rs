@@ -113,6 +113,22 @@ fn a_silent_client_loses_its_place() {
     assert!(farewell.starts_with("ERR timeout "), "{farewell}");
 }
 
+#[test]
+fn an_earlier_deadline_counts_though_a_later_one_was_waited_for() {
+    let share = Share::new();
+    let timing = Timing {
+        idle: Duration::from_hours(1),
+        line: Duration::from_millis(50),
+        ..Timing::default()
+    };
+    let config = ServerConfig { timing, ..ServerConfig::default() };
+    let server = serve(&share, ServerOptions { config, ..options(1) });
+    let mut slow = Peer::greeted(server.address);
+    slow.send("LI");
+    let farewell = slow.line();
+    assert!(farewell.starts_with("ERR timeout "), "{farewell}");
+}
+
 const MOST_DESCRIPTORS: usize = 32;
 
 /// Serves in a process of its own, since the limit is a process's.

@@ -1,7 +1,13 @@
 //! Sessions that go wrong, and the others that do not notice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use haul_core::{Checksum, Depth, FilePath, StoreError, StoreErrorKind};
-use haul_store::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, NewFile, Store};
+use haul_store::{
+    Directory, DirectoryListing, DirectorySource, DirectoryStaged, NewFile, Staged, Store,
+};
 use haul_transport::{ServerOptions};
 
 use super::running::{Running, serve};
@@ -138,4 +144,127 @@ fn a_session_that_panics_takes_nobody_with_it() {
     other.send("LIST\r\n");
     assert_eq!(other.line(), "OK entries=0");
     drop(server.wait_for_place());
+}
+
+/// A directory that tells what becomes of the files that are stored in it.
+struct Watched {
+    directory: Directory,
+    on_write: fn(&Seen),
+    on_drop: fn(&Seen),
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    writing: AtomicBool,
+    over: AtomicBool,
+    too_late: AtomicBool,
+}
+
+struct WatchedStaged {
+    staged: DirectoryStaged,
+    on_write: fn(&Seen),
+    on_drop: fn(&Seen),
+    seen: Arc<Seen>,
+}
+
+impl Store for Watched {
+    type Listing = DirectoryListing;
+    type Source = DirectorySource;
+    type Staged = WatchedStaged;
+
+    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<DirectoryListing, StoreError> {
+        self.directory.list(path, depth)
+    }
+
+    fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {
+        self.directory.open(path)
+    }
+
+    fn create(&self, file: &NewFile) -> Result<WatchedStaged, StoreError> {
+        let staged = self.directory.create(file)?;
+        let Self { on_write, on_drop, .. } = *self;
+        Ok(WatchedStaged { staged, on_write, on_drop, seen: Arc::clone(&self.seen) })
+    }
+}
+
+impl Staged for WatchedStaged {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        (self.on_write)(&self.seen);
+        self.staged.write(offset, data)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.staged.sync()
+    }
+
+    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+        self.staged.publish(checksum)
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        self.staged.sync_directory()
+    }
+}
+
+impl Drop for WatchedStaged {
+    fn drop(&mut self) {
+        (self.on_drop)(&self.seen);
+    }
+}
+
+/// Long enough for whoever does not wait to go ahead.
+fn linger() {
+    for _ in 0..10_000 {
+        thread::yield_now();
+    }
+}
+
+fn begin_upload(share: &Share, on_write: fn(&Seen), on_drop: fn(&Seen)) -> (Running, Peer, Arc<Seen>) {
+    let seen = Arc::<Seen>::default();
+    let directory = share.store();
+    let store = Watched { directory, on_write, on_drop, seen: Arc::clone(&seen) };
+    let server = Running::start(store, ServerOptions::default());
+    let mut peer = Peer::greeted(server.address);
+    peer.send("UPLOAD new\r\nDATA 10000\r\n");
+    assert_eq!(peer.line(), "READY");
+    (server, peer, seen)
+}
+
+#[test]
+fn a_client_sees_the_end_when_nothing_is_staged_any_more() {
+    let share = Share::new();
+    let (server, mut peer, seen) = begin_upload(&share, |_| (), |seen| {
+        linger();
+        seen.too_late.store(seen.over.load(Ordering::SeqCst), Ordering::SeqCst);
+    });
+    server.handle.force();
+    // Whether it is an end or a reset.
+    let _ = peer.try_line();
+    seen.over.store(true, Ordering::SeqCst);
+    assert!(share.files().is_empty());
+    server.join();
+    assert!(!seen.too_late.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_server_ends_when_the_file_work_under_way_has() {
+    let share = Share::new();
+    let (server, mut peer, seen) = begin_upload(
+        &share,
+        |seen| {
+            seen.writing.store(true, Ordering::SeqCst);
+            linger();
+            seen.over.store(true, Ordering::SeqCst);
+        },
+        |_| (),
+    );
+    peer.send(payload(10_000));
+    while !seen.writing.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    server.handle.force();
+    server.join();
+    assert!(seen.over.load(Ordering::SeqCst));
+    assert!(share.files().is_empty());
 }
