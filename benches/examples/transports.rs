@@ -104,7 +104,7 @@ fn serve(transport: &str, directory: &str) -> Result<()> {
     match transport {
         "std" => {
             let server = haul_std::Server::bind(address, store, options)?;
-            println!("{}", server.local_addr()?);
+            println!("{}", server.local_addr());
             server.run();
         }
         "tokio" => tokio::runtime::Runtime::new()?.block_on(async {

@@ -11,7 +11,7 @@
 //! let store = Directory::open("shared", Options::default())?;
 //! let server = Server::bind("127.0.0.1:4285", Arc::new(store), ServerOptions::default())?;
 //! drain_on_signals(server.handle())?;
-//! println!("listening on {}", server.local_addr()?);
+//! println!("listening on {}", server.local_addr());
 //! server.run();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -27,7 +27,7 @@ impl Runtime for Std {
         let server = Server::bind(&options.address, store, options.server.clone())
             .map_err(ServeError::Listen)?;
         drain_on_signals(server.handle())?;
-        ready(server.local_addr()?);
+        ready(server.local_addr());
         server.run();
         Ok(())
     }

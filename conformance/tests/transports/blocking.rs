@@ -62,10 +62,8 @@ impl<B: BlockOn, S: Store> Server<B, S> {
         Ok(Self { inner, executor: PhantomData })
     }
 
-    // As that of `haul-std`, which asks the system.
-    #[allow(clippy::unnecessary_wraps)]
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.inner.local_addr())
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.inner.local_addr()
     }
 
     pub(crate) fn handle(&self) -> ServerHandle<Event> {

@@ -138,7 +138,7 @@ fn serve_with_few_descriptors(directory: &str) {
     setrlimit(Resource::Nofile, limit).unwrap();
     let store = Directory::open(directory, Options::default()).unwrap();
     let server = Server::bind(LOCALHOST, Arc::new(store), ServerOptions::default()).unwrap();
-    Child::say(server.local_addr().unwrap());
+    Child::say(server.local_addr());
     server.run();
 }
 

@@ -30,7 +30,7 @@ impl Running {
 
     pub(crate) fn run<S: Store>(server: Server<S>) -> Self {
         let handle = server.handle();
-        let address = server.local_addr().unwrap();
+        let address = server.local_addr();
         let thread = Some(thread::spawn(|| server.run()));
         Self { handle, address, thread }
     }

@@ -140,7 +140,7 @@ fn serve_until_signalled(directory: &str) {
     let store = Directory::open(directory, Options::default()).unwrap();
     let server = Server::bind(LOCALHOST, Arc::new(store), ServerOptions::default()).unwrap();
     drain_on_signals(server.handle()).unwrap();
-    Child::say(server.local_addr().unwrap());
+    Child::say(server.local_addr());
     server.run();
 }
 

@@ -26,6 +26,7 @@ type Stop = haul_transport::Stop<Wake>;
 #[derive(Debug)]
 pub struct Server<S> {
     listener: TcpListener,
+    address: SocketAddr,
     host: Host<S>,
 }
 
@@ -40,12 +41,13 @@ impl<S: Store> Server<S> {
         options: ServerOptions,
     ) -> io::Result<Self> {
         let listener = first(address.to_socket_addrs()?, listen)?;
-        Ok(Self { listener, host: Host::new(store, options)? })
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, host: Host::new(store, options)? })
     }
 
     /// The address that it listens on.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
     }
 
     /// What stops the server from another thread.
@@ -57,7 +59,7 @@ impl<S: Store> Server<S> {
     ///
     /// No trouble of a client, of the network or of the system ends it: it is logged, and others are served on.
     pub fn run(self) {
-        let Self { listener, host } = self;
+        let Self { listener, host, .. } = self;
         accept(listener, &host);
         while let Some(freed) = host.slots.until_free() {
             wait_for(freed);
