@@ -1,17 +1,21 @@
 //! Requests that are given up.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::ErrorKind;
+use std::iter;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::thread;
+use std::time::Duration;
 
 use haul_core::client::Failure;
 use haul_core::{Depth, Mode};
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 use haul_transport::{ConnectError, DownloadOptions, ServerOptions, cancel_on_signals};
 
 use super::running::{list, serve};
 use super::transport::{Cancel, Client, ClientOptions};
-use crate::support::{Child, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
+use crate::support::{HANG, Child, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
 
 const LARGE: usize = 64 << 20;
 
@@ -124,6 +128,46 @@ fn a_cancel_ends_the_wait_for_a_greeting() {
     let cancelled = Client::connect(address, options);
     assert!(matches!(cancelled, Err(ConnectError::Failed(Failure::Cancelled))));
     drop(server.join().unwrap());
+}
+
+/// An address where nobody answers: all places of its queue are taken. It is one as long as these live.
+fn silent_address() -> (SocketAddr, Socket, Vec<TcpStream>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(LOCALHOST).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    let queue = iter::from_fn(connect).collect();
+    (address, listener, queue)
+}
+
+#[test]
+fn an_address_where_nobody_answers_is_given_up() {
+    let (address, _listener, _queue) = silent_address();
+    let connect_timeout = Duration::from_millis(100);
+    let options = ClientOptions { connect_timeout, ..ClientOptions::default() };
+    let Err(ConnectError::Io(error)) = Client::connect(address, options) else {
+        panic!("connected")
+    };
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+}
+
+#[test]
+fn a_cancel_ends_the_wait_for_a_connection() {
+    let (address, _listener, _queue) = silent_address();
+    let cancel = Cancel::new().unwrap();
+    let options = ClientOptions {
+        connect_timeout: HANG,
+        cancel: Some(cancel.clone()),
+        ..ClientOptions::default()
+    };
+    let connecting = thread::spawn(move || Client::connect(address, options).map(drop));
+    while cancel.is_idle() {
+        thread::yield_now();
+    }
+    cancel.cancel();
+    let cancelled = connecting.join().unwrap();
+    assert!(matches!(cancelled, Err(ConnectError::Failed(Failure::Cancelled))), "{cancelled:?}");
 }
 
 #[test]
