@@ -12,6 +12,8 @@ use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Tokio, with its I/O and time drivers. What waits for files is on its blocking threads.
+///
+/// Server and client of this crate panic outside of a Tokio runtime, or in one without these drivers; `tokio::runtime::Runtime::new` has both.
 #[derive(Debug)]
 pub struct Tokio;
 

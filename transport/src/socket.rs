@@ -161,3 +161,25 @@ pub fn no_address() -> io::Error {
 pub fn no_answer() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "no answer in time")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_silent_peer_is_found_out() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        prepare_accepted(&client).unwrap();
+        let client = SockRef::from(&client);
+        assert!(client.tcp_nodelay().unwrap() && client.keepalive().unwrap());
+        // A peer is given up after these three: within 60 seconds.
+        let keepalive = client.tcp_keepalive_time().unwrap()
+            + client.tcp_keepalive_interval().unwrap() * client.tcp_keepalive_retries().unwrap();
+        assert!(keepalive <= Duration::from_mins(1), "{keepalive:?}");
+        #[cfg(target_os = "linux")]
+        assert_eq!(client.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+    }
+}

@@ -268,3 +268,36 @@ fn a_server_ends_when_the_file_work_under_way_has() {
     assert!(seen.over.load(Ordering::SeqCst));
     assert!(share.files().is_empty());
 }
+
+#[test]
+fn sessions_that_wait_for_their_files_hold_up_no_other() {
+    let share = Share::new();
+    let seen = Arc::<Seen>::default();
+    let wait = |seen: &Seen| {
+        while !seen.over.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    };
+    let (directory, on_drop) = (share.store(), |_: &Seen| ());
+    let store = Watched { directory, on_write: wait, on_drop, seen: Arc::clone(&seen) };
+    let server = Running::start(store, ServerOptions::default());
+    // More than a runtime has threads for tasks.
+    let threads = thread::available_parallelism().unwrap().get();
+    let waiting: Vec<Peer> = (0..=threads)
+        .map(|number| {
+            let mut peer = Peer::greeted(server.address);
+            peer.send(format!("UPLOAD {number} size=10000\r\nDATA 10000\r\n"));
+            peer.send(payload(10_000));
+            peer.send("END\r\n");
+            peer
+        })
+        .collect();
+    let mut other = Peer::greeted(server.address);
+    other.send("LIST\r\n");
+    assert_eq!(other.line(), "OK entries=0");
+    seen.over.store(true, Ordering::SeqCst);
+    for mut peer in waiting {
+        assert_eq!(peer.line(), "READY");
+        assert!(peer.line().starts_with("OK size=10000 "));
+    }
+}
