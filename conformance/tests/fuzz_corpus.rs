@@ -21,17 +21,13 @@ fn run(name: &str, target: fn(&[u8])) {
     assert!(seeds >= 12, "only {seeds} seeds in {}", corpus.display());
 }
 
-#[test]
-fn parser() {
-    run("parser", fuzz::parser);
+macro_rules! targets {
+    ($($target:ident)+) => {
+        $(#[test]
+        fn $target() {
+            run(stringify!($target), fuzz::$target);
+        })+
+    };
 }
 
-#[test]
-fn server() {
-    run("server", fuzz::server);
-}
-
-#[test]
-fn client() {
-    run("client", fuzz::client);
-}
+targets! { client joined lines names parser paths server words }

@@ -1,11 +1,10 @@
 //! Lines, names, numbers and times, read from anything.
 
-use std::fmt::Debug;
-
-use bytes::BytesMut;
 use haul_core::message::{ClientLine, Refusal, ServerLine};
-use haul_core::{Checksum, ErrorCode, Escaped, FilePath, Limits, Timestamp};
+use haul_core::{Checksum, ErrorCode, Limits, Timestamp};
 
+use super::paths;
+use super::words::comes_back;
 use crate::lab::naive::{self, Reading};
 
 /// Reads each line of `data` as everything that a line can be.
@@ -15,7 +14,7 @@ use crate::lab::naive::{self, Reading};
 pub fn parser(data: &[u8]) {
     for line in data.split(|byte| *byte == b'\n') {
         let Ok(text) = std::str::from_utf8(line) else { continue };
-        name(text);
+        paths::read(text);
         time(text);
         checksum(text);
         let is_line = text.len() <= Limits::MAX_LINE - 2 && !text.contains(char::is_control);
@@ -66,40 +65,6 @@ fn as_sent(mut line: ServerLine) -> ServerLine {
         }
     }
     line
-}
-
-fn comes_back<T: PartialEq + Debug>(
-    line: &T,
-    parse: impl Fn(&str) -> Option<T>,
-    encode: impl Fn(&T, &mut BytesMut),
-) {
-    let mut bytes = BytesMut::new();
-    encode(line, &mut bytes);
-    assert!(bytes.len() <= Limits::MAX_LINE, "{line:?} is {} bytes long", bytes.len());
-    let text = std::str::from_utf8(&bytes)
-        .expect("a line is UTF-8")
-        .strip_suffix("\r\n")
-        .expect("a line ends");
-    assert!(!text.contains(char::is_control), "{text:?}");
-    assert_eq!(parse(text).as_ref(), Some(line), "{text:?}");
-}
-
-fn name(text: &str) {
-    let path = FilePath::parse(text);
-    assert_eq!(path.is_ok(), naive::is_path(text), "{text:?}");
-    let escaped = Escaped::new(text).to_string();
-    assert!(
-        !escaped.contains(|c: char| c.is_control()
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')),
-        "{text:?}"
-    );
-    let Ok(path) = path else { return };
-    assert_eq!(path.as_str(), text);
-    let whole = match path.parent() {
-        Some(parent) => parent.join(path.file_name()),
-        None => FilePath::parse(path.file_name()),
-    };
-    assert_eq!(whole.as_ref(), Ok(&path));
 }
 
 fn time(text: &str) {

@@ -104,6 +104,17 @@ impl Seed {
         }
     }
 
+    pub(super) fn cuts(&self) -> &[u8] {
+        &self.cuts
+    }
+
+    /// After how many bytes up and down the connection of two machines breaks.
+    pub(super) fn breaks(self) -> (Option<u64>, Option<u64>) {
+        let after = |breaks: bool| breaks.then_some(u64::from(self.requests) * 37);
+        let [_, _, _, _, _, _, up, down] = bits(self.peer);
+        (after(up), after(down))
+    }
+
     /// Whether the application interferes before this step.
     pub(super) fn interferes_at(self, step: usize) -> bool {
         self.interference != 0 && usize::from(self.interference) == step

@@ -1,0 +1,157 @@
+//! A client and a server together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::message::Summary;
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{Depth, FilePath, Limits, Mode, RequestId};
+
+use super::Seed;
+use super::seed::pick;
+use crate::lab::{Duet, LocalFiles, MemoryFiles, Standstill};
+
+/// What socket buffers hold at least, by the rule of pipelining.
+const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;
+const MOTTO: &[u8] = b"hello world\n";
+/// A file of several chunks.
+static PATTERN: [u8; 3_000] = {
+    let mut pattern = [0; 3_000];
+    let mut at = 0;
+    while at < pattern.len() {
+        pattern[at] = (at % 251).to_le_bytes()[0];
+        at += 1;
+    }
+    pattern
+};
+const NAMES: &[&str] = &["notes.txt", "empty", "photos/the sea.jpg", "missing", "new"];
+
+/// Has a client make the requests that stand after the [`Seed`], four bytes each, which also decides what fails, when the connection breaks and what is cancelled.
+///
+/// # Panics
+/// When a request does not end exactly once, something is left open, or what ended well did not do what it says.
+pub fn joined(data: &[u8]) {
+    let Some((seed, rest)) = Seed::split(data) else { return };
+    let limits = seed.limits();
+    let mut client = Client::new(ClientConfig {
+        limits: limits.clone(),
+        durable: seed.durable(),
+        pass_through: seed.pass_through(),
+        ..ClientConfig::default()
+    });
+    let server = Server::new(Arc::new(ServerConfig {
+        limits,
+        durable: seed.durable(),
+        pass_through: seed.pass_through(),
+        ..ServerConfig::default()
+    }));
+    let requests: BTreeMap<RequestId, Request> = rest
+        .chunks_exact(4)
+        .take(12)
+        .map(|bytes| request([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .map(|request| (client.request(request.clone()), request))
+        .collect();
+    client.request(Request::Exit);
+    let sources = MemoryFiles::new(false)
+        .with_file("notes.txt", b"mine\n".as_slice())
+        .with_file("new", vec![b'n'; 9_000])
+        .with_file("empty", Vec::new());
+    let local = LocalFiles { sources, targets: MemoryFiles::new(seed.durable()) };
+    let shared = MemoryFiles::new(seed.durable())
+        .with_file("notes.txt", MOTTO)
+        .with_file("empty", Vec::new())
+        .with_file("photos/the sea.jpg", PATTERN.as_slice())
+        .with_faults(seed.faults());
+    let mut duet = Duet::new(client, local, server, shared, ROOM, seed.cuts());
+    let (up, down) = seed.breaks();
+    duet.break_after(up, down);
+    let mut step = 0;
+    let ended = loop {
+        step += 1;
+        // Never the EXIT, without which the client would wait for more to do.
+        let cancelled = RequestId(u64::from(seed.cancelled % 4) + 1);
+        if seed.interferes_at(step) && requests.contains_key(&cancelled) {
+            duet.client.cancel(cancelled);
+        }
+        if let Some(standstill) = duet.step() {
+            break standstill;
+        }
+    };
+    assert_eq!(ended, Standstill::Over, "it waits for ever");
+    assert!(!duet.local.has_open() && !duet.shared.has_open(), "something is left open");
+    check(&duet, &requests);
+}
+
+fn request([kind, name, from, to]: [u8; 4]) -> Request {
+    let path = FilePath::parse(pick(name, NAMES)).expect("the path keeps the rules");
+    let mode = if kind & 8 == 0 { Mode::Replace } else { Mode::Create };
+    match kind % 5 {
+        0 => Request::List { path: (kind & 16 != 0).then_some(path), depth: Depth::All },
+        1 => Request::Help,
+        2 => Request::Download {
+            path,
+            offset: u64::from(from),
+            length: (kind & 16 != 0).then_some(u64::from(to) * 100),
+            mode,
+        },
+        3 => Request::Download { path, offset: 0, length: None, mode },
+        _ => Request::Upload { path, mode },
+    }
+}
+
+/// Each request ended once; what ended well did what it says.
+fn check(duet: &Duet<'_, Client, Server>, requests: &BTreeMap<RequestId, Request>) {
+    let mut results: BTreeMap<RequestId, &Result<Summary, Failure>> = BTreeMap::new();
+    for event in &duet.told {
+        if let ClientEvent::Finished { id, result } = event {
+            assert!(results.insert(*id, result).is_none(), "{id:?} ended twice");
+        }
+    }
+    for (id, request) in requests {
+        let result = results.get(id).unwrap_or_else(|| panic!("{id:?} never ended"));
+        match (request, result) {
+            (Request::Upload { path, .. }, Ok(summary)) => {
+                let source = duet.local.sources.file(path.as_str()).expect("a source");
+                assert_eq!(duet.shared.file(path.as_str()), Some(source), "{path:?}");
+                assert_eq!(summary.size, Some(source.len() as u64));
+            }
+            (Request::Download { path, .. }, Ok(_)) => {
+                assert!(duet.local.targets.file(path.as_str()).is_some(), "{path:?} is not there");
+            }
+            _ => {}
+        }
+    }
+    for (name, data) in duet.local.targets.all() {
+        let asked = |request: &&Request| request_path(request) == Some(name.as_str());
+        let mut asked = requests.values().filter(asked);
+        assert!(
+            asked
+                .any(|request| versions(duet, &name)
+                    .any(|version| is_range(request, version, &data))),
+            "{name:?} is no part of what was sent"
+        );
+    }
+}
+
+fn request_path(request: &Request) -> Option<&str> {
+    match request {
+        Request::Download { path, .. } => Some(path.as_str()),
+        Request::List { .. } | Request::Upload { .. } | Request::Help | Request::Exit => None,
+    }
+}
+
+/// What may have stood under a name: uploads replace what downloads fetch.
+fn versions<'a>(duet: &'a Duet<'_, Client, Server>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let now = [duet.local.sources.file(name), duet.shared.file(name)];
+    now.into_iter().flatten().chain([MOTTO, &PATTERN])
+}
+
+fn is_range(request: &Request, version: &[u8], data: &[u8]) -> bool {
+    let Request::Download { offset, length, .. } = request else { return false };
+    let within = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    version.get(within(*offset)..).is_some_and(|rest| {
+        let length = length.map_or(rest.len(), |length| rest.len().min(within(length)));
+        rest[..length] == *data
+    })
+}

@@ -1,0 +1,80 @@
+//! Where lines end, and which of them end a session.
+
+use std::sync::Arc;
+
+use haul_core::message::{ClientLine, Command, Refusal};
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{ErrorCode, Limits};
+
+use super::transcript;
+use crate::lab::naive::{self, Reading};
+use crate::lab::{MemoryFiles, Solo};
+
+/// What a line must be answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    /// Whatever the files say.
+    Any,
+    Refused,
+    Goodbye,
+    /// The server closes after it.
+    Fault,
+}
+
+/// Lets a client say what stands after the first four bytes, which decide how it is cut.
+///
+/// # Panics
+/// When the server does not answer once for each line that a plain splitting of the input finds, or goes on where the session is over.
+pub fn lines(data: &[u8]) {
+    let Some((cuts, input)) = data.split_first_chunk::<4>() else { return };
+    let Some(expected) = expected(input) else { return };
+    let mut files = MemoryFiles::new(true).with_file("notes.txt", b"hello world\n".as_slice());
+    let solo = Solo { choices: cuts, ..Solo::new(input) };
+    // A large buffer would only take time.
+    let limits = Limits { chunk: Limits::GATHER, ..Limits::default() };
+    let config = ServerConfig { limits, ..ServerConfig::default() };
+    let run = solo.play(&mut Server::new(Arc::new(config)), &mut files);
+    assert!(run.over, "it waits for ever");
+    let replies = transcript::replies(&run.output);
+    assert_eq!(replies.len(), expected.len(), "{expected:?}, but {}", run.text());
+    for (reply, expected) in replies.iter().zip(expected) {
+        let code = reply.as_ref().err().and_then(Refusal::code);
+        let fits = match expected {
+            Reply::Any => code != Some(ErrorCode::Protocol),
+            Reply::Refused => reply.is_err() && code != Some(ErrorCode::Protocol),
+            Reply::Goodbye => reply.is_ok(),
+            Reply::Fault => code == Some(ErrorCode::Protocol),
+        };
+        assert!(fits, "{reply:?} is not {expected:?}");
+    }
+}
+
+/// The replies, by R-LINE and a plain reading of each line; `None` if there are bodies or an `ABORT`, which are the business of other targets.
+fn expected(mut input: &[u8]) -> Option<Vec<Reply>> {
+    let mut replies = Vec::new();
+    while !input.is_empty() {
+        let end = input.iter().position(|byte| *byte == b'\n');
+        let (line, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
+        input = rest;
+        let reply = match text(line).map(naive::read) {
+            None | Some(Reading::Fatal) => Reply::Fault,
+            Some(Reading::Refused) => Reply::Refused,
+            Some(Reading::Line(ClientLine::Command(Command::Exit))) => Reply::Goodbye,
+            Some(Reading::Line(ClientLine::Command(Command::Upload { .. }))) => return None,
+            Some(Reading::Line(ClientLine::Command(_))) => Reply::Any,
+            Some(Reading::Line(_)) => return None,
+        };
+        replies.push(reply);
+        if matches!(reply, Reply::Fault | Reply::Goodbye) {
+            break;
+        }
+    }
+    Some(replies)
+}
+
+/// The text of a line with its ending, if it keeps the rules.
+fn text(line: &[u8]) -> Option<&str> {
+    let text = line.strip_suffix(b"\n").filter(|_| line.len() <= Limits::MAX_LINE)?;
+    let text = std::str::from_utf8(text.strip_suffix(b"\r").unwrap_or(text)).ok()?;
+    (!text.contains(char::is_control)).then_some(text)
+}

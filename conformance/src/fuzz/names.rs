@@ -1,0 +1,134 @@
+//! What names reach in a shared directory, compared with what the standard library says of it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use haul_core::{Depth, FilePath, StoreErrorKind};
+use haul_store::{Directory, Listing, Options, Source, Store};
+use tempfile::TempDir;
+
+/// What components are made of, by a byte each; other text comes as it stands.
+const PARTS: &[&str] = &[
+    "file",
+    "directory",
+    "inner",
+    "up",
+    "out",
+    "absolute",
+    "dangling",
+    "loop",
+    "pipe",
+    ".hidden",
+    ".haul-staging",
+    "through",
+    "a b",
+    "é",
+    ".",
+    "..",
+    "",
+];
+
+/// A directory with everything that a name can meet, and files beside it that none may reach.
+struct Place {
+    place: TempDir,
+    store: Directory,
+}
+
+thread_local! {
+    static PLACE: Place = Place::new().expect("a directory can be made");
+}
+
+impl Place {
+    fn new() -> std::io::Result<Self> {
+        let place = tempfile::tempdir()?;
+        let (share, outside) = (place.path().join("share"), place.path().join("outside"));
+        for directory in
+            [&share, &outside, &share.join("directory"), &share.join("directory/inner")]
+        {
+            fs::create_dir(directory)?;
+        }
+        for file in ["file", "a b", "é", ".hidden", "directory/file", "directory/inner/file"] {
+            fs::write(share.join(file), file)?;
+        }
+        fs::write(outside.join("file"), "outside")?;
+        for (link, target) in [
+            ("up", "directory/../file"),
+            ("through", "directory/inner"),
+            ("directory/up", "../file"),
+            ("out", "../outside"),
+            ("directory/out", "../../outside/file"),
+            ("dangling", "nothing"),
+            ("loop", "loop"),
+        ] {
+            symlink(target, share.join(link))?;
+        }
+        symlink(outside.join("file"), share.join("absolute"))?;
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            share.join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )?;
+        let store = Directory::open(&share, Options::default())?;
+        Ok(Self { place, store })
+    }
+
+    fn share(&self) -> std::path::PathBuf {
+        self.place.path().join("share")
+    }
+}
+
+/// Opens and lists the name that `data` spells.
+///
+/// # Panics
+/// When the store serves what resolving the name step by step does not find inside the directory, refuses what it does, or names another kind of trouble.
+pub fn names(data: &[u8]) {
+    let text = spell(data);
+    let Ok(path) = FilePath::parse(&text) else { return };
+    PLACE.with(|place| {
+        let oracle = resolve(&place.share(), &path);
+        match (place.store.open(&path), oracle) {
+            (Ok(source), Some(real)) if real.is_file() => {
+                let size = fs::metadata(&real).map(|metadata| metadata.size()).ok();
+                assert_eq!(source.opened().size, size, "{text:?}");
+            }
+            (Err(error), Some(real)) if real.is_dir() => {
+                assert_eq!(error.kind, StoreErrorKind::IsDirectory, "{text:?}");
+            }
+            (Err(error), Some(_)) => assert_eq!(error.kind, StoreErrorKind::NotAFile, "{text:?}"),
+            (Err(error), None) => assert!(
+                matches!(error.kind, StoreErrorKind::NotFound | StoreErrorKind::NotAFile),
+                "{text:?}: {error:?}"
+            ),
+            (Ok(_), other) => panic!("{text:?} was opened, which is {other:?}"),
+        }
+        if let Ok(mut listing) = place.store.list(Some(&path), Depth::All) {
+            while let Ok(entries @ [_, ..]) = listing.next(100).as_deref() {
+                for entry in entries {
+                    let found = resolve(&place.share(), entry.path());
+                    assert!(found.is_some(), "{text:?} lists {:?}", entry.path());
+                }
+            }
+        }
+    });
+}
+
+fn spell(data: &[u8]) -> String {
+    match data.split_first() {
+        Some((0, text)) => String::from_utf8_lossy(text).into_owned(),
+        Some((_, parts)) => {
+            let parts = parts.iter().map(|byte| PARTS[usize::from(*byte) % PARTS.len()]);
+            parts.collect::<Vec<_>>().join("/")
+        }
+        None => String::new(),
+    }
+}
+
+/// Where a name leads, if it is to be found and lies inside. Nothing in the tree is an absolute link to the inside, which would be told apart here.
+fn resolve(share: &Path, path: &FilePath) -> Option<std::path::PathBuf> {
+    let share = fs::canonicalize(share).ok()?;
+    let real = fs::canonicalize(share.join(path.as_str())).ok()?;
+    (!path.is_hidden() && real.starts_with(&share)).then_some(real)
+}

@@ -1,0 +1,169 @@
+//! Lines made of any values, which must come back as they were.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+use haul_core::message::{
+    ClientLine, Command, Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
+};
+use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Timestamp};
+
+use crate::lab::naive::{self, Reading};
+
+/// Makes lines of `data`, writes them and reads them again.
+///
+/// # Panics
+/// When a line is read as another than was written, is too long, or a plain reading of it sees something else.
+pub fn words(data: &[u8]) {
+    let mut values = Values(data);
+    while !values.0.is_empty() {
+        if values.flag() {
+            if let Some(line) = values.client_line() {
+                let text =
+                    comes_back(&line, |text| ClientLine::parse(text).ok(), ClientLine::encode);
+                assert_eq!(naive::read(&text), Reading::Line(line), "{text:?}");
+            }
+        } else if let Some(line) = values.server_line() {
+            comes_back(&line, |text| ServerLine::parse(text).ok(), ServerLine::encode);
+        }
+    }
+}
+
+/// Writes a line, reads it and gives its text.
+pub(super) fn comes_back<T: PartialEq + Debug>(
+    line: &T,
+    parse: impl Fn(&str) -> Option<T>,
+    encode: impl Fn(&T, &mut BytesMut),
+) -> String {
+    let mut bytes = BytesMut::new();
+    encode(line, &mut bytes);
+    assert!(bytes.len() <= Limits::MAX_LINE, "{line:?} is {} bytes long", bytes.len());
+    let text = std::str::from_utf8(&bytes)
+        .expect("a line is UTF-8")
+        .strip_suffix("\r\n")
+        .expect("a line ends");
+    assert!(!text.contains(char::is_control), "{text:?}");
+    assert_eq!(parse(text).as_ref(), Some(line), "{text:?}");
+    text.to_owned()
+}
+
+/// Values taken off the front of a fuzzer's bytes; zeros when they are used up.
+struct Values<'a>(&'a [u8]);
+
+impl Values<'_> {
+    fn byte(&mut self) -> u8 {
+        match self.0.split_off_first() {
+            Some(byte) => *byte,
+            None => 0,
+        }
+    }
+
+    fn flag(&mut self) -> bool {
+        self.byte() & 1 == 1
+    }
+
+    /// Small numbers and large ones alike.
+    fn number(&mut self) -> u64 {
+        let width = self.byte() % 9;
+        (0..width).fold(0, |number, _| number << 8 | u64::from(self.byte())) & MAX_NUMBER
+    }
+
+    fn option<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        self.flag().then(|| value(self))
+    }
+
+    fn raw(&mut self, length: usize) -> String {
+        let length = length.min(self.0.len());
+        let raw = self.0.split_off(..length).unwrap_or_default();
+        String::from_utf8_lossy(raw).into_owned()
+    }
+
+    /// What may stand in a line and is not cut when it is sent.
+    fn text(&mut self) -> String {
+        let length = usize::from(self.byte());
+        self.raw(length).replace(char::is_control, "")
+    }
+
+    fn path(&mut self) -> Option<FilePath> {
+        let length = usize::from(self.byte()) * 4;
+        FilePath::parse(&self.raw(length)).ok()
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        Timestamp::new(self.number().cast_signed(), u32::try_from(self.number()).ok()?)
+    }
+
+    fn checksum(&mut self) -> Checksum {
+        let length = usize::from(self.byte() % 32);
+        Checksum::of(self.raw(length).as_bytes())
+    }
+
+    fn client_line(&mut self) -> Option<ClientLine> {
+        Some(match self.byte() % 8 {
+            0 => ClientLine::Data(1 + self.number() % Limits::MAX_DATA),
+            1 => ClientLine::End { checksum: self.option(Self::checksum) },
+            2 => ClientLine::Abort,
+            3 => ClientLine::Command(Command::Help),
+            4 => ClientLine::Command(Command::Exit),
+            5 => ClientLine::Command(Command::List {
+                path: if self.flag() { Some(self.path()?) } else { None },
+                depth: if self.flag() {
+                    Depth::Levels(self.number().try_into().ok()?)
+                } else {
+                    Depth::All
+                },
+            }),
+            6 => ClientLine::Command(Command::Download {
+                path: self.path()?,
+                offset: self.number(),
+                length: self.option(Self::number),
+            }),
+            _ => ClientLine::Command(Command::Upload {
+                path: self.path()?,
+                size: self.option(Self::number),
+                mode: if self.flag() { Mode::Create } else { Mode::Replace },
+                modified: self.option(Self::time).flatten(),
+            }),
+        })
+    }
+
+    fn server_line(&mut self) -> Option<ServerLine> {
+        Some(match self.byte() % 9 {
+            0 => ServerLine::Greeting(Greeting {
+                banner: self.text(),
+                max_data: 1 + self.number() % Limits::MAX_DATA,
+                pipeline: self.number().max(1),
+            }),
+            1 => ServerLine::Entry(Entry::File {
+                path: self.path()?,
+                size: self.number(),
+                modified: self.time()?,
+            }),
+            2 => ServerLine::Entry(Entry::Directory { path: self.path()? }),
+            3 => ServerLine::Sending(Sending {
+                size: self.number(),
+                offset: self.number(),
+                length: self.number(),
+                modified: self.time()?,
+            }),
+            4 => ServerLine::Data(1 + self.number() % Limits::MAX_DATA),
+            5 => ServerLine::Ready,
+            6 => ServerLine::Info(self.text()),
+            7 => ServerLine::Ok(Summary {
+                text: self.option(Self::text).map(Into::into),
+                entries: self.option(Self::number),
+                skipped: self.option(Self::number),
+                length: self.option(Self::number),
+                size: self.option(Self::number),
+                checksum: self.option(Self::checksum),
+            }),
+            _ => ServerLine::Err(Refusal {
+                retry_after: self.option(Self::number),
+                ..Refusal::new(
+                    ErrorCode::ALL[usize::from(self.byte()) % ErrorCode::ALL.len()],
+                    self.text(),
+                )
+            }),
+        })
+    }
+}
