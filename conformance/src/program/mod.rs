@@ -7,10 +7,16 @@
 //! ```
 
 mod cases;
+mod crashes;
+mod disk;
 mod faults;
+mod history;
+mod load;
 mod process;
+mod random;
 
 pub use cases::*;
+pub use crashes::*;
 pub use faults::*;
 
 pub(crate) use process::{Bench, Ended};
@@ -49,6 +55,9 @@ macro_rules! program_tests {
             an_unconfirmed_name_is_told
             a_full_disk_publishes_nothing
             a_file_size_limit_is_outlived
+            acknowledged_uploads_survive_kills
+            acknowledged_uploads_survive_power_cuts
+            a_power_cut_without_syncs_is_seen
         }
 
         #[test]
