@@ -14,10 +14,12 @@ mod history;
 mod load;
 mod process;
 mod random;
+mod sends;
 
 pub use cases::*;
 pub use crashes::*;
 pub use faults::*;
+pub use sends::*;
 
 pub(crate) use process::{Bench, Ended};
 
@@ -55,6 +57,7 @@ macro_rules! program_tests {
             an_unconfirmed_name_is_told
             a_full_disk_publishes_nothing
             a_file_size_limit_is_outlived
+            a_failing_send_is_told_at_once
             acknowledged_uploads_survive_kills
             acknowledged_uploads_survive_power_cuts
             a_power_cut_without_syncs_is_seen
