@@ -5,14 +5,15 @@
 //! cargo run --release -p haul-conformance --example torture -- power 500 --program target/release/haul-std
 //! ```
 //!
-//! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run.
+//! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run. `injected` has each system call of server and client fail at each of its first
+//! occurrences, so many of them.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use haul_conformance::program;
 
-const USAGE: &str = "torture power|kills COUNT --program PATH [--seed SEED]";
+const USAGE: &str = "torture power|kills|injected COUNT --program PATH [--seed SEED]";
 
 struct Campaign {
     mode: String,
@@ -44,6 +45,11 @@ impl Campaign {
                 program::power_cuts(program, *count, *seed, &[]).map(|crashes| crashes.to_string())
             }
             "kills" => program::kills(program, *count, *seed).map(|crashes| crashes.to_string()),
+            "injected" => {
+                let injected = program::injected_failures(program, *count, usize::MAX);
+                let report = injected.to_string();
+                if injected.violations.is_empty() { Ok(report) } else { Err(report) }
+            }
             _ => Err(USAGE.to_owned()),
         }
     }

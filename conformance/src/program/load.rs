@@ -1,7 +1,7 @@
 //! Clients that upload until the server is gone.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -162,5 +162,12 @@ impl Connection {
                 format!("it ended after {line:?}"),
             )),
         }
+    }
+
+    /// So many bytes of payload.
+    pub(super) fn payload(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
     }
 }

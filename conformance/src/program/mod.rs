@@ -6,11 +6,15 @@
 //! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 
+mod calls;
 mod cases;
 mod crashes;
 mod disk;
 mod faults;
 mod history;
+mod injected;
+mod injected_client;
+mod injected_server;
 mod load;
 mod process;
 mod random;
@@ -19,6 +23,7 @@ mod sends;
 pub use cases::*;
 pub use crashes::*;
 pub use faults::*;
+pub use injected::*;
 pub use sends::*;
 
 pub(crate) use process::{Bench, Ended};
@@ -61,6 +66,7 @@ macro_rules! program_tests {
             acknowledged_uploads_survive_kills
             acknowledged_uploads_survive_power_cuts
             a_power_cut_without_syncs_is_seen
+            failing_system_calls_are_told_and_outlived
         }
 
         #[test]

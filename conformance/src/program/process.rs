@@ -168,6 +168,11 @@ impl Serving {
         format!("haul://{}", self.address)
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A bare connection.
     pub(crate) fn connect(&self) -> Raw {
         let stream = TcpStream::connect(self.address).expect("the server can be reached");

@@ -1,0 +1,91 @@
+//! The system calls of a server's and a client's main paths, and the errors that a kernel may give to them.
+//!
+//! Not here: calls whose failure the language's runtime takes for the end (`mmap`, `brk`, `rt_sigaction`), those that must not fail (`futex`, `getrandom`), and
+//! `close`, whose injected failure leaves open what a real one closes.
+
+/// What a call is made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// Files: whoever waits for a reply gets one.
+    Files,
+    /// What carries the reply: the connection may end without one.
+    Connection,
+}
+
+/// A call with the errors that it may give.
+pub(super) type Call = (&'static str, Touches, &'static [&'static str]);
+
+use Touches::{Connection, Files};
+
+const OPEN: &[&str] = &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR"];
+const WRITE: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EFBIG", "EINTR"];
+const NAME: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS"];
+const SEND: &[&str] = &["ECONNRESET", "EPIPE", "ENOBUFS", "EINTR", "EAGAIN"];
+const RECEIVE: &[&str] = &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EINTR", "EAGAIN"];
+
+/// Those of a server.
+pub(super) const SERVER: &[Call] = &[
+    ("openat", Files, OPEN),
+    (
+        "openat2",
+        Files,
+        &["EMFILE", "EACCES", "EIO", "ENOMEM", "EINTR", "EAGAIN", "ENOSPC", "EDQUOT"],
+    ),
+    ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
+    ("pwrite64", Files, WRITE),
+    ("pread64", Files, &["EIO", "EINTR"]),
+    ("fsync", Files, &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
+    ("renameat", Files, NAME),
+    ("renameat2", Files, NAME),
+    ("mkdirat", Files, NAME),
+    ("unlinkat", Files, &["EIO", "EACCES"]),
+    ("flock", Files, &["ENOLCK", "EINTR", "EAGAIN"]),
+    ("getdents64", Files, &["EIO", "ENOMEM"]),
+    ("utimensat", Files, &["EIO", "EACCES"]),
+    ("fchmod", Files, &["EIO", "EPERM"]),
+    ("faccessat2", Files, &["EIO", "EACCES"]),
+    ("fadvise64", Files, &["EINVAL"]),
+    ("accept4", Connection, &["EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EINTR", "EAGAIN"]),
+    ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
+    ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("clone3", Connection, &["EAGAIN", "ENOMEM"]),
+    ("epoll_ctl", Connection, &["ENOMEM", "ENOSPC"]),
+    ("epoll_wait", Connection, &["EINTR"]),
+    ("epoll_pwait", Connection, &["EINTR"]),
+    ("ppoll", Connection, &["EINTR", "ENOMEM"]),
+    ("recvfrom", Connection, RECEIVE),
+    ("sendmsg", Connection, SEND),
+    ("sendto", Connection, SEND),
+    ("writev", Connection, SEND),
+    ("shutdown", Connection, &["ENOTCONN"]),
+];
+
+/// Those of a client.
+pub(super) const CLIENT: &[Call] = &[
+    ("openat", Files, OPEN),
+    ("read", Files, &["EIO", "EINTR"]),
+    ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
+    ("pwrite64", Files, WRITE),
+    ("pread64", Files, &["EIO", "EINTR"]),
+    ("renameat", Files, NAME),
+    ("renameat2", Files, NAME),
+    ("utimensat", Files, &["EIO", "EACCES"]),
+    ("fchmod", Files, &["EIO", "EPERM"]),
+    ("faccessat2", Files, &["EIO", "EACCES"]),
+    ("unlinkat", Files, &["EIO", "EACCES"]),
+    ("socket", Connection, &["EMFILE", "ENFILE", "EACCES", "ENOBUFS"]),
+    ("connect", Connection, &["ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EADDRNOTAVAIL"]),
+    ("getsockopt", Connection, &["ENOBUFS"]),
+    ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
+    ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("clone3", Connection, &["EAGAIN", "ENOMEM"]),
+    ("epoll_create1", Connection, &["EMFILE", "ENOMEM"]),
+    ("eventfd2", Connection, &["EMFILE", "ENOMEM"]),
+    ("epoll_ctl", Connection, &["ENOMEM", "ENOSPC"]),
+    ("epoll_wait", Connection, &["EINTR"]),
+    ("epoll_pwait", Connection, &["EINTR"]),
+    ("ppoll", Connection, &["EINTR", "ENOMEM"]),
+    ("recvfrom", Connection, RECEIVE),
+    ("sendmsg", Connection, SEND),
+    ("writev", Connection, SEND),
+];
