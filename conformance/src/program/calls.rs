@@ -2,6 +2,8 @@
 //!
 //! Not here: calls whose failure the language's runtime takes for the end (`mmap`, `brk`, `rt_sigaction`), those that must not fail (`futex`, `getrandom`), `close`, whose
 //! injected failure leaves open what a real one closes, and `EAGAIN` of sockets: a kernel that says so tells later when to try again, which edge-triggered runtimes wait for.
+//! Nor those by which a runtime sets itself up (`epoll_create1`, `epoll_ctl`, `eventfd2`, and `clone3` of a client): async-io panics when one of them
+//! fails, and Tokio when a worker cannot start.
 
 /// What a call is made on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,6 @@ pub(super) const SERVER: &[Call] = &[
     ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
     ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
     ("clone3", Connection, &["EAGAIN", "ENOMEM"]),
-    ("epoll_ctl", Connection, &["ENOMEM", "ENOSPC"]),
     ("epoll_wait", Connection, &["EINTR"]),
     ("epoll_pwait", Connection, &["EINTR"]),
     ("ppoll", Connection, &["EINTR", "ENOMEM"]),
@@ -60,7 +61,7 @@ pub(super) const SERVER: &[Call] = &[
     ("shutdown", Connection, &["ENOTCONN"]),
 ];
 
-/// Those of a client. Its threads are left alone: Tokio panics while its runtime cannot start the workers, and may not end for it.
+/// Those of a client.
 pub(super) const CLIENT: &[Call] = &[
     ("openat", Files, OPEN),
     ("read", Files, &["EIO", "EINTR"]),
@@ -78,9 +79,6 @@ pub(super) const CLIENT: &[Call] = &[
     ("getsockopt", Connection, &["ENOBUFS"]),
     ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
     ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
-    ("epoll_create1", Connection, &["EMFILE", "ENOMEM"]),
-    ("eventfd2", Connection, &["EMFILE", "ENOMEM"]),
-    ("epoll_ctl", Connection, &["ENOMEM", "ENOSPC"]),
     ("epoll_wait", Connection, &["EINTR"]),
     ("epoll_pwait", Connection, &["EINTR"]),
     ("ppoll", Connection, &["EINTR", "ENOMEM"]),
