@@ -143,6 +143,8 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
                     Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                     Poll::Ready(Err(error)) => {
                         debug!(%error, "cannot write to the socket");
+                        // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for the peer's last word.
+                        let _ = socket.poll_close_write(cx);
                         machine.write_failed()?;
                     }
                     Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),

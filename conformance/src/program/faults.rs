@@ -13,13 +13,13 @@ use super::cases::assert_staging_is_empty;
 use super::process::{Bench, Raw, Serving};
 
 /// Set where a check must not be skipped for want of a tool.
-const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";
+pub(super) const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";
 
 /// Whether system calls can be made to fail here.
 ///
 /// # Panics
 /// When they cannot, and `HAUL_TESTS_MUST_RUN` is set.
-fn can_inject() -> bool {
+pub(super) fn can_inject() -> bool {
     let traced = Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .stdout(Stdio::null())

@@ -6,12 +6,25 @@
 //! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 
+mod calls;
 mod cases;
+mod crashes;
+mod disk;
 mod faults;
+mod history;
+mod injected;
+mod injected_client;
+mod injected_server;
+mod load;
 mod process;
+mod random;
+mod sends;
 
 pub use cases::*;
+pub use crashes::*;
 pub use faults::*;
+pub use injected::*;
+pub use sends::*;
 
 pub(crate) use process::{Bench, Ended};
 
@@ -49,6 +62,11 @@ macro_rules! program_tests {
             an_unconfirmed_name_is_told
             a_full_disk_publishes_nothing
             a_file_size_limit_is_outlived
+            a_failing_send_is_told_at_once
+            acknowledged_uploads_survive_kills
+            acknowledged_uploads_survive_power_cuts
+            a_power_cut_without_syncs_is_seen
+            failing_system_calls_are_told_and_outlived
         }
 
         #[test]

@@ -55,6 +55,16 @@ impl Bench {
 
     /// Runs the program in [`here`](Self::here) with `input` on stdin.
     pub(crate) fn run_with<S: AsRef<std::ffi::OsStr>>(&self, args: &[S], input: &[u8]) -> Ended {
+        self.run_under(&[], args, input)
+    }
+
+    /// Runs the program by another one, whose outcome is the program's.
+    pub(crate) fn run_under<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        launcher: &[&str],
+        args: &[S],
+        input: &[u8],
+    ) -> Ended {
         // Files, not pipes: nobody has to read while the program runs.
         let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
         stdin.write_all(input).expect("it can be written");
@@ -62,7 +72,7 @@ impl Bench {
         let mut stdout = tempfile::tempfile().expect("a temporary file can be made");
         let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let mut child = self
-            .command(&[])
+            .command(launcher)
             .args(args)
             .stdin(stdin)
             .stdout(share(&stdout))
@@ -156,6 +166,11 @@ impl Serving {
     /// The address as clients take it.
     pub(crate) fn url(&self) -> String {
         format!("haul://{}", self.address)
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A bare connection.

@@ -1,0 +1,88 @@
+//! The system calls of a server's and a client's main paths, and the errors that a kernel may give to them.
+//!
+//! Not here: calls whose failure the language's runtime takes for the end (`mmap`, `brk`, `rt_sigaction`), those that must not fail (`futex`, `getrandom`), `close`, whose
+//! injected failure leaves open what a real one closes, and `EAGAIN` of sockets: a kernel that says so tells later when to try again, which edge-triggered runtimes wait for.
+//! Nor those by which a runtime sets itself up (`epoll_create1`, `epoll_ctl`, `eventfd2`, and `clone3` of a client): async-io panics when one of them
+//! fails, and Tokio when a worker cannot start.
+
+/// What a call is made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// Files: whoever waits for a reply gets one.
+    Files,
+    /// What carries the reply: the connection may end without one.
+    Connection,
+}
+
+/// A call with the errors that it may give.
+pub(super) type Call = (&'static str, Touches, &'static [&'static str]);
+
+use Touches::{Connection, Files};
+
+const OPEN: &[&str] = &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR"];
+const WRITE: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EFBIG", "EINTR"];
+const NAME: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS"];
+const SEND: &[&str] = &["ECONNRESET", "EPIPE", "ENOBUFS", "EINTR"];
+const RECEIVE: &[&str] = &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EINTR"];
+
+/// Those of a server.
+pub(super) const SERVER: &[Call] = &[
+    ("openat", Files, OPEN),
+    (
+        "openat2",
+        Files,
+        &["EMFILE", "EACCES", "EIO", "ENOMEM", "EINTR", "EAGAIN", "ENOSPC", "EDQUOT"],
+    ),
+    ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
+    ("pwrite64", Files, WRITE),
+    ("pread64", Files, &["EIO", "EINTR"]),
+    ("fsync", Files, &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
+    ("renameat", Files, NAME),
+    ("renameat2", Files, NAME),
+    ("mkdirat", Files, NAME),
+    ("unlinkat", Files, &["EIO", "EACCES"]),
+    ("flock", Files, &["ENOLCK", "EINTR", "EAGAIN"]),
+    ("getdents64", Files, &["EIO", "ENOMEM"]),
+    ("utimensat", Files, &["EIO", "EACCES"]),
+    ("fchmod", Files, &["EIO", "EPERM"]),
+    ("faccessat2", Files, &["EIO", "EACCES"]),
+    ("fadvise64", Files, &["EINVAL"]),
+    ("accept4", Connection, &["EMFILE", "ENFILE", "ENOMEM", "ECONNABORTED", "EINTR"]),
+    ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
+    ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("clone3", Connection, &["EAGAIN", "ENOMEM"]),
+    ("epoll_wait", Connection, &["EINTR"]),
+    ("epoll_pwait", Connection, &["EINTR"]),
+    ("ppoll", Connection, &["EINTR", "ENOMEM"]),
+    ("recvfrom", Connection, RECEIVE),
+    ("sendmsg", Connection, SEND),
+    ("sendto", Connection, SEND),
+    ("writev", Connection, SEND),
+    ("shutdown", Connection, &["ENOTCONN"]),
+];
+
+/// Those of a client.
+pub(super) const CLIENT: &[Call] = &[
+    ("openat", Files, OPEN),
+    ("read", Files, &["EIO", "EINTR"]),
+    ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
+    ("pwrite64", Files, WRITE),
+    ("pread64", Files, &["EIO", "EINTR"]),
+    ("renameat", Files, NAME),
+    ("renameat2", Files, NAME),
+    ("utimensat", Files, &["EIO", "EACCES"]),
+    ("fchmod", Files, &["EIO", "EPERM"]),
+    ("faccessat2", Files, &["EIO", "EACCES"]),
+    ("unlinkat", Files, &["EIO", "EACCES"]),
+    ("socket", Connection, &["EMFILE", "ENFILE", "EACCES", "ENOBUFS"]),
+    ("connect", Connection, &["ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EADDRNOTAVAIL"]),
+    ("getsockopt", Connection, &["ENOBUFS"]),
+    ("setsockopt", Connection, &["ENOMEM", "EINVAL", "ENOPROTOOPT"]),
+    ("socketpair", Connection, &["EMFILE", "ENFILE", "ENOMEM"]),
+    ("epoll_wait", Connection, &["EINTR"]),
+    ("epoll_pwait", Connection, &["EINTR"]),
+    ("ppoll", Connection, &["EINTR", "ENOMEM"]),
+    ("recvfrom", Connection, RECEIVE),
+    ("sendmsg", Connection, SEND),
+    ("writev", Connection, SEND),
+];

@@ -1,0 +1,200 @@
+//! A server that is killed, and one whose power is cut, under uploads. What it acknowledged is there afterwards, whole, and nothing torn is.
+
+// That is what a check is for.
+#![allow(clippy::missing_panics_doc)]
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::disk::Disk;
+use super::faults::MUST_RUN;
+use super::history::History;
+use super::load::{Connection, Load, TOPS};
+use super::process::{Bench, Serving};
+use super::random::Random;
+use crate::tree::STAGING;
+
+/// What the checks begin with: they do the same in every run, as far as the kernel lets them.
+const SEED: u64 = 4285;
+
+/// What a campaign of crashes met. None of it is worth much if one of the numbers is 0.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Crashes {
+    /// Crashes that were survived.
+    pub cycles: u64,
+    /// Uploads that were acknowledged before one.
+    pub acknowledged: u64,
+    /// Uploads that were under way in one.
+    pub under_way: u64,
+    /// Staging files that one left, and the next start swept.
+    pub swept: u64,
+}
+
+impl fmt::Display for Crashes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cycles, acknowledged, under_way, swept } = self;
+        write!(
+            f,
+            "{cycles} crashes: 0 of {acknowledged} acknowledged uploads lost, 0 files torn; {under_way} uploads were under way, {swept} staging files swept"
+        )
+    }
+}
+
+/// The power is cut: every acknowledged upload is there after the next mount.
+pub fn acknowledged_uploads_survive_power_cuts(program: &Path) {
+    if can_cut_power() {
+        assert_survived(power_cuts(program, 25, SEED, &[]));
+    }
+}
+
+/// The check above is worth something: it sees that a server which does not sync loses what it acknowledged.
+pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
+    if can_cut_power() {
+        let seen = power_cuts(program, 20, SEED, &["--no-sync"]).expect_err("nothing was lost");
+        assert!(seen.contains("lost") || seen.contains("torn"), "{seen}");
+    }
+}
+
+/// `kill -9`: the same, and the next start sweeps the staging area.
+pub fn acknowledged_uploads_survive_kills(program: &Path) {
+    assert_survived(kills(program, 40, SEED));
+}
+
+/// Kills the server of `program` `cycles` times.
+pub fn kills(program: &Path, cycles: u64, seed: u64) -> Result<Crashes, String> {
+    Crashing { bench: Bench::new(program), disk: None, options: &[] }.run(cycles, seed)
+}
+
+/// Cuts the power `cycles` times under the server of `program`, which is started with `options`.
+///
+/// # Panics
+/// When there can be no disk for it here.
+pub fn power_cuts(
+    program: &Path,
+    cycles: u64,
+    seed: u64,
+    options: &[&str],
+) -> Result<Crashes, String> {
+    let bench = Bench::new(program);
+    let disk = Some(Disk::new(&bench.share()).expect("a file system of one's own"));
+    Crashing { disk, bench, options }.run(cycles, seed)
+}
+
+/// Whether a file system can be made, mounted and shut down here.
+fn can_cut_power() -> bool {
+    let place = tempfile::tempdir().expect("a temporary directory can be made");
+    let Err(reason) = Disk::new(place.path()) else {
+        return true;
+    };
+    assert!(std::env::var_os(MUST_RUN).is_none(), "no power can be cut here: {reason}");
+    eprintln!("skipped: no power can be cut here: {reason}");
+    false
+}
+
+fn assert_survived(outcome: Result<Crashes, String>) {
+    let crashes = outcome.unwrap();
+    eprintln!("{crashes}");
+    assert!(crashes.acknowledged > 0 && crashes.under_way > 0, "the server was idle: {crashes}");
+}
+
+struct Crashing<'a> {
+    /// Dropped first: it is mounted in the place of the bench.
+    disk: Option<Disk>,
+    bench: Bench,
+    options: &'a [&'a str],
+}
+
+impl Crashing<'_> {
+    fn run(&self, cycles: u64, seed: u64) -> Result<Crashes, String> {
+        let history = History::default();
+        let mut random = Random::new(seed);
+        let mut crashes = Crashes::default();
+        for cycle in 1..=cycles {
+            self.cycle(&history, &mut random, &mut crashes)
+                .map_err(|reason| format!("seed {seed}, cycle {cycle}: {reason}"))?;
+        }
+        self.start(&history, &mut crashes)
+            .map_err(|reason| format!("seed {seed}, at the end: {reason}"))?;
+        Ok(crashes)
+    }
+
+    fn cycle(
+        &self,
+        history: &History,
+        random: &mut Random,
+        crashes: &mut Crashes,
+    ) -> Result<(), String> {
+        let share = self.bench.share();
+        // So that directories are made anew.
+        let top = TOPS[usize::try_from(random.below(TOPS.len() as u64)).expect("it is small")];
+        history.remove(&share, top).map_err(|error| error.to_string())?;
+        if let Some(disk) = &self.disk {
+            disk.flush();
+        }
+        let mut server = self.start(history, crashes)?;
+        let load = Load {
+            bench: &self.bench,
+            server: server.address(),
+            history,
+            doomed: AtomicBool::new(false),
+        };
+        let seeds = [random.next(), random.next(), random.next()];
+        let (moment, rest) = (random.below(120_000), random.below(10_000));
+        std::thread::scope(|scope| {
+            let clients = [
+                scope.spawn(|| load.pipeline(0, seeds[0])),
+                scope.spawn(|| load.pipeline(1, seeds[1])),
+                scope.spawn(|| load.put(2, seeds[2])),
+            ];
+            std::thread::sleep(Duration::from_micros(moment));
+            load.doomed.store(true, Ordering::SeqCst);
+            if let Some(disk) = &self.disk {
+                disk.cut_power();
+                // What the server acknowledges from now on is acknowledged all the same.
+                std::thread::sleep(Duration::from_micros(rest));
+            }
+            server.signal(Signal::KILL);
+            server.ended();
+            clients
+                .into_iter()
+                .try_for_each(|client| client.join().expect("a client does not panic"))
+        })?;
+        if let Some(disk) = &self.disk {
+            disk.restart();
+        }
+        let found = history.compare(&share)?;
+        history.close();
+        crashes.cycles += 1;
+        crashes.acknowledged += found.acknowledged;
+        crashes.under_way += found.unknown;
+        Ok(())
+    }
+
+    /// A server that sweeps, and then works.
+    fn start(&self, history: &History, crashes: &mut Crashes) -> Result<Serving, String> {
+        let staging = self.bench.share().join(STAGING);
+        let staged = || fs::read_dir(&staging).map_or(0, |entries| entries.count() as u64);
+        crashes.swept += staged();
+        let server = self.bench.serve(self.options);
+        if staged() > 0 {
+            return Err(String::from("the staging area was not swept"));
+        }
+        let probe = [history.send("probe".into(), 1_000, false)];
+        let receipt = Connection::open(server.address())
+            .and_then(|mut connection| {
+                connection.send(&probe)?;
+                connection.receipt()
+            })
+            .map_err(|error| format!("an upload after the start: {error}"))?;
+        if !receipt.starts_with("OK ") {
+            return Err(format!("an upload after the start was answered {receipt:?}"));
+        }
+        history.acknowledge(&probe[0]);
+        Ok(server)
+    }
+}

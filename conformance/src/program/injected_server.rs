@@ -1,0 +1,195 @@
+//! A server whose system calls fail while a client uses all of its commands.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use haul_core::Checksum;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::calls::Touches;
+use super::history::History;
+use super::injected::Fault;
+use super::load::Connection;
+use super::process::{Bench, Serving};
+use crate::tree::STAGING;
+
+/// How long a server may hold a descriptor after its session.
+const LINGERING: Duration = Duration::from_secs(10);
+
+/// A long-lived server: what one failure leaves behind would be seen at the next.
+pub(super) struct ServerUnderTest {
+    server: Serving,
+    bench: Bench,
+    history: History,
+    /// Open while no client is there.
+    descriptors: usize,
+}
+
+impl ServerUnderTest {
+    pub(super) fn new(program: &Path) -> Self {
+        let bench = Bench::new(program);
+        let server = bench.serve(&[]);
+        let history = History::default();
+        let mut test = Self { server, bench, history, descriptors: usize::MAX };
+        // The first sessions open what a runtime keeps.
+        let idle = (0..10).map(|_| {
+            test.session(Touches::Files).expect("nothing fails yet");
+            test.open_descriptors()
+        });
+        test.descriptors = idle.min().unwrap_or_default();
+        test
+    }
+
+    /// Has one call fail. Answers how often it did.
+    pub(super) fn inject(&mut self, fault: &Fault) -> Result<u64, String> {
+        let tracer = Tracer::attach(&self.bench, &self.server, fault);
+        let told = self.session(fault.touches);
+        let times = tracer.detach()?;
+        told?;
+        if times > 0 && fault.call == "unlinkat" {
+            // What it could not remove is swept by the next start.
+            self.server.signal(Signal::KILL);
+            self.server.ended();
+            self.server = self.bench.serve(&[]);
+        }
+        self.wait_for_descriptors()?;
+        let share = self.bench.share();
+        let staged = fs::read_dir(share.join(STAGING)).map_or(0, Iterator::count);
+        if staged > 0 {
+            return Err(format!("{staged} files are left in the staging area"));
+        }
+        self.history.compare(&share)?;
+        self.history.close();
+        self.session(Touches::Files).map_err(|reason| format!("the next client: {reason}"))?;
+        Ok(times)
+    }
+
+    /// Waits for the end of the sessions, which close all that they used.
+    fn wait_for_descriptors(&self) -> Result<(), String> {
+        let deadline = Instant::now() + LINGERING;
+        while self.open_descriptors() > self.descriptors {
+            if Instant::now() > deadline {
+                let (open, idle) = (self.open_descriptors(), self.descriptors);
+                return Err(format!("{open} descriptors are open, not {idle}"));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn open_descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.server.id())).map_or(usize::MAX, Iterator::count)
+    }
+
+    /// A client that replaces, creates, gives up, lists and downloads.
+    fn session(&self, touches: Touches) -> Result<(), String> {
+        self.history.remove(&self.bench.share(), "new").map_err(|error| error.to_string())?;
+        match self.try_session() {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Other) =>
+            {
+                Err(format!("a hang or a wrong reply: {error}"))
+            }
+            Err(error) if touches == Touches::Files => Err(format!("no reply: {error}")),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_session(&self) -> io::Result<()> {
+        let mut connection = Connection::open(self.server.address())?;
+        let uploads = [
+            self.history.send("kept/file".into(), 200_000, false),
+            self.history.send("new/directory/file".into(), 3_000, true),
+        ];
+        connection.send(&uploads)?;
+        connection.send_bytes(b"UPLOAD given-up\nDATA 5\nhelloABORT\n")?;
+        for upload in &uploads {
+            let receipt = connection.receipt()?;
+            if receipt.starts_with("OK ") {
+                self.history.acknowledge(upload);
+            } else if !receipt.starts_with("ERR outcome-unknown ") {
+                require_error(&receipt)?;
+                self.history.refuse(upload);
+            }
+        }
+        require_error(&connection.receipt()?)?;
+        connection.send_bytes(b"LIST depth=all\nDOWNLOAD kept/file\nEXIT\n")?;
+        loop {
+            let line = connection.line()?;
+            if !line.starts_with("FILE ") && !line.starts_with("DIR ") {
+                if !line.starts_with("OK ") {
+                    require_error(&line)?;
+                }
+                break;
+            }
+        }
+        download(&mut connection)?;
+        match connection.line()?.as_str() {
+            "OK \"bye\"" => Ok(()),
+            line => Err(io::Error::other(format!("EXIT was answered {line:?}"))),
+        }
+    }
+}
+
+fn download(connection: &mut Connection) -> io::Result<()> {
+    let mut received = Vec::new();
+    loop {
+        let line = connection.line()?;
+        if let Some(length) = line.strip_prefix("DATA ") {
+            received.extend(connection.payload(length.parse().map_err(io::Error::other)?)?);
+        } else if line.starts_with("OK ") {
+            let checksum = format!("crc64nvme={}", Checksum::of(&received));
+            return if line.ends_with(&checksum) { Ok(()) } else { Err(io::Error::other(line)) };
+        } else if !line.starts_with("SENDING ") {
+            return require_error(&line);
+        }
+    }
+}
+
+/// An error that blames the server's machine, or nobody, but not the client.
+fn require_error(line: &str) -> io::Result<()> {
+    if line.starts_with("ERR ") && !line.starts_with("ERR protocol ") {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{line:?} is no clear error")))
+    }
+}
+
+/// `strace`, attached to a running server.
+struct Tracer {
+    process: Child,
+    log: PathBuf,
+    /// Kept open: what else it says shall not end it.
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Tracer {
+    fn attach(bench: &Bench, server: &Serving, fault: &Fault) -> Self {
+        let log = bench.here().join("calls");
+        let mut process = Command::new("strace")
+            .args(["-f", "-p", &server.id().to_string(), "-o"])
+            .arg(&log)
+            .args(fault.options())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("strace was started before");
+        let mut attached = String::new();
+        let mut stderr = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
+        stderr.read_line(&mut attached).expect("it can be read");
+        assert!(attached.contains("attached"), "strace said {attached:?}");
+        Self { process, log, _stderr: stderr }
+    }
+
+    /// Lets the server go on alone. Answers how many calls failed.
+    fn detach(mut self) -> Result<u64, String> {
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+        self.process.wait().map_err(|error| error.to_string())?;
+        let log = fs::read_to_string(&self.log).map_err(|error| error.to_string())?;
+        Ok(log.matches("(INJECTED)").count() as u64)
+    }
+}

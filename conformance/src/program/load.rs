@@ -1,0 +1,173 @@
+//! Clients that upload until the server is gone.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use haul_core::Checksum;
+
+use super::history::{History, Upload};
+use super::process::Bench;
+use super::random::Random;
+
+/// The directories in which uploads go. Everybody writes into the first one, and each client into one of the others as well.
+pub(super) const TOPS: [&str; 5] = ["all", "one", "two", "three", "four"];
+
+/// Far longer than any reply takes here; only a hang gets there.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Some clients of one server.
+pub(super) struct Load<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) server: SocketAddr,
+    pub(super) history: &'a History,
+    /// Set before the blow falls. What goes wrong earlier is the server's fault.
+    pub(super) doomed: AtomicBool,
+}
+
+impl Load<'_> {
+    /// Uploads by the program's own `put`, one file a process.
+    pub(super) fn put(&self, client: usize, seed: u64) -> Result<(), String> {
+        let mut random = Random::new(seed);
+        let url = format!("haul://{}", self.server);
+        let file = format!("file-of-{client}");
+        while !self.doomed.load(Ordering::SeqCst) {
+            let upload = self.next(client, &mut random);
+            fs::write(self.bench.here().join(&file), upload.bytes())
+                .map_err(|error| error.to_string())?;
+            let mut args = vec!["put", "--server", &url, &file, "--as", &upload.path];
+            if upload.create {
+                args.push("--create");
+            }
+            let ended = self.bench.run(&args);
+            match ended.status.code() {
+                Some(0) => self.history.acknowledge(&upload),
+                Some(4) if self.may_refuse(&upload) => self.history.refuse(&upload),
+                _ if self.doomed.load(Ordering::SeqCst) => {}
+                code => return Err(format!("put ended with {code:?}: {}", ended.stderr)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads over one connection, several at once without waiting for replies.
+    pub(super) fn pipeline(&self, client: usize, seed: u64) -> Result<(), String> {
+        match self.try_pipeline(client, seed) {
+            Err(_) if self.doomed.load(Ordering::SeqCst) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    fn try_pipeline(&self, client: usize, seed: u64) -> Result<(), String> {
+        let mut random = Random::new(seed);
+        let mut connection = Connection::open(self.server).map_err(|error| error.to_string())?;
+        loop {
+            let uploads: Vec<Upload> =
+                (0..=random.below(7)).map(|_| self.next(client, &mut random)).collect();
+            connection.send(&uploads).map_err(|error| error.to_string())?;
+            for upload in &uploads {
+                self.settle(upload, &connection.receipt().map_err(|error| error.to_string())?)?;
+            }
+        }
+    }
+
+    fn settle(&self, upload: &Upload, receipt: &str) -> Result<(), String> {
+        if receipt.starts_with("OK ") {
+            self.history.acknowledge(upload);
+            return Ok(());
+        }
+        if !receipt.starts_with("ERR ") || !self.may_refuse(upload) {
+            return Err(format!("{} was answered {receipt:?}", upload.path));
+        }
+        if !receipt.starts_with("ERR outcome-unknown ") {
+            self.history.refuse(upload);
+        }
+        Ok(())
+    }
+
+    fn may_refuse(&self, upload: &Upload) -> bool {
+        upload.create || self.doomed.load(Ordering::SeqCst)
+    }
+
+    fn next(&self, client: usize, random: &mut Random) -> Upload {
+        let tops = [TOPS[0], TOPS[1 + client % (TOPS.len() - 1)]];
+        let top = tops[usize::from(random.chance(70))];
+        let path = match random.below(3) {
+            0 => format!("{top}/f{}", random.below(4)),
+            1 => format!("{top}/d{}/f{}", random.below(3), random.below(2)),
+            _ => format!("{top}/d{}/e/f/f{}", random.below(3), random.below(2)),
+        };
+        let most = if random.chance(60) { 3_000 } else { 300_000 };
+        let size = usize::try_from(random.below(most)).expect("it is small");
+        self.history.send(path, size, random.chance(25))
+    }
+}
+
+/// A connection on which everything may fail.
+pub(super) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// A connection that was greeted.
+    pub(super) fn open(server: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut connection = Self(BufReader::new(stream));
+        let greeting = connection.line()?;
+        if greeting.starts_with("HAUL/1 ") {
+            Ok(connection)
+        } else {
+            Err(io::Error::new(io::ErrorKind::ConnectionRefused, greeting))
+        }
+    }
+
+    /// Uploads and their bodies, without waiting for replies.
+    pub(super) fn send(&mut self, uploads: &[Upload]) -> io::Result<()> {
+        let mut all = Vec::new();
+        for upload in uploads {
+            let bytes = upload.bytes();
+            let (path, size) = (&upload.path, bytes.len());
+            let mode = if upload.create { "create" } else { "replace" };
+            write!(all, "UPLOAD {path} size={size} mode={mode}\nDATA {size}\n")?;
+            all.extend(&bytes);
+            writeln!(all, "END crc64nvme={}", Checksum::of(&bytes))?;
+        }
+        self.send_bytes(&all)
+    }
+
+    pub(super) fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes)
+    }
+
+    /// The final reply to an upload.
+    pub(super) fn receipt(&mut self) -> io::Result<String> {
+        loop {
+            let line = self.line()?;
+            if line != "READY" {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// A whole line without its ending.
+    pub(super) fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        match line.strip_suffix("\r\n") {
+            Some(line) => Ok(line.to_owned()),
+            None => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("it ended after {line:?}"),
+            )),
+        }
+    }
+
+    /// So many bytes of payload.
+    pub(super) fn payload(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
