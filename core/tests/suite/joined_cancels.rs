@@ -106,3 +106,29 @@ fn a_goodbye_survives_an_abort_before_it() {
         assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
     }
 }
+
+/// The end of a cancelled request is told at once, though nothing else is asked for or happens.
+#[test]
+fn a_cancel_is_answered_without_another_request() {
+    let fetch = Request::Download {
+        path: path("photos/sea.jpg"),
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+    };
+    for choices in [&[][..], &[7, 100, 151]] {
+        for at in 0..120 {
+            let setup = Setup::plain(choices.to_vec());
+            let mut duet = setup.duet(ROOM);
+            let id = duet.client.request(fetch.clone());
+            for _ in 0..at {
+                if duet.step().is_some() {
+                    break;
+                }
+            }
+            duet.client.cancel(id);
+            assert_eq!(duet.play(), Standstill::Idle);
+            assert!(results(&duet.told).contains_key(&id), "cancelled at step {at}");
+        }
+    }
+}
