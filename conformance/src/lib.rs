@@ -23,6 +23,7 @@ pub mod rules;
 mod schedule;
 pub mod script;
 mod setup;
+pub mod sim;
 pub mod tcp;
 mod tree;
 

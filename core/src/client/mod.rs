@@ -215,7 +215,8 @@ impl Client {
         if let Some(ask) = self.advance_download().or_else(|| self.look()) {
             return Some(ask);
         }
-        if self.file == File::Unwanted || self.take_line() {
+        // A download that was cancelled after its `OK` has ended just now; what follows may wait for ever.
+        if self.file == File::Unwanted || !self.events.is_empty() || self.take_line() {
             return None;
         }
         if let Some(ask) = self.advance_upload() {

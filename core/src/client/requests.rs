@@ -79,7 +79,8 @@ impl Client {
             Request::List { .. } => self.sent.is_empty(),
             Request::Download { .. } | Request::Help | Request::Exit => true,
         };
-        let failing = self.sent.iter().any(|sent| sent.failed.is_some());
+        // What an `ABORT` may still stop would begin anew behind whatever were sent now.
+        let failing = self.sent.iter().any(|sent| sent.failed.is_some() || sent.collateral);
         let leaving = self.sent.iter().any(|sent| matches!(sent.reply, Reply::Exit));
         let full = self.sent.len() as u64 >= most
             || self.sent.iter().map(|sent| sent.line).sum::<usize>() + Limits::MAX_LINE

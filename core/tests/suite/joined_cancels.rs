@@ -106,3 +106,61 @@ fn a_goodbye_survives_an_abort_before_it() {
         assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
     }
 }
+
+/// The end of a cancelled request is told at once, though nothing else is asked for or happens.
+#[test]
+fn a_cancel_is_answered_without_another_request() {
+    let fetch = Request::Download {
+        path: path("photos/sea.jpg"),
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+    };
+    for choices in [&[][..], &[7, 100, 151]] {
+        for at in 0..120 {
+            let setup = Setup::plain(choices.to_vec());
+            let mut duet = setup.duet(ROOM);
+            let id = duet.client.request(fetch.clone());
+            for _ in 0..at {
+                if duet.step().is_some() {
+                    break;
+                }
+            }
+            duet.client.cancel(id);
+            assert_eq!(duet.play(), Standstill::Idle);
+            assert!(results(&duet.told).contains_key(&id), "cancelled at step {at}");
+        }
+    }
+}
+
+/// What an `ABORT` stops by the way is begun anew before anything that was asked for later, a goodbye above all.
+#[test]
+fn nothing_overtakes_what_an_abort_has_hit() {
+    let fetch = |offset| Request::Download {
+        path: path("photos/sea.jpg"),
+        offset,
+        length: None,
+        mode: Mode::Replace,
+    };
+    for choices in [&[][..], &[7, 100, 151]] {
+        for at in 0..200 {
+            let setup = Setup { pipeline: 2, ..Setup::plain(choices.to_vec()) };
+            let mut duet = setup.duet(ROOM);
+            let first = duet.client.request(fetch(u64::MAX >> 1));
+            duet.client.request(fetch(0));
+            duet.client.request(Request::Exit);
+            for _ in 0..at {
+                if duet.step().is_some() {
+                    break;
+                }
+            }
+            duet.client.cancel(first);
+            assert_eq!(duet.play(), Standstill::Over);
+            let results = results(&duet.told);
+            let later = results.iter().filter(|(id, _)| **id != first);
+            for (id, result) in later {
+                assert!(result.is_ok(), "cancelled at step {at}: {id:?} ended with {result:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The client's side of a simulated connection.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::message::Summary;
+use haul_core::{Depth, Done, Effect, Entry, FilePath, Machine, Mode, RequestId, StoreError};
+use haul_store::{OwnFiles, Perform};
+
+use super::disk::SharedDisk;
+use super::drive::{Application, Bench, Habits, Turn, turn};
+use super::ledger::{Ledger, Since, VersionId};
+use super::local::{LocalSource, LocalTarget};
+use super::plan::{Leave, SessionPlan, Task, What};
+use super::random::Random;
+use super::store::SIMULATED;
+
+/// A machine, what it is to ask for, and its own files.
+#[derive(Debug)]
+pub(super) struct ClientSide {
+    machine: Client,
+    pub(super) habits: Habits,
+    desk: Desk,
+    plan: SessionPlan,
+    /// Tasks asked for so far.
+    asked: usize,
+    leaving: bool,
+}
+
+#[derive(Debug)]
+struct Desk {
+    disk: SharedDisk,
+    session: usize,
+    files: OwnFiles,
+    requests: BTreeMap<RequestId, Asked>,
+    finished: Vec<Finished>,
+    broken: Option<String>,
+}
+
+/// How a request ended.
+pub(super) type Finished = (RequestId, Result<Summary, Failure>);
+
+/// A request that was made.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) what: What,
+    cancel: Option<u32>,
+    /// What it uploads.
+    pub(super) version: Option<(VersionId, Bytes)>,
+    pub(super) since: Since,
+    pub(super) entries: Vec<Entry>,
+    pub(super) finished: bool,
+}
+
+pub(super) fn path(name: &str) -> FilePath {
+    FilePath::parse(name).expect("the simulation's names keep the rules")
+}
+
+impl ClientSide {
+    pub(super) fn new(
+        config: ClientConfig,
+        plan: SessionPlan,
+        session: usize,
+        shared: SharedDisk,
+    ) -> Self {
+        let habits = Habits::new(&config.limits, config.pass_through);
+        let desk = Desk {
+            disk: shared,
+            session,
+            files: OwnFiles::Nothing,
+            requests: BTreeMap::new(),
+            finished: Vec::new(),
+            broken: None,
+        };
+        Self { machine: Client::new(config), habits, desk, plan, asked: 0, leaving: false }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.machine.deadline()
+    }
+
+    pub(super) fn request(&self, id: RequestId) -> Option<&Asked> {
+        self.desk.requests.get(&id)
+    }
+
+    fn unfinished(&self) -> usize {
+        self.desk.requests.values().filter(|asked| !asked.finished).count()
+    }
+
+    /// Whether nothing is left to do for it.
+    pub(super) fn is_done(&self) -> bool {
+        self.asked == self.plan.tasks.len() && self.unfinished() == 0
+    }
+
+    fn ask(&mut self, ledger: &mut Ledger, random: &mut Random) {
+        while self.unfinished() < self.plan.window
+            && let Some(Task { what, cancel }) = self.plan.tasks.get(self.asked).cloned()
+        {
+            self.asked += 1;
+            let since = ledger.now();
+            let mut version = None;
+            let request = match &what {
+                What::List { all } => {
+                    Request::List { path: None, depth: if *all { Depth::All } else { Depth::ONE } }
+                }
+                What::Help => Request::Help,
+                What::Download { name, offset, length } => Request::Download {
+                    path: path(name),
+                    offset: *offset,
+                    length: *length,
+                    mode: Mode::Replace,
+                },
+                What::Upload { name, size, create, .. } => {
+                    let data = Bytes::from(random.bytes(*size));
+                    version = Some((ledger.attempt(&path(name), data.clone()), data));
+                    let mode = if *create { Mode::Create } else { Mode::Replace };
+                    Request::Upload { path: path(name), mode }
+                }
+            };
+            let id = self.machine.request(request);
+            let entries = Vec::new();
+            let asked = Asked { what, cancel, version, since, entries, finished: false };
+            self.desk.requests.insert(id, asked);
+        }
+    }
+
+    fn cancel_what_is_due(&mut self) {
+        for (id, asked) in &mut self.desk.requests {
+            match &mut asked.cancel {
+                Some(0) if !asked.finished => {
+                    asked.cancel = None;
+                    self.machine.cancel(*id);
+                }
+                Some(turns) => *turns = turns.saturating_sub(1),
+                None => {}
+            }
+        }
+    }
+
+    pub(super) fn turn(&mut self, ledger: &mut Ledger, bench: Bench<'_>) -> Result<Turn, String> {
+        self.ask(ledger, bench.random);
+        self.cancel_what_is_due();
+        if self.is_done() && !self.leaving && self.desk.finished.is_empty() {
+            match self.plan.leave {
+                Leave::Close => return Ok(Turn::Over),
+                Leave::Exit => {
+                    self.machine.request(Request::Exit);
+                }
+                Leave::Stay => {}
+            }
+            self.leaving = true;
+        }
+        let turn = turn(&mut self.machine, &mut self.habits, bench, &mut self.desk)?;
+        self.desk.broken.take().map_or(Ok(turn), Err)
+    }
+
+    /// Requests that ended in this turn.
+    pub(super) fn take_finished(&mut self) -> Result<Vec<Finished>, String> {
+        let finished = std::mem::take(&mut self.desk.finished);
+        for (id, _) in &finished {
+            if let Some(asked) = self.desk.requests.get_mut(id)
+                && std::mem::replace(&mut asked.finished, true)
+            {
+                return Err(format!("request {} ended twice", id.0));
+            }
+        }
+        Ok(finished)
+    }
+}
+
+impl Application<ClientEvent> for Desk {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        let (disk, session) = (self.disk.clone(), self.session);
+        match effect {
+            Effect::Open { id, .. } => {
+                let asked = self.requests.get(id);
+                if let Some(Asked { version: Some((_, data)), what, .. }) = asked {
+                    let known_size = matches!(what, What::Upload { known_size: true, .. });
+                    let source = LocalSource { disk, session, data: data.clone(), known_size };
+                    self.files = OwnFiles::Source(Box::new(source));
+                }
+            }
+            Effect::Create { id, .. } => {
+                self.files = OwnFiles::Target(Box::new(LocalTarget { disk, session, id: *id }));
+            }
+            _ => {}
+        }
+        let outcome = self.files.perform(effect);
+        if let Err(error) = &outcome
+            && error.detail != SIMULATED
+        {
+            self.broken =
+                Some(format!("a client's {} was out of its place: {error}", effect.name()));
+        }
+        outcome
+    }
+
+    fn event(&mut self, event: &ClientEvent) {
+        match event {
+            ClientEvent::Finished { id, result } => self.finished.push((*id, result.clone())),
+            ClientEvent::Entry { id, entry } => {
+                if let Some(asked) = self.requests.get_mut(id) {
+                    asked.entries.push(entry.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}

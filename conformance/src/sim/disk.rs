@@ -1,0 +1,162 @@
+//! A file system that loses at a power cut what was not brought to stable storage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use haul_core::{FilePath, RequestId};
+
+use super::fault::{Fault, Tally};
+use super::planted::Planted;
+use super::random::Random;
+
+/// The content of a file.
+#[derive(Debug, Default)]
+pub(super) struct Inode {
+    pub(super) data: Vec<u8>,
+    /// So much of it survives a power cut.
+    pub(super) synced: usize,
+    /// Counts what others did to it.
+    pub(super) changes: u32,
+}
+
+/// What all sessions share: the disk, and the faults that wait for an effect.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) inodes: Vec<Inode>,
+    /// What is seen.
+    pub(super) names: BTreeMap<FilePath, usize>,
+    /// What is on stable storage.
+    durable: BTreeMap<FilePath, usize>,
+    /// Names given since, in their order.
+    pending: Vec<(FilePath, usize)>,
+    pub(super) staging: BTreeSet<usize>,
+    /// Files that could not be removed from staging.
+    pub(super) leftovers: usize,
+    /// Counts power cuts: what was open before one does nothing any more.
+    pub(super) boot: u32,
+    /// What is seen may have changed.
+    pub(super) touched: bool,
+    /// Faults that wait for an effect of their session.
+    armed: Vec<(usize, Fault)>,
+    pub(super) tally: Tally,
+    /// What clients have put under its final name.
+    pub(super) fetched: BTreeMap<(usize, RequestId), Vec<u8>>,
+    pub(super) planted: Option<Planted>,
+    /// What a machine asked for and must not have.
+    pub(super) breach: Option<String>,
+    /// Files open for reading; others' changes aim at them.
+    pub(super) reading: Vec<FilePath>,
+}
+
+/// The disk as everybody holds it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedDisk(Arc<Mutex<Disk>>);
+
+impl SharedDisk {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Disk {
+    pub(super) fn arm(&mut self, session: usize, fault: Fault) {
+        self.armed.push((session, fault));
+    }
+
+    /// Whether `fault` waits for this effect; it happens then.
+    pub(super) fn strikes(&mut self, session: usize, fault: Fault) -> bool {
+        let waiting = self.armed.iter().position(|armed| *armed == (session, fault));
+        if let Some(at) = waiting {
+            self.armed.swap_remove(at);
+            self.tally.note(fault);
+        }
+        waiting.is_some()
+    }
+
+    pub(super) fn allocate(&mut self, data: Vec<u8>) -> usize {
+        let synced = data.len();
+        self.inodes.push(Inode { data, synced, changes: 0 });
+        self.inodes.len() - 1
+    }
+
+    /// A file that was always there, or that somebody else puts there and brings to stable storage.
+    pub(super) fn place(&mut self, path: &FilePath, data: Vec<u8>) {
+        let inode = self.allocate(data);
+        self.pending.retain(|(pending, _)| pending != path);
+        self.names.insert(path.clone(), inode);
+        self.durable.insert(path.clone(), inode);
+        self.touched = true;
+    }
+
+    /// Somebody else changes a file in its place.
+    pub(super) fn change(&mut self, path: &FilePath, data: Vec<u8>) {
+        if let Some(inode) = self.names.get(path) {
+            let inode = &mut self.inodes[*inode];
+            *inode = Inode { synced: data.len(), data, changes: inode.changes + 1 };
+            self.touched = true;
+        }
+    }
+
+    pub(super) fn file(&self, path: &FilePath) -> Option<&[u8]> {
+        self.names.get(path).map(|inode| self.inodes[*inode].data.as_slice())
+    }
+
+    pub(super) fn is_directory(&self, path: &FilePath) -> bool {
+        self.names.keys().any(|name| {
+            name.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
+    pub(super) fn link(&mut self, path: &FilePath, inode: usize) {
+        self.staging.remove(&inode);
+        self.names.insert(path.clone(), inode);
+        self.pending.push((path.clone(), inode));
+        self.touched = true;
+    }
+
+    pub(super) fn sync_directory_of(&mut self, path: &FilePath) {
+        let parent = path.parent();
+        for (name, inode) in std::mem::take(&mut self.pending) {
+            if name.parent() == parent {
+                self.durable.insert(name, inode);
+            } else {
+                self.pending.push((name, inode));
+            }
+        }
+    }
+
+    /// Each name and each byte that is not on stable storage survives or does not; then what is staged is swept.
+    pub(super) fn cut_power(&mut self, random: &mut Random) {
+        self.boot += 1;
+        for (name, inode) in std::mem::take(&mut self.pending) {
+            if random.one_in(2) {
+                self.durable.insert(name, inode);
+            }
+        }
+        self.names.clone_from(&self.durable);
+        for inode in self.names.values() {
+            let inode = &mut self.inodes[*inode];
+            let length = inode.data.len();
+            if inode.synced < length {
+                inode.data.truncate(random.between(inode.synced, length - 1));
+                if random.one_in(2) {
+                    inode.data.resize(length, 0);
+                }
+                inode.synced = inode.data.len();
+            }
+        }
+        self.sweep();
+        self.reading.clear();
+        self.touched = true;
+    }
+
+    /// What a server does when it starts.
+    pub(super) fn sweep(&mut self) {
+        self.staging.clear();
+        self.leftovers = 0;
+    }
+
+    pub(super) fn breach(&mut self, text: impl Into<String>) {
+        self.breach.get_or_insert(text.into());
+    }
+}

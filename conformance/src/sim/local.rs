@@ -1,0 +1,94 @@
+//! A client's own files.
+
+use bytes::Bytes;
+use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind};
+use haul_store::{NewFile, Source, Staged, Target};
+
+use super::disk::SharedDisk;
+use super::fault::Fault;
+use super::planted::Planted;
+use super::store::error;
+
+/// What a client uploads.
+pub(super) struct LocalSource {
+    pub(super) disk: SharedDisk,
+    pub(super) session: usize,
+    pub(super) data: Bytes,
+    /// A file tells its size before, a pipe does not.
+    pub(super) known_size: bool,
+}
+
+impl Source for LocalSource {
+    fn opened(&self) -> Opened {
+        Opened { size: self.known_size.then_some(self.data.len() as u64), modified: None }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        if self.disk.lock().strikes(self.session, Fault::LocalReadFails) {
+            return Err(error(StoreErrorKind::Io));
+        }
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.data.len());
+        Ok(self.data.slice(start..self.data.len().min(start.saturating_add(length))))
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+        Ok(checksum)
+    }
+}
+
+/// Where a download goes.
+pub(super) struct LocalTarget {
+    pub(super) disk: SharedDisk,
+    pub(super) session: usize,
+    pub(super) id: RequestId,
+}
+
+impl Target for LocalTarget {
+    fn create(&mut self, _: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        let (disk, session, id) = (self.disk.clone(), self.session, self.id);
+        Ok(Box::new(LocalStaged { disk, session, id, data: Vec::new() }))
+    }
+}
+
+struct LocalStaged {
+    disk: SharedDisk,
+    session: usize,
+    id: RequestId,
+    data: Vec<u8>,
+}
+
+impl Staged for LocalStaged {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        if disk.strikes(self.session, Fault::LocalWriteFails) {
+            return Err(error(StoreErrorKind::NoSpace));
+        }
+        if offset != self.data.len() as u64 {
+            disk.breach("a client's write out of its place");
+        }
+        self.data.extend_from_slice(data);
+        if disk.planted == Some(Planted::FetchedAltered)
+            && let Some(last) = self.data.last_mut()
+        {
+            *last ^= 1;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        if disk.strikes(self.session, Fault::LocalPublishFails) {
+            return Err(error(StoreErrorKind::Exists));
+        }
+        disk.fetched.insert((self.session, self.id), std::mem::take(&mut self.data));
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! What happens in a run, drawn from a seed, and made smaller when it fails.
+
+use std::fmt;
+
+use super::fault::Fault;
+use super::random::Random;
+
+/// Names that clients use; those of [`FOUND`] are there from the beginning.
+pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new"];
+const FOUND: usize = 3;
+
+/// Everything that a run does. The same plan is the same run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Decides contents, sizes and the order of turns.
+    pub(super) schedule: u64,
+    /// Whether the server brings uploads to stable storage.
+    pub(super) durable: bool,
+    /// Whether payload goes past the machines.
+    pub(super) pass_through: bool,
+    pub(super) chunk: usize,
+    pub(super) pipeline: u64,
+    pub(super) max_data: u64,
+    /// What a direction of a connection holds.
+    pub(super) room: usize,
+    /// Sizes of the files that are there from the beginning.
+    pub(super) found: Vec<usize>,
+    pub(super) sessions: Vec<SessionPlan>,
+    /// By the step at which they happen.
+    pub(super) faults: Vec<FaultPlan>,
+    /// The power is cut when all is over.
+    pub(super) last_cut: bool,
+}
+
+/// A connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionPlan {
+    /// The step at which it begins.
+    pub(super) start: u32,
+    pub(super) peers: Peers,
+    /// How many requests are asked for at once.
+    pub(super) window: usize,
+    pub(super) tasks: Vec<Task>,
+    pub(super) leave: Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peers {
+    Honest,
+    HostileClient,
+    HostileServer,
+}
+
+/// What a client does after its last request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    Exit,
+    Close,
+    Stay,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Task {
+    pub(super) what: What,
+    /// It is cancelled after so many turns of its client.
+    pub(super) cancel: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    List { all: bool },
+    Help,
+    Download { name: &'static str, offset: u64, length: Option<u64> },
+    Upload { name: &'static str, size: usize, known_size: bool, create: bool },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FaultPlan {
+    pub(super) at: u32,
+    pub(super) session: usize,
+    pub(super) fault: Fault,
+}
+
+fn file_size(random: &mut Random) -> usize {
+    match random.below(64) {
+        0..8 => random.below(2),
+        8..24 => random.between(2, 100),
+        24..63 => random.between(100, 6000),
+        // Beyond what a client sends before it is told that it may.
+        _ => random.between(66_000, 80_000),
+    }
+}
+
+fn task(random: &mut Random) -> Task {
+    let name = random.pick(NAMES);
+    let what = match random.below(12) {
+        0..2 => What::List { all: random.one_in(2) },
+        2 => What::Help,
+        3..7 => What::Download {
+            name: if random.one_in(4) { name } else { NAMES[random.below(FOUND)] },
+            offset: if random.one_in(2) { 0 } else { random.below(3000) as u64 },
+            length: random.one_in(3).then(|| random.below(3000) as u64),
+        },
+        _ => What::Upload {
+            name,
+            size: file_size(random),
+            known_size: !random.one_in(3),
+            create: random.one_in(5),
+        },
+    };
+    let cancel = random.one_in(10).then(|| u32::try_from(random.below(60)).unwrap_or(0));
+    Task { what, cancel }
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub fn new(seed: u64) -> Self {
+        let random = &mut Random::new(seed);
+        // Narrow pipes are enough for one command at a time only.
+        let narrow = random.one_in(4);
+        let sessions: Vec<SessionPlan> = (0..random.between(1, 3))
+            .map(|at| SessionPlan {
+                start: if at == 0 { 0 } else { step(random) / 2 },
+                peers: match random.below(8) {
+                    0 => Peers::HostileClient,
+                    1 => Peers::HostileServer,
+                    _ => Peers::Honest,
+                },
+                window: random.between(1, 4),
+                tasks: (0..random.between(1, 4)).map(|_| task(random)).collect(),
+                leave: random.pick(&[Leave::Exit, Leave::Exit, Leave::Close, Leave::Stay]),
+            })
+            .collect();
+        let mut faults: Vec<FaultPlan> = (0..random.below(13))
+            .map(|_| {
+                let fault = random.pick(Fault::ALL);
+                // What waits for an effect must not come after the last of them.
+                let at = step(random) / if fault.waits_for_an_effect() { 6 } else { 1 };
+                FaultPlan { at, session: random.below(sessions.len()), fault }
+            })
+            .collect();
+        faults.sort_by_key(|fault| fault.at);
+        Self {
+            schedule: random.next(),
+            durable: !random.one_in(10),
+            pass_through: random.one_in(3),
+            chunk: if random.one_in(2) {
+                random.between(300, 1000)
+            } else {
+                random.between(300, 9000)
+            },
+            pipeline: if narrow { 1 } else { random.between(1, 5) as u64 },
+            max_data: random.pick(&[700, 3000, 1 << 24]),
+            room: if narrow { random.between(300, 900) } else { random.between(17_000, 30_000) },
+            found: (0..FOUND).map(|_| file_size(random)).collect(),
+            sessions,
+            faults,
+            last_cut: random.one_in(2),
+        }
+    }
+
+    /// Plans that are one step smaller.
+    pub(super) fn smaller(&self) -> Vec<Self> {
+        let mut plans = Vec::new();
+        let mut with = |change: &dyn Fn(&mut Self)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            if plan != *self {
+                plans.push(plan);
+            }
+        };
+        with(&|plan| plan.faults.clear());
+        for fault in Fault::ALL {
+            with(&|plan| plan.faults.retain(|planned| planned.fault != *fault));
+        }
+        with(&|plan| plan.last_cut = false);
+        for at in 0..self.faults.len() {
+            with(&|plan| {
+                plan.faults.remove(at);
+            });
+        }
+        for at in 0..self.sessions.len() {
+            // Sessions are known by their number, so it keeps its place.
+            with(&|plan| plan.sessions[at].tasks.clear());
+            for task in 0..self.sessions[at].tasks.len() {
+                with(&|plan| {
+                    plan.sessions[at].tasks.remove(task);
+                });
+                with(&|plan| plan.sessions[at].tasks[task].cancel = None);
+            }
+            with(&|plan| plan.sessions[at].window = 1);
+            with(&|plan| plan.sessions[at].start = 0);
+        }
+        with(&|plan| plan.pass_through = false);
+        plans
+    }
+}
+
+/// Most runs are over after a few hundred.
+fn step(random: &mut Random) -> u32 {
+    let most = random.pick(&[30, 80, 150, 400]);
+    u32::try_from(random.below(most)).unwrap_or(0)
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { schedule, durable, pass_through, chunk, pipeline, max_data, room, .. } = self;
+        writeln!(
+            f,
+            "  schedule={schedule:#x} durable={durable} pass-through={pass_through} chunk={chunk}"
+        )?;
+        writeln!(
+            f,
+            "  pipeline={pipeline} max-data={max_data} room={room} last-cut={}",
+            self.last_cut
+        )?;
+        for (name, size) in NAMES.iter().zip(&self.found) {
+            writeln!(f, "  file {name:?}: {size} bytes")?;
+        }
+        for (at, session) in self.sessions.iter().enumerate() {
+            let SessionPlan { start, peers, window, tasks, leave } = session;
+            writeln!(
+                f,
+                "  session {at}: {peers:?} from step {start}, {window} at once, then {leave:?}"
+            )?;
+            for Task { what, cancel } in tasks {
+                write!(f, "    {what:?}")?;
+                match cancel {
+                    Some(turns) => writeln!(f, ", cancelled after {turns} turns")?,
+                    None => writeln!(f)?,
+                }
+            }
+        }
+        for FaultPlan { at, session, fault } in &self.faults {
+            writeln!(f, "  step {at}: {} (session {session})", fault.name())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! The server's store over the simulated disk.
+
+use std::vec;
+
+use bytes::Bytes;
+use haul_core::{
+    Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp,
+};
+use haul_store::{Listing, NewFile, Source, Staged, Store};
+
+use super::disk::{Disk, SharedDisk};
+use super::fault::Fault;
+use super::planted::Planted;
+
+/// What every error of the simulation says: another one is a machine's or a session's mistake.
+pub(super) const SIMULATED: &str = "simulated";
+
+pub(super) fn error(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, SIMULATED)
+}
+
+/// One session's handle of the disk, as long as the power lasts.
+#[derive(Debug, Clone)]
+pub(super) struct SimStore {
+    pub(super) disk: SharedDisk,
+    pub(super) session: usize,
+    pub(super) durable: bool,
+}
+
+impl SimStore {
+    fn fails(&self, faults: &[(Fault, StoreErrorKind)]) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        let struck = faults.iter().find(|(fault, _)| disk.strikes(self.session, *fault));
+        struck.map_or(Ok(()), |(_, kind)| Err(error(*kind)))
+    }
+}
+
+impl Store for SimStore {
+    type Listing = SimListing;
+    type Source = SimSource;
+    type Staged = SimStaged;
+
+    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<SimListing, StoreError> {
+        self.fails(&[(Fault::ListFails, StoreErrorKind::Io)])?;
+        let entries = entries(&self.disk.lock(), path, depth)?;
+        Ok(SimListing { store: self.clone(), rest: entries.into_iter() })
+    }
+
+    fn open(&self, path: &FilePath) -> Result<SimSource, StoreError> {
+        self.fails(&[(Fault::OpenFails, StoreErrorKind::Denied)])?;
+        let disk = self.disk.lock();
+        let Some(inode) = disk.names.get(path).copied() else {
+            let directory = disk.is_directory(path);
+            let kind =
+                if directory { StoreErrorKind::IsDirectory } else { StoreErrorKind::NotFound };
+            return Err(error(kind));
+        };
+        let (size, changes) = (disk.inodes[inode].data.len() as u64, disk.inodes[inode].changes);
+        Ok(SimSource {
+            store: self.clone(),
+            path: path.clone(),
+            begun: false,
+            inode,
+            changes,
+            size,
+        })
+    }
+
+    fn create(&self, file: &NewFile) -> Result<SimStaged, StoreError> {
+        self.fails(&[(Fault::CreateFails, StoreErrorKind::NoSpace)])?;
+        let mut disk = self.disk.lock();
+        if disk.is_directory(&file.path) {
+            return Err(error(StoreErrorKind::IsDirectory));
+        }
+        if file.mode == Mode::Create && disk.names.contains_key(&file.path) {
+            return Err(error(StoreErrorKind::Exists));
+        }
+        let mut parent = file.path.parent();
+        while let Some(directory) = parent {
+            if disk.names.contains_key(&directory) {
+                return Err(error(StoreErrorKind::NotAFile));
+            }
+            parent = directory.parent();
+        }
+        let inode = disk.allocate(Vec::new());
+        disk.staging.insert(inode);
+        let (path, mode, boot) = (file.path.clone(), file.mode, disk.boot);
+        Ok(SimStaged {
+            store: self.clone(),
+            path,
+            mode,
+            inode,
+            published: false,
+            rest: Vec::new(),
+            boot,
+        })
+    }
+}
+
+fn entries(disk: &Disk, path: Option<&FilePath>, depth: Depth) -> Result<Vec<Entry>, StoreError> {
+    let entry = |path: &FilePath, inode: &usize| Entry::File {
+        path: path.clone(),
+        size: disk.inodes[*inode].data.len() as u64,
+        modified: Timestamp::EPOCH,
+    };
+    let mut prefix = String::new();
+    if let Some(path) = path {
+        if let Some(inode) = disk.names.get(path) {
+            return Ok(vec![entry(path, inode)]);
+        }
+        if !disk.is_directory(path) {
+            return Err(error(StoreErrorKind::NotFound));
+        }
+        prefix = format!("{}/", path.as_str());
+    }
+    let below = disk.names.iter().filter(|(path, _)| {
+        path.as_str().strip_prefix(&prefix).is_some_and(|rest| {
+            let level = rest.matches('/').count() as u64;
+            level == 0 || depth.goes_below(level)
+        })
+    });
+    Ok(below.map(|(path, inode)| entry(path, inode)).collect())
+}
+
+pub(super) struct SimListing {
+    store: SimStore,
+    rest: vec::IntoIter<Entry>,
+}
+
+impl Listing for SimListing {
+    fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError> {
+        self.store.fails(&[(Fault::NextEntriesFails, StoreErrorKind::Io)])?;
+        Ok(self.rest.by_ref().take(max).collect())
+    }
+
+    fn skipped(&self) -> u64 {
+        0
+    }
+}
+
+pub(super) struct SimSource {
+    store: SimStore,
+    path: FilePath,
+    /// A part of it was read.
+    begun: bool,
+    inode: usize,
+    changes: u32,
+    size: u64,
+}
+
+impl Source for SimSource {
+    fn opened(&self) -> Opened {
+        Opened { size: Some(self.size), modified: None }
+    }
+
+    fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
+        self.store.fails(&[(Fault::ReadFails, StoreErrorKind::Io)])?;
+        let mut disk = self.store.disk.lock();
+        if !std::mem::replace(&mut self.begun, true) {
+            disk.reading.push(self.path.clone());
+        }
+        let short = length > 1 && disk.strikes(self.store.session, Fault::ShortStoreReads);
+        let data = &disk.inodes[self.inode].data;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+        let length = if short { length / 2 } else { length };
+        Ok(Bytes::copy_from_slice(&data[start..data.len().min(start.saturating_add(length))]))
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+        self.store.fails(&[
+            (Fault::FinishFails, StoreErrorKind::Io),
+            (Fault::FinishChanged, StoreErrorKind::Changed),
+        ])?;
+        let disk = self.store.disk.lock();
+        let changed = disk.inodes[self.inode].changes != self.changes;
+        if changed && disk.planted != Some(Planted::ChangeOverlooked) {
+            return Err(error(StoreErrorKind::Changed));
+        }
+        Ok(checksum)
+    }
+}
+
+impl Drop for SimSource {
+    fn drop(&mut self) {
+        let mut disk = self.store.disk.lock();
+        if self.begun
+            && let Some(at) = disk.reading.iter().position(|path| *path == self.path)
+        {
+            disk.reading.swap_remove(at);
+        }
+    }
+}
+
+pub(super) struct SimStaged {
+    store: SimStore,
+    path: FilePath,
+    mode: Mode,
+    inode: usize,
+    published: bool,
+    /// What a torn publication still holds back.
+    rest: Vec<u8>,
+    boot: u32,
+}
+
+impl Staged for SimStaged {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        self.store.fails(&[
+            (Fault::WriteFails, StoreErrorKind::Io),
+            (Fault::WriteNoSpace, StoreErrorKind::NoSpace),
+        ])?;
+        let mut disk = self.store.disk.lock();
+        let planted = disk.planted;
+        let mut inode = self.inode;
+        if planted == Some(Planted::StagedMixed) {
+            inode = disk.staging.last().copied().unwrap_or(inode);
+        } else if offset != disk.inodes[inode].data.len() as u64 {
+            disk.breach("a write out of its place");
+        }
+        let content = &mut disk.inodes[inode].data;
+        content.extend_from_slice(data);
+        if planted == Some(Planted::StoredAltered)
+            && let Some(last) = content.last_mut()
+        {
+            *last ^= 1;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.store.fails(&[(Fault::SyncFails, StoreErrorKind::Io)])?;
+        let mut disk = self.store.disk.lock();
+        match disk.planted {
+            Some(Planted::SyncSkipped) => {}
+            Some(Planted::PublishBeforeSync) => {
+                disk.link(&self.path, self.inode);
+                self.published = true;
+            }
+            _ => {
+                let inode = &mut disk.inodes[self.inode];
+                inode.synced = inode.data.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+        self.store.fails(&[
+            (Fault::PublishFails, StoreErrorKind::Io),
+            (Fault::PublishExists, StoreErrorKind::Exists),
+        ])?;
+        let mut disk = self.store.disk.lock();
+        let planted = disk.planted;
+        if self.mode == Mode::Create && disk.names.contains_key(&self.path) && !self.published {
+            return Err(error(StoreErrorKind::Exists));
+        }
+        let inode = &mut disk.inodes[self.inode];
+        let length = inode.data.len();
+        let unsynced = inode.synced < length;
+        match planted {
+            Some(Planted::PublishBeforeSync) if self.store.durable => {
+                inode.synced = length;
+                return Ok(());
+            }
+            Some(Planted::PublishSkipped) => {
+                self.published = true;
+                disk.staging.remove(&self.inode);
+                return Ok(());
+            }
+            Some(Planted::TornPublish) => self.rest = inode.data.split_off(length / 2),
+            Some(Planted::SyncSkipped) => {}
+            _ if unsynced && self.store.durable => disk.breach("published before it was synced"),
+            _ => {}
+        }
+        disk.link(&self.path, self.inode);
+        self.published = true;
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        self.store.fails(&[(Fault::SyncDirectoryFails, StoreErrorKind::Io)])?;
+        let mut disk = self.store.disk.lock();
+        disk.inodes[self.inode].data.append(&mut self.rest);
+        if disk.planted != Some(Planted::DirectorySyncSkipped) {
+            disk.sync_directory_of(&self.path);
+        }
+        disk.touched = true;
+        Ok(())
+    }
+}
+
+impl Drop for SimStaged {
+    fn drop(&mut self) {
+        let mut disk = self.store.disk.lock();
+        if self.published || disk.boot != self.boot {
+            return;
+        }
+        let planted = disk.planted;
+        match planted {
+            Some(Planted::DiscardSkipped) => {}
+            Some(Planted::RefusedPublished) => disk.link(&self.path, self.inode),
+            _ if disk.strikes(self.store.session, Fault::DiscardFails) => disk.leftovers += 1,
+            _ => {
+                disk.staging.remove(&self.inode);
+            }
+        }
+    }
+}
