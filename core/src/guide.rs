@@ -200,7 +200,8 @@
 //! # Ok::<(), Misuse>(())
 //! ```
 //!
-//! A file that fails under [`Output::Receive`] is answered for like any failed `Write`. One that fails under [`Output::SendHeld`] ends the connection, because its bytes
+//! A file that fails under [`Output::Receive`] before anything was taken from the socket is answered for like any failed `Write`. If bytes were taken, report them by
+//! [`passed`](Machine::passed) all the same, for the machine counts what is still to come, and answer what is asked of the file next by its error. A file that fails under [`Output::SendHeld`] ends the connection, because its bytes
 //! were announced.
 //!
 //! # Async

@@ -20,7 +20,8 @@ pub enum Output<'a, E> {
     /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need not be begun anew.
     Write(Segments<'a>),
     /// Move up to `length` bytes straight from the socket to the staged file at `offset`; only if pass-through was switched on. Answer:
-    /// [`Machine::passed`](crate::Machine::passed); [`Machine::received`](crate::Machine::received) with 0 at the end of the stream; [`Machine::read_failed`](crate::Machine::read_failed); [`Machine::performed`](crate::Machine::performed) with the file's error.
+    /// [`Machine::passed`](crate::Machine::passed); [`Machine::received`](crate::Machine::received) with 0 at the end of the stream; [`Machine::read_failed`](crate::Machine::read_failed); [`Machine::performed`](crate::Machine::performed) with the file's error, as long as
+    /// no byte was taken from the socket: what was taken is told by `passed`, and the error when something is asked of the file the next time.
     Receive {
         /// Where the bytes belong in the staged file.
         offset: u64,
