@@ -19,6 +19,7 @@ pub mod lab;
 pub mod memory;
 pub mod player;
 pub mod program;
+mod random;
 pub mod rules;
 mod schedule;
 pub mod script;

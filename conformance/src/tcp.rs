@@ -1,6 +1,6 @@
 //! The scripts over sockets, against any server that a test can start.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -76,6 +76,21 @@ pub fn check<S: RunningServer>(
     let over_sockets =
         crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))?;
     Failures::between(&over_sockets, crate::memory::check()?)
+}
+
+/// Checks that a server with one place tells a second client that it is busy, while the first is there.
+///
+/// # Panics
+/// When it does not.
+pub fn check_one_place(server: &impl RunningServer) -> io::Result<()> {
+    let connect =
+        || TcpStream::connect(server.address()).map(|stream| BufReader::new(stream).lines());
+    let mut accepted = connect()?;
+    assert!(accepted.next().expect("a line")?.starts_with("HAUL/1"));
+    let mut refused = connect()?;
+    assert!(refused.next().expect("a line")?.starts_with("ERR busy"));
+    assert!(refused.next().is_none());
+    Ok(())
 }
 
 fn run<S: RunningServer>(

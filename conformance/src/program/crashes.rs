@@ -16,7 +16,7 @@ use super::faults::MUST_RUN;
 use super::history::History;
 use super::load::{Connection, Load, TOPS};
 use super::process::{Bench, Serving};
-use super::random::Random;
+use crate::random::Random;
 use crate::tree::STAGING;
 
 /// What the checks begin with: they do the same in every run, as far as the kernel lets them.
@@ -131,7 +131,7 @@ impl Crashing<'_> {
     ) -> Result<(), String> {
         let share = self.bench.share();
         // So that directories are made anew.
-        let top = TOPS[usize::try_from(random.below(TOPS.len() as u64)).expect("it is small")];
+        let top = random.pick(&TOPS);
         history.remove(&share, top).map_err(|error| error.to_string())?;
         if let Some(disk) = &self.disk {
             disk.flush();
@@ -144,19 +144,20 @@ impl Crashing<'_> {
             doomed: AtomicBool::new(false),
         };
         let seeds = [random.next(), random.next(), random.next()];
-        let (moment, rest) = (random.below(120_000), random.below(10_000));
+        let mut within = |most| Duration::from_micros(random.below(most) as u64);
+        let (moment, rest) = (within(120_000), within(10_000));
         std::thread::scope(|scope| {
             let clients = [
                 scope.spawn(|| load.pipeline(0, seeds[0])),
                 scope.spawn(|| load.pipeline(1, seeds[1])),
                 scope.spawn(|| load.put(2, seeds[2])),
             ];
-            std::thread::sleep(Duration::from_micros(moment));
+            std::thread::sleep(moment);
             load.doomed.store(true, Ordering::SeqCst);
             if let Some(disk) = &self.disk {
                 disk.cut_power();
                 // What the server acknowledges from now on is acknowledged all the same.
-                std::thread::sleep(Duration::from_micros(rest));
+                std::thread::sleep(rest);
             }
             server.signal(Signal::KILL);
             server.ended();

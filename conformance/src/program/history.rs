@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::random::Random;
+use crate::random::Random;
 use crate::tree::STAGING;
 
 /// Each version begins with its number, so that a file tells which one it is.
@@ -196,11 +196,8 @@ fn which(versions: &[Version], found: &[u8]) -> Result<usize, String> {
 }
 
 fn bytes(id: u64, size: usize) -> Vec<u8> {
-    let mut random = Random::new(id);
     let mut bytes = format!("{id:0HEADER$}").into_bytes();
-    while bytes.len() < size {
-        bytes.extend(random.next().to_le_bytes());
-    }
+    bytes.extend(Random::new(id).bytes(size.saturating_sub(bytes.len())));
     bytes.truncate(size);
     bytes
 }

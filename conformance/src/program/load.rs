@@ -10,7 +10,7 @@ use haul_core::Checksum;
 
 use super::history::{History, Upload};
 use super::process::Bench;
-use super::random::Random;
+use crate::random::Random;
 
 /// The directories in which uploads go. Everybody writes into the first one, and each client into one of the others as well.
 pub(super) const TOPS: [&str; 5] = ["all", "one", "two", "three", "four"];
@@ -100,8 +100,7 @@ impl Load<'_> {
             _ => format!("{top}/d{}/e/f/f{}", random.below(3), random.below(2)),
         };
         let most = if random.chance(60) { 3_000 } else { 300_000 };
-        let size = usize::try_from(random.below(most)).expect("it is small");
-        self.history.send(path, size, random.chance(25))
+        self.history.send(path, random.below(most), random.chance(25))
     }
 }
 

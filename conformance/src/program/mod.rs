@@ -17,7 +17,6 @@ mod injected_client;
 mod injected_server;
 mod load;
 mod process;
-mod random;
 mod sends;
 
 pub use cases::*;

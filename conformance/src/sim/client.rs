@@ -14,8 +14,8 @@ use super::drive::{Application, Bench, Habits, Turn, turn};
 use super::ledger::{Ledger, Since, VersionId};
 use super::local::{LocalSource, LocalTarget};
 use super::plan::{Leave, SessionPlan, Task, What};
-use super::random::Random;
 use super::store::SIMULATED;
+use crate::random::Random;
 
 /// A machine, what it is to ask for, and its own files.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use super::hostile::Hostile;
 use super::ledger::Ledger;
 use super::pipe::Pipe;
 use super::planted::Planted;
-use super::random::Random;
 use super::server::{ServerSide, clock};
+use crate::random::Random;
 
 /// Which of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use haul_core::{FilePath, RequestId};
 
 use super::fault::{Fault, Tally};
 use super::planted::Planted;
-use super::random::Random;
+use crate::random::Random;
 
 /// The content of a file.
 #[derive(Debug, Default)]

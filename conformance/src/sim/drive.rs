@@ -8,7 +8,7 @@ use haul_core::{Checksum, Done, Effect, Limits, Machine, Misuse, Output, StoreEr
 use super::fault::{Fault, Tally};
 use super::pipe::{Io, Pipe};
 use super::planted::Planted;
-use super::random::Random;
+use crate::random::Random;
 
 /// The most that passes by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;

@@ -8,7 +8,7 @@ use haul_core::Checksum;
 use super::drive::Turn;
 use super::pipe::{Io, Pipe};
 use super::plan::{NAMES, Task, What};
-use super::random::Random;
+use crate::random::Random;
 
 /// What it does when it has said everything.
 #[derive(Debug, Clone, Copy)]

@@ -24,7 +24,6 @@ mod local;
 mod pipe;
 mod plan;
 mod planted;
-mod random;
 mod server;
 mod store;
 mod strike;

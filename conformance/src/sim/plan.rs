@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fault::Fault;
-use super::random::Random;
+use crate::random::Random;
 
 /// Names that clients use; those of [`FOUND`] are there from the beginning.
 pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new"];

@@ -18,10 +18,10 @@ use super::ledger::Ledger;
 use super::pipe::Io;
 use super::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan};
 use super::planted::Planted;
-use super::random::Random;
 use super::server::ServerSide;
 use super::store::SimStore;
 use super::verdict;
+use crate::random::Random;
 
 /// More steps are a hang.
 const MAX_STEPS: u32 = 100_000;

@@ -17,7 +17,7 @@ use crate::socket::{first, is_of_the_connection, listen, prepare_accepted};
 use crate::{ServerHandle, ServerOptions, Slot, Slots};
 
 /// Connections taken in before others get their turn.
-const BATCH: usize = 64;
+const BATCH: u64 = 64;
 
 /// A server that listens. It serves once it [runs](Self::run).
 pub struct Server<R: Runtime, S> {
@@ -111,7 +111,7 @@ async fn accept<R: Runtime, S: Store>(
                 drain.raised().or(R::sleep(ACCEPT_PAUSE)).await;
             }
         }
-        if count.is_multiple_of(BATCH as u64) {
+        if count.is_multiple_of(BATCH) {
             yield_now().await;
         }
     }
