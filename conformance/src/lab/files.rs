@@ -13,8 +13,11 @@ use super::faults::{Change, Faults, Hold};
 
 /// What performs effects and can also move payload past a machine.
 pub trait Files: Perform {
-    /// Appends bytes that came straight from the socket to the staged file; their checksum.
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError>;
+    /// Whether bytes may be taken from the socket for the staged file: not, if some that were taken could not be written.
+    fn ready_to_receive(&mut self) -> Result<(), StoreError>;
+
+    /// Appends bytes that were taken from the socket to the staged file; their checksum. What fails is told when something is asked of the file the next time.
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum;
 
     /// The next `count` of the bytes that are held.
     fn held(&mut self, count: usize) -> Result<Bytes, StoreError>;
@@ -74,6 +77,8 @@ pub struct MemoryFiles {
     /// A machine that is durable must ask for `Sync` before it publishes.
     durable: bool,
     faults: Faults,
+    /// Why bytes that were taken from the socket are not in the staged file.
+    late: Option<StoreError>,
 }
 
 fn error(kind: StoreErrorKind) -> StoreError {
@@ -317,7 +322,9 @@ impl Perform for MemoryFiles {
         {
             self.open = Open::Nothing;
         }
+        let late = self.late.take().filter(|_| *effect != Effect::Discard);
         noted?;
+        late.map_or(Ok(()), Err)?;
         match effect {
             Effect::List { path, depth, .. } => {
                 self.require_nothing_open();
@@ -373,12 +380,20 @@ impl Perform for MemoryFiles {
 }
 
 impl Files for MemoryFiles {
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError> {
-        self.note("receive", bytes.len())?;
-        let staged = self.staged();
-        assert_eq!(offset, staged.data.len() as u64, "bytes out of their place");
-        staged.data.extend_from_slice(bytes);
-        Ok(Checksum::of(bytes))
+    fn ready_to_receive(&mut self) -> Result<(), StoreError> {
+        self.late.take().map_or(Ok(()), Err)
+    }
+
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum {
+        match self.note("receive", bytes.len()) {
+            Ok(()) => {
+                let staged = self.staged();
+                assert_eq!(offset, staged.data.len() as u64, "bytes out of their place");
+                staged.data.extend_from_slice(bytes);
+            }
+            Err(error) => self.late = Some(error),
+        }
+        Checksum::of(bytes)
     }
 
     fn held(&mut self, count: usize) -> Result<Bytes, StoreError> {

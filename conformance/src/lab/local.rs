@@ -50,7 +50,11 @@ impl Perform for LocalFiles {
 }
 
 impl Files for LocalFiles {
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Result<Checksum, StoreError> {
+    fn ready_to_receive(&mut self) -> Result<(), StoreError> {
+        self.targets.ready_to_receive()
+    }
+
+    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum {
         self.targets.receive(offset, bytes)
     }
 

@@ -97,17 +97,19 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
             return Ok(Turn::Moved(count));
         }
         Output::Receive { offset, length } => {
+            if let Err(error) = files.ready_to_receive() {
+                machine.performed(Err(error))?;
+                return Ok(Turn::Moved(0));
+            }
             let most = PASSED_AT_ONCE.min(usize::try_from(length).unwrap_or(usize::MAX));
             let mut buffer = vec![0; choices.size(most)];
             match wire.read(&mut buffer) {
                 Io::Moved(0) => machine.received(0)?,
-                Io::Moved(count) => match files.receive(offset, &buffer[..count]) {
-                    Ok(checksum) => {
-                        machine.passed(count as u64, checksum)?;
-                        return Ok(Turn::Moved(count));
-                    }
-                    Err(error) => machine.performed(Err(error))?,
-                },
+                Io::Moved(count) => {
+                    let checksum = files.receive(offset, &buffer[..count]);
+                    machine.passed(count as u64, checksum)?;
+                    return Ok(Turn::Moved(count));
+                }
                 Io::Blocked => return Ok(Turn::WaitsToRead),
                 Io::Failed => machine.read_failed()?,
             }
