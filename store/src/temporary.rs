@@ -292,6 +292,21 @@ mod tests {
         assert!(!temporary.is_synced());
     }
 
+    /// What appears after the last look at the name is kept all the same.
+    #[test]
+    fn a_file_that_must_be_new_replaces_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let handle = || open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        std::fs::write(directory.path().join("file"), "old").unwrap();
+        let path = FilePath::parse("file").unwrap();
+        let file = NewFile { path, mode: Mode::Create, size: None, modified: None };
+        let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
+        temporary.write(0, b"new").unwrap();
+        let renamed = temporary.rename(handle(), "file".as_ref(), Mode::Create);
+        assert_eq!(renamed, Err(Errno::EXIST));
+        assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"old");
+    }
+
     #[test]
     fn temporary_names_are_known_and_differ() {
         let [one, other] = [TemporaryName::new().unwrap(), TemporaryName::new().unwrap()];

@@ -1,10 +1,11 @@
 //! Bodies of uploads: every byte arrives, none is taken for a command, and tiny pieces cost little.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_conformance::lab::{End, MemoryFiles, Solo};
 use haul_core::server::{Server, ServerConfig};
-use haul_core::{Checksum, ErrorCode, Limits};
+use haul_core::{Checksum, ErrorCode, Limits, Machine, Output};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -108,6 +109,26 @@ fn a_cut_body_takes_no_earlier_reply_with_it() {
         let text = run.text();
         assert!(text.ends_with("OK entries=0\r\nREADY\r\n"), "{choices:?}: {text}");
     }
+}
+
+/// Commands are left undone while their replies would pile up.
+#[test]
+fn replies_do_not_pile_up() {
+    const LONGEST_REPLY: usize = 4096;
+    let input = "HELP\n".repeat(1000);
+    let (mut files, mut most) = (MemoryFiles::new(true), 0);
+    let run = Solo::new(input.as_bytes()).play_with(
+        &mut Server::new(config(1000)),
+        &mut files,
+        |server, _, _| {
+            if let Output::Write(segments) = server.poll(Duration::ZERO) {
+                most = most.max(segments.iter().map(<[u8]>::len).sum());
+            }
+        },
+    );
+    assert_eq!(replies(&run.output).1.len(), 1000);
+    assert!(run.output.len() > 4 * (Limits::HIGH_WATER + LONGEST_REPLY), "{}", run.output.len());
+    assert!(most <= Limits::HIGH_WATER + LONGEST_REPLY, "{most} bytes wait");
 }
 
 #[test]

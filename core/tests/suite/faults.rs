@@ -1,10 +1,11 @@
 //! Storage that fails: one clear reply, the old file, nothing left over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_conformance::lab::{Change, Faults, MemoryFiles, Solo};
 use haul_core::server::{Server, ServerConfig};
-use haul_core::{ErrorCode, StoreErrorKind};
+use haul_core::{ErrorCode, Machine, Output, Segments, StoreErrorKind};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -50,6 +51,38 @@ fn every_failed_effect_has_its_reply() {
                 assert_eq!(files.file("notes.txt"), Some(content), "{effect} {kind:?}");
             }
         }
+    }
+}
+
+fn said(segments: Segments<'_>) -> String {
+    String::from_utf8_lossy(&segments.iter().collect::<Vec<_>>().concat()).into_owned()
+}
+
+/// A receipt goes out when nothing can fail any more: these effects, in this order, come before it.
+#[test]
+fn a_receipt_comes_after_the_last_effect() {
+    for (durable, expected) in [
+        (true, &["create", "write", "sync", "publish", "sync-directory"][..]),
+        (false, &["create", "write", "publish", "discard"]),
+    ] {
+        let config = ServerConfig { durable, ..(*config(20_000)).clone() };
+        let mut files = MemoryFiles::new(durable);
+        let mut seen = false;
+        Solo::new(b"UPLOAD a\nDATA 3\nabcEND\n").play_with(
+            &mut Server::new(Arc::new(config)),
+            &mut files,
+            |server, files, _| {
+                if let Output::Write(segments) = server.poll(Duration::ZERO)
+                    && said(segments).contains("OK size=3")
+                {
+                    let effects: Vec<_> =
+                        files.journal().iter().map(|record| record.name).collect();
+                    assert_eq!(effects, expected);
+                    seen = true;
+                }
+            },
+        );
+        assert!(seen);
     }
 }
 

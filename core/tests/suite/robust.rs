@@ -128,13 +128,14 @@ proptest! {
         survive(&input, &choices, end, pass_through);
     }
 
-    /// A line without an end is refused at its bound, whatever it is made of and however it is cut.
+    /// A line without an end is refused at its bound, whatever it is made of and however it is cut: neither its end nor a deadline is waited for.
     #[test]
     fn an_endless_line_is_refused(byte in any::<u8>(), length in 4096..20_000_usize, choices in choices()) {
         prop_assume!(byte != b'\n');
         let input = vec![byte; length];
         let mut files = shared();
-        let run = Solo::new(&input).cut(&choices).play(&mut Server::new(config(false)), &mut files);
+        let solo = Solo::new(&input).cut(&choices).ending(End::Silence);
+        let run = solo.play(&mut Server::new(config(false)), &mut files);
         let text = run.text();
         let text = text.lines().last().unwrap_or_default();
         prop_assert!(text.starts_with("ERR protocol"), "{text}");
