@@ -8,38 +8,45 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::calls::{CLIENT, Call, SERVER, Touches};
 use super::faults::can_inject;
 use super::injected_client::ClientUnderTest;
 use super::injected_server::ServerUnderTest;
 
-/// One failure: the `at`-th time that `call` is made, it fails with `errno`.
+/// The widest gap between failures that come again and again, in calls.
+const STEPS: u64 = 6;
+
+/// Failures of one kind: the `first` time that `call` is made, it fails with `errno`, and if there is a `step`, so many calls later again and again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) call: &'static str,
     pub(super) touches: Touches,
     pub(super) errno: &'static str,
-    pub(super) at: u64,
+    pub(super) first: u64,
+    pub(super) step: Option<u64>,
 }
 
 impl Fault {
     /// What the tracer is told.
     pub(super) fn options(&self) -> [String; 4] {
-        let Self { call, errno, at, .. } = self;
+        let Self { call, errno, first, .. } = self;
+        let then = self.step.map_or(String::new(), |step| format!("+{step}"));
         [
             String::from("-e"),
             format!("trace={call}"),
             String::from("-e"),
-            format!("inject={call}:error={errno}:when={at}"),
+            format!("inject={call}:error={errno}:when={first}{then}"),
         ]
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, errno, at, .. } = self;
-        write!(f, "{call} number {at} fails with {errno}")
+        let Self { call, errno, first, .. } = self;
+        write!(f, "{call} number {first} fails with {errno}")?;
+        self.step.map_or(Ok(()), |step| write!(f, ", and each {step} calls later again"))
     }
 }
 
@@ -50,6 +57,8 @@ pub struct Injected {
     pub counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     /// What should not have followed.
     pub violations: Vec<String>,
+    /// The longest that a session or a command took, with what came after it and with its tracer.
+    pub longest: Duration,
 }
 
 impl Injected {
@@ -58,7 +67,8 @@ impl Injected {
         self.counts.values().sum()
     }
 
-    /// Injects the first `errors` errors of every call, at its first occurrence and at each one after that, until it occurs no more or `depth` is reached.
+    /// Injects the first `errors` errors of every call, at its first occurrence and at each one after that, until it occurs no more or `depth` is reached; then, for a depth above
+    /// 1, at every other one, every third and so on: what fails is tried again, cleaned up or told while more fails.
     fn run(
         &mut self,
         side: &'static str,
@@ -68,16 +78,38 @@ impl Injected {
     ) {
         for &(call, touches, errnos) in calls {
             for &errno in errnos.iter().take(errors) {
-                for at in 1..=depth {
-                    let fault = Fault { call, touches, errno, at };
-                    match inject(&fault) {
-                        Ok(0) => break,
-                        Ok(times) => *self.counts.entry((side, call, errno)).or_default() += times,
-                        Err(reason) => self.violations.push(format!("{side}: {fault}: {reason}")),
+                for first in 1..=depth {
+                    let fault = Fault { call, touches, errno, first, step: None };
+                    if !self.count(side, &fault, &mut inject) {
+                        break;
+                    }
+                }
+                for step in 2..=STEPS.min(depth) {
+                    let fault = Fault { call, touches, errno, first: step, step: Some(step) };
+                    if !self.count(side, &fault, &mut inject) {
+                        break;
                     }
                 }
             }
         }
+    }
+
+    /// Whether there was a failure, or what should not have followed.
+    fn count(
+        &mut self,
+        side: &'static str,
+        fault: &Fault,
+        inject: impl FnOnce(&Fault) -> Result<u64, String>,
+    ) -> bool {
+        let began = Instant::now();
+        let injected = inject(fault);
+        self.longest = self.longest.max(began.elapsed());
+        match injected {
+            Ok(0) => return false,
+            Ok(times) => *self.counts.entry((side, fault.call, fault.errno)).or_default() += times,
+            Err(reason) => self.violations.push(format!("{side}: {fault}: {reason}")),
+        }
+        true
     }
 }
 
@@ -89,7 +121,13 @@ impl fmt::Display for Injected {
         for violation in &self.violations {
             writeln!(f, "VIOLATION {violation}")?;
         }
-        write!(f, "{} system calls failed, {} violations", self.total(), self.violations.len())
+        write!(
+            f,
+            "{} system calls failed, {} violations; the longest session took {:.1} s",
+            self.total(),
+            self.violations.len(),
+            self.longest.as_secs_f64()
+        )
     }
 }
 

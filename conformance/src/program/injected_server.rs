@@ -16,7 +16,7 @@ use super::load::Connection;
 use super::process::{Bench, Serving};
 use crate::tree::STAGING;
 
-/// How long a server may hold a descriptor after its session.
+/// How long a server may hold a descriptor or a staged file after its session.
 const LINGERING: Duration = Duration::from_secs(10);
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
@@ -55,29 +55,33 @@ impl ServerUnderTest {
             self.server.ended();
             self.server = self.bench.serve(&[]);
         }
-        self.wait_for_descriptors()?;
-        let share = self.bench.share();
-        let staged = fs::read_dir(share.join(STAGING)).map_or(0, Iterator::count);
-        if staged > 0 {
-            return Err(format!("{staged} files are left in the staging area"));
-        }
-        self.history.compare(&share)?;
+        self.wait_for_the_end()?;
+        self.history.compare(&self.bench.share())?;
         self.history.close();
         self.session(Touches::Files).map_err(|reason| format!("the next client: {reason}"))?;
         Ok(times)
     }
 
-    /// Waits for the end of the sessions, which close all that they used.
-    fn wait_for_descriptors(&self) -> Result<(), String> {
+    /// Waits for the end of the sessions, which close all that they used and leave nothing staged.
+    fn wait_for_the_end(&self) -> Result<(), String> {
         let deadline = Instant::now() + LINGERING;
-        while self.open_descriptors() > self.descriptors {
+        loop {
+            let (open, staged) = (self.open_descriptors(), self.staged());
+            if open <= self.descriptors && staged == 0 {
+                return Ok(());
+            }
             if Instant::now() > deadline {
-                let (open, idle) = (self.open_descriptors(), self.descriptors);
-                return Err(format!("{open} descriptors are open, not {idle}"));
+                let idle = self.descriptors;
+                return Err(format!(
+                    "{open} descriptors are open, not {idle}; {staged} files are staged"
+                ));
             }
             std::thread::yield_now();
         }
-        Ok(())
+    }
+
+    fn staged(&self) -> usize {
+        fs::read_dir(self.bench.share().join(STAGING)).map_or(0, Iterator::count)
     }
 
     fn open_descriptors(&self) -> usize {
