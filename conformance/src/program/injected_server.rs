@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use haul_core::Checksum;
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,9 +14,6 @@ use super::injected::Fault;
 use super::load::Connection;
 use super::process::{Bench, Serving};
 use crate::tree::STAGING;
-
-/// How long a server may hold a descriptor after its session.
-const LINGERING: Duration = Duration::from_secs(10);
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {
@@ -37,7 +33,7 @@ impl ServerUnderTest {
         // The first sessions open what a runtime keeps.
         let idle = (0..10).map(|_| {
             test.session(Touches::Files).expect("nothing fails yet");
-            test.open_descriptors()
+            test.server.descriptors()
         });
         test.descriptors = idle.min().unwrap_or_default();
         test
@@ -55,7 +51,7 @@ impl ServerUnderTest {
             self.server.ended();
             self.server = self.bench.serve(&[]);
         }
-        self.wait_for_descriptors()?;
+        self.server.wait_for_descriptors(self.descriptors)?;
         let share = self.bench.share();
         let staged = fs::read_dir(share.join(STAGING)).map_or(0, Iterator::count);
         if staged > 0 {
@@ -65,23 +61,6 @@ impl ServerUnderTest {
         self.history.close();
         self.session(Touches::Files).map_err(|reason| format!("the next client: {reason}"))?;
         Ok(times)
-    }
-
-    /// Waits for the end of the sessions, which close all that they used.
-    fn wait_for_descriptors(&self) -> Result<(), String> {
-        let deadline = Instant::now() + LINGERING;
-        while self.open_descriptors() > self.descriptors {
-            if Instant::now() > deadline {
-                let (open, idle) = (self.open_descriptors(), self.descriptors);
-                return Err(format!("{open} descriptors are open, not {idle}"));
-            }
-            std::thread::yield_now();
-        }
-        Ok(())
-    }
-
-    fn open_descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.server.id())).map_or(usize::MAX, Iterator::count)
     }
 
     /// A client that replaces, creates, gives up, lists and downloads.

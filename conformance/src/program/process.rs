@@ -1,31 +1,29 @@
 //! Processes of the program under test.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
 };
 
+use super::running::{Ended, Running};
+
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// How long a server may hold a descriptor after its session.
+const LINGERING: Duration = Duration::from_secs(10);
 
 /// The program under test, with a place of its own to work in.
 pub(crate) struct Bench {
     program: PathBuf,
     place: tempfile::TempDir,
-}
-
-/// A program that ended.
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: String,
 }
 
 impl Bench {
@@ -65,47 +63,19 @@ impl Bench {
         args: &[S],
         input: &[u8],
     ) -> Ended {
-        // Files, not pipes: nobody has to read while the program runs.
-        let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
-        stdin.write_all(input).expect("it can be written");
-        rewind(&mut stdin);
-        let mut stdout = tempfile::tempfile().expect("a temporary file can be made");
-        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
-        let mut child = self
-            .command(launcher)
-            .args(args)
-            .stdin(stdin)
-            .stdout(share(&stdout))
-            .stderr(share(&stderr))
-            .spawn()
-            .expect("the program can be started");
-        let status = wait(&mut child);
-        rewind(&mut stdout);
-        rewind(&mut stderr);
-        let (mut out, mut err) = (Vec::new(), String::new());
-        stdout.read_to_end(&mut out).expect("its output can be read");
-        stderr.read_to_string(&mut err).expect("its errors are text");
-        Ended { status, stdout: out, stderr: err }
+        Running::start(self.command(launcher).args(args), input).ended()
+    }
+
+    /// Starts the program in [`here`](Self::here) with nothing on stdin.
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Running {
+        Running::start(self.command(&[]).args(args), b"")
     }
 
     /// Runs the program with a stdout that nobody reads.
     pub(crate) fn run_unread<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ended {
-        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let (reader, writer) = std::io::pipe().expect("a pipe can be made");
         drop(reader);
-        let mut child = self
-            .command(&[])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(writer)
-            .stderr(share(&stderr))
-            .spawn()
-            .expect("the program can be started");
-        let status = wait(&mut child);
-        rewind(&mut stderr);
-        let mut err = String::new();
-        stderr.read_to_string(&mut err).expect("its errors are text");
-        Ended { status, stdout: Vec::new(), stderr: err }
+        Running::start_with(self.command(&[]).args(args).stdout(writer), b"").ended()
     }
 
     /// Starts a server of [`share`](Self::share) on a free port, and waits until it can be reached.
@@ -115,11 +85,16 @@ impl Bench {
 
     /// Starts a server by another program, which becomes it.
     pub(crate) fn serve_under(&self, launcher: &[&str], options: &[&str]) -> Serving {
+        self.serve_at("127.0.0.1:0", launcher, options)
+    }
+
+    /// Starts a server that listens at `address`.
+    pub(crate) fn serve_at(&self, address: &str, launcher: &[&str], options: &[&str]) -> Serving {
         let mut child = self
             .command(launcher)
             .arg("serve")
             .arg(self.share())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", address])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -137,7 +112,7 @@ impl Bench {
         Serving { child, address, _stdout: stdout }
     }
 
-    fn command(&self, launcher: &[&str]) -> Command {
+    pub(super) fn command(&self, launcher: &[&str]) -> Command {
         let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command
@@ -176,7 +151,7 @@ impl Serving {
     /// A bare connection.
     pub(crate) fn connect(&self) -> Raw {
         let stream = TcpStream::connect(self.address).expect("the server can be reached");
-        let patience = std::time::Duration::from_mins(1);
+        let patience = Duration::from_mins(1);
         stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
         Raw(BufReader::new(stream))
     }
@@ -184,6 +159,23 @@ impl Serving {
     /// Sets a limit of the running server.
     pub(crate) fn limit(&self, resource: Resource, limit: Rlimit) {
         prlimit(Some(pid(&self.child)), resource, limit).expect("a limit can be lowered");
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(usize::MAX, Iterator::count)
+    }
+
+    /// Waits until it has no more than so many descriptors open: sessions that are over close theirs.
+    pub(crate) fn wait_for_descriptors(&self, most: usize) -> Result<(), String> {
+        let within = Instant::now() + LINGERING;
+        while self.descriptors() > most {
+            if Instant::now() > within {
+                return Err(format!("{} descriptors are open, not {most}", self.descriptors()));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -226,34 +218,7 @@ impl Raw {
     }
 }
 
-impl Ended {
-    #[track_caller]
-    pub(crate) fn assert_code(&self, code: i32) -> &Self {
-        assert_eq!(
-            self.status.code(),
-            Some(code),
-            "{:?}, which said: {}{}",
-            self.status,
-            self.stderr,
-            String::from_utf8_lossy(&self.stdout)
-        );
-        self
-    }
-
-    /// One line on stderr that a person can read, and no more.
-    #[track_caller]
-    pub(crate) fn assert_one_clear_line(&self) -> &Self {
-        let line = self.stderr.strip_suffix('\n').unwrap_or("(no line)");
-        let clear = !line.is_empty() && line.len() < 1500 && !line.chars().any(char::is_control);
-        assert!(clear && self.stderr.ends_with('\n'), "stderr: {:?}", self.stderr);
-        for sign in ["panicked", "backtrace", "RUST_"] {
-            assert!(!line.contains(sign), "{line}");
-        }
-        self
-    }
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
+pub(super) fn wait(child: &mut Child) -> ExitStatus {
     // A child that was not waited for keeps its number, so this is the right process.
     let pidfd = pidfd_open(pid(child), PidfdFlags::empty()).expect("it was not waited for yet");
     let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PATIENCE));
@@ -265,14 +230,6 @@ fn wait(child: &mut Child) -> ExitStatus {
     child.wait().expect("it can be waited for")
 }
 
-fn pid(child: &Child) -> Pid {
+pub(super) fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
-}
-
-fn share(file: &File) -> File {
-    file.try_clone().expect("a descriptor can be duplicated")
-}
-
-fn rewind(file: &mut File) {
-    file.seek(SeekFrom::Start(0)).expect("a file can be rewound");
 }

@@ -1,0 +1,11 @@
+//! Clients and servers with a bad network between them, or with too little of something.
+
+mod cuts;
+mod flips;
+mod interrupts;
+mod rig;
+mod wire;
+
+pub use cuts::*;
+pub use flips::*;
+pub use interrupts::*;
