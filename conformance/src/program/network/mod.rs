@@ -3,9 +3,11 @@
 mod cuts;
 mod flips;
 mod interrupts;
+mod limits;
 mod rig;
 mod wire;
 
 pub use cuts::*;
 pub use flips::*;
 pub use interrupts::*;
+pub use limits::*;
