@@ -77,6 +77,12 @@ macro_rules! program_tests {
             a_full_disk_leaves_nothing_of_a_download
             a_server_without_descriptors_recovers
             a_client_at_its_limits_leaves_nothing
+            a_bad_wire_is_borne
+            a_silent_peer_is_looked_for
+            a_signal_under_load_loses_nothing
+            a_transfer_that_does_not_end_is_cut_after_the_grace
+            a_server_starts_again_at_once
+            a_directory_that_cannot_be_written_is_told
         }
 
         #[test]

@@ -68,7 +68,16 @@ impl Bench {
 
     /// Starts the program in [`here`](Self::here) with nothing on stdin.
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Running {
-        Running::start(self.command(&[]).args(args), b"")
+        self.start_under(&[], args)
+    }
+
+    /// Starts the program by another one, which becomes it.
+    pub(crate) fn start_under<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        launcher: &[&str],
+        args: &[S],
+    ) -> Running {
+        Running::start(self.command(launcher).args(args), b"")
     }
 
     /// Runs the program with a stdout that nobody reads.
@@ -166,6 +175,13 @@ impl Serving {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(usize::MAX, Iterator::count)
     }
 
+    /// How many sockets it has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs");
+        let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// Waits until it has no more than so many descriptors open: sessions that are over close theirs.
     pub(crate) fn wait_for_descriptors(&self, most: usize) -> Result<(), String> {
         let within = Instant::now() + LINGERING;
@@ -212,8 +228,13 @@ impl Raw {
 
     /// All that still comes.
     pub(crate) fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.0.read_to_string(&mut rest).expect("the server answers and closes");
+        String::from_utf8(self.rest_bytes()).expect("the server answers in UTF-8")
+    }
+
+    /// All that still comes, payload and all.
+    pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).expect("the server answers and closes");
         rest
     }
 }

@@ -16,11 +16,11 @@ use super::super::process::Bench;
 use crate::content::Content;
 
 /// A small file system in memory, mounted at a directory until it is dropped.
-struct Tmpfs(PathBuf);
+pub(super) struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     /// Nothing if there cannot be one here.
-    fn mount(at: &Path, options: &str) -> Option<Self> {
+    pub(super) fn mount(at: &Path, options: &str) -> Option<Self> {
         let mounted =
             run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at));
         if let Err(reason) = &mounted {

@@ -4,6 +4,9 @@ mod cuts;
 mod flips;
 mod interrupts;
 mod limits;
+mod losses;
+mod namespaces;
+mod operations;
 mod rig;
 mod wire;
 
@@ -11,3 +14,5 @@ pub use cuts::*;
 pub use flips::*;
 pub use interrupts::*;
 pub use limits::*;
+pub use losses::*;
+pub use operations::*;
