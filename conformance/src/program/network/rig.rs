@@ -71,6 +71,8 @@ pub(super) struct Rig {
     proxy: Proxy,
     /// What happens to the next connection.
     next: Arc<Mutex<Plan>>,
+    /// The sockets that the server has without a session.
+    alone: usize,
     descriptors: usize,
     pub(super) bench: Bench,
 }
@@ -86,7 +88,8 @@ impl Rig {
         };
         let any = ([127, 0, 0, 1], 0).into();
         let proxy = Proxy::start(any, server.address(), plan).expect("a port is free");
-        let mut rig = Self { server, proxy, next, descriptors: usize::MAX, bench };
+        let alone = server.sockets();
+        let mut rig = Self { server, proxy, next, alone, descriptors: usize::MAX, bench };
         // The first sessions open what a runtime keeps.
         for _ in 0..5 {
             rig.transfer(Ask::Put, 40);
@@ -166,7 +169,7 @@ impl Rig {
         if let Some(name) = unknown(&here, &["of-", "target"]).first() {
             return Err(format!("the client left {}", name.display()));
         }
-        self.wait_for_staging()?;
+        self.wait_for_server()?;
         let mut misdirected = false;
         for name in unknown(&share, &["of-", "put", STAGING]) {
             let bytes = fs::read(share.join(&name)).map_err(|error| error.to_string())?;
@@ -192,17 +195,19 @@ impl Rig {
         Ok(Outcome { ended, reset, arrived, misdirected })
     }
 
-    /// Waits until nothing is staged.
-    fn wait_for_staging(&self) -> Result<(), String> {
+    /// Waits until the session is over. Until then what has come may still be published, though its client is gone.
+    fn wait_for_server(&self) -> Result<(), String> {
         let within = Instant::now() + CLEARING;
-        let staging = self.bench.share().join(STAGING);
-        while fs::read_dir(&staging).is_ok_and(|mut entries| entries.next().is_some()) {
+        while self.server.sockets() > self.alone {
             if Instant::now() > within {
-                return Err(String::from("the staging area is not empty"));
+                return Err(String::from("the session is not over"));
             }
             std::thread::yield_now();
         }
-        Ok(())
+        match fs::read_dir(self.bench.share().join(STAGING)).map_or(0, Iterator::count) {
+            0 => Ok(()),
+            staged => Err(format!("{staged} files are left in the staging area")),
+        }
     }
 
     /// Waits until nothing of a session is left in the server, and has it serve once more.
