@@ -83,13 +83,15 @@ fn transfers(
 }
 
 fn serve(bench: &Bench, hosts: &Hosts) -> Serving {
-    bench.serve_at(&format!("{SERVER}:0"), &Hosts::on(&hosts.server), &[])
+    let on = Hosts::on(&hosts.server);
+    bench.serve_at(&format!("{SERVER}:0"), &on.each_ref().map(String::as_str), &[])
 }
 
 fn start(bench: &Bench, hosts: &Hosts, server: &Serving, args: &[&str]) -> Running {
     let url = server.url();
     let args = [args, &["--server", &url]].concat();
-    bench.start_under(&Hosts::on(&hosts.client), &args)
+    let on = Hosts::on(&hosts.client);
+    bench.start_under(&on.each_ref().map(String::as_str), &args)
 }
 
 /// Waits until the server has no more sockets than it had alone, and nothing staged.
@@ -122,13 +124,10 @@ pub fn silent_peers(program: &Path) -> Result<String, String> {
         hosts.limit("8mbit")?;
         let client = match what {
             "idle" => {
-                let [ip, netns, exec, host] = Hosts::on(&hosts.client);
+                let [nsenter, net] = Hosts::on(&hosts.client);
                 let port = server.address().port();
                 let silent = format!("exec 3<>/dev/tcp/{SERVER}/{port}; read a <&3; read b <&3");
-                Running::start(
-                    Command::new(ip).args([netns, exec, host, "bash", "-c", &silent]),
-                    b"",
-                )
+                Running::start(Command::new(nsenter).args([&net, "bash", "-c", &silent]), b"")
             }
             "sending" => start(&bench, &hosts, &server, &["get", "served", "-o", "target"]),
             _ => start(&bench, &hosts, &server, &["put", "file", "--as", "put"]),

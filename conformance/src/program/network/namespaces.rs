@@ -64,26 +64,29 @@ impl Hosts {
         let rules = format!(
             "table ip haul {{}}; delete table ip haul; table ip haul {{ chain in {{ type filter hook input priority 0; {which};\n}}\n}}"
         );
-        [&self.server, &self.client].into_iter().try_for_each(|host| {
-            run(Command::new("ip").args(["netns", "exec", host, "nft", &rules]))
-        })
+        [&self.server, &self.client].into_iter().try_for_each(|host| run_on(host, &["nft", &rules]))
     }
 
     /// Lets so much pass each way, in the words of `tc`.
     pub(super) fn limit(&self, rate: &str) -> Result<(), String> {
         [&self.server, &self.client].into_iter().try_for_each(|host| {
-            let wire = ["netns", "exec", host, "tc", "qdisc", "replace", "dev", "wire", "root"];
+            let wire = ["tc", "qdisc", "replace", "dev", "wire", "root"];
             // Few bytes may pass faster than that, or nothing short would be slowed down.
             let burst = if rate.ends_with("kbit") { "4kb" } else { "64kb" };
             let limit = ["tbf", "rate", rate, "burst", burst, "latency", "400ms"];
-            ip(&[&wire[..], &limit].concat())
+            run_on(host, &[&wire[..], &limit].concat())
         })
     }
 
-    /// What makes a program run on one of them.
-    pub(super) fn on(host: &str) -> [&str; 4] {
-        ["ip", "netns", "exec", host]
+    /// What makes a program run on one of them. Not `ip netns exec`: that gives it mounts of its own, which would keep what others unmount.
+    pub(super) fn on(host: &str) -> [String; 2] {
+        [String::from("nsenter"), format!("--net=/run/netns/{host}")]
     }
+}
+
+fn run_on(host: &str, words: &[&str]) -> Result<(), String> {
+    let [nsenter, net] = Hosts::on(host);
+    run(Command::new(nsenter).arg(net).args(words))
 }
 
 impl Drop for Hosts {
