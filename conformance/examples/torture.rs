@@ -6,14 +6,15 @@
 //! ```
 //!
 //! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run. `injected` has each system call of server and client fail at each of its first
-//! occurrences, so many of them.
+//! occurrences, so many of them. `network` flips bits and cuts ends off, so many in all, then cuts connections at each byte and interrupts
+//! clients. `wires` (as root) transfers so many files each over lossy and slow wires, and measures when a server knows that its peer is gone.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use haul_conformance::program;
 
-const USAGE: &str = "torture power|kills|injected COUNT --program PATH [--seed SEED]";
+const USAGE: &str = "torture power|kills|injected|network|wires COUNT --program PATH [--seed SEED]";
 
 struct Campaign {
     mode: String,
@@ -50,6 +51,13 @@ impl Campaign {
                 let report = injected.to_string();
                 if injected.violations.is_empty() { Ok(report) } else { Err(report) }
             }
+            "network" => {
+                let flips = program::flips(program, *count, *seed)?;
+                let cuts = program::cuts(program, 1)?;
+                let interrupts = program::interrupts(program, count / 100, *seed)?;
+                Ok(format!("{flips}\n{cuts}\n{interrupts}"))
+            }
+            "wires" => program::wires(program, *count),
             _ => Err(USAGE.to_owned()),
         }
     }

@@ -393,7 +393,7 @@ pub fn a_killed_server_leaves_no_torn_file(program: &Path) {
 }
 
 /// What stands in a directory, sorted.
-fn names_in(directory: &Path) -> Vec<OsString> {
+pub(super) fn names_in(directory: &Path) -> Vec<OsString> {
     let mut names: Vec<OsString> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();

@@ -64,7 +64,8 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a tool to its end, or says what it said.
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output();
     let reason = match output {
         Ok(output) if output.status.success() => return Ok(()),

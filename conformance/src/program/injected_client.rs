@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::history::{History, Upload};
 use super::injected::Fault;
-use super::process::{Bench, Ended, Serving};
+use super::process::{Bench, Serving};
+use super::running::Ended;
 
 /// The thread that waits for signals, on a socket pair: no kernel gives the errors of connections there, and what follows from them is not judged.
 const SIGNALS: &str = "<haul-signals>";

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use haul_core::Checksum;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,18 +12,16 @@ use super::calls::Touches;
 use super::history::History;
 use super::injected::Fault;
 use super::load::Connection;
-use super::process::{Bench, Serving};
-use crate::tree::STAGING;
-
-/// How long a server may hold a descriptor or a staged file after its session.
-const LINGERING: Duration = Duration::from_secs(10);
+use super::process::{Bench, LINGERING, Serving};
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {
     server: Serving,
     bench: Bench,
     history: History,
-    /// Open while no client is there.
+    /// Sockets that are open while no client is there.
+    alone: usize,
+    /// Descriptors that are.
     descriptors: usize,
 }
 
@@ -33,11 +30,13 @@ impl ServerUnderTest {
         let bench = Bench::new(program);
         let server = bench.serve(&[]);
         let history = History::default();
-        let mut test = Self { server, bench, history, descriptors: usize::MAX };
+        let alone = server.sockets();
+        let mut test = Self { server, bench, history, alone, descriptors: usize::MAX };
         // The first sessions open what a runtime keeps.
         let idle = (0..10).map(|_| {
             test.session(Touches::Files).expect("nothing fails yet");
-            test.open_descriptors()
+            test.server.wait_for_sessions(alone, &test.bench.share(), LINGERING).expect("they end");
+            test.server.descriptors()
         });
         test.descriptors = idle.min().unwrap_or_default();
         test
@@ -55,37 +54,12 @@ impl ServerUnderTest {
             self.server.ended();
             self.server = self.bench.serve(&[]);
         }
-        self.wait_for_the_end()?;
+        self.server.wait_for_sessions(self.alone, &self.bench.share(), LINGERING)?;
+        self.server.wait_for_descriptors(self.descriptors)?;
         self.history.compare(&self.bench.share())?;
         self.history.close();
         self.session(Touches::Files).map_err(|reason| format!("the next client: {reason}"))?;
         Ok(times)
-    }
-
-    /// Waits for the end of the sessions, which close all that they used and leave nothing staged.
-    fn wait_for_the_end(&self) -> Result<(), String> {
-        let deadline = Instant::now() + LINGERING;
-        loop {
-            let (open, staged) = (self.open_descriptors(), self.staged());
-            if open <= self.descriptors && staged == 0 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let idle = self.descriptors;
-                return Err(format!(
-                    "{open} descriptors are open, not {idle}; {staged} files are staged"
-                ));
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    fn staged(&self) -> usize {
-        fs::read_dir(self.bench.share().join(STAGING)).map_or(0, Iterator::count)
-    }
-
-    fn open_descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.server.id())).map_or(usize::MAX, Iterator::count)
     }
 
     /// A client that replaces, creates, gives up, lists and downloads.

@@ -16,16 +16,20 @@ mod injected;
 mod injected_client;
 mod injected_server;
 mod load;
+mod network;
 mod process;
+mod running;
 mod sends;
 
 pub use cases::*;
 pub use crashes::*;
 pub use faults::*;
 pub use injected::*;
+pub use network::*;
 pub use sends::*;
 
-pub(crate) use process::{Bench, Ended};
+pub(crate) use process::Bench;
+pub(crate) use running::Ended;
 
 /// The rules of the protocol that these checks cover and no script can: they need more than one connection or a signal.
 pub const COVERS: &[&str] = &["R-CONN-2", "R-CONN-7", "R-UP-5"];
@@ -66,6 +70,19 @@ macro_rules! program_tests {
             acknowledged_uploads_survive_power_cuts
             a_power_cut_without_syncs_is_seen
             failing_system_calls_are_told_and_outlived
+            cut_connections_leave_nothing
+            flipped_bits_and_truncations_are_detected
+            an_interrupted_client_leaves_nothing
+            a_full_share_takes_what_fits
+            a_full_disk_leaves_nothing_of_a_download
+            a_server_without_descriptors_recovers
+            a_client_at_its_limits_leaves_nothing
+            a_bad_wire_is_borne
+            a_silent_peer_is_looked_for
+            a_signal_under_load_loses_nothing
+            a_transfer_that_does_not_end_is_cut_after_the_grace
+            a_server_starts_again_at_once
+            a_directory_that_cannot_be_written_is_told
         }
 
         #[test]

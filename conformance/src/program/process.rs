@@ -1,31 +1,30 @@
 //! Processes of the program under test.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
 };
 
+use super::running::{Ended, Running};
+use crate::tree::STAGING;
+
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+
+/// How long a server may hold a descriptor after its session.
+pub(crate) const LINGERING: Duration = Duration::from_secs(10);
 
 /// The program under test, with a place of its own to work in.
 pub(crate) struct Bench {
     program: PathBuf,
     place: tempfile::TempDir,
-}
-
-/// A program that ended.
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: String,
 }
 
 impl Bench {
@@ -65,47 +64,28 @@ impl Bench {
         args: &[S],
         input: &[u8],
     ) -> Ended {
-        // Files, not pipes: nobody has to read while the program runs.
-        let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
-        stdin.write_all(input).expect("it can be written");
-        rewind(&mut stdin);
-        let mut stdout = tempfile::tempfile().expect("a temporary file can be made");
-        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
-        let mut child = self
-            .command(launcher)
-            .args(args)
-            .stdin(stdin)
-            .stdout(share(&stdout))
-            .stderr(share(&stderr))
-            .spawn()
-            .expect("the program can be started");
-        let status = wait(&mut child);
-        rewind(&mut stdout);
-        rewind(&mut stderr);
-        let (mut out, mut err) = (Vec::new(), String::new());
-        stdout.read_to_end(&mut out).expect("its output can be read");
-        stderr.read_to_string(&mut err).expect("its errors are text");
-        Ended { status, stdout: out, stderr: err }
+        Running::start(self.command(launcher).args(args), input).ended()
+    }
+
+    /// Starts the program in [`here`](Self::here) with nothing on stdin.
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Running {
+        self.start_under(&[], args)
+    }
+
+    /// Starts the program by another one, which becomes it.
+    pub(crate) fn start_under<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        launcher: &[&str],
+        args: &[S],
+    ) -> Running {
+        Running::start(self.command(launcher).args(args), b"")
     }
 
     /// Runs the program with a stdout that nobody reads.
     pub(crate) fn run_unread<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Ended {
-        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let (reader, writer) = std::io::pipe().expect("a pipe can be made");
         drop(reader);
-        let mut child = self
-            .command(&[])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(writer)
-            .stderr(share(&stderr))
-            .spawn()
-            .expect("the program can be started");
-        let status = wait(&mut child);
-        rewind(&mut stderr);
-        let mut err = String::new();
-        stderr.read_to_string(&mut err).expect("its errors are text");
-        Ended { status, stdout: Vec::new(), stderr: err }
+        Running::start_with(self.command(&[]).args(args).stdout(writer), b"").ended()
     }
 
     /// Starts a server of [`share`](Self::share) on a free port, and waits until it can be reached.
@@ -115,11 +95,16 @@ impl Bench {
 
     /// Starts a server by another program, which becomes it.
     pub(crate) fn serve_under(&self, launcher: &[&str], options: &[&str]) -> Serving {
+        self.serve_at("127.0.0.1:0", launcher, options)
+    }
+
+    /// Starts a server that listens at `address`.
+    pub(crate) fn serve_at(&self, address: &str, launcher: &[&str], options: &[&str]) -> Serving {
         let mut child = self
             .command(launcher)
             .arg("serve")
             .arg(self.share())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", address])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -137,7 +122,7 @@ impl Bench {
         Serving { child, address, _stdout: stdout }
     }
 
-    fn command(&self, launcher: &[&str]) -> Command {
+    pub(super) fn command(&self, launcher: &[&str]) -> Command {
         let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command
@@ -176,7 +161,7 @@ impl Serving {
     /// A bare connection.
     pub(crate) fn connect(&self) -> Raw {
         let stream = TcpStream::connect(self.address).expect("the server can be reached");
-        let patience = std::time::Duration::from_mins(1);
+        let patience = Duration::from_mins(1);
         stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
         Raw(BufReader::new(stream))
     }
@@ -184,6 +169,52 @@ impl Serving {
     /// Sets a limit of the running server.
     pub(crate) fn limit(&self, resource: Resource, limit: Rlimit) {
         prlimit(Some(pid(&self.child)), resource, limit).expect("a limit can be lowered");
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(usize::MAX, Iterator::count)
+    }
+
+    /// How many sockets it has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs");
+        let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    /// Waits until every session is over: no more sockets are open than without any, which must leave nothing staged in what is shared.
+    pub(crate) fn wait_for_sessions(
+        &self,
+        alone: usize,
+        share: &Path,
+        patience: Duration,
+    ) -> Result<(), String> {
+        let within = Instant::now() + patience;
+        while self.sockets() > alone {
+            if Instant::now() > within {
+                return Err(format!("{} sockets are open, not {alone}", self.sockets()));
+            }
+            // Nothing tells of it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        match std::fs::read_dir(share.join(STAGING)).map_or(0, Iterator::count) {
+            0 => Ok(()),
+            staged => Err(format!("{staged} files are left in the staging area")),
+        }
+    }
+
+    /// Waits until it has no more than so many descriptors open: sessions that are over close theirs.
+    pub(crate) fn wait_for_descriptors(&self, most: usize) -> Result<(), String> {
+        let within = Instant::now() + LINGERING;
+        while self.descriptors() > most {
+            if Instant::now() > within {
+                return Err(format!("{} descriptors are open, not {most}", self.descriptors()));
+            }
+            // Nothing tells of it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -220,40 +251,18 @@ impl Raw {
 
     /// All that still comes.
     pub(crate) fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        self.0.read_to_string(&mut rest).expect("the server answers and closes");
+        String::from_utf8(self.rest_bytes()).expect("the server answers in UTF-8")
+    }
+
+    /// All that still comes, payload and all.
+    pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).expect("the server answers and closes");
         rest
     }
 }
 
-impl Ended {
-    #[track_caller]
-    pub(crate) fn assert_code(&self, code: i32) -> &Self {
-        assert_eq!(
-            self.status.code(),
-            Some(code),
-            "{:?}, which said: {}{}",
-            self.status,
-            self.stderr,
-            String::from_utf8_lossy(&self.stdout)
-        );
-        self
-    }
-
-    /// One line on stderr that a person can read, and no more.
-    #[track_caller]
-    pub(crate) fn assert_one_clear_line(&self) -> &Self {
-        let line = self.stderr.strip_suffix('\n').unwrap_or("(no line)");
-        let clear = !line.is_empty() && line.len() < 1500 && !line.chars().any(char::is_control);
-        assert!(clear && self.stderr.ends_with('\n'), "stderr: {:?}", self.stderr);
-        for sign in ["panicked", "backtrace", "RUST_"] {
-            assert!(!line.contains(sign), "{line}");
-        }
-        self
-    }
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
+pub(super) fn wait(child: &mut Child) -> ExitStatus {
     // A child that was not waited for keeps its number, so this is the right process.
     let pidfd = pidfd_open(pid(child), PidfdFlags::empty()).expect("it was not waited for yet");
     let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PATIENCE));
@@ -265,14 +274,6 @@ fn wait(child: &mut Child) -> ExitStatus {
     child.wait().expect("it can be waited for")
 }
 
-fn pid(child: &Child) -> Pid {
+pub(super) fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
-}
-
-fn share(file: &File) -> File {
-    file.try_clone().expect("a descriptor can be duplicated")
-}
-
-fn rewind(file: &mut File) {
-    file.seek(SeekFrom::Start(0)).expect("a file can be rewound");
 }

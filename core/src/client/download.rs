@@ -202,7 +202,7 @@ impl Client {
 
     pub(super) fn download_outcome(&mut self, outcome: Result<Done, StoreError>) {
         let durable = self.config.durable;
-        let Some((_, download)) = self.front_download() else {
+        let Some((id, download)) = self.front_download() else {
             return;
         };
         let done = match outcome {
@@ -229,10 +229,16 @@ impl Client {
             (Step::Create, _) => {
                 download.step = Step::Body;
                 self.file = File::Open;
+                // It may have been given up while it was made.
+                self.discard_download_of(id);
             }
             (Step::Sync(summary), _) => download.step = Step::Publish(summary),
-            (Step::Publish(summary), _) if durable => download.step = Step::SyncDirectory(summary),
+            (Step::Publish(summary), _) if durable => {
+                download.step = Step::SyncDirectory(summary);
+                self.too_late_to_fail();
+            }
             (Step::Publish(summary) | Step::SyncDirectory(summary), _) => {
+                self.too_late_to_fail();
                 self.file = File::Closed;
                 self.answer(Ok(summary));
             }
@@ -242,6 +248,14 @@ impl Client {
             }
             (step, _) => download.step = step,
         }
+    }
+
+    /// The file has its name: a cancel that came while it took it changes nothing.
+    fn too_late_to_fail(&mut self) {
+        if let Some(sent) = self.sent.front_mut() {
+            sent.failed = None;
+        }
+        self.file = File::Open;
     }
 
     /// A cancelled download writes no more.

@@ -124,7 +124,7 @@ impl Client {
     /// Gives a request up. It still ends with one [`ClientEvent::Finished`], which tells of [`Failure::Cancelled`] unless it was too late. An upload whose last byte is out
     /// cannot be cancelled. The connection stays of use.
     ///
-    /// Call it when no answer is owed, or give up the read that stands, as for [`request`](Self::request).
+    /// Call it when no answer is owed or while an effect is carried out, or give up the read that stands, as for [`request`](Self::request).
     pub fn cancel(&mut self, id: RequestId) {
         if let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == id) {
             self.waiting.remove(at);

@@ -256,3 +256,31 @@ fn a_stalled_download_can_be_cancelled() {
         assert!(files.targets.all().is_empty() && !files.has_open());
     }
 }
+
+/// A cancel may come while an effect is carried out. Nothing stays open then while the server says no more, and the file is there if and only if the request was done.
+#[test]
+fn a_download_is_cancelled_at_any_step() {
+    let body = format!("DATA 5\nhelloOK length=5 crc64nvme={}\n", Checksum::of(b"hello"));
+    let sending = format!("{GREETING}SENDING size=5 offset=0 length=5 modified={MODIFIED}\n");
+    let mut done = Vec::new();
+    for said in [sending.clone(), sending + &body] {
+        for at in 0..60 {
+            let mut client = Client::new(ClientConfig { durable: true, ..ClientConfig::default() });
+            let id = client.request(fetch());
+            let mut files = local();
+            let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
+            let run = solo.play_with(&mut client, &mut files, |client, files, step| {
+                let waits =
+                    matches!(client.poll(Duration::ZERO), Output::Read(Wait::UntilDeadline));
+                assert!(step <= at || !waits || !files.has_open(), "cancelled at step {at}");
+                if step == at {
+                    client.cancel(id);
+                }
+            });
+            let result = &results(&run.events)[&id];
+            assert_eq!(result.is_ok(), !files.targets.all().is_empty(), "at {at}: {result:?}");
+            done.push(result.is_ok());
+        }
+    }
+    assert!(done.contains(&true) && done.contains(&false));
+}

@@ -34,6 +34,7 @@ impl Checksums {
     }
 
     /// Remembers the checksum of a version, if it has settled.
+    #[expect(clippy::disallowed_methods, reason = "what is compared with it is a file's time")]
     pub(crate) fn insert(&mut self, version: &Version, checksum: Checksum) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let age = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(version.modified.seconds);

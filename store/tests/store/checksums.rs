@@ -1,5 +1,7 @@
 //! Remembered checksums.
 
+#![expect(clippy::disallowed_methods, reason = "files have the times of the wall clock")]
+
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 

@@ -1,5 +1,7 @@
 //! Files being read.
 
+#![expect(clippy::disallowed_methods, reason = "files have the times of the wall clock")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;

@@ -1,0 +1,141 @@
+//! Bits that flip and bytes that are missing.
+
+// That is what a check is for.
+#![allow(clippy::missing_panics_doc)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::cuts::cut;
+use super::rig::{Ask, Outcome, Rig, Transfer};
+use super::wire::{Part, Side};
+use crate::proxy::Fault;
+use crate::random::Random;
+
+/// Transfers that go wrong at once: most of the time they wait for something.
+const WORKERS: u64 = 6;
+/// The sizes of the files. Two of them take one chunk, one takes two.
+const SIZES: [usize; 4] = [0, 40, 3_000, 300_000];
+
+/// What came of faults, and how often.
+#[derive(Debug, Default)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    pub(super) fn count(&mut self, kind: String) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        for (kind, count) in other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, count) in &self.0 {
+            writeln!(f, "{count:7}  {kind}")?;
+        }
+        write!(f, "{:7}  in all, and what every client said is true", self.0.values().sum::<u64>())
+    }
+}
+
+/// A bit flips or the rest is missing, either way, in uploads and downloads: a client that says it is done is right.
+pub fn flipped_bits_and_truncations_are_detected(program: &Path) {
+    let counts = flips(program, 120, 4285).unwrap();
+    eprintln!("{counts}");
+}
+
+/// Has so many transfers go wrong, each by one flipped bit or one missing end.
+pub fn flips(program: &Path, count: u64, seed: u64) -> Result<Counts, String> {
+    let worker = |worker: u64| -> Result<Counts, String> {
+        let rig = Rig::new(program);
+        let transfers: Vec<Transfer> = [Ask::Put, Ask::Get]
+            .into_iter()
+            .flat_map(|ask| SIZES.map(|size| (ask, size)))
+            .map(|(ask, size)| rig.transfer(ask, size))
+            .collect();
+        let mut counts = Counts::default();
+        for number in (worker..count).step_by(usize::try_from(WORKERS).unwrap_or(1)) {
+            let mut random = Random::new(seed.wrapping_add(number));
+            let transfer = &transfers[random.below(transfers.len())];
+            trial(&rig, transfer, &mut random, &mut counts)
+                .map_err(|reason| format!("seed {seed}, number {number}: {reason}"))?;
+        }
+        rig.finish()?;
+        Ok(counts)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..WORKERS).map(|number| scope.spawn(move || worker(number))).collect();
+        let mut all = Counts::default();
+        for worker in workers {
+            all.add(worker.join().map_err(|_| String::from("a worker panicked"))??);
+        }
+        Ok(all)
+    })
+}
+
+fn trial(
+    rig: &Rig,
+    transfer: &Transfer,
+    random: &mut Random,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    let side = random.pick(&[Side::Up, Side::Down]);
+    let wire = transfer.wire(side);
+    // A part first: in a large file nearly every byte is payload.
+    let (place, part) = &wire.parts()[random.below(wire.parts().len())];
+    let at = random.between(place.start, place.end.max(1) - 1);
+    let ask = transfer.ask;
+    let (fault, kind) = if random.chance(30) {
+        (Fault::End, cut(rig, transfer, side, Fault::End, at).map(String::from))
+    } else {
+        let bit = u8::try_from(random.below(8)).unwrap_or(0);
+        (Fault::Flip(bit), flip(rig, transfer, (side, *part), at, bit))
+    };
+    let kind = kind.map_err(|reason| {
+        format!("{ask:?}, {fault:?} {side:?} at {at}, in the {part:?}: {reason}")
+    })?;
+    let name = if fault == Fault::End { "end" } else { "flip" };
+    counts.count(format!("{ask:?} {side:4?} {name:4} {part:12?}: {kind}"));
+    Ok(())
+}
+
+/// Flips one bit. Answers what came of it.
+fn flip(
+    rig: &Rig,
+    transfer: &Transfer,
+    (side, part): (Side, Part),
+    at: usize,
+    bit: u8,
+) -> Result<String, String> {
+    let way = Fault::Flip(bit).at(at as u64);
+    let outcome = rig.attempt(transfer, side.plan(way), |_| {})?;
+    let Outcome { arrived, misdirected, reset, .. } = outcome;
+    let means_the_same = transfer.wire(side).is_case_of_verb(at, bit);
+    let covered = matches!(part, Part::Chunk | Part::Payload | Part::Trailer | Part::Receipt);
+    if misdirected && (side, part) != (Side::Up, Part::Command) {
+        return Err(String::from("a name that nobody gave"));
+    }
+    if outcome.is_done() {
+        return match (arrived, misdirected) {
+            (true, false) if covered && !means_the_same => Err(String::from("not detected")),
+            (true, false) => Ok(String::from("done, with the right bytes")),
+            (false, true) => Ok(String::from("another valid command")),
+            _ => Err(String::from("the client believes that it is done")),
+        };
+    }
+    if arrived && side == Side::Up && covered {
+        return Err(String::from("published, though damaged"));
+    }
+    let by = if reset {
+        String::from("somebody waits for more")
+    } else {
+        format!("exit code {}", outcome.ended.status.code().unwrap_or_default())
+    };
+    Ok(format!("detected, {by}"))
+}

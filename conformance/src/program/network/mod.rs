@@ -1,0 +1,18 @@
+//! Clients and servers with a bad network between them, or with too little of something.
+
+mod cuts;
+mod flips;
+mod interrupts;
+mod limits;
+mod losses;
+mod namespaces;
+mod operations;
+mod rig;
+mod wire;
+
+pub use cuts::*;
+pub use flips::*;
+pub use interrupts::*;
+pub use limits::*;
+pub use losses::*;
+pub use operations::*;

@@ -1,0 +1,102 @@
+//! Two hosts of our own: network namespaces with a wire between them, which can be slow, lossy or cut.
+
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::super::disk::run;
+use super::super::faults::MUST_RUN;
+
+/// What one namespace of a pair listens on. Nobody else is in either.
+pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 42, 85, 1);
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 42, 85, 2);
+
+/// The two hosts. Dropping them takes them away, with their wire.
+pub(super) struct Hosts {
+    pub(super) server: String,
+    pub(super) client: String,
+}
+
+impl Hosts {
+    /// Two hosts; nothing if there cannot be any here.
+    ///
+    /// # Panics
+    /// When there cannot be any, and `HAUL_TESTS_MUST_RUN` is set.
+    pub(super) fn new() -> Option<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = |side| format!("haul-{}-{number}-{side}", std::process::id());
+        let hosts = Self { server: name("s"), client: name("c") };
+        match hosts.connect() {
+            Ok(()) => Some(hosts),
+            Err(reason) => {
+                assert!(std::env::var_os(MUST_RUN).is_none(), "no hosts can be made: {reason}");
+                eprintln!("skipped: no hosts can be made here: {reason}");
+                None
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<(), String> {
+        let Self { server, client } = self;
+        for host in [server, client] {
+            ip(&["netns", "add", host])?;
+            ip(&["-n", host, "link", "set", "lo", "up"])?;
+        }
+        let peer = ["peer", "name", "wire", "netns", client];
+        ip(&[&["-n", server, "link", "add", "wire", "type", "veth"], &peer[..]].concat())?;
+        for (host, address) in [(server, SERVER), (client, CLIENT)] {
+            ip(&["-n", host, "addr", "add", &format!("{address}/30"), "dev", "wire"])?;
+            ip(&["-n", host, "link", "set", "wire", "up"])?;
+        }
+        // Nothing is lost yet, but it is known that something could be.
+        self.lose(0)?;
+        self.limit("1gbit")
+    }
+
+    /// Loses so many of 100 packets each way, at random. All of them: neither end is told.
+    pub(super) fn lose(&self, percent: u32) -> Result<(), String> {
+        let which = match percent {
+            0 => String::new(),
+            100 => String::from("drop"),
+            percent => format!("numgen random mod 100 < {percent} drop"),
+        };
+        let rules = format!(
+            "table ip haul {{}}; delete table ip haul; table ip haul {{ chain in {{ type filter hook input priority 0; {which};\n}}\n}}"
+        );
+        [&self.server, &self.client].into_iter().try_for_each(|host| run_on(host, &["nft", &rules]))
+    }
+
+    /// Lets so much pass each way, in the words of `tc`.
+    pub(super) fn limit(&self, rate: &str) -> Result<(), String> {
+        [&self.server, &self.client].into_iter().try_for_each(|host| {
+            let wire = ["tc", "qdisc", "replace", "dev", "wire", "root"];
+            // Few bytes may pass faster than that, or nothing short would be slowed down.
+            let burst = if rate.ends_with("kbit") { "4kb" } else { "64kb" };
+            let limit = ["tbf", "rate", rate, "burst", burst, "latency", "400ms"];
+            run_on(host, &[&wire[..], &limit].concat())
+        })
+    }
+
+    /// What makes a program run on one of them. Not `ip netns exec`: that gives it mounts of its own, which would keep what others unmount.
+    pub(super) fn on(host: &str) -> [String; 2] {
+        [String::from("nsenter"), format!("--net=/run/netns/{host}")]
+    }
+}
+
+fn run_on(host: &str, words: &[&str]) -> Result<(), String> {
+    let [nsenter, net] = Hosts::on(host);
+    run(Command::new(nsenter).arg(net).args(words))
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        for host in [&self.server, &self.client] {
+            let _ = ip(&["netns", "del", host]);
+        }
+    }
+}
+
+fn ip(words: &[&str]) -> Result<(), String> {
+    run(Command::new("ip").args(words))
+}

@@ -1,0 +1,124 @@
+//! Servers that stop under load, and start again.
+
+// That is what a check is for.
+#![allow(clippy::missing_panics_doc)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use super::super::cases::{assert_staging_is_empty, names_in};
+use super::super::disk::run;
+use super::super::process::{Bench, Raw, Serving};
+use super::limits::Tmpfs;
+use crate::content::Content;
+
+/// More than the buffers of a connection hold, in bytes.
+const LARGE: usize = 12 << 20;
+const CLIENTS: usize = 12;
+
+fn connect(server: &Serving) -> Raw {
+    let mut raw = server.connect();
+    assert!(raw.line().starts_with("HAUL/1 "));
+    raw
+}
+
+/// SIGTERM while many upload and download: all of it is done and acknowledged, then every client is told.
+pub fn a_signal_under_load_loses_nothing(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("large"), Content::pattern(LARGE).to_vec()).unwrap();
+    let mut server = bench.serve(&[]);
+    let mut uploads: Vec<Raw> = (0..CLIENTS).map(|_| connect(&server)).collect();
+    for (number, raw) in uploads.iter_mut().enumerate() {
+        raw.send(format!("UPLOAD up-{number}\nDATA 5\nhe").as_bytes());
+        assert_eq!(raw.line(), "READY");
+    }
+    let mut downloads: Vec<Raw> = (0..CLIENTS).map(|_| connect(&server)).collect();
+    for raw in &mut downloads {
+        raw.send(b"DOWNLOAD large\n");
+        assert!(raw.line().starts_with("SENDING "));
+    }
+    let mut idle = connect(&server);
+    server.signal(Signal::TERM);
+    // It is known to all once one has been told.
+    assert!(idle.line().starts_with("ERR shutting-down \""));
+    drop(idle);
+    for raw in &mut uploads {
+        raw.send(b"lloEND\n");
+        assert_eq!(raw.line(), "OK size=5 crc64nvme=3377857006524257");
+        assert!(raw.line().starts_with("ERR shutting-down \""));
+        assert_eq!(raw.rest(), "");
+    }
+    let whole = format!("OK length={LARGE} crc64nvme={}\r\n", Content::pattern(LARGE).checksum());
+    for raw in &mut downloads {
+        let rest = raw.rest_bytes();
+        let told = String::from_utf8_lossy(&rest[rest.len() - 400..]).into_owned();
+        assert!(told.contains(&whole), "{told}");
+        let (_, last) = told.trim_end().rsplit_once('\n').expect("two lines");
+        assert!(last.starts_with("ERR shutting-down \""), "{last}");
+    }
+    drop((uploads, downloads));
+    assert_eq!(server.ended().code(), Some(0));
+    for number in 0..CLIENTS {
+        assert_eq!(fs::read(bench.share().join(format!("up-{number}"))).unwrap(), b"hello");
+    }
+    assert_staging_is_empty(&bench);
+}
+
+/// An upload that does not end within the grace is not published, and does not keep the server.
+pub fn a_transfer_that_does_not_end_is_cut_after_the_grace(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "old").unwrap();
+    let mut server = bench.serve(&["--grace", "0"]);
+    let mut raw = connect(&server);
+    raw.send(b"UPLOAD a\nDATA 5\nhe");
+    assert_eq!(raw.line(), "READY");
+    server.signal(Signal::TERM);
+    let rest = raw.rest();
+    assert!(rest.is_empty() || rest.starts_with("ERR "), "{rest}");
+    drop(raw);
+    assert_eq!(server.ended().code(), Some(0));
+    assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"old");
+    assert_staging_is_empty(&bench);
+}
+
+/// A server takes its port again though connections of the one before are still remembered there (`TIME_WAIT`).
+pub fn a_server_starts_again_at_once(program: &Path) {
+    let bench = Bench::new(program);
+    let mut server = bench.serve(&[]);
+    let address = server.address();
+    let mut raw = connect(&server);
+    server.signal(Signal::TERM);
+    assert!(raw.rest().starts_with("ERR shutting-down \""));
+    drop(raw);
+    assert_eq!(server.ended().code(), Some(0));
+    // The server closed first, so its side of the connection is the one that waits: state 06.
+    let port = format!(":{:04X} ", address.port());
+    let connections = fs::read_to_string("/proc/net/tcp").unwrap();
+    let waits = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        format!("{} ", words[1]).ends_with(&port) && words[3] == "06"
+    };
+    assert!(connections.lines().skip(1).any(waits), "nothing waits: {connections}");
+    let again = bench.serve_at(&address.to_string(), &[], &[]);
+    bench.run(&["ls", "--server", &again.url()]).assert_code(0);
+}
+
+/// A directory on a read-only file system: the server says at the start that it takes no uploads, says so to whoever tries, and serves what is there.
+pub fn a_directory_that_cannot_be_written_is_told(program: &Path) {
+    let bench = Bench::new(program);
+    let Some(_tmpfs) = Tmpfs::mount(&bench.share(), "size=1m") else { return };
+    fs::write(bench.share().join("served"), "hello").unwrap();
+    run(Command::new("mount").args(["-o", "remount,ro"]).arg(bench.share())).unwrap();
+    let server = bench.serve_under(&["sh", "-c", "exec \"$0\" \"$@\" 2>said"], &[]);
+    let said = fs::read_to_string(bench.here().join("said")).unwrap();
+    assert!(said.contains("uploads will be refused"), "{said}");
+    let url = server.url();
+    bench.run(&["get", "--server", &url, "served"]).assert_code(0);
+    let refused = bench.run(&["put", "--server", &url, "served", "--as", "new"]);
+    refused.assert_code(4).assert_one_clear_line();
+    bench.run(&["ls", "--server", &url]).assert_code(0);
+    assert_eq!(names_in(&bench.share()), ["served"]);
+}

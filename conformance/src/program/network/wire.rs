@@ -1,0 +1,105 @@
+//! What passes when nothing goes wrong, byte by byte: a fault is judged by the part that it hits.
+
+use std::ops::Range;
+
+use crate::proxy::{Plan, Way};
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    Up,
+    Down,
+}
+
+impl Side {
+    /// What happens to this side only.
+    pub(super) fn plan(self, way: Way) -> Plan {
+        match self {
+            Self::Up => Plan { up: way, ..Plan::default() },
+            Self::Down => Plan { down: way, ..Plan::default() },
+        }
+    }
+}
+
+/// What a byte belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Greeting,
+    /// No checksum covers it: it may turn into another command.
+    Command,
+    /// What is told before the body.
+    Announcement,
+    /// A `DATA` line.
+    Chunk,
+    Payload,
+    /// What a body ends with, and its checksum.
+    Trailer,
+    /// What the server answers to an upload.
+    Receipt,
+    Farewell,
+}
+
+/// What one side sent.
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    pub(super) bytes: Vec<u8>,
+    parts: Vec<(Range<usize>, Part)>,
+}
+
+impl Wire {
+    /// Takes apart what was sent.
+    ///
+    /// # Panics
+    /// When it is not what a client and a server say to each other.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = bytes[at..].iter().position(|byte| *byte == b'\n').expect("whole lines");
+            let line = std::str::from_utf8(&bytes[at..=at + length]).expect("lines of text");
+            let part = part_of(line);
+            let end = at + line.len();
+            parts.push((at..end, part));
+            at = end;
+            if part == Part::Chunk {
+                let count: usize = line["DATA ".len()..].trim_end().parse().expect("a number");
+                parts.push((end..end + count, Part::Payload));
+                at += count;
+            }
+        }
+        assert_eq!(at, bytes.len(), "a body is cut");
+        Self { bytes, parts }
+    }
+
+    /// All parts, each with its place.
+    pub(super) fn parts(&self) -> &[(Range<usize>, Part)] {
+        &self.parts
+    }
+
+    /// The bytes that must have passed before anybody may believe that the transfer is done.
+    pub(super) fn needed(&self) -> usize {
+        let before = self.parts.iter().filter(|(_, part)| *part != Part::Farewell);
+        before.map(|(range, _)| range.end).max().unwrap_or(0)
+    }
+
+    /// Whether this bit only makes a small letter of a verb great or the other way round, which is allowed to mean the same.
+    pub(super) fn is_case_of_verb(&self, byte: usize, bit: u8) -> bool {
+        let inside = self.parts.iter().find(|(range, _)| range.contains(&byte));
+        let (range, _) = inside.expect("every byte belongs to a part");
+        let verb = self.bytes[range.start..byte].iter().all(u8::is_ascii_alphabetic);
+        bit == 5 && verb && self.bytes[byte].is_ascii_alphabetic()
+    }
+}
+
+fn part_of(line: &str) -> Part {
+    match line.split([' ', '\r', '=']).take(2).collect::<Vec<_>>()[..] {
+        ["HAUL/1", ..] => Part::Greeting,
+        ["UPLOAD" | "DOWNLOAD", ..] => Part::Command,
+        ["READY" | "SENDING", ..] => Part::Announcement,
+        ["DATA", ..] => Part::Chunk,
+        ["END", ..] | ["OK", "length"] => Part::Trailer,
+        ["OK", "size"] => Part::Receipt,
+        ["EXIT" | "OK", ..] => Part::Farewell,
+        _ => panic!("nobody says {line:?}"),
+    }
+}
