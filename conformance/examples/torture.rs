@@ -6,14 +6,18 @@
 //! ```
 //!
 //! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run. `injected` has each system call of server and client fail at each of its first
-//! occurrences, so many of them.
+//! occurrences, so many of them. `abuse` attacks a server in all the ways that there are, with so many hundredths of the full size; it needs no seed:
+//!
+//! ```sh
+//! cargo run --release -p haul-conformance --example torture -- abuse 100 --program target/release/haul-std
+//! ```
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use haul_conformance::program;
 
-const USAGE: &str = "torture power|kills|injected COUNT --program PATH [--seed SEED]";
+const USAGE: &str = "torture power|kills|injected|abuse COUNT --program PATH [--seed SEED]";
 
 struct Campaign {
     mode: String,
@@ -49,6 +53,12 @@ impl Campaign {
                 let injected = program::injected_failures(program, *count, usize::MAX);
                 let report = injected.to_string();
                 if injected.violations.is_empty() { Ok(report) } else { Err(report) }
+            }
+            "abuse" => {
+                println!("{}", program::Report::HEAD);
+                let percent = usize::try_from(*count).map_err(|error| error.to_string())?;
+                let held = program::abuse(program, percent, |report| println!("{report}"));
+                if held { Ok(String::new()) } else { Err("there were violations".to_owned()) }
             }
             _ => Err(USAGE.to_owned()),
         }

@@ -6,6 +6,7 @@
 //! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 
+mod abuse;
 mod calls;
 mod cases;
 mod crashes;
@@ -18,7 +19,9 @@ mod injected_server;
 mod load;
 mod process;
 mod sends;
+mod tracer;
 
+pub use abuse::*;
 pub use cases::*;
 pub use crashes::*;
 pub use faults::*;
@@ -66,6 +69,16 @@ macro_rules! program_tests {
             acknowledged_uploads_survive_power_cuts
             a_power_cut_without_syncs_is_seen
             failing_system_calls_are_told_and_outlived
+            commands_whose_replies_are_not_read_are_bounded
+            downloads_that_are_not_read_are_bounded
+            chunks_of_one_byte_are_taken
+            a_refusal_is_read_while_sending
+            dripping_clients_are_cut_off
+            a_want_of_descriptors_is_outlived
+            a_flood_of_connections_is_told_busy
+            threads_that_cannot_start_are_outlived
+            transfers_fit_into_little_memory
+            abandoned_uploads_leave_nothing
         }
 
         #[test]

@@ -115,6 +115,17 @@ impl Bench {
 
     /// Starts a server by another program, which becomes it.
     pub(crate) fn serve_under(&self, launcher: &[&str], options: &[&str]) -> Serving {
+        self.try_serve_under(launcher, options)
+            .unwrap_or_else(|ended| panic!("it did not begin to serve: {}", ended.stderr))
+    }
+
+    /// Starts a server by another program, which becomes it; or answers how it ended before it served.
+    pub(crate) fn try_serve_under(
+        &self,
+        launcher: &[&str],
+        options: &[&str],
+    ) -> Result<Serving, Ended> {
+        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let mut child = self
             .command(launcher)
             .arg("serve")
@@ -123,18 +134,30 @@ impl Bench {
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(share(&stderr))
             .spawn()
             .expect("the program can be started");
         let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
+        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&PATIENCE)) != Ok(1) {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("a server neither served nor ended within a minute");
+        }
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its stdout can be read");
+        if line.is_empty() {
+            let status = wait(&mut child);
+            rewind(&mut stderr);
+            let mut err = String::new();
+            stderr.read_to_string(&mut err).expect("its errors are text");
+            return Err(Ended { status, stdout: Vec::new(), stderr: err });
+        }
         let address = line
             .trim_end()
             .strip_prefix("listening on haul://")
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
-        Serving { child, address, _stdout: stdout }
+        Ok(Serving { child, address, _stdout: stdout })
     }
 
     fn command(&self, launcher: &[&str]) -> Command {
