@@ -16,7 +16,7 @@ use crate::program::process::Bench;
 use crate::program::tracer::Tracer;
 
 /// Descriptors that the server may have beyond what it needs when idle.
-const FEW: usize = 8;
+const FEW: usize = 32;
 /// Failures of accept from which their rate is known.
 const FAILURES: usize = 11;
 /// Goal: failures of accept in a second; a tenth more is the tracer's clock.
@@ -33,7 +33,7 @@ pub(super) fn out_of_descriptors(program: &Path, size: Size) -> Option<Report> {
     if !can_inject() {
         return None;
     }
-    let attackers = size.of(200, 20);
+    let attackers = size.of(200, 60);
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
     let mut siege = Siege::lay("no descriptors left", bench, server, size.requests());
