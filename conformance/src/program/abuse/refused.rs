@@ -70,16 +70,17 @@ fn hold(server: SocketAddr) -> TcpStream {
     socket
 }
 
-/// Sends what is no body, all of it unless the connection is closed before, and only then reads. Whether the last line read is this error.
+/// Sends what is no body, all of it, and only then reads. Whether it was all taken, and the last line read is this error.
 fn reads(server: SocketAddr, source: Ipv4Addr, error: &str) -> bool {
     let mut socket = connect_from(source, server);
     let mut sent = b"DATA 0\n".to_vec();
     sent.resize(SENT, b'x');
-    // A failure is told by what can be read then.
-    let _ = socket.write_all(&sent);
+    // A server that lingers takes all of it. A reset would be told by the write and not again by the read.
+    let taken = socket.write_all(&sent).is_ok();
     let _ = socket.shutdown(std::net::Shutdown::Write);
     let mut reply = Vec::new();
-    socket.read_to_end(&mut reply).is_ok()
+    taken
+        && socket.read_to_end(&mut reply).is_ok()
         && reply.ends_with(b"\r\n")
         && String::from_utf8_lossy(&reply)
             .lines()
