@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic;
+use std::process;
 use std::sync::Arc;
 
 use haul_core::client::Failure;
@@ -9,6 +11,7 @@ use haul_core::message::{Greeting, Summary};
 use haul_transport::asynchronous::{self, Client, Event, Server};
 use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
 
+use crate::exit::Exit;
 use crate::runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
 
 /// An async runtime that a thread can wait on.
@@ -21,6 +24,21 @@ pub trait BlockOn: 'static {
 
     /// Waits for a future, which runs here; tasks that it starts go on between two calls or in the next one.
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
+}
+
+/// Starts a runtime.
+///
+/// Where the system starts no thread runtimes panic, and what they do then may wait for ever for the threads that there are: so a panic ends the program here, with one line.
+pub fn start_runtime<T>(program: &'static str, start: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let reason = panic.payload_as_str().unwrap_or("its runtime panicked");
+        eprintln!("{program}: cannot start: {reason}");
+        process::exit(Exit::Unexpected.code().into());
+    }));
+    let started = start();
+    panic::set_hook(hook);
+    started
 }
 
 /// The program on an async runtime.

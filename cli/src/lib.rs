@@ -50,7 +50,7 @@ use signal_hook::consts::SIGXFSZ;
 use tracing_subscriber::filter::LevelFilter;
 
 #[cfg(feature = "async")]
-pub use asynchronous::{Asynchronous, BlockOn};
+pub use asynchronous::{Asynchronous, BlockOn, start_runtime};
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
 pub use runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};

@@ -8,13 +8,19 @@
 //! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run. `injected` has each system call of server and client fail at each of its first
 //! occurrences, so many of them. `network` flips bits and cuts ends off, so many in all, then cuts connections at each byte and interrupts
 //! clients. `wires` (as root) transfers so many files each over lossy and slow wires, and measures when a server knows that its peer is gone.
+//! `abuse` attacks a server in all the ways that there are, with so many hundredths of the full size:
+//!
+//! ```sh
+//! cargo run --release -p haul-conformance --example torture -- abuse 100 --program target/release/haul-std
+//! ```
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use haul_conformance::program;
 
-const USAGE: &str = "torture power|kills|injected|network|wires COUNT --program PATH [--seed SEED]";
+const USAGE: &str =
+    "torture power|kills|injected|network|wires|abuse COUNT --program PATH [--seed SEED]";
 
 struct Campaign {
     mode: String,
@@ -58,6 +64,12 @@ impl Campaign {
                 Ok(format!("{flips}\n{cuts}\n{interrupts}"))
             }
             "wires" => program::wires(program, *count),
+            "abuse" => {
+                println!("{}", program::Report::HEAD);
+                let percent = usize::try_from(*count).map_err(|error| error.to_string())?;
+                let held = program::abuse(program, percent, |report| println!("{report}"));
+                if held { Ok(String::new()) } else { Err("there were violations".to_owned()) }
+            }
             _ => Err(USAGE.to_owned()),
         }
     }

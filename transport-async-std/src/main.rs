@@ -1,8 +1,11 @@
 //! The program `haul-async-std`.
 
+use std::io;
 use std::process::ExitCode;
+use std::thread;
 
-use haul_cli::{Asynchronous, BlockOn};
+use async_std::task;
+use haul_cli::{Asynchronous, BlockOn, Exit, start_runtime};
 
 struct AsyncStd;
 
@@ -12,10 +15,23 @@ impl BlockOn for AsyncStd {
     type Runtime = haul_async_std::AsyncStd;
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        async_std::task::block_on(future)
+        task::block_on(future)
     }
 }
 
 fn main() -> ExitCode {
-    haul_cli::main(Asynchronous::new(AsyncStd))
+    match start_runtime(AsyncStd::PROGRAM, start) {
+        Ok(()) => haul_cli::main(Asynchronous::new(AsyncStd)),
+        Err(error) => {
+            eprintln!("{}: cannot start a thread: {error}", AsyncStd::PROGRAM);
+            Exit::Unexpected.into()
+        }
+    }
+}
+
+/// Has async-std start its threads, which it does at the first use, and looks whether there can be one for files as well: for that one it would wait without a word.
+fn start() -> io::Result<()> {
+    task::block_on(async {});
+    drop(thread::Builder::new().spawn(|| ())?.join());
+    Ok(())
 }

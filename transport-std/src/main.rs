@@ -10,6 +10,9 @@ use haul_core::message::{Greeting, Summary};
 use haul_std::{Client, ClientOptions, Server, Wake};
 use haul_transport::{Call, CancelOnSignals, ConnectError, drain_on_signals};
 
+/// The log tells at most 4096 threads apart and panics in the next one, so clients beyond these are told `busy`.
+const MOST_CLIENTS: usize = 4_000;
+
 #[derive(Default)]
 struct Std {
     cancel: CancelOnSignals<Wake>,
@@ -24,8 +27,12 @@ impl Runtime for Std {
         ready: &mut dyn FnMut(SocketAddr),
     ) -> Result<(), ServeError> {
         let store = Arc::new(options.store()?);
-        let server = Server::bind(&options.address, store, options.server.clone())
-            .map_err(ServeError::Listen)?;
+        let mut server = options.server.clone();
+        if server.max_clients > MOST_CLIENTS {
+            tracing::warn!("at most {MOST_CLIENTS} clients are served at once, each by a thread");
+            server.max_clients = MOST_CLIENTS;
+        }
+        let server = Server::bind(&options.address, store, server).map_err(ServeError::Listen)?;
         drain_on_signals(server.handle())?;
         ready(server.local_addr());
         server.run();

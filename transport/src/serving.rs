@@ -18,6 +18,10 @@ use crate::{Connection, Owner, Slots, Socket, Stop, Wake};
 pub const MOST_REFUSALS: usize = 64;
 /// The pause after a failed accept: without descriptors or memory the next one would fail too.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
+const CHUNKS: usize = 16 << 20;
+/// The chunk of a session, in bytes, however many there are.
+const LEAST_CHUNK: usize = 16 << 10;
 /// Seconds after which a refused client may try again.
 const RETRY_AFTER: u64 = 5;
 
@@ -50,8 +54,19 @@ impl<S, W: Wake> Host<S, W> {
 
     /// A client with whom a session begins. `files` are its use of the store.
     pub fn welcome<F: Files, K: Socket>(&self, files: F, socket: K) -> Connection<Server, F, K> {
-        let machine = Server::new(Arc::clone(&self.config));
+        let machine = Server::new(self.config_of_next());
         Connection { machine, files, socket, clock: self.stop.clock }
+    }
+
+    /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
+    fn config_of_next(&self) -> Arc<ServerConfig> {
+        let share = (CHUNKS / self.slots.taken().max(1)).max(LEAST_CHUNK);
+        if share >= self.config.limits.chunk {
+            return Arc::clone(&self.config);
+        }
+        let mut config = ServerConfig::clone(&self.config);
+        config.limits.chunk = share;
+        Arc::new(config)
     }
 
     /// A client that is told that there is no place.
@@ -185,5 +200,54 @@ fn log(event: &ServerEvent) {
             info!(verb, path, code = %Escaped::new(&refusal.word), "cut off: {refusal}");
         }
         ServerEvent::Vanished { .. } => info!(verb, path, "the client is gone"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn new() -> std::io::Result<Self> {
+            Ok(Self(AtomicBool::new(false)))
+        }
+
+        fn raise(&self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+
+        fn is_raised(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        fn lower(&self) {
+            self.0.store(false, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn sessions_beyond_the_first_ones_get_smaller_chunks() {
+        let most = 10_000;
+        let options = crate::ServerOptions {
+            max_clients: most,
+            max_clients_per_address: most,
+            ..crate::ServerOptions::default()
+        };
+        let host = Host::<_, Flag>::new(Arc::new(()), options).unwrap();
+        let (slots, chunks): (Vec<_>, Vec<usize>) = (0..most)
+            .map(|_| {
+                let slot = host.slots.take(Ipv4Addr::LOCALHOST.into()).unwrap();
+                (slot, host.config_of_next().limits.chunk)
+            })
+            .unzip();
+        assert!(chunks[..64].iter().all(|chunk| *chunk == 256 << 10), "{:?}", &chunks[..64]);
+        assert_eq!((chunks[127], chunks[most - 1]), (128 << 10, LEAST_CHUNK));
+        assert!(chunks[..200].iter().sum::<usize>() < 36 << 20);
+        drop(slots);
     }
 }

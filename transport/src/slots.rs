@@ -43,6 +43,11 @@ impl<W: Wake> Slots<W> {
         Some(Slot { slots: Arc::clone(self), address })
     }
 
+    /// How many places are taken.
+    pub fn taken(&self) -> usize {
+        self.lock().total
+    }
+
     /// What to wait for until no place is taken; `None` if none is. It may end too early, so ask again.
     pub fn until_free(&self) -> Option<&W> {
         // Before the look, so that whoever leaves after it is noticed.
@@ -126,6 +131,7 @@ mod tests {
         assert!(slots.take(THERE).is_none());
         drop(first);
         assert!(slots.take(THERE).is_some());
+        assert_eq!(slots.taken(), 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -44,7 +44,7 @@ impl Socket for TcpStream {
         _: &mut Context<'_>,
         space: impl FnOnce() -> &'a mut [u8],
     ) -> Poll<io::Result<usize>> {
-        ready_unless_it_would_block(self.read(space()))
+        read_once_there_is_something(space, |room| ready_unless_it_would_block(self.read(room)))
     }
 
     fn poll_write(
@@ -58,6 +58,28 @@ impl Socket for TcpStream {
     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(shutdown(self))
     }
+}
+
+/// Reads by `read` into what `space` lends, but has it lend nothing before there is something: many sessions wait, and each would hold its room meanwhile.
+pub(crate) fn read_once_there_is_something<'a>(
+    space: impl FnOnce() -> &'a mut [u8],
+    mut read: impl FnMut(&mut [u8]) -> Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    let mut first = [0];
+    let count = ready!(read(&mut first))?;
+    if count == 0 {
+        return Poll::Ready(Ok(0));
+    }
+    let [here, rest @ ..] = space() else {
+        return Poll::Ready(Err(io::Error::other("there was no room to read into")));
+    };
+    [*here] = first;
+    // An end or a failure is there at the next read, too.
+    let more = match read(rest) {
+        Poll::Ready(Ok(more)) => more,
+        Poll::Ready(Err(_)) | Poll::Pending => 0,
+    };
+    Poll::Ready(Ok(1 + more))
 }
 
 fn ready_unless_it_would_block<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
@@ -167,6 +189,23 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    #[test]
+    fn no_room_is_lent_before_there_is_something() {
+        let mut room = [0; 4];
+        let nothing = |_: &mut [u8]| Poll::Pending;
+        assert!(read_once_there_is_something(|| panic!("it was lent"), nothing).is_pending());
+        let end = |_: &mut [u8]| Poll::Ready(Ok(0));
+        let read = read_once_there_is_something(|| panic!("it was lent"), end);
+        assert!(matches!(read, Poll::Ready(Ok(0))));
+        let mut bytes = &b"abcdef"[..];
+        let some = |room: &mut [u8]| Poll::Ready(bytes.read(room));
+        assert!(matches!(read_once_there_is_something(|| &mut room, some), Poll::Ready(Ok(4))));
+        assert_eq!((&room, bytes), (b"abcd", &b"ef"[..]));
+        let mut reads = [Poll::Ready(Ok(1)), Poll::Pending].into_iter();
+        let one = |_: &mut [u8]| reads.next().unwrap();
+        assert!(matches!(read_once_there_is_something(|| &mut room, one), Poll::Ready(Ok(1))));
+    }
 
     #[test]
     fn a_silent_peer_is_found_out() {

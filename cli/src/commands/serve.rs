@@ -65,6 +65,9 @@ pub(crate) struct ServeArgs {
     /// How long a client may be silent between commands
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
     idle: u64,
+    /// How long a client may take for a line, and for each 1 KiB of a file that it sends or takes
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
+    patience: u64,
 }
 
 impl ServeArgs {
@@ -72,6 +75,7 @@ impl ServeArgs {
         let max_clients = self.max_clients.get();
         // So one address alone cannot take every place, and few places need no such care.
         let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
+        let patience = Duration::from_secs(self.patience);
         ServeOptions {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
             hidden: self.hidden,
@@ -82,7 +86,12 @@ impl ServeArgs {
                         max_file_size: self.max_file_size.map(|Size(bytes)| bytes),
                         ..Limits::default()
                     },
-                    timing: Timing { idle: Duration::from_secs(self.idle), ..Timing::default() },
+                    timing: Timing {
+                        idle: Duration::from_secs(self.idle),
+                        line: patience,
+                        window: patience,
+                        ..Timing::default()
+                    },
                     banner: self.banner.clone(),
                     durable: !self.no_sync,
                     ..ServerConfig::default()

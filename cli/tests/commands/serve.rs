@@ -28,6 +28,8 @@ fn it_serves_with_what_was_asked_for() {
         (options.server.grace, options.server.config.timing.idle),
         (Duration::from_secs(30), Duration::from_mins(10))
     );
+    let timing = &options.server.config.timing;
+    assert_eq!([timing.line, timing.window], [Duration::from_secs(30); 2]);
 
     let options = served(&[
         "--listen",
@@ -44,6 +46,8 @@ fn it_serves_with_what_was_asked_for() {
         "0",
         "--idle",
         "5",
+        "--patience",
+        "7",
     ]);
     assert_eq!(options.address, (String::from("::1"), 0));
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
@@ -56,6 +60,8 @@ fn it_serves_with_what_was_asked_for() {
         (options.server.grace, options.server.config.timing.idle),
         (Duration::ZERO, Duration::from_secs(5))
     );
+    let timing = &options.server.config.timing;
+    assert_eq!([timing.line, timing.window], [Duration::from_secs(7); 2]);
 
     assert_eq!(served(&["--max-clients", "1"]).server.max_clients_per_address, 1);
     assert_eq!(served(&["--max-clients", "9"]).server.max_clients_per_address, 8);

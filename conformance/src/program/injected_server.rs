@@ -1,18 +1,17 @@
 //! A server whose system calls fail while a client uses all of its commands.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::io;
+use std::path::Path;
 
 use haul_core::Checksum;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::calls::Touches;
 use super::history::History;
 use super::injected::Fault;
 use super::load::Connection;
 use super::process::{Bench, LINGERING, Serving};
+use super::tracer::Tracer;
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {
@@ -44,9 +43,9 @@ impl ServerUnderTest {
 
     /// Has one call fail. Answers how often it did.
     pub(super) fn inject(&mut self, fault: &Fault) -> Result<u64, String> {
-        let tracer = Tracer::attach(&self.bench, &self.server, fault);
+        let tracer = Tracer::attach(&self.bench, &self.server, &fault.options());
         let told = self.session(fault.touches);
-        let times = tracer.detach()?;
+        let times = tracer.detach()?.matches("(INJECTED)").count() as u64;
         told?;
         if times > 0 && fault.call == "unlinkat" {
             // What it could not remove is swept by the next start.
@@ -133,41 +132,5 @@ fn require_error(line: &str) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::other(format!("{line:?} is no clear error")))
-    }
-}
-
-/// `strace`, attached to a running server.
-struct Tracer {
-    process: Child,
-    log: PathBuf,
-    /// Kept open: what else it says shall not end it.
-    _stderr: BufReader<ChildStderr>,
-}
-
-impl Tracer {
-    fn attach(bench: &Bench, server: &Serving, fault: &Fault) -> Self {
-        let log = bench.here().join("calls");
-        let mut process = Command::new("strace")
-            .args(["-f", "-p", &server.id().to_string(), "-o"])
-            .arg(&log)
-            .args(fault.options())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("strace was started before");
-        let mut attached = String::new();
-        let mut stderr = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
-        stderr.read_line(&mut attached).expect("it can be read");
-        assert!(attached.contains("attached"), "strace said {attached:?}");
-        Self { process, log, _stderr: stderr }
-    }
-
-    /// Lets the server go on alone. Answers how many calls failed.
-    fn detach(mut self) -> Result<u64, String> {
-        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
-        self.process.wait().map_err(|error| error.to_string())?;
-        let log = fs::read_to_string(&self.log).map_err(|error| error.to_string())?;
-        Ok(log.matches("(INJECTED)").count() as u64)
     }
 }

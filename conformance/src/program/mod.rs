@@ -6,6 +6,7 @@
 //! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 
+mod abuse;
 mod calls;
 mod cases;
 mod crashes;
@@ -20,7 +21,9 @@ mod network;
 mod process;
 mod running;
 mod sends;
+mod tracer;
 
+pub use abuse::*;
 pub use cases::*;
 pub use crashes::*;
 pub use faults::*;
@@ -83,6 +86,16 @@ macro_rules! program_tests {
             a_transfer_that_does_not_end_is_cut_after_the_grace
             a_server_starts_again_at_once
             a_directory_that_cannot_be_written_is_told
+            commands_whose_replies_are_not_read_are_bounded
+            downloads_that_are_not_read_are_bounded
+            chunks_of_one_byte_are_taken
+            a_refusal_is_read_while_sending
+            dripping_clients_are_cut_off
+            a_want_of_descriptors_is_outlived
+            a_flood_of_connections_is_told_busy
+            threads_that_cannot_start_are_outlived
+            transfers_fit_into_little_memory
+            abandoned_uploads_leave_nothing
         }
 
         #[test]

@@ -12,7 +12,7 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
 };
 
-use super::running::{Ended, Running};
+use super::running::{Ended, Running, rewind, share};
 use crate::tree::STAGING;
 
 /// Far longer than anything here takes; only a hang gets there.
@@ -100,6 +100,26 @@ impl Bench {
 
     /// Starts a server that listens at `address`.
     pub(crate) fn serve_at(&self, address: &str, launcher: &[&str], options: &[&str]) -> Serving {
+        self.try_serve_at(address, launcher, options)
+            .unwrap_or_else(|ended| panic!("it did not begin to serve: {}", ended.stderr))
+    }
+
+    /// Starts a server by another program, which becomes it; or answers how it ended before it served.
+    pub(crate) fn try_serve_under(
+        &self,
+        launcher: &[&str],
+        options: &[&str],
+    ) -> Result<Serving, Ended> {
+        self.try_serve_at("127.0.0.1:0", launcher, options)
+    }
+
+    fn try_serve_at(
+        &self,
+        address: &str,
+        launcher: &[&str],
+        options: &[&str],
+    ) -> Result<Serving, Ended> {
+        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
         let mut child = self
             .command(launcher)
             .arg("serve")
@@ -108,18 +128,30 @@ impl Bench {
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(share(&stderr))
             .spawn()
             .expect("the program can be started");
         let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
+        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&PATIENCE)) != Ok(1) {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("a server neither served nor ended within a minute");
+        }
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its stdout can be read");
+        if line.is_empty() {
+            let status = wait(&mut child);
+            rewind(&mut stderr);
+            let mut err = String::new();
+            stderr.read_to_string(&mut err).expect("its errors are text");
+            return Err(Ended { status, stdout: Vec::new(), stderr: err });
+        }
         let address = line
             .trim_end()
             .strip_prefix("listening on haul://")
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
-        Serving { child, address, _stdout: stdout }
+        Ok(Serving { child, address, _stdout: stdout })
     }
 
     pub(super) fn command(&self, launcher: &[&str]) -> Command {

@@ -99,10 +99,10 @@ impl Ended {
     }
 }
 
-fn share(file: &File) -> File {
+pub(super) fn share(file: &File) -> File {
     file.try_clone().expect("a descriptor can be duplicated")
 }
 
-fn rewind(file: &mut File) {
+pub(super) fn rewind(file: &mut File) {
     file.seek(SeekFrom::Start(0)).expect("a file can be rewound");
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::Socket;
-use crate::socket::shutdown;
+use crate::socket::{read_once_there_is_something, shutdown};
 
 /// A TCP stream of any runtime whose streams implement [`AsyncRead`] and [`AsyncWrite`].
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Unpin> Socket for FuturesIo<S> {
         cx: &mut Context<'_>,
         space: impl FnOnce() -> &'a mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, space())
+        read_once_there_is_something(space, |room| Pin::new(&mut self.0).poll_read(cx, room))
     }
 
     fn poll_write(

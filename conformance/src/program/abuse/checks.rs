@@ -1,0 +1,108 @@
+//! Every attack, small as a check and as large as one likes.
+
+// That is what a check is for.
+#![allow(clippy::missing_panics_doc)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::report::Report;
+use super::size::Size;
+use super::{abandoned, chatter, crowded, memory, refused, slow, threads, unread};
+
+/// Descriptors for the attackers of the largest attack.
+const DESCRIPTORS: u64 = 16 << 10;
+
+type Attack = fn(&Path, Size) -> Option<Report>;
+
+const ATTACKS: &[Attack] = &[
+    |program, size| Some(unread::pipelining_without_reading(program, size)),
+    |program, size| Some(chatter::tiny_chunks(program, size)),
+    |program, size| Some(refused::refused_while_sending(program, size)),
+    |program, size| Some(unread::stalled_readers(program, size)),
+    |program, size| Some(slow::dripping_clients(program, size)),
+    crowded::out_of_descriptors,
+    |program, size| Some(crowded::flood_of_connections(program, size)),
+    threads::no_threads,
+    memory::transfers_in_little_memory,
+    |program, size| Some(abandoned::abandoned_uploads(program, size)),
+];
+
+/// Makes all attacks on `program` one after another, `percent` of the full size, and tells each one's report. Whether there was no violation.
+pub fn abuse(program: &Path, percent: usize, mut tell: impl FnMut(&Report)) -> bool {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = Some(limit.maximum.unwrap_or(DESCRIPTORS).max(DESCRIPTORS));
+    // Servers inherit it. If it cannot be had, an attack says which descriptor it lacked.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough });
+    let mut held = true;
+    for attack in ATTACKS {
+        match catch_unwind(AssertUnwindSafe(|| attack(program, Size::Percent(percent)))) {
+            Ok(Some(report)) => {
+                held &= report.violations.is_empty();
+                tell(&report);
+            }
+            Ok(None) => {}
+            // What it panicked with is on stderr.
+            Err(_) => held = false,
+        }
+    }
+    held
+}
+
+/// Clients that pipeline commands and read nothing: the server stops reading them, and cuts them off.
+pub fn commands_whose_replies_are_not_read_are_bounded(program: &Path) {
+    unread::pipelining_without_reading(program, Size::Quick).assert_held();
+}
+
+/// Downloads of 1 GiB whose readers stall: little is resident, and they are cut off.
+pub fn downloads_that_are_not_read_are_bounded(program: &Path) {
+    unread::stalled_readers(program, Size::Quick).assert_held();
+}
+
+/// An upload in chunks of one byte is whole.
+pub fn chunks_of_one_byte_are_taken(program: &Path) {
+    chatter::tiny_chunks(program, Size::Quick).assert_held();
+}
+
+/// Whoever is refused while sending reads why.
+pub fn a_refusal_is_read_while_sending(program: &Path) {
+    refused::refused_while_sending(program, Size::Quick).assert_held();
+}
+
+/// Lines and bodies of a byte now and then are cut off with `timeout`.
+pub fn dripping_clients_are_cut_off(program: &Path) {
+    slow::dripping_clients(program, Size::Quick).assert_held();
+}
+
+/// Without descriptors the server accepts again now and then, and serves when there are some.
+pub fn a_want_of_descriptors_is_outlived(program: &Path) {
+    if let Some(report) = crowded::out_of_descriptors(program, Size::Quick) {
+        report.assert_held();
+    }
+}
+
+/// A flood from one address takes its share of the places and no more.
+pub fn a_flood_of_connections_is_told_busy(program: &Path) {
+    crowded::flood_of_connections(program, Size::Quick).assert_held();
+}
+
+/// Threads that cannot start, at the start and later, end nobody else's session.
+pub fn threads_that_cannot_start_are_outlived(program: &Path) {
+    if let Some(report) = threads::no_threads(program, Size::Quick) {
+        report.assert_held();
+    }
+}
+
+/// 200 transfers at once in 64 MiB of memory.
+pub fn transfers_fit_into_little_memory(program: &Path) {
+    if let Some(report) = memory::transfers_in_little_memory(program, Size::Quick) {
+        report.assert_held();
+    }
+}
+
+/// Uploads that are begun and abandoned leave nothing staged.
+pub fn abandoned_uploads_leave_nothing(program: &Path) {
+    abandoned::abandoned_uploads(program, Size::Quick).assert_held();
+}

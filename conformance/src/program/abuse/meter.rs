@@ -1,0 +1,33 @@
+//! What a server costs, as the system tells it.
+
+use std::time::Duration;
+
+use procfs::process::Process;
+
+/// Looks at a process.
+pub(super) struct Meter(Process);
+
+impl Meter {
+    pub(super) fn new(id: u32) -> Self {
+        let id = i32::try_from(id).expect("a process has a small number");
+        Self(Process::new(id).expect("the process is there"))
+    }
+
+    /// The most memory that was ever resident, in bytes.
+    pub(super) fn peak(&self) -> u64 {
+        let status = self.0.status().expect("the process lives");
+        status.vmhwm.map_or(u64::MAX, |kibibytes| kibibytes << 10)
+    }
+
+    /// Processor time used so far, by all threads, in user and kernel mode; counted in hundredths of a second.
+    pub(super) fn cpu(&self) -> Duration {
+        let stat = self.0.stat().expect("the process lives");
+        let ticks = Duration::from_secs(stat.utime + stat.stime);
+        ticks / u32::try_from(procfs::ticks_per_second()).unwrap_or(u32::MAX)
+    }
+
+    /// Open descriptors.
+    pub(super) fn descriptors(&self) -> usize {
+        self.0.fd_count().expect("the process lives")
+    }
+}

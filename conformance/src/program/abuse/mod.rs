@@ -1,0 +1,20 @@
+//! Attacks on a running server: what they cost it, what they cost an honest client beside them, and whether all is as before when they are over.
+
+mod abandoned;
+mod cgroup;
+mod chatter;
+mod checks;
+mod crowded;
+mod honest;
+mod memory;
+mod meter;
+mod refused;
+mod report;
+mod siege;
+mod size;
+mod slow;
+mod threads;
+mod unread;
+
+pub use checks::*;
+pub use report::Report;

@@ -1,0 +1,161 @@
+//! A server under attack, and what is watched of it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::honest::{self, Times};
+use super::meter::Meter;
+use super::report::Report;
+use crate::program::process::{Bench, Serving};
+use crate::tree::STAGING;
+
+/// Far longer than anything here takes; only a hang gets there.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two looks at what tells nobody that it changes.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Requests by which the idle server is known.
+const WARM_UP: usize = 20;
+/// Goal: how many times longer an honest client's request may take under attack.
+const SLOWER: u32 = 3;
+/// Attackers come from so many addresses, each with a share of the places.
+const ADDRESSES: usize = 100;
+
+/// A server with an honest client. What it is like when idle was measured first.
+pub(super) struct Siege {
+    pub(super) bench: Bench,
+    pub(super) server: Serving,
+    pub(super) meter: Meter,
+    pub(super) report: Report,
+    /// Open descriptors when nobody is there.
+    idle: usize,
+    before: Duration,
+    cpu: Duration,
+}
+
+impl Siege {
+    /// Gets to know the server by so many requests.
+    pub(super) fn lay(
+        attack: &'static str,
+        bench: Bench,
+        server: Serving,
+        requests: usize,
+    ) -> Self {
+        fs::write(bench.share().join(honest::NAME), [b'x'; honest::SIZE])
+            .expect("the share is writable");
+        let meter = Meter::new(server.id());
+        // The first sessions open what a runtime keeps.
+        let idle = (0..WARM_UP).map(|_| {
+            honest::request(server.address()).expect("nobody attacks yet");
+            meter.descriptors()
+        });
+        let idle = idle.min().unwrap_or_default();
+        let mut times = Times::of(server.address(), requests).expect("nobody attacks yet");
+        let before = times.p99();
+        let cpu = meter.cpu();
+        let report = Report { attack, ..Report::default() };
+        Self { bench, server, meter, report, idle, before, cpu }
+    }
+
+    /// Attacks while the honest client goes on.
+    pub(super) fn attack<T: Send>(&mut self, attack: impl FnOnce(&Self) -> T + Send) -> T {
+        let over = AtomicBool::new(false);
+        let (server, this) = (self.server.address(), &*self);
+        let (outcome, times) = thread::scope(|scope| {
+            let honest = scope.spawn(|| Times::until(server, &over));
+            let outcome = {
+                let _over = SetOnDrop(&over);
+                attack(this)
+            };
+            (outcome, honest.join().expect("the honest client does not panic"))
+        });
+        match times {
+            Ok(mut times) => {
+                let (before, under) = (self.before, times.p99());
+                self.report.honest = Some((before, under));
+                self.report
+                    .aim(under <= before * SLOWER, || format!("honest p99 within {SLOWER}×"));
+            }
+            Err(error) => self.report.violations.push(format!("under attack: {error}")),
+        }
+        outcome
+    }
+
+    /// Waits until nothing is left of the attack: no descriptor, nothing staged, and a client is served. It is over when this is called.
+    pub(super) fn recover(&mut self) {
+        let began = Instant::now();
+        if !wait_until(|| self.beyond_idle() == 0) {
+            let more = self.beyond_idle();
+            self.report.violations.push(format!("{more} descriptors stay open"));
+        }
+        let staged = self.staged();
+        self.report.require(staged == 0, || format!("{staged} files are left in staging"));
+        if let Err(error) = honest::request(self.server.address()) {
+            self.report.violations.push(format!("afterwards: {error}"));
+        }
+        self.report.recovered = began.elapsed();
+    }
+
+    /// Descriptors that are open beyond those of an idle server.
+    pub(super) fn beyond_idle(&self) -> usize {
+        self.meter.descriptors().saturating_sub(self.idle)
+    }
+
+    /// What stands in the staging area.
+    pub(super) fn staged(&self) -> usize {
+        fs::read_dir(self.bench.share().join(STAGING)).map_or(0, Iterator::count)
+    }
+
+    /// What it cost.
+    pub(super) fn end(mut self, attackers: usize) -> Report {
+        self.report.attackers = attackers;
+        self.report.peak = self.meter.peak();
+        self.report.cpu = self.meter.cpu().saturating_sub(self.cpu);
+        self.report
+    }
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Looks until `holds`; false if it never does. For what sends no event: a directory of /proc, or of files.
+pub(super) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(PAUSE);
+    }
+    true
+}
+
+/// A connection of one of many attackers, whose system takes in little that it does not read.
+pub(super) fn connect(server: SocketAddr, attacker: usize) -> TcpStream {
+    let host = u8::try_from(attacker % ADDRESSES).unwrap_or(0);
+    connect_from(Ipv4Addr::new(127, 1, 0, host + 1), server)
+}
+
+/// A connection from this address of the machine.
+pub(super) fn connect_from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
+    let connected = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_recv_buffer_size(4 << 10)?;
+        socket.set_send_buffer_size(64 << 10)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&server.into())?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
+        std::io::Result::Ok(socket.into())
+    };
+    connected().expect("the server can be reached")
+}

@@ -1,0 +1,102 @@
+//! Clients that ask and never read what they are answered.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::report::Report;
+use super::siege::{Siege, connect, wait_until};
+use super::size::Size;
+use crate::program::process::Bench;
+
+/// What a server may take of commands whose replies nobody reads, in bytes: what its system's buffers hold, and no more.
+const MOST_TAKEN: usize = 48 << 20;
+/// What the whole server may hold, in bytes.
+const MOST_RESIDENT: u64 = 64 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Clients that send commands as fast as they are taken and read no reply: the server stops reading them, holds little, and cuts them off.
+pub(super) fn pipelining_without_reading(program: &Path, size: Size) -> Report {
+    let attackers = size.of(100, 6);
+    let bench = Bench::new(program);
+    let server = bench.serve(&["--patience", size.patience()]);
+    let mut siege = Siege::lay("commands, replies unread", bench, server, size.requests());
+    let taken = siege.attack(|siege| {
+        let mut sockets: Vec<Option<TcpStream>> =
+            (0..attackers).map(|number| Some(connect(siege.server.address(), number))).collect();
+        let mut taken = vec![0; attackers];
+        push_until_cut(&mut sockets, &mut taken);
+        taken
+    });
+    let most = taken.into_iter().max().unwrap_or_default();
+    siege.report.require(most < MOST_TAKEN, || format!("{most} bytes of commands were taken"));
+    siege.report.figures.push(format!("≤ {} KiB of commands taken from each", most >> 10));
+    siege.recover();
+    bounded(siege.end(attackers))
+}
+
+/// Sends `HELP` wherever it is taken, until the server has cut every connection or has taken far too much.
+fn push_until_cut(sockets: &mut [Option<TcpStream>], taken: &mut [usize]) {
+    let commands = b"HELP\n".repeat(4 << 10);
+    for socket in sockets.iter().flatten() {
+        socket.set_nonblocking(true).expect("a socket has this mode");
+    }
+    while sockets.iter().any(Option::is_some) {
+        let mut fds: Vec<PollFd<'_>> =
+            sockets.iter().flatten().map(|socket| PollFd::new(socket, PollFlags::OUT)).collect();
+        let patience = Timespec { tv_sec: 120, tv_nsec: 0 };
+        let ready = poll(&mut fds, Some(&patience)).expect("sockets can be waited for");
+        assert!(ready > 0, "clients that read nothing were never cut off");
+        for (slot, taken) in sockets.iter_mut().zip(&mut *taken) {
+            let Some(socket) = slot else { continue };
+            // What was taken is cut anywhere; the rest of a command is made whole by what comes then.
+            match socket.write(&commands[*taken % commands.len()..]) {
+                Ok(count) => *taken += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => *slot = None,
+            }
+            if *taken >= MOST_TAKEN {
+                *slot = None;
+            }
+        }
+    }
+}
+
+/// Downloads of 1 GiB that nobody reads: the whole server stays small, and they are cut off.
+pub(super) fn stalled_readers(program: &Path, size: Size) -> Report {
+    let attackers = size.of(100, 8);
+    let bench = Bench::new(program);
+    let sparse = File::create(bench.share().join("sparse")).expect("the share is writable");
+    sparse.set_len(GIB).expect("a file may be sparse");
+    let server = bench.serve(&["--patience", size.patience()]);
+    let mut siege = Siege::lay("1 GiB downloads, unread", bench, server, size.requests());
+    // What they were sent stays unread in both systems, so nothing but the server itself shows that it has given them up.
+    let sockets = siege.attack(|siege| {
+        let sockets: Vec<TcpStream> = (0..attackers)
+            .map(|number| {
+                let mut socket = connect(siege.server.address(), number);
+                socket.write_all(b"DOWNLOAD sparse\n").expect("a command is taken");
+                socket
+            })
+            .collect();
+        // Each has a connection and a file.
+        assert!(wait_until(|| siege.beyond_idle() >= 2 * attackers), "the downloads never began");
+        assert!(
+            wait_until(|| siege.beyond_idle() < attackers),
+            "clients that read nothing were never cut off"
+        );
+        sockets
+    });
+    siege.recover();
+    drop(sockets);
+    bounded(siege.end(attackers))
+}
+
+fn bounded(mut report: Report) -> Report {
+    let peak = report.peak;
+    report.require(peak <= MOST_RESIDENT, || format!("{} MiB were resident", peak >> 20));
+    report
+}
