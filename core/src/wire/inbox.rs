@@ -35,6 +35,8 @@ pub(crate) struct Inbox {
     buffer: BytesMut,
     filled: usize,
     scanned: usize,
+    /// Room that was lent for the read under way.
+    lent: usize,
     /// The peer will send no more.
     pub(crate) ended: bool,
 }
@@ -51,16 +53,18 @@ impl Inbox {
             self.buffer.resize(wanted, 0);
         }
         let end = wanted.min(self.buffer.len());
+        self.lent = end - self.filled;
         &mut self.buffer[self.filled..end]
     }
 
     pub(crate) fn add(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.buffer.len());
+        self.lent = 0;
     }
 
     /// Whether `count` bytes can have been read into what [`space`](Self::space) gave.
     pub(crate) fn has_room(&self, count: usize) -> bool {
-        count <= self.buffer.len() - self.filled
+        count <= self.lent
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -75,6 +79,7 @@ impl Inbox {
     pub(crate) fn release(&mut self) {
         if self.filled == 0 {
             self.buffer = BytesMut::new();
+            self.lent = 0;
         }
     }
 

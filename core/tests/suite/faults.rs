@@ -1,5 +1,6 @@
 //! Storage that fails: one clear reply, the old file, nothing left over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,22 @@ fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, Memory
     let run = Solo::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over);
     (replies(&run.output).1, files)
+}
+
+/// A peer can tell the kinds of failures apart, and learns nothing of the server's own names.
+#[test]
+fn each_kind_of_failure_has_its_words() {
+    let mut words = BTreeSet::new();
+    for &kind in StoreErrorKind::ALL {
+        let faults = Faults { fail: Some((0, kind)), ..Faults::default() };
+        let (replies, _) = run(faults, false, true);
+        let haul_core::message::ServerLine::Err(refusal) = &replies[0].last else {
+            panic!("{kind:?} is no failure");
+        };
+        assert!(refusal.text.len() > 10 && !refusal.text.contains("laboratory"), "{refusal:?}");
+        words.insert(refusal.text.clone());
+    }
+    assert_eq!(words.len(), StoreErrorKind::ALL.len());
 }
 
 /// Each effect of a session fails once, with each kind.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use haul_conformance::lab::{End, LocalFiles, Solo};
+use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerEvent};
-use haul_core::{Depth, ErrorCode, Timing};
+use haul_core::{Depth, ErrorCode, FilePath, Mode, Timing};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -29,6 +29,7 @@ fn a_silent_client_is_sent_away() {
         ("LI", Some(ErrorCode::Timeout), timing.line),
         ("UPLOAD a\nDATA 100\nabc", Some(ErrorCode::Timeout), 2 * timing.window),
         ("UPLOAD a\n", Some(ErrorCode::Timeout), 2 * timing.window),
+        ("NO\nDATA 100\nabc", Some(ErrorCode::Timeout), 2 * timing.window),
         ("EXIT\n", None, Duration::ZERO),
     ] {
         let mut files = shared();
@@ -163,4 +164,56 @@ fn an_idle_client_waits_for_ever() {
         .ending(End::Silence)
         .play(&mut client_with(None), &mut LocalFiles::default());
     assert!(!run.over && run.now == Duration::ZERO);
+}
+
+/// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something, and for the end after `EXIT`.
+#[test]
+fn each_wait_of_a_client_has_its_bound() {
+    let timing = Timing {
+        reply: 100 * SECOND,
+        window: 10 * SECOND,
+        min_bytes_per_window: 1000,
+        linger: 3 * SECOND,
+        ..Timing::default()
+    };
+    let path = || FilePath::parse("a").unwrap();
+    let list = || Request::List { path: None, depth: Depth::ONE };
+    let download =
+        || Request::Download { path: path(), offset: 0, length: None, mode: Mode::Create };
+    let upload = || Request::Upload { path: path(), mode: Mode::Replace };
+    let greeting = "HAUL/1 \"\" max-data=99999 pipeline=9\n";
+    let sending = "SENDING size=9000 offset=0 length=9000 modified=1970-01-01T00:00:00Z\n";
+    let never = Duration::from_secs(1_000_000);
+    for (request, said, pace, taking, lasts) in [
+        (list(), greeting.to_owned(), Duration::ZERO, Duration::ZERO, timing.reply),
+        (
+            download(),
+            format!("{greeting}{sending}DATA 9000\nabc"),
+            Duration::ZERO,
+            Duration::ZERO,
+            2 * timing.window,
+        ),
+        // The greeting and two commands are taken at once; what is written next is not.
+        (upload(), format!("{greeting}READY\n"), Duration::ZERO, never, 2 * timing.reply),
+        (
+            Request::Exit,
+            format!("{greeting}OK \"bye\"\n"),
+            Duration::ZERO,
+            Duration::ZERO,
+            timing.linger,
+        ),
+    ] {
+        let mut client =
+            Client::new(ClientConfig { timing: timing.clone(), ..ClientConfig::default() });
+        client.request(request.clone());
+        let solo =
+            Solo { pace, taking, ..Solo::new(said.as_bytes()).by_line().ending(End::Silence) };
+        let mut files = LocalFiles {
+            sources: MemoryFiles::new(true).with_file("a", vec![7; 200_000]),
+            targets: MemoryFiles::new(true),
+        };
+        let run = solo.play(&mut client, &mut files);
+        assert!(run.over);
+        assert_eq!(run.now, lasts, "{request:?}");
+    }
 }

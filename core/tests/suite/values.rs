@@ -2,7 +2,9 @@
 
 use haul_conformance::lab::naive;
 use haul_core::message::{ClientLine, Command};
-use haul_core::{Checksum, Escaped, FilePath, Hasher, Timestamp};
+use haul_core::{
+    Checksum, Depth, ErrorCode, Escaped, FilePath, Hasher, PathError, StoreErrorKind, Timestamp,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -185,4 +187,34 @@ fn a_path_is_shown_only_escaped() {
     assert_eq!(format!("{path:?}"), "\"a\\u{202e}b\"");
     assert_eq!(path.as_ref(), path.as_str());
     assert_eq!(String::from(path.clone()), path.as_str());
+}
+
+#[test]
+fn codes_and_checksums_are_shown_as_they_are_written() {
+    for &kind in StoreErrorKind::ALL {
+        assert_eq!(kind.code().to_string(), kind.code().as_str());
+    }
+    assert_eq!(format!("[{:>5}]", ErrorCode::Io), "[   io]");
+    let checksum = Checksum::of(b"123456789");
+    assert!(format!("{checksum:?}").contains("ae8b14860a799888"), "{checksum:?}");
+}
+
+#[test]
+fn a_depth_counts_levels() {
+    let two = Depth::Levels(2.try_into().unwrap());
+    let below = |depth: Depth| [1, 2, 3].map(|level| depth.goes_below(level));
+    assert_eq!(below(Depth::ONE), [false; 3]);
+    assert_eq!(below(two), [true, false, false]);
+    assert_eq!(below(Depth::All), [true; 3]);
+}
+
+#[test]
+fn the_longest_path_is_a_path() {
+    let part = "x".repeat(FilePath::MAX_COMPONENT_BYTES);
+    let longest = format!("{}xx", "x/".repeat(FilePath::MAX_BYTES / 2 - 1));
+    assert_eq!(longest.len(), FilePath::MAX_BYTES);
+    assert!(FilePath::parse(&longest).is_ok());
+    assert_eq!(FilePath::parse(&format!("{longest}y")), Err(PathError::TooLong));
+    assert!(FilePath::parse(&part).is_ok());
+    assert_eq!(FilePath::parse(&format!("{part}x")), Err(PathError::ComponentTooLong));
 }

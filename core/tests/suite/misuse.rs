@@ -1,0 +1,232 @@
+//! A transport that reports what was not asked for is told so, and the machine stays as it was.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use haul_conformance::lab::{Faults, Hold, LocalFiles, Solo};
+use haul_core::client::{Client, ClientConfig, Request};
+use haul_core::server::{Server, ServerConfig};
+use haul_core::{
+    Checksum, Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output,
+    StoreError, StoreErrorKind, Wait,
+};
+
+use crate::sessions::{config, shared};
+
+/// What was asked for, with the bounds of a right answer.
+#[derive(Debug, Clone, PartialEq)]
+enum Asked {
+    Read(Wait),
+    Write(usize),
+    Receive(u64),
+    SendHeld(usize),
+    Perform(Effect),
+    Event,
+    CloseWrite,
+    Closed,
+}
+
+impl Asked {
+    fn of<E>(output: &Output<'_, E>) -> Self {
+        match output {
+            Output::Read(wait) => Self::Read(*wait),
+            Output::Write(segments) => Self::Write(segments.iter().map(<[u8]>::len).sum()),
+            Output::Receive { length, .. } => Self::Receive(*length),
+            Output::SendHeld { length } => Self::SendHeld(*length),
+            Output::Perform(effect) => Self::Perform((*effect).clone()),
+            Output::Event(_) => Self::Event,
+            Output::CloseWrite => Self::CloseWrite,
+            Output::Closed => Self::Closed,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "read",
+            Self::Write(_) => "write",
+            Self::Receive(_) => "receive",
+            Self::SendHeld(_) => "send-held",
+            Self::Perform(effect) => effect.name(),
+            Self::Event => "event",
+            Self::CloseWrite => "close-write",
+            Self::Closed => "nothing: it is closed",
+        }
+    }
+}
+
+/// An answer to none of `effect`, or one beyond its bounds.
+fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
+    let entries = |count| Done::Entries {
+        entries: vec![Entry::Directory { path: FilePath::parse("a").unwrap() }; count],
+        skipped: 0,
+    };
+    let held = |length| Done::Held { length, checksum: None };
+    let all = vec![
+        ("list create", Done::Started),
+        ("next-entries", entries(0)),
+        ("open", Done::Opened(Opened { size: None, modified: None })),
+        ("read", Done::Read(Bytes::new())),
+        ("read", held(1)),
+        ("finish-reading", Done::Finished { checksum: None }),
+        ("write", Done::Written),
+        ("sync sync-directory", Done::Synced),
+        ("publish", Done::Published),
+        ("discard", Done::Discarded),
+    ];
+    let others = all.into_iter().filter(|(of, _)| of.split(' ').all(|of| of != effect.name()));
+    let beyond = match effect {
+        Effect::NextEntries { max } => vec![entries(max + 1)],
+        Effect::Read { length, .. } => {
+            vec![Done::Read(vec![0; length + 1].into()), held(0), held(length + 1)]
+        }
+        _ => vec![],
+    };
+    others.map(|(_, done)| done).chain(beyond).collect()
+}
+
+type Report<M> = (&'static str, bool, Box<dyn FnOnce(&mut M) -> Result<(), Misuse>>);
+
+/// Everything that can be reported with numbers at the bounds and beyond, and whether it answers what was asked.
+fn reports<M: Machine>(asked: &Asked, room: usize) -> Vec<Report<M>> {
+    let read = matches!(asked, Asked::Read(_));
+    let (mut write, mut held, mut receive) = (None, None, None);
+    match asked {
+        Asked::Write(length) => write = Some(*length),
+        Asked::SendHeld(length) => held = Some(*length),
+        Asked::Receive(length) => receive = Some(*length),
+        _ => {}
+    }
+    let sendable = write.or(held);
+    let failing = receive.is_some() || held.is_some() || matches!(asked, Asked::Perform(_));
+    let failed = || Err(StoreError::new(StoreErrorKind::Io, "failed"));
+    let mut all: Vec<Report<M>> = vec![
+        ("received", read || receive.is_some(), Box::new(|m| m.received(0))),
+        ("received", read, Box::new(|m| m.received(1))),
+        ("received", false, Box::new(move |m| m.received(room + 1))),
+        ("would_block", *asked == Asked::Read(Wait::Never), Box::new(|m| m.would_block())),
+        ("sent", sendable.is_some(), Box::new(|m| m.sent(0))),
+        ("sent", false, Box::new(move |m| m.sent(sendable.unwrap_or(0) + 1))),
+        ("passed", false, Box::new(|m| m.passed(0, Checksum::EMPTY))),
+        ("passed", receive.is_some(), Box::new(|m| m.passed(1, Checksum::of(b"x")))),
+        ("passed", false, Box::new(move |m| m.passed(receive.unwrap_or(0) + 1, Checksum::EMPTY))),
+        ("read_failed", read || receive.is_some(), Box::new(|m| m.read_failed())),
+        ("write_failed", sendable.is_some(), Box::new(|m| m.write_failed())),
+        ("performed", failing, Box::new(move |m| m.performed(failed()))),
+        ("acknowledge", *asked == Asked::Event, Box::new(|m| m.acknowledge())),
+        ("write_closed", *asked == Asked::CloseWrite, Box::new(|m| m.write_closed())),
+    ];
+    if let Asked::Perform(effect) = asked {
+        for done in wrong_outcomes(effect) {
+            all.push((done.name(), false, Box::new(move |m| m.performed(Ok(done)))));
+        }
+    } else {
+        all.push(("performed", false, Box::new(|m| m.performed(Ok(Done::Written)))));
+    }
+    all
+}
+
+/// Reports all that is wrong now.
+fn misuse<M: Machine>(machine: &mut M, seen: &mut Vec<&'static str>)
+where
+    M::Event: Debug,
+{
+    let output = machine.poll(Duration::ZERO);
+    let (asked, before) = (Asked::of(&output), format!("{output:?}"));
+    let room = if matches!(asked, Asked::Read(_)) { machine.read_space().len() } else { 0 };
+    for (told, _, report) in reports::<M>(&asked, room).into_iter().filter(|(_, fits, _)| !fits) {
+        let expected = Misuse { told, waiting_for: asked.name() };
+        assert_eq!(report(machine), Err(expected), "{before}");
+        assert_eq!(format!("{:?}", machine.poll(Duration::ZERO)), before, "{told}");
+    }
+    seen.push(asked.name());
+}
+
+#[test]
+fn of_a_server() {
+    let data = "x".repeat(9000);
+    let input = format!(
+        "UPLOAD a\nDATA 9000\n{data}DATA 1\n!END\nLIST\nUPLOAD b\nDATA 1\nxABORT\nDOWNLOAD photos/sea.jpg\nEXIT\n"
+    );
+    let mut seen = Vec::new();
+    for (pass_through, hold) in [(false, None), (true, Some(Hold::WithChecksum))] {
+        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let config = Arc::new(ServerConfig { pass_through, ..(*config(20_000)).clone() });
+        let right = Solo::new(input.as_bytes()).by_line();
+        let misused =
+            right.play_with(&mut Server::new(config.clone()), &mut files, |server, _, _| {
+                misuse(server, &mut seen);
+            });
+        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        assert_eq!(misused, right.play(&mut Server::new(config), &mut files));
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    let all = [
+        "close-write",
+        "create",
+        "discard",
+        "event",
+        "finish-reading",
+        "list",
+        "next-entries",
+        "nothing: it is closed",
+        "open",
+        "publish",
+        "read",
+        "receive",
+        "send-held",
+        "sync",
+        "sync-directory",
+        "write",
+    ];
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn of_a_client() {
+    let path = || FilePath::parse("a").unwrap();
+    let data = "x".repeat(9000);
+    let said = format!(
+        "HAUL/1 \"\" max-data=9 pipeline=9\nOK entries=0\nSENDING size=9000 offset=0 length=9000 modified=1970-01-01T00:00:00Z\nDATA 9000\n{data}OK length=9000 crc64nvme={}\nOK \"bye\"\n",
+        Checksum::of(data.as_bytes())
+    );
+    let client = || {
+        let mut client = Client::new(ClientConfig {
+            pass_through: true,
+            durable: true,
+            ..ClientConfig::default()
+        });
+        client.request(Request::List { path: None, depth: Depth::ONE });
+        client.request(Request::Download {
+            path: path(),
+            offset: 0,
+            length: None,
+            mode: Mode::Create,
+        });
+        client.request(Request::Exit);
+        client
+    };
+    let mut seen = Vec::new();
+    let right = Solo::new(said.as_bytes()).by_line();
+    let misused = right.play_with(&mut client(), &mut LocalFiles::default(), |client, _, _| {
+        misuse(client, &mut seen);
+    });
+    assert_eq!(misused, right.play(&mut client(), &mut LocalFiles::default()));
+    seen.sort_unstable();
+    seen.dedup();
+    let all = [
+        "close-write",
+        "create",
+        "event",
+        "nothing: it is closed",
+        "publish",
+        "read",
+        "receive",
+        "sync",
+        "sync-directory",
+        "write",
+    ];
+    assert_eq!(seen, all);
+}

@@ -1,0 +1,43 @@
+//! A transfer tells how far it is.
+
+use haul_conformance::lab::Duet;
+use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
+use haul_core::server::Server;
+use haul_core::{FilePath, Limits, Mode};
+
+use crate::joined::{local, results};
+use crate::sessions::{config, shared};
+
+/// What is told of a transfer.
+fn told(request: Request) -> Vec<(u64, Option<u64>)> {
+    let limits = Limits { chunk: 10_000, ..Limits::default() };
+    let mut client = Client::new(ClientConfig { limits, durable: true, ..ClientConfig::default() });
+    client.request(request);
+    client.request(Request::Exit);
+    let mut duet = Duet::new(client, local(), Server::new(config(10_000)), shared(), 1 << 16, &[]);
+    duet.play();
+    assert!(results(&duet.told).values().all(Result::is_ok), "{:?}", duet.told);
+    let progress = duet.told.iter().filter_map(|event| match event {
+        ClientEvent::Progress { progress, .. } => Some((progress.bytes, progress.total)),
+        _ => None,
+    });
+    progress.collect()
+}
+
+fn check(told: &[(u64, Option<u64>)], total: u64) {
+    assert!(told.is_sorted() && told.iter().all(|(_, of)| *of == Some(total)), "{told:?}");
+    assert_eq!(told.last(), Some(&(total, Some(total))));
+    assert!(told.iter().any(|(bytes, _)| (1..total).contains(bytes)), "{told:?}");
+}
+
+#[test]
+fn of_a_download() {
+    let path = FilePath::parse("photos/sea.jpg").unwrap();
+    check(&told(Request::Download { path, offset: 1, length: None, mode: Mode::Create }), 49_999);
+}
+
+#[test]
+fn of_an_upload() {
+    let path = FilePath::parse("large").unwrap();
+    check(&told(Request::Upload { path, mode: Mode::Replace }), 150_000);
+}
