@@ -105,17 +105,17 @@ fn reports<M: Machine>(asked: &Asked, room: usize) -> Vec<Report<M>> {
         ("received", read || receive.is_some(), Box::new(|m| m.received(0))),
         ("received", read, Box::new(|m| m.received(1))),
         ("received", false, Box::new(move |m| m.received(room + 1))),
-        ("would_block", *asked == Asked::Read(Wait::Never), Box::new(|m| m.would_block())),
+        ("would_block", *asked == Asked::Read(Wait::Never), Box::new(M::would_block)),
         ("sent", sendable.is_some(), Box::new(|m| m.sent(0))),
         ("sent", false, Box::new(move |m| m.sent(sendable.unwrap_or(0) + 1))),
         ("passed", false, Box::new(|m| m.passed(0, Checksum::EMPTY))),
         ("passed", receive.is_some(), Box::new(|m| m.passed(1, Checksum::of(b"x")))),
         ("passed", false, Box::new(move |m| m.passed(receive.unwrap_or(0) + 1, Checksum::EMPTY))),
-        ("read_failed", read || receive.is_some(), Box::new(|m| m.read_failed())),
-        ("write_failed", sendable.is_some(), Box::new(|m| m.write_failed())),
+        ("read_failed", read || receive.is_some(), Box::new(M::read_failed)),
+        ("write_failed", sendable.is_some(), Box::new(M::write_failed)),
         ("performed", failing, Box::new(move |m| m.performed(failed()))),
-        ("acknowledge", *asked == Asked::Event, Box::new(|m| m.acknowledge())),
-        ("write_closed", *asked == Asked::CloseWrite, Box::new(|m| m.write_closed())),
+        ("acknowledge", *asked == Asked::Event, Box::new(M::acknowledge)),
+        ("write_closed", *asked == Asked::CloseWrite, Box::new(M::write_closed)),
     ];
     if let Asked::Perform(effect) = asked {
         for done in wrong_outcomes(effect) {
