@@ -89,7 +89,7 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
 type Report<M> = (&'static str, bool, Box<dyn FnOnce(&mut M) -> Result<(), Misuse>>);
 
 /// Everything that can be reported with numbers at the bounds and beyond, and whether it answers what was asked.
-fn reports<M: Machine>(asked: &Asked, room: usize) -> Vec<Report<M>> {
+fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
     let read = matches!(asked, Asked::Read(_));
     let (mut write, mut held, mut receive) = (None, None, None);
     match asked {
@@ -128,7 +128,7 @@ fn reports<M: Machine>(asked: &Asked, room: usize) -> Vec<Report<M>> {
 }
 
 /// Reports all that is wrong now.
-fn misuse<M: Machine>(machine: &mut M, seen: &mut Vec<&'static str>)
+fn misuse<M: Machine + 'static>(machine: &mut M, seen: &mut Vec<&'static str>)
 where
     M::Event: Debug,
 {
