@@ -23,7 +23,7 @@ const WARM_UP: usize = 20;
 /// Goal: how many times longer an honest client's request may take under attack.
 const SLOWER: u32 = 3;
 /// Attackers come from so many addresses, each with a share of the places.
-const ADDRESSES: usize = 100;
+pub(super) const ADDRESSES: usize = 100;
 
 /// A server with an honest client. What it is like when idle was measured first.
 pub(super) struct Siege {

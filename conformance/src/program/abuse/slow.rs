@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::Report;
-use super::siege::{Siege, connect};
+use super::siege::{ADDRESSES, Siege, connect};
 use super::size::Size;
 use crate::program::process::Bench;
 
+/// A program with a thread for each client serves no more than 4,000, and the honest one needs a place, too.
+const MOST_LET_IN: usize = 3_900;
 /// Between two bytes of one client.
 const DRIP: Duration = Duration::from_millis(200);
 /// Far more bytes than a client gets to send.
@@ -20,7 +22,8 @@ pub(super) fn dripping_clients(program: &Path, size: Size) -> Report {
     let attackers = size.of(5_000, 40);
     let bench = Bench::new(program);
     let places = (attackers + 100).to_string();
-    let places = ["--max-clients", &places, "--max-clients-per-address", &places];
+    let of_an_address = attackers.min(MOST_LET_IN).div_ceil(ADDRESSES).to_string();
+    let places = ["--max-clients", &places, "--max-clients-per-address", &of_an_address];
     let server = bench.serve(&[&places[..], &["--patience", size.patience()]].concat());
     let mut siege = Siege::lay("dripped lines and bodies", bench, server, size.requests());
     let (let_in, cut, told) = siege.attack(|siege| {
