@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,8 +15,8 @@ use crate::stat::{FileId, Stat};
 
 /// The links that are followed to find one file, as many as the kernel follows.
 const MAX_LINKS: usize = 40;
-/// How often the kernel is asked again when names changed while it followed them.
-const MAX_RETRIES: usize = 128;
+/// How often the kernel is asked when names change while it follows them.
+const MAX_ATTEMPTS: usize = 128;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
@@ -49,14 +50,12 @@ impl Root {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let mut attempts = 0;
-        let directory = loop {
-            match openat2(&self.0, path, flags, Mode::empty(), resolve) {
-                // A name was changed on the way and the kernel cannot tell whether `..` has left the root; or a signal came.
-                Err(Errno::AGAIN | Errno::INTR) if attempts < MAX_RETRIES => attempts += 1,
-                opened => break opened?,
-            }
-        };
+        // Asked again if a name was changed on the way, so that the kernel cannot tell whether `..` has left the root, or if a signal came.
+        let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
+        let directory = iter::repeat_with(|| openat2(&self.0, path, flags, Mode::empty(), resolve))
+            .take(MAX_ATTEMPTS)
+            .find(settled)
+            .unwrap_or(Err(Errno::AGAIN))?;
         if self
             .staging_id()
             .is_some_and(|staging| Stat::of(&directory).is_ok_and(|it| it.id() == staging))
@@ -116,5 +115,33 @@ impl Located {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         openat(&self.directory, &self.name, flags, Mode::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, fcntl_getfl, mkfifoat};
+
+    use super::*;
+
+    /// What takes a name after it was looked at is neither waited for nor followed.
+    #[test]
+    fn a_name_may_change_before_it_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let located = Root::open(directory.path()).unwrap().locate(Path::new("file")).unwrap();
+        let flags = fcntl_getfl(located.open().unwrap()).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK));
+
+        fs::remove_file(&file).unwrap();
+        mkfifoat(CWD, &file, Mode::RWXU).unwrap();
+        located.open().unwrap();
+        fs::remove_file(&file).unwrap();
+        symlink("elsewhere", &file).unwrap();
+        assert_eq!(located.open().unwrap_err(), Errno::LOOP);
     }
 }
