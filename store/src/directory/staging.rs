@@ -124,6 +124,7 @@ mod tests {
     use std::path::PathBuf;
 
     use haul_core::{FilePath, Mode};
+    use rustix::fs::fcntl_getfl;
     use rustix::io::{FdFlags, fcntl_getfd};
     use tempfile::TempDir;
 
@@ -159,11 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn no_program_inherits_the_lock_of_a_leftover() {
+    fn a_leftover_is_neither_waited_for_nor_inherited() {
         let (_directory, _root, area, leftover) = area();
         fs::write(&leftover, "torn").unwrap();
         let name = CString::new(LEFTOVER).unwrap();
         let locked = lock_leftover(&area, &name).unwrap();
+        assert!(fcntl_getfl(&locked).unwrap().contains(OFlags::NONBLOCK));
         assert_eq!(fcntl_getfd(&locked).unwrap(), FdFlags::CLOEXEC);
         assert_eq!(lock_leftover(&area, &name).unwrap_err(), Errno::WOULDBLOCK);
     }
