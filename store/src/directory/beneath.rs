@@ -50,12 +50,7 @@ impl Root {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        // Asked again if a name was changed on the way, so that the kernel cannot tell whether `..` has left the root, or if a signal came.
-        let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
-        let directory = iter::repeat_with(|| openat2(&self.0, path, flags, Mode::empty(), resolve))
-            .take(MAX_ATTEMPTS)
-            .find(settled)
-            .unwrap_or(Err(Errno::AGAIN))?;
+        let directory = persist(|| openat2(&self.0, path, flags, Mode::empty(), resolve))?;
         if self
             .staging_id()
             .is_some_and(|staging| Stat::of(&directory).is_ok_and(|it| it.id() == staging))
@@ -118,6 +113,12 @@ impl Located {
     }
 }
 
+/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if a signal came.
+fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
+    iter::repeat_with(open).take(MAX_ATTEMPTS).find(settled).unwrap_or(Err(Errno::AGAIN))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -126,6 +127,20 @@ mod tests {
     use rustix::fs::{CWD, fcntl_getfl, mkfifoat};
 
     use super::*;
+
+    #[test]
+    fn what_changes_is_asked_for_again_but_not_for_ever() {
+        let mut answers = [Err(Errno::AGAIN), Err(Errno::INTR), Ok(7), Ok(8)].into_iter();
+        assert_eq!(persist(|| answers.next().unwrap()), Ok(7));
+        assert_eq!(persist(|| Err::<(), _>(Errno::NOENT)), Err(Errno::NOENT));
+        let mut asked = 0;
+        let changes = || {
+            asked += 1;
+            Err::<(), _>(Errno::AGAIN)
+        };
+        assert_eq!(persist(changes), Err(Errno::AGAIN));
+        assert_eq!(asked, MAX_ATTEMPTS);
+    }
 
     /// What takes a name after it was looked at is neither waited for nor followed.
     #[test]
