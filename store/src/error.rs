@@ -46,3 +46,48 @@ fn kind_of(errno: Errno) -> StoreErrorKind {
         _ => StoreErrorKind::Io,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most of these need a name to change in the very moment between two calls, or a disk that fails.
+    #[test]
+    fn every_error_has_its_kind() {
+        for (errno, kind) in [
+            (Errno::NOENT, StoreErrorKind::NotFound),
+            (Errno::LOOP, StoreErrorKind::NotFound),
+            (Errno::XDEV, StoreErrorKind::NotFound),
+            (Errno::STALE, StoreErrorKind::NotFound),
+            (Errno::EXIST, StoreErrorKind::Exists),
+            (Errno::ISDIR, StoreErrorKind::IsDirectory),
+            (Errno::NOTDIR, StoreErrorKind::NotAFile),
+            (Errno::NXIO, StoreErrorKind::NotAFile),
+            (Errno::NODEV, StoreErrorKind::NotAFile),
+            (Errno::ACCESS, StoreErrorKind::Denied),
+            (Errno::PERM, StoreErrorKind::Denied),
+            (Errno::ROFS, StoreErrorKind::Denied),
+            (Errno::NAMETOOLONG, StoreErrorKind::BadName),
+            (Errno::ILSEQ, StoreErrorKind::BadName),
+            (Errno::INVAL, StoreErrorKind::BadName),
+            (Errno::FBIG, StoreErrorKind::TooLarge),
+            (Errno::NOSPC, StoreErrorKind::NoSpace),
+            (Errno::DQUOT, StoreErrorKind::NoSpace),
+            (Errno::IO, StoreErrorKind::Io),
+            (Errno::MFILE, StoreErrorKind::Io),
+        ] {
+            assert_eq!(failed("try", errno).kind, kind, "{errno}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_told_without_its_number() {
+        assert_eq!(failed("open it", Errno::ISDIR).detail, "cannot open it: Is a directory");
+        let own = io::Error::other("out of paper");
+        let error = failed_io("print it", &own);
+        assert_eq!(
+            (error.kind, &*error.detail),
+            (StoreErrorKind::Io, "cannot print it: out of paper")
+        );
+    }
+}

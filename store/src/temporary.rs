@@ -77,8 +77,7 @@ impl Temporary {
             let temporary_name = TemporaryName::new()?;
             // The process's umask takes from these permissions, as with any other program's files.
             let permissions = Permissions::from_raw_mode(0o666);
-            let flags =
-                OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let file = openat(&directory, &temporary_name.0, flags, permissions)?;
             Ok((temporary_name, file))
         };
@@ -279,7 +278,11 @@ mod tests {
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
         let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
-        temporary.write(0, b"bytes").unwrap();
+        temporary.write(0, b"byte").unwrap();
+        temporary.sync().unwrap();
+        assert!(temporary.is_synced());
+        temporary.write(4, b"s").unwrap();
+        assert!(!temporary.is_synced());
 
         // A device has no stable storage.
         let device = openat(CWD, "/dev/null", OFlags::RDWR, Permissions::empty()).unwrap();

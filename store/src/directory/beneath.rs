@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,8 +15,8 @@ use crate::stat::{FileId, Stat};
 
 /// The links that are followed to find one file, as many as the kernel follows.
 const MAX_LINKS: usize = 40;
-/// How often the kernel is asked again when names changed while it followed them.
-const MAX_RETRIES: usize = 128;
+/// How often the kernel is asked when names change while it follows them.
+const MAX_ATTEMPTS: usize = 128;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
@@ -49,14 +50,7 @@ impl Root {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let mut attempts = 0;
-        let directory = loop {
-            match openat2(&self.0, path, flags, Mode::empty(), resolve) {
-                // A name was changed on the way and the kernel cannot tell whether `..` has left the root; or a signal came.
-                Err(Errno::AGAIN | Errno::INTR) if attempts < MAX_RETRIES => attempts += 1,
-                opened => break opened?,
-            }
-        };
+        let directory = persist(|| openat2(&self.0, path, flags, Mode::empty(), resolve))?;
         if self
             .staging_id()
             .is_some_and(|staging| Stat::of(&directory).is_ok_and(|it| it.id() == staging))
@@ -116,5 +110,53 @@ impl Located {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         openat(&self.directory, &self.name, flags, Mode::empty())
+    }
+}
+
+/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if a signal came.
+fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
+    iter::repeat_with(open).take(MAX_ATTEMPTS).find(settled).unwrap_or(Err(Errno::AGAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, fcntl_getfl, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn what_changes_is_asked_for_again_but_not_for_ever() {
+        let mut answers = [Err(Errno::AGAIN), Err(Errno::INTR), Ok(7), Ok(8)].into_iter();
+        assert_eq!(persist(|| answers.next().unwrap()), Ok(7));
+        assert_eq!(persist(|| Err::<(), _>(Errno::NOENT)), Err(Errno::NOENT));
+        let mut asked = 0;
+        let changes = || {
+            asked += 1;
+            Err::<(), _>(Errno::AGAIN)
+        };
+        assert_eq!(persist(changes), Err(Errno::AGAIN));
+        assert_eq!(asked, MAX_ATTEMPTS);
+    }
+
+    /// What takes a name after it was looked at is neither waited for nor followed.
+    #[test]
+    fn a_name_may_change_before_it_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let located = Root::open(directory.path()).unwrap().locate(Path::new("file")).unwrap();
+        let flags = fcntl_getfl(located.open().unwrap()).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK));
+
+        fs::remove_file(&file).unwrap();
+        mkfifoat(CWD, &file, Mode::RWXU).unwrap();
+        located.open().unwrap();
+        fs::remove_file(&file).unwrap();
+        symlink("elsewhere", &file).unwrap();
+        assert_eq!(located.open().unwrap_err(), Errno::LOOP);
     }
 }

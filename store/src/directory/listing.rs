@@ -182,3 +182,28 @@ fn entry(path: FilePath, stat: &Stat) -> Option<Entry> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::CWD;
+
+    use super::*;
+
+    /// What takes a directory's name after it was looked at is not descended.
+    #[test]
+    fn only_directories_are_descended() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        symlink("directory", at("link")).unwrap();
+        let handle = openat(CWD, directory.path(), OFlags::RDONLY, Mode::empty()).unwrap();
+        let level = Level::new(None, handle).unwrap();
+        level.open(c"directory").unwrap();
+        assert_eq!(level.open(c"file").unwrap_err(), Errno::NOTDIR);
+        assert_eq!(level.open(c"link").unwrap_err(), Errno::NOTDIR);
+    }
+}

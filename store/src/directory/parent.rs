@@ -86,3 +86,31 @@ impl Drop for Parent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use crate::directory::{Directory, Options};
+
+    use super::*;
+
+    /// Somebody may take the name of a directory that is about to be made.
+    #[test]
+    fn only_directories_are_entered() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        symlink("directory", at("link")).unwrap();
+        let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
+        let enter = |name| {
+            let (directory, _) = nearest(&shared.root, &FilePath::parse("new").unwrap())?;
+            Parent { directory, made: Vec::new() }.descend(&shared, name, false)
+        };
+        assert_eq!(enter("directory"), Ok(()));
+        assert_eq!(enter("file"), Err(Errno::NOTDIR));
+        assert_eq!(enter("link"), Err(Errno::NOTDIR));
+    }
+}

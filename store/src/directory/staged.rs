@@ -8,6 +8,7 @@ use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind};
 use rustix::fs::{FileType, fsync};
 use rustix::io::Errno;
 
+use super::beneath::Root;
 use super::parent::{self, Parent};
 use super::{Shared, staging};
 use crate::error::{failed, misuse};
@@ -72,8 +73,8 @@ fn refuse_early(shared: &Shared, file: &NewFile) -> Result<OwnedFd, StoreError> 
         None => {
             replaceable(&directory, path.file_name().as_ref(), file.mode, path.escaped())?;
         }
-        Some(name) if is_link(&directory, name) => {
-            let detail = format!("{} is below a link that leads nowhere", path.escaped());
+        Some(name) if leads_nowhere(&shared.root, &directory, name) => {
+            let detail = format!("{} is below a name that leads nowhere", path.escaped());
             return Err(StoreError::new(StoreErrorKind::NotFound, detail));
         }
         Some(_) => {}
@@ -82,8 +83,11 @@ fn refuse_early(shared: &Shared, file: &NewFile) -> Result<OwnedFd, StoreError> 
     Ok(directory)
 }
 
-fn is_link(directory: &OwnedFd, name: &str) -> bool {
-    Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
+/// Whether a name beneath which nothing was found is a link, or the staging area mounted once more. No directory can be made there.
+fn leads_nowhere(root: &Root, directory: &OwnedFd, name: &str) -> bool {
+    Stat::at(directory, name).is_ok_and(|stat| {
+        stat.file_type == FileType::Symlink || root.staging_id() == Some(stat.id())
+    })
 }
 
 fn cannot_create(path: &FilePath, errno: Errno) -> StoreError {

@@ -115,3 +115,83 @@ fn cannot_use(errno: Errno) -> StoreError {
         _ => StoreError { kind: StoreErrorKind::Denied, ..error },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use haul_core::{FilePath, Mode};
+    use rustix::fs::fcntl_getfl;
+    use rustix::io::{FdFlags, fcntl_getfd};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LEFTOVER: &str = ".haul-0123456789abcdef";
+
+    /// A shared directory, its staging area open, and a name in that.
+    fn area() -> (TempDir, Root, OwnedFd, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let area = open(&root).unwrap();
+        let leftover = directory.path().join(NAME).join(LEFTOVER);
+        (directory, root, area, leftover)
+    }
+
+    #[test]
+    fn leftovers_are_counted() {
+        let (_directory, _root, area, leftover) = area();
+        fs::write(&leftover, "torn").unwrap();
+        fs::write(leftover.with_file_name(".haul-0000000000000000"), "torn").unwrap();
+        assert_eq!(sweep_directory(&area), Ok(2));
+        assert_eq!(sweep_directory(&area), Ok(0));
+    }
+
+    #[test]
+    fn a_link_is_no_leftover() {
+        let (directory, _root, area, leftover) = area();
+        fs::write(directory.path().join("file"), "x").unwrap();
+        symlink("../file", &leftover).unwrap();
+        assert_eq!(sweep_directory(&area), Ok(0));
+        assert!(leftover.is_symlink());
+    }
+
+    #[test]
+    fn a_leftover_is_neither_waited_for_nor_inherited() {
+        let (_directory, _root, area, leftover) = area();
+        fs::write(&leftover, "torn").unwrap();
+        let name = CString::new(LEFTOVER).unwrap();
+        let locked = lock_leftover(&area, &name).unwrap();
+        assert!(fcntl_getfl(&locked).unwrap().contains(OFlags::NONBLOCK));
+        assert_eq!(fcntl_getfd(&locked).unwrap(), FdFlags::CLOEXEC);
+        assert_eq!(lock_leftover(&area, &name).unwrap_err(), Errno::WOULDBLOCK);
+    }
+
+    #[test]
+    fn what_a_sweep_took_is_not_mine() {
+        let (directory, root, area, _) = area();
+        let path = FilePath::parse("file").unwrap();
+        let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
+        let temporary = Temporary::create(open(&root).unwrap(), &file, "file".into()).unwrap();
+        let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();
+        let name = CString::new(staged.file_name().into_encoded_bytes()).unwrap();
+
+        let sweep = lock_leftover(&area, &name).unwrap();
+        assert!(!is_mine(&temporary));
+        drop(sweep);
+        assert!(is_mine(&temporary));
+        fs::remove_file(staged.path()).unwrap();
+        assert!(!is_mine(&temporary));
+    }
+
+    #[test]
+    fn whatever_is_in_the_way_is_not_the_name() {
+        assert_eq!(cannot_use(Errno::NOSPC).kind, StoreErrorKind::NoSpace);
+        assert_eq!(cannot_use(Errno::IO).kind, StoreErrorKind::Io);
+        assert_eq!(cannot_use(Errno::NOTDIR).kind, StoreErrorKind::Denied);
+        assert_eq!(cannot_use(Errno::LOOP).kind, StoreErrorKind::Denied);
+    }
+}

@@ -1,9 +1,11 @@
 //! Many at once.
 
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use haul_core::StoreErrorKind;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::support::{Running, Share, create_only, upload};
 
@@ -90,5 +92,28 @@ fn directories_made_and_removed_by_others_do_not_fail_an_upload() {
         }
         assert!(refused < 100);
         drop(running);
+    });
+}
+
+/// Where a path leads up again, the kernel cannot tell whether it left the share if any name at all changed on the way.
+#[test]
+fn names_that_change_elsewhere_do_not_fail_a_read() {
+    const FLIPS: usize = 30_000;
+    let share = Share::new();
+    share.put("a/b/file", "inside");
+    symlink(["../a/b"; 10].join("/../"), share.root().join("a/up-and-down")).unwrap();
+    let [one, other] = ["one", "other"].map(|name| share.put(name, ""));
+    let flipping = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let running = Running::new(&flipping);
+        scope.spawn(move || {
+            let _running = running;
+            for _ in 0..FLIPS {
+                renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        while flipping.load(Ordering::Acquire) > 0 {
+            assert_eq!(share.read("a/up-and-down/file").unwrap(), b"inside");
+        }
     });
 }

@@ -244,6 +244,9 @@ fn what_cannot_be_shared_is_told_when_it_is_opened() {
     share.put("file", "x");
     assert!(Directory::open(share.root().join("missing"), Options::default()).is_err());
     assert!(Directory::open(share.root().join("file"), Options::default()).is_err());
+    // Nor is it waited for.
+    mkfifoat(CWD, share.root().join("fifo"), Mode::RWXU).unwrap();
+    assert!(Directory::open(share.root().join("fifo"), Options::default()).is_err());
 }
 
 #[test]

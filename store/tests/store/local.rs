@@ -1,14 +1,13 @@
 //! A client's own files.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Cursor, Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use haul_core::{Checksum, StoreErrorKind};
-use haul_store::{LocalSource, LocalTarget, NewFile, Source, StreamSource, StreamTarget, Target};
+use haul_store::{LocalSource, LocalTarget, NewFile, Source, Target};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
@@ -91,37 +90,6 @@ fn a_pipe_is_uploaded() {
 }
 
 #[test]
-fn a_stream_is_read_in_order() {
-    let mut source = StreamSource::new(Cursor::new(b"content"), "standard input");
-    assert_eq!(source.opened().size, None);
-    assert_eq!(source.read(0, 3).unwrap(), &b"con"[..]);
-    assert_eq!(source.read(0, 3).unwrap_err().kind, StoreErrorKind::Io);
-    assert_eq!(source.read(3, 100).unwrap(), &b"tent"[..]);
-    assert!(source.read(7, 100).unwrap().is_empty());
-    assert!(source.read(7, 100).unwrap().is_empty());
-    assert_eq!(source.finish(None).unwrap(), None);
-}
-
-#[test]
-fn a_stream_that_fails_says_which() {
-    struct Broken(bool);
-    impl Read for Broken {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            // The first time a signal comes, the second time it is the end of it.
-            let kind = if std::mem::replace(&mut self.0, true) {
-                io::ErrorKind::TimedOut
-            } else {
-                io::ErrorKind::Interrupted
-            };
-            Err(kind.into())
-        }
-    }
-    let error = StreamSource::new(Broken(false), "standard input").read(0, 1).unwrap_err();
-    assert_eq!(error.kind, StoreErrorKind::Io);
-    assert_eq!(error.detail, "cannot read standard input: timed out");
-}
-
-#[test]
 fn a_download_takes_its_name_at_the_end() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("file");
@@ -132,6 +100,8 @@ fn a_download_takes_its_name_at_the_end() {
     assert_eq!(names(directory.path()).len(), 1);
     assert!(names(directory.path())[0].starts_with(".haul-"));
     staged.sync().unwrap();
+    let temporary = fs::metadata(directory.path().join(&names(directory.path())[0])).unwrap();
+    assert_eq!(temporary.mtime(), long_ago().seconds(), "the time is on stable storage too");
     staged.publish(Checksum::of(b"abc")).unwrap();
     staged.sync_directory().unwrap();
     drop(staged);
@@ -216,6 +186,7 @@ fn what_cannot_be_a_target_is_told_early() {
         (at("missing/file"), StoreErrorKind::NotFound),
         (at("file/file"), StoreErrorKind::NotAFile),
         (at("pipe"), StoreErrorKind::NotAFile),
+        (at("pipe/file"), StoreErrorKind::NotAFile),
         (at(&"n".repeat(256)), StoreErrorKind::BadName),
     ] {
         assert_eq!(LocalTarget::new(&path, true).unwrap_err().kind, kind, "{}", path.display());
@@ -227,42 +198,4 @@ fn what_cannot_be_a_target_is_told_early() {
 #[test]
 fn a_name_alone_is_in_the_working_directory() {
     assert!(LocalTarget::new("a-name-that-is-not-there", false).is_ok());
-}
-
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(data)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_stream_is_written_through() {
-    let written = Shared::default();
-    let mut target = StreamTarget::new(written.clone(), "standard output");
-    let mut staged = target.create(&from_server()).unwrap();
-    staged.write(0, b"ab").unwrap();
-    assert_eq!(*written.0.lock().unwrap(), b"ab");
-    assert_eq!(staged.write(0, b"ab").unwrap_err().kind, StoreErrorKind::Io);
-    staged.write(2, b"c").unwrap();
-    staged.sync().unwrap();
-    staged.publish(Checksum::of(b"abc")).unwrap();
-    staged.sync_directory().unwrap();
-    assert_eq!(*written.0.lock().unwrap(), b"abc");
-    assert_eq!(target.create(&from_server()).err().unwrap().kind, StoreErrorKind::Io);
-}
-
-#[test]
-fn a_closed_pipe_is_told_as_one() {
-    let (reader, writer) = io::pipe().unwrap();
-    drop(reader);
-    let mut staged = StreamTarget::new(writer, "standard output").create(&from_server()).unwrap();
-    let error = staged.write(0, b"abc").unwrap_err();
-    assert_eq!(error.detail, "whoever read standard output has closed it");
 }

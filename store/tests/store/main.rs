@@ -3,13 +3,16 @@
 mod checksums;
 mod concurrent;
 mod containment;
+mod descriptors;
 mod listing;
 mod local;
 mod mounts;
+mod own_files;
 mod properties;
 mod rights;
 mod session;
 mod source;
 mod staging;
+mod streams;
 mod support;
 mod upload;

@@ -15,8 +15,17 @@ struct Mount(PathBuf);
 impl Mount {
     /// A file system in memory, or `None` if that is not allowed here.
     fn new(directory: &Path, options: &str) -> Option<Self> {
+        Self::made(&["-t", "tmpfs", "-o", options, "none"], directory)
+    }
+
+    /// `other` once more.
+    fn again(directory: &Path, other: &Path) -> Option<Self> {
+        Self::made(&["--bind", other.to_str().unwrap()], directory)
+    }
+
+    fn made(what: &[&str], directory: &Path) -> Option<Self> {
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "none"])
+            .args(what)
             .arg(directory)
             .output()
             .is_ok_and(|output| output.status.success());
@@ -107,4 +116,22 @@ fn another_file_system_within_the_share_is_read_and_not_written() {
         assert!(error.detail.contains("another file system"), "{}", error.detail);
     }
     assert!(share.staged().is_empty());
+}
+
+#[test]
+fn the_staging_area_is_not_reached_by_another_mount_of_it() {
+    let share = Share::new();
+    let door = share.root().join("door");
+    fs::create_dir(&door).unwrap();
+    let Some(_mount) = Mount::again(&door, &share.root().join(".haul-staging")) else { return };
+    fs::write(door.join("file"), "x").unwrap();
+    assert!(share.list(None, Depth::All).unwrap().names().is_empty());
+    for name in ["door", "door/file"] {
+        assert_eq!(share.read(name), Err(StoreErrorKind::NotFound), "{name}");
+        let listed = share.list(Some(name), Depth::All);
+        assert_eq!(listed.err().unwrap(), StoreErrorKind::NotFound, "{name}");
+    }
+    for name in ["door/new", "door/made/new"] {
+        assert_eq!(share.upload(name, b"x"), Err(StoreErrorKind::NotFound), "{name}");
+    }
 }

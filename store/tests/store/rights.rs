@@ -38,7 +38,9 @@ fn what_must_not_be_read_is_denied_and_counted() {
     share.put("open/file", "x");
     share.put("closed/file", "x");
     share.put("secret", "x");
+    share.put("names/file", "x");
     allow(&share, "closed", 0o700);
+    allow(&share, "names", 0o744);
     allow(&share, "secret", 0o600);
     as_nobody(|| {
         assert_eq!(share.read("open/file").unwrap(), b"x");
@@ -47,8 +49,9 @@ fn what_must_not_be_read_is_denied_and_counted() {
         let listed = share.list(Some("closed"), Depth::ONE);
         assert_eq!(listed.err().unwrap(), StoreErrorKind::Denied);
         let listed = share.list(None, Depth::All).unwrap();
-        assert_eq!(listed.names(), ["closed/", "open/", "open/file", "secret"]);
-        assert_eq!(listed.skipped, 1);
+        assert_eq!(listed.names(), ["closed/", "names/", "open/", "open/file", "secret"]);
+        // One directory cannot be read, and of the other only the name of its file.
+        assert_eq!(listed.skipped, 2);
     });
 }
 

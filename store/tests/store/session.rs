@@ -14,23 +14,23 @@ fn session(share: &Share) -> Session<Directory> {
     Session::new(Arc::new(share.store.clone()))
 }
 
-fn create(name: &str) -> Effect {
+pub(crate) fn create(name: &str) -> Effect {
     Effect::Create { id: ID, path: path(name), mode: Mode::Replace, size: None, modified: None }
 }
 
-fn open(name: &str) -> Effect {
+pub(crate) fn open(name: &str) -> Effect {
     Effect::Open { id: ID, path: path(name) }
 }
 
-fn list() -> Effect {
+pub(crate) fn list() -> Effect {
     Effect::List { id: ID, path: None, depth: Depth::ONE }
 }
 
-fn write() -> Effect {
+pub(crate) fn write() -> Effect {
     Effect::Write { offset: 0, data: Bytes::from_static(b"hello") }
 }
 
-fn publish() -> Effect {
+pub(crate) fn publish() -> Effect {
     Effect::Publish { checksum: Checksum::of(b"hello") }
 }
 
@@ -114,6 +114,22 @@ fn an_effect_that_does_not_fit_changes_nothing() {
         };
         session.perform(&fits).unwrap();
     }
+}
+
+#[test]
+fn what_is_open_is_shown() {
+    let share = Share::new();
+    share.put("file", "hello");
+    let mut session = session(&share);
+    let mut shown = |effect: &Effect| {
+        session.perform(effect).unwrap();
+        format!("{session:?}")
+    };
+    assert_eq!(shown(&create("new")), r#"Session { open: "staged", .. }"#);
+    assert_eq!(shown(&publish()), r#"Session { open: "published", .. }"#);
+    assert_eq!(shown(&open("file")), r#"Session { open: "source", .. }"#);
+    assert_eq!(shown(&Effect::Discard), r#"Session { open: "nothing", .. }"#);
+    assert_eq!(shown(&list()), r#"Session { open: "listing", .. }"#);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use haul_core::{Checksum, StoreErrorKind, Timestamp};
 use haul_store::{NewFile, Staged, Store};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::support::{Share, create_only, long_ago, new_file, upload};
 
@@ -144,6 +145,41 @@ fn a_file_too_large_is_refused_before_it_is_sent() {
     let kind = share.store.create(&file).unwrap_err().kind;
     assert!(matches!(kind, StoreErrorKind::NoSpace | StoreErrorKind::TooLarge), "{kind:?}");
     assert!(share.staged().is_empty());
+}
+
+/// The times too must be on stable storage, so a sync is not too early for them.
+#[test]
+fn a_sync_brings_the_time_with_it() {
+    let share = Share::new();
+    let file = NewFile { modified: Some(long_ago()), ..new_file("file") };
+    let mut staged = share.store.create(&file).unwrap();
+    staged.write(0, b"x").unwrap();
+    staged.sync().unwrap();
+    let staging_file = fs::metadata(share.staged().pop().unwrap()).unwrap();
+    assert_eq!(staging_file.mtime(), long_ago().seconds());
+}
+
+#[test]
+fn a_directory_that_was_made_stays_when_its_file_goes() {
+    let share = Share::new();
+    let mut staged = share.store.create(&new_file("a/b/file")).unwrap();
+    staged.publish(Checksum::EMPTY).unwrap();
+    fs::remove_file(share.root().join("a/b/file")).unwrap();
+    drop(staged);
+    assert!(share.root().join("a/b").is_dir());
+}
+
+#[test]
+fn room_is_made_for_large_files_only() {
+    let share = Share::new();
+    let probe = fs::File::create(share.put("probe", "")).unwrap();
+    // Not every file system can do it.
+    let _ = fallocate(&probe, FallocateFlags::KEEP_SIZE, 0, 1 << 20);
+    for (size, blocks) in [((1 << 20) - 1, 0), (1 << 20, probe.metadata().unwrap().blocks())] {
+        let file = NewFile { size: Some(size), ..new_file("file") };
+        let _staged = share.store.create(&file).unwrap();
+        assert_eq!(fs::metadata(share.staged().pop().unwrap()).unwrap().blocks(), blocks);
+    }
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! Effects on a client's own files.
+
+use std::fs;
+use std::io::Cursor;
+
+use bytes::Bytes;
+use haul_core::{Checksum, Done, Effect, Opened, StoreErrorKind};
+use haul_store::{LocalTarget, OwnFiles, Perform, StreamSource};
+use tempfile::TempDir;
+
+use crate::session::{create, list, open, publish, write};
+
+fn source() -> OwnFiles {
+    OwnFiles::Source(Box::new(StreamSource::new(Cursor::new(b"hello"), "standard input")))
+}
+
+fn target(directory: &TempDir) -> OwnFiles {
+    let target = LocalTarget::new(directory.path().join("mine"), true).unwrap();
+    OwnFiles::Target(Box::new(target))
+}
+
+/// What is open, as a log shows it.
+fn shown(files: &OwnFiles) -> String {
+    format!("{files:?}")
+}
+
+#[test]
+fn an_upload_reads_what_the_user_gave() {
+    let mut files = source();
+    let mut perform = |effect| files.perform(&effect).unwrap();
+    let unknown = Opened { size: None, modified: None };
+    assert_eq!(perform(open("named/by/the/server")), Done::Opened(unknown));
+    let data = Done::Read(Bytes::from_static(b"hel"));
+    assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
+    let checksum = Some(Checksum::of(b"hello"));
+    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished { checksum });
+    assert_eq!(shown(&files), "Nothing");
+}
+
+#[test]
+fn a_download_goes_where_the_user_said() {
+    let directory = TempDir::new().unwrap();
+    let mut files = target(&directory);
+    let mut perform = |effect| files.perform(&effect).unwrap();
+    assert_eq!(perform(create("named/by/the/server")), Done::Started);
+    assert_eq!(perform(write()), Done::Written);
+    assert_eq!(perform(Effect::Sync), Done::Synced);
+    assert_eq!(perform(publish()), Done::Published);
+    assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
+    assert_eq!(shown(&files), "Nothing");
+    assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_discarded_is_closed() {
+    let directory = TempDir::new().unwrap();
+    let mut files = target(&directory);
+    files.perform(&create("file")).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    for _ in 0..2 {
+        assert_eq!(files.perform(&Effect::Discard).unwrap(), Done::Discarded);
+        assert_eq!(shown(&files), "Nothing");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_effect_that_does_not_fit_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let mut staged = target(&directory);
+    staged.perform(&create("file")).unwrap();
+    let reading = || {
+        let checksum = None;
+        vec![open("x"), Effect::Read { offset: 0, length: 1 }, Effect::FinishReading { checksum }]
+    };
+    let beginning = || vec![create("x")];
+    let writing = || vec![write(), Effect::Sync, publish(), Effect::SyncDirectory];
+    let listing = || vec![list(), Effect::NextEntries { max: 1 }];
+
+    for (name, mut files, misfits) in [
+        ("Nothing", OwnFiles::Nothing, [reading(), beginning(), writing(), listing()].concat()),
+        ("Source", source(), [beginning(), writing(), listing()].concat()),
+        ("Target", target(&directory), [reading(), writing(), listing()].concat()),
+        ("Staged", staged, [reading(), beginning(), listing()].concat()),
+    ] {
+        for effect in misfits {
+            let error = files.perform(&effect).unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} with {name}");
+        }
+        assert_eq!(shown(&files), name);
+    }
+}
