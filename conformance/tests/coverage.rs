@@ -1,6 +1,8 @@
-//! Every rule of the protocol is checked by something.
+//! Every rule of the protocol is checked by something, and what is said to show that a fault is met is there.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use haul_conformance::{hostile, program, rules, script};
 
@@ -22,4 +24,39 @@ fn every_rule_is_covered_and_every_covered_rule_exists() {
     let unknown: Vec<&String> = covered.difference(&rules).collect();
     assert!(uncovered.is_empty(), "no script covers {uncovered:?}");
     assert!(unknown.is_empty(), "docs/PROTOCOL.md has no {unknown:?}");
+}
+
+/// The names of all functions in the Rust sources below `directory`.
+fn functions(directory: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                functions(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_reliability_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/RELIABILITY.md")).unwrap();
+    let shown_by = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| {
+        let columns: Vec<&str> = line.split(" | ").collect();
+        (columns.len() == 3).then(|| columns[2])
+    });
+    let named: BTreeSet<&str> = shown_by
+        .flat_map(|column| column.split('`').skip(1).step_by(2))
+        .filter(|name| name.matches('_').count() >= 2)
+        .collect();
+    assert!(named.len() > 80, "only {} tests were found on the page", named.len());
+    let mut there = BTreeSet::new();
+    functions(root, &mut there);
+    let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();
+    assert!(missing.is_empty(), "there are no tests {missing:?}");
 }

@@ -3,7 +3,7 @@
 //! Not here: calls whose failure the language's runtime takes for the end (`mmap`, `brk`, `rt_sigaction`), those that must not fail (`futex`, `getrandom`), `close`, whose
 //! injected failure leaves open what a real one closes, and `EAGAIN` of sockets: a kernel that says so tells later when to try again, which edge-triggered runtimes wait for.
 //! Nor those by which a runtime sets itself up (`epoll_create1`, `epoll_ctl`, `eventfd2`, and `clone3` of a client): async-io panics when one of them
-//! fails, and Tokio when a worker cannot start.
+//! fails, and Tokio when a worker cannot start, which ends a program at its start with one line.
 
 /// What a call is made on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
