@@ -131,6 +131,18 @@ fn replies_do_not_pile_up() {
     assert!(most <= Limits::HIGH_WATER + LONGEST_REPLY, "{most} bytes wait");
 }
 
+/// What comes after a refusal is dropped, but not without end.
+#[test]
+fn a_server_lingers_for_so_many_bytes() {
+    let limits = Limits { max_linger: 10_000, ..config(1000).limits.clone() };
+    let input = format!("GET / HTTP/1.1\n{}", "x".repeat(1_000_000));
+    let mut server = Server::new(Arc::new(ServerConfig { limits, ..ServerConfig::default() }));
+    let run = Solo::new(input.as_bytes())
+        .ending(End::Silence)
+        .play(&mut server, &mut MemoryFiles::new(true));
+    assert!(run.over && (10_000..100_000).contains(&run.taken), "{}", run.taken);
+}
+
 #[test]
 fn the_bounds_of_a_server_are_met() {
     let limits =
@@ -143,6 +155,7 @@ fn the_bounds_of_a_server_are_met() {
         replies(&run.output).1.iter().filter_map(crate::transcript::Reply::code).collect::<Vec<_>>()
     };
     assert_eq!(code("UPLOAD a size=11\n"), [ErrorCode::TooLarge]);
+    assert_eq!(code("UPLOAD a size=10\nABORT\n"), [ErrorCode::Aborted]);
     assert_eq!(code("UPLOAD a\nDATA 11\nhello worldEND\n"), [ErrorCode::TooLarge]);
     assert_eq!(code("UPLOAD a\nDATA 21\n"), [ErrorCode::Protocol]);
     assert_eq!(code("NO\nDATA 21\n"), [ErrorCode::UnknownCommand, ErrorCode::Protocol]);

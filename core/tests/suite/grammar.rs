@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use haul_conformance::lab::naive::{self, Reading};
 use haul_core::ErrorCode;
-use haul_core::message::{ClientLine, ServerLine};
+use haul_core::message::{ClientLine, Command, ServerLine};
 use proptest::prelude::*;
 
 use crate::strategies::{any_line, client_line, near_line, server_line};
@@ -98,4 +98,62 @@ fn an_err_needs_a_code() {
         assert!(ServerLine::parse(line).is_err(), "{line}");
     }
     assert!(ServerLine::parse("ERR some-new-code").is_ok());
+}
+
+fn text_of_refusal(line: &str) -> String {
+    ClientLine::parse(line).expect_err("it is refused").text.into_owned()
+}
+
+#[test]
+fn a_session_ends_by_any_of_three_words() {
+    for word in ["EXIT", "quit", "Bye"] {
+        assert_eq!(ClientLine::parse(word), Ok(ClientLine::Command(Command::Exit)), "{word}");
+    }
+}
+
+/// What a client sent comes back only if it can be nothing but a word that was mistyped.
+#[test]
+fn an_unknown_word_is_echoed_if_it_is_short_and_plain() {
+    assert!(text_of_refusal("FROB-2").starts_with("FROB-2 is not"));
+    assert!(text_of_refusal(&"X".repeat(16)).starts_with("XXXX"));
+    for word in ["X".repeat(17), "a\u{e4}".into(), "a.b".into(), "a<b>".into()] {
+        assert!(text_of_refusal(&word).starts_with("that is not"), "{word}");
+    }
+    assert!(text_of_refusal("").starts_with("an empty line"));
+    assert!(text_of_refusal("LIST frob=1").starts_with("frob= is not"));
+    assert!(text_of_refusal(&format!("LIST {}=1", "x".repeat(17))).starts_with("that is not"));
+}
+
+#[test]
+fn what_an_option_needs_is_told() {
+    for (line, needs) in [
+        ("LIST depth=x", "depth= needs a number from 1, or all"),
+        ("UPLOAD a mode=x", "mode= needs replace or create"),
+        ("UPLOAD a modified=x", "modified= needs a time such as"),
+        ("UPLOAD a size=x", "size= needs a number of at most 9223372036854775807"),
+    ] {
+        let text = text_of_refusal(line);
+        assert!(text.starts_with(needs), "{text}");
+    }
+}
+
+#[test]
+fn a_refusal_tells_when_to_try_again() {
+    let Ok(ServerLine::Err(refusal)) = ServerLine::parse("ERR busy \"later\" retry-after=5") else {
+        panic!("it is a refusal")
+    };
+    assert_eq!(refusal.retry_after, Some(5));
+}
+
+#[test]
+fn a_depth_is_written_unless_it_is_one() {
+    for (line, written) in [
+        ("LIST depth=1", "LIST\r\n"),
+        ("LIST depth=3", "LIST depth=3\r\n"),
+        ("LIST depth=all", "LIST depth=all\r\n"),
+    ] {
+        let mut out = BytesMut::new();
+        ClientLine::parse(line).unwrap().encode(&mut out);
+        assert_eq!(out, written);
+    }
 }

@@ -4,6 +4,7 @@ mod bodies;
 mod client_hostile;
 mod client_states;
 mod drain;
+mod eager;
 mod faults;
 mod grammar;
 mod joined;

@@ -184,3 +184,15 @@ fn the_first_fault_of_a_line_is_told() {
         }
     }
 }
+
+/// No number of them makes a line good, and neither does where they stand.
+#[test]
+fn control_characters_are_refused_however_many_there_are() {
+    for line in ["HE\u{1}LP", "HE\u{1}\u{1}LP", "\u{0}LIST\u{0}", "LI\tST\u{1b}\u{7f}", "\r\rHELP"]
+    {
+        let input = format!("{line}\nHELP\n");
+        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(false)), &mut shared());
+        let text = run.text();
+        assert!(text.lines().last().is_some_and(|last| last.starts_with("ERR protocol")), "{text}");
+    }
+}
