@@ -35,6 +35,8 @@ pub(crate) fn start(stderr: &Stream, level: LevelFilter, color: ColorChoice) -> 
         .with_env_filter(filter)
         .with_ansi(stderr.has_color(color))
         .with_writer(move || stderr.clone())
+        // It would print that a line could not be written, which panics where that cannot be written either: on a full disk.
+        .log_internal_errors(false)
         .try_init();
     Ok(())
 }

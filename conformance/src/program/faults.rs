@@ -115,7 +115,7 @@ pub fn a_full_disk_publishes_nothing(program: &Path) {
     }
 }
 
-/// The limit of `ulimit -f`: `ERR too-large`, and its signal does not end the server.
+/// The limit of `ulimit -f`: `ERR too-large`, and its signal does not end the server. Its log cannot be written either, which hurts nobody.
 pub fn a_file_size_limit_is_outlived(program: &Path) {
     let bench = bench_with_old_file(program);
     let server = bench.serve(&[]);
