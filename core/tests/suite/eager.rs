@@ -1,31 +1,42 @@
-//! A small body is sent with its command; a large one only when the server wants it.
+//! A small body is sent with its command, a large one only when the server wants it, and none goes on when the server has had enough.
 
 use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::{FilePath, Mode};
 
-/// What a client sends of a file of this size to a server that says no more than its greeting.
-fn unasked(size: usize) -> String {
+/// What a client sends of a file of this size to a server that says this after its greeting, a line at a time.
+fn sent(size: usize, said: &str) -> String {
     let mut client = Client::new(ClientConfig::default());
     client.request(Request::Upload { path: FilePath::parse("a").unwrap(), mode: Mode::Replace });
     let mut files = LocalFiles {
         sources: MemoryFiles::new(true).with_file("a", vec![b'x'; size]),
         targets: MemoryFiles::new(true),
     };
-    let greeting = b"HAUL/1 \"\" max-data=99999999 pipeline=9\n";
-    Solo::new(greeting).ending(End::Silence).play(&mut client, &mut files).text()
+    let said = format!("HAUL/1 \"\" max-data=1000 pipeline=9\n{said}");
+    let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
+    solo.play(&mut client, &mut files).text()
 }
 
 #[test]
 fn a_small_body_does_not_wait() {
     for size in [0, 1, 64 << 10] {
-        let sent = unasked(size);
-        assert!(sent.starts_with("UPLOAD ") && sent.contains("END crc64nvme="), "{size}: {sent:.60}");
+        let sent = sent(size, "");
+        assert!(
+            sent.starts_with("UPLOAD ") && sent.contains("END crc64nvme="),
+            "{size}: {sent:.60}"
+        );
     }
 }
 
 #[test]
 fn a_large_body_waits() {
-    let sent = unasked((64 << 10) + 1);
+    let sent = sent((64 << 10) + 1, "");
     assert_eq!(sent.lines().count(), 1, "{sent:.60}");
+}
+
+#[test]
+fn a_body_that_is_refused_ends_at_once() {
+    let sent = sent(1_000_000, "READY\nERR no-space \"full\"\n");
+    assert!(sent.ends_with("ABORT\r\n"), "{sent:.60}");
+    assert!(sent.len() < 100_000, "{} bytes", sent.len());
 }

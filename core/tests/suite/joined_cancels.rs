@@ -70,6 +70,11 @@ fn an_abort_hits_nobody_else() {
             }
             duet.client.cancel(ids[first]);
             assert_eq!(duet.play(), Standstill::Idle);
+            let ended = duet.told.iter().filter_map(|event| match event {
+                ClientEvent::Finished { id, .. } if *id != ids[first] => Some(*id),
+                _ => None,
+            });
+            assert!(ended.is_sorted(), "{first} at {at}: {:?}", duet.told);
             for (id, result) in results(&duet.told) {
                 assert!(result.is_ok() || id == ids[first], "{first} at {at}: {id:?} {result:?}");
                 let told = duet.told.iter().filter(
