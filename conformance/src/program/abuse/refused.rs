@@ -17,6 +17,8 @@ const FULL: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);
 const FREE: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 2);
 /// Clients at once, of one address.
 const AT_ONCE: usize = 16;
+/// Places of an address: a place is free only some time after its client is gone, and nobody of the second address shall be told `busy`.
+const PLACES: usize = 2 * AT_ONCE;
 /// What each sends before it reads, in bytes: more than the buffers of both systems hold at first.
 const SENT: usize = 2 << 20;
 
@@ -24,12 +26,12 @@ const SENT: usize = 2 << 20;
 pub(super) fn refused_while_sending(program: &Path, size: Size) -> Report {
     let attackers = size.of(1_000, 40);
     let bench = Bench::new(program);
-    let places = AT_ONCE.to_string();
+    let places = PLACES.to_string();
     let server = bench.serve(&["--max-clients-per-address", &places]);
     let mut siege = Siege::lay("refused while sending", bench, server, size.requests());
     let read = siege.attack(|siege| {
         let address = siege.server.address();
-        let holders: Vec<TcpStream> = (0..AT_ONCE).map(|_| hold(address)).collect();
+        let holders: Vec<TcpStream> = (0..PLACES).map(|_| hold(address)).collect();
         let read = AtomicUsize::new(0);
         let next = AtomicUsize::new(0);
         thread::scope(|scope| {
