@@ -14,7 +14,7 @@ fn told(request: Request) -> Vec<(u64, Option<u64>)> {
     let mut client = Client::new(ClientConfig { limits, durable: true, ..ClientConfig::default() });
     client.request(request);
     client.request(Request::Exit);
-    let mut duet = Duet::new(client, local(), Server::new(config(10_000)), shared(), 1 << 16, &[]);
+    let mut duet = Duet::new(client, local(), Server::new(config(10_000)), shared(), 6000, &[]);
     duet.play();
     assert!(results(&duet.told).values().all(Result::is_ok), "{:?}", duet.told);
     let progress = duet.told.iter().filter_map(|event| match event {
