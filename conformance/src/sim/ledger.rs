@@ -160,13 +160,19 @@ impl Ledger {
             }
             // An equal content may have been there before.
             let from = since.get(name).map_or(0, |from| from.saturating_sub(1));
-            let found = (from..history.shown.len())
-                .find(|at| versions[history.shown[*at].version].data == *data);
-            let Some(at) = found else { continue };
+            let mut alike = (from..history.shown.len())
+                .filter(|at| versions[history.shown[*at].version].data == *data)
+                .peekable();
+            if alike.peek().is_none() {
+                continue;
+            }
             if durable {
-                if history.cuts.iter().any(|(length, left)| at < *length && *left < Some(at)) {
+                let cuts = &history.cuts;
+                let lost = |at| cuts.iter().any(|(length, left)| at < *length && *left < Some(at));
+                // Contents as short as none cannot be told apart: one of them that survived will do.
+                let Some(at) = alike.find(|at| !lost(*at)) else {
                     return Err(format!("{path:?} was lost in a power cut and is acknowledged"));
-                }
+                };
                 history.floor = history.floor.max(Some(at));
             }
             return Ok(());
