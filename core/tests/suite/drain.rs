@@ -129,3 +129,22 @@ fn a_refusing_server_says_so_and_closes() {
     assert!(run.over);
     assert_eq!(run.text(), "ERR busy \"full\" retry-after=5\r\n");
 }
+
+/// A client that always has more to send is never waited for, and cut off all the same.
+#[test]
+fn the_grace_ends_for_a_client_that_never_pauses() {
+    let chunk = format!("DATA 5000\n{}", "x".repeat(5000));
+    let input = format!("UPLOAD a\n{}", chunk.repeat(100));
+    let solo =
+        Solo { end: End::Silence, storage: Duration::from_secs(1), ..Solo::new(input.as_bytes()) };
+    let (mut files, mut server) = (shared(), Server::new(config(5000)));
+    let run = solo.play_with(&mut server, &mut files, |server, files, _| {
+        if files.count("write") == 1 {
+            server.shut_down(Duration::from_secs(10));
+        }
+    });
+    let written = files.count("write");
+    let (_, replies) = replies(&run.output);
+    assert_eq!(replies.last().and_then(Reply::code), Some(ErrorCode::ShuttingDown));
+    assert!(run.over && (1..20).contains(&written), "{written} writes");
+}
