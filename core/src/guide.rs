@@ -157,9 +157,9 @@
 //! #               Effect::Sync | Effect::SyncDirectory => Done::Synced,
 //! #               Effect::Publish { .. } => Done::Published,
 //! #               Effect::Open { .. } => {
-//! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), modified: None })
+//! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), ..Opened::default() })
 //! #               }
-//! #               Effect::FinishReading { checksum } => Done::Finished { checksum: *checksum },
+//! #               Effect::FinishReading { .. } => Done::Finished,
 //! #               Effect::Write { data, .. } => {
 //! #                   files.staged.extend_from_slice(data);
 //! #                   Done::Written

@@ -51,6 +51,7 @@
 
 mod directory;
 mod error;
+mod held;
 mod local;
 mod own_files;
 mod perform;
@@ -61,8 +62,9 @@ mod store;
 mod temporary;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
+pub use held::Held;
 pub use local::{LocalSource, LocalTarget, StreamSource, StreamTarget};
 pub use own_files::OwnFiles;
 pub use perform::Perform;
 pub use session::Session;
-pub use store::{Listing, NewFile, Source, Staged, Store, Target};
+pub use store::{Kept, Listing, NewFile, Source, Staged, Store, Target};

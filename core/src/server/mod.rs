@@ -16,7 +16,6 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::{ErrorCode, StoreError};
 use crate::limits::Limits;
@@ -365,9 +364,9 @@ impl Side for Server {
         }
     }
 
-    fn passed_through(&mut self, count: u64, checksum: Checksum) {
+    fn holds(&mut self, count: usize) {
         if let State::Upload(upload) = &mut self.state {
-            upload.passed_through(count, checksum);
+            upload.hold(count);
         }
     }
 
@@ -390,17 +389,6 @@ impl Side for Server {
             State::Download(_) => self.download_outcome(outcome),
             State::Upload(_) => self.upload_outcome(&effect, outcome),
             State::Ready { .. } | State::Releasing(_) | State::Closing(_) => {}
-        }
-    }
-
-    fn file_failed(&mut self, error: StoreError) {
-        if let State::Download(_) = self.state {
-            // Bytes were promised that cannot come: only the end of the connection says so.
-            self.link.outbox.clear();
-            self.end(Verdict::Vanish);
-        } else {
-            self.skip_rest_of_data();
-            self.refuse_for(error);
         }
     }
 
