@@ -16,7 +16,7 @@
 //! | [`Output::Perform`] | file work: an [`Effect`] | [`Machine::performed`] |
 //! | [`Output::Event`] | look at it | [`Machine::acknowledge`] |
 //! | [`Output::CloseWrite`] | close the sending half | [`Machine::write_closed`] |
-//! | [`Output::Receive`], [`Output::SendHeld`] | move payload between socket and file without the machine | [`Machine::passed`], [`Machine::sent`] |
+//! | [`Output::Receive`], [`Output::SendHeld`] | move payload from or to the socket without the machine | [`Machine::held`], [`Machine::sent`] |
 //! | [`Output::Closed`] | close the socket | nothing: it is over |
 //!
 //! Four properties make this easy to drive:

@@ -11,6 +11,10 @@ use crate::wire::outbox::Outbox;
 
 /// Small pieces are written together once they are this many bytes.
 const GATHERED: usize = 64 << 10;
+/// A body of which so much is still to come is one whose `DATA` had better be read alone.
+const BULK: u64 = 64 << 10;
+/// Room for the line of a `DATA`.
+pub(crate) const DATA_LINE: usize = 32;
 
 /// Payload that comes in.
 #[derive(Debug, Default)]
@@ -102,6 +106,15 @@ impl Intake {
     pub(crate) fn bypass(&self, limits: &Limits) -> Option<usize> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
         (left >= Limits::GATHER).then_some(left.min(limits.held.max(1)))
+    }
+
+    /// Whether the next line announces more payload that may pass by the machine, if all is `expected` bytes: no more than the line should be read then.
+    pub(crate) fn expects_bulk(&self, expected: Option<u64>) -> bool {
+        self.left == 0
+            && match expected {
+                Some(expected) => expected.saturating_sub(self.announced) >= BULK,
+                None => self.announced >= BULK,
+            }
     }
 
     /// `count` bytes came in without the machine.

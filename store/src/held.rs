@@ -10,18 +10,18 @@ use rustix::io::{Errno, pread, read, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
-/// Moves smaller than this are not worth a pipe.
-pub(crate) const WORTH_HOLDING: usize = 64 << 10;
+/// Smaller files are not worth a pipe.
+pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
 /// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
 const ROOM: usize = 1 << 20;
 /// What is read at once to take its checksum: it shall stay in the processor's cache.
-const CHECKED_AT_ONCE: usize = 128 << 10;
+const CHECKED_AT_ONCE: usize = 64 << 10;
 /// What is copied out of the pipe for a socket that can only be waited for by a write.
 const FRONT: usize = 4 << 10;
 
 /// Payload that the kernel holds in a pipe: pages of a file on their way to a socket, or of a socket on their way to a file. None of its moves from or to a socket waits.
 ///
-/// What a file had when its pages were taken is held even if it is cut afterwards. Memory is the system's: the pipe has room for 1 MiB, or for what the system grants.
+/// As many bytes as were taken of a file are there to be sent even if it is cut afterwards. Memory is the system's: the pipe has room for 1 MiB, or for what the system grants.
 ///
 /// A socket whose peer is gone raises SIGPIPE unless the process ignores it, as Rust's programs do.
 #[derive(Debug)]

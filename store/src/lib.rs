@@ -39,7 +39,7 @@
 //! by no path at all.
 //!
 //! **Nothing unnoticed.** A file that changes while it is read is [reported](haul_core::StoreErrorKind::Changed), and a reader never gets bytes beyond the size that it was told. Checksums are remembered
-//! as long as inode, size and times of a file stand; a file that has other bytes then is reported too.
+//! as long as inode, size and times of a file stand; a file that has other bytes then is reported too, by whoever reads it: here, or at the other end if its pages go out unread.
 //!
 //! **Bounded memory.** Listings are read as they are asked for and hold one open directory a level. Reads and writes hold what the caller gives them. Up to 65,536 checksums are remembered.
 //!

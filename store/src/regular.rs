@@ -68,7 +68,7 @@ impl RegularFile {
         checksum: bool,
     ) -> Result<Option<Kept>, StoreError> {
         let length = self.there(offset, length);
-        if length < WORTH_HOLDING {
+        if self.version.size < WORTH_HOLDING {
             return Ok(None);
         }
         if self.held.is_none() {
@@ -82,12 +82,11 @@ impl RegularFile {
         if length == 0 {
             return Err(self.changed());
         }
-        let checksum = match checksum {
-            true => match checksum_of(&self.file, offset, length).map_err(cannot)? {
-                None => return Err(self.changed()),
-                taken => taken,
-            },
-            false => None,
+        let checksum = if checksum {
+            let taken = checksum_of(&self.file, offset, length).map_err(cannot)?;
+            Some(taken.ok_or_else(|| self.changed())?)
+        } else {
+            None
         };
         Ok(Some(Kept { length, checksum }))
     }

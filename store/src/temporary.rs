@@ -15,7 +15,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::NewFile;
 use crate::error::{failed, misuse};
-use crate::held::{Held, checksum_of};
+use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::Stat;
 
 /// Files smaller than this are not worth a system call that reserves their blocks.
@@ -34,6 +34,8 @@ pub(crate) struct Temporary {
     written: u64,
     state: State,
     held: Option<Held>,
+    /// Whether it becomes large enough for that, as far as is known.
+    worth_holding: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,7 @@ impl Temporary {
             written: 0,
             state: State::Dirty,
             held: None,
+            worth_holding: file.size.is_none_or(|size| size >= WORTH_HOLDING),
         };
         temporary.reserve(file.size.unwrap_or(0))?;
         Ok(temporary)
@@ -142,7 +145,7 @@ impl Temporary {
 
     /// See [`Staged::held`](crate::Staged::held).
     pub(crate) fn held(&mut self) -> Option<&mut Held> {
-        if self.held.is_none() {
+        if self.held.is_none() && self.worth_holding {
             self.held = Held::new().ok();
         }
         self.held.as_mut()

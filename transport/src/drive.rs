@@ -14,7 +14,7 @@ use crate::{Clock, Socket};
 /// Pieces that go to the socket in one call.
 const MAX_SLICES: usize = 16;
 /// Payload that is less than this comes through the machine, which costs it one copy.
-const WORTH_HOLDING: usize = 64 << 10;
+const WORTH_HOLDING: usize = 16 << 10;
 
 /// A machine with all that it works on.
 #[derive(Debug)]

@@ -17,9 +17,8 @@ fn fitting<E>(output: &Output<'_, E>) -> &'static [&'static str] {
     match output {
         Output::Read(Wait::Never) => &["received", "end", "would_block", "read_failed"],
         Output::Read(Wait::UntilDeadline) => &["received", "end", "read_failed"],
-        Output::Write(_) => &["sent", "write_failed"],
+        Output::Write(_) | Output::SendHeld { .. } => &["sent", "write_failed"],
         Output::Receive { .. } => &["received", "end", "held", "read_failed"],
-        Output::SendHeld { .. } => &["sent", "write_failed"],
         Output::Perform(_) => &["performed", "file_failed"],
         Output::Event(_) => &["acknowledge"],
         Output::CloseWrite => &["write_closed"],

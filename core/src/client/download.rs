@@ -67,6 +67,16 @@ impl Client {
         }
     }
 
+    /// Whether a `DATA` is expected whose payload may pass by the machine.
+    pub(super) fn expects_bulk(&self) -> bool {
+        match self.sent.front().map(|sent| &sent.reply) {
+            Some(Reply::Download(download)) => download
+                .sending
+                .is_some_and(|sending| download.intake.expects_bulk(Some(sending.length))),
+            _ => false,
+        }
+    }
+
     /// After `None` the input is at a line, or used up.
     pub(super) fn advance_download(&mut self) -> Option<Ask<ClientEvent>> {
         let durable = self.config.durable;

@@ -21,6 +21,7 @@ use crate::error::{ErrorCode, StoreError};
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
+use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ServerConfig, ServerEvent};
@@ -345,6 +346,9 @@ impl Side for Server {
         let idle = self.link.inbox.is_empty();
         let ahead = if idle { Limits::MAX_LINE } else { Limits::MAX_PIPELINED_BYTES };
         let payload = match &self.state {
+            State::Upload(upload) if self.config.pass_through && upload.expects_bulk() => {
+                return DATA_LINE;
+            }
             State::Upload(upload) => upload.left(),
             State::Ready { .. } => self.skip,
             State::Closing(_) => self.config.limits.chunk as u64,

@@ -52,6 +52,11 @@ impl Upload {
         self.intake.left()
     }
 
+    /// Whether a `DATA` is expected whose payload may pass by the machine.
+    pub(super) fn expects_bulk(&self) -> bool {
+        self.step == Step::Body && self.intake.expects_bulk(self.size)
+    }
+
     pub(super) fn hold(&mut self, count: usize) {
         self.intake.hold(count);
     }
