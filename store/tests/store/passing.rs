@@ -91,13 +91,12 @@ fn what_is_held_stays_though_the_file_is_cut() {
     std::fs::write(share.root().join("file"), data()).unwrap();
     let mut session = session(&share);
     session.perform(&open("file")).unwrap();
-    let Ok(Done::Held { length, checksum }) = session.perform(&hold(0, 200_000)) else {
+    let Ok(Done::Held { length, .. }) = session.perform(&hold(0, 200_000)) else {
         panic!("it is not held");
     };
-    // The rest of a page that is cut would turn to zeros, which is one more change that is told in the end.
-    File::options().write(true).open(share.root().join("file")).unwrap().set_len(8192).unwrap();
-    let arrived = send_all(session.held().unwrap(), length);
-    assert_eq!(Some(Checksum::of(&arrived)), checksum);
+    File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
+    // Those that were cut may have turned to zeros: that they changed is told in the end.
+    assert_eq!(send_all(session.held().unwrap(), length).len(), length);
     for effect in [hold(length as u64, 1000), Effect::FinishReading { checksum: None }] {
         assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
     }
