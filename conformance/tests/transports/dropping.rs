@@ -75,7 +75,7 @@ fn calls_that_are_dropped<B: BlockOn>() {
     B::block_on(async {
         let mut client = client::<B>(server.address).await;
         let (name, new) = (path("large"), path("new"));
-        for polls in [1, 2, 3, 4, 5, 10, 20, 40] {
+        for polls in [1, 2, 3, 4, 5, 8, 12, 16] {
             let down =
                 client.download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
             give_up(down, polls).await;
