@@ -93,7 +93,7 @@ enum Turn {
 
 impl Connection {
     fn new(script: &Script, share: &Path, schedule: &Schedule) -> Result<Self, String> {
-        let options = Options { hidden: script.setup.hidden };
+        let options = Options { hidden: script.setup.hidden, ..Options::default() };
         let directory = Directory::open(share, options).map_err(|error| error.to_string())?;
         Ok(Self {
             server: Server::new(Arc::new(script.setup.config.clone())),
