@@ -34,8 +34,8 @@ pub trait Runtime {
 pub struct ServeOptions {
     /// The shared directory; it exists.
     pub directory: PathBuf,
-    /// Whether names that begin with `.` are served.
-    pub hidden: bool,
+    /// How it is shared.
+    pub sharing: haul_store::Options,
     /// The host to bind, a name or an address without brackets, and the port; 0 picks one.
     pub address: (String, u16),
     /// How it is served.
@@ -45,8 +45,7 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Opens the shared directory.
     pub fn store(&self) -> Result<Directory, ServeError> {
-        Directory::open(&self.directory, haul_store::Options { hidden: self.hidden })
-            .map_err(ServeError::Directory)
+        Directory::open(&self.directory, self.sharing.clone()).map_err(ServeError::Directory)
     }
 }
 

@@ -13,12 +13,10 @@ use tracing::field::display;
 use tracing::{debug, info, warn};
 
 use crate::drive::Files;
-use crate::{Connection, Owner, Slots, Socket, Stop, Wake};
+use crate::{Connection, Open, Owner, Slots, Socket, Stop, Wake};
 
 /// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
 pub const MOST_REFUSALS: usize = 64;
-/// The pause after a failed accept: without descriptors or memory the next one would fail too.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
 const CHUNKS: usize = 16 << 20;
 /// The chunk of a session, in bytes, however many there are.
@@ -34,7 +32,9 @@ pub struct Host<S, W> {
     /// What each session keeps to.
     pub config: Arc<ServerConfig>,
     /// The places for sessions.
-    pub slots: Arc<Slots<W>>,
+    pub slots: Arc<Slots>,
+    /// The connections, those that are refused among them.
+    pub open: Arc<Open<W>>,
     /// How they end.
     pub stop: Arc<Stop<W>>,
 }
@@ -46,7 +46,8 @@ impl<S, W: Wake> Host<S, W> {
         Ok(Self {
             store,
             config: Arc::new(config),
-            slots: Arc::new(Slots::new(max_clients, max_clients_per_address)?),
+            slots: Arc::new(Slots::new(max_clients, max_clients_per_address)),
+            open: Arc::new(Open::new()?),
             stop: Arc::new(Stop::new(grace)?),
         })
     }
@@ -87,6 +88,7 @@ impl<S, W> Clone for Host<S, W> {
             store: Arc::clone(&self.store),
             config: Arc::clone(&self.config),
             slots: Arc::clone(&self.slots),
+            open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
         }
     }
