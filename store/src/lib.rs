@@ -61,8 +61,10 @@ mod store;
 mod temporary;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
-pub use local::{LocalSource, LocalTarget, StreamSource, StreamTarget};
-pub use own_files::OwnFiles;
+pub use local::{
+    Found, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
+};
+pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use perform::Perform;
 pub use session::Session;
 pub use store::{Listing, NewFile, Source, Staged, Store, Target};

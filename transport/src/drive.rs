@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::{Clock, Socket};
 
 /// Pieces that go to the socket in one call.
-const MAX_SLICES: usize = 16;
+const MAX_SLICES: usize = 64;
 
 /// A machine with all that it works on.
 #[derive(Debug)]
