@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use haul_core::FilePath;
-use haul_core::client::{ClientConfig, ClientEvent};
+use haul_core::client::ClientEvent;
 use haul_core::message::{Greeting, Summary};
 use haul_transport::{Call, ConnectError, call};
 use indicatif::ProgressDrawTarget;
@@ -23,14 +23,14 @@ pub(crate) struct App<'a, R> {
     pub(crate) runtime: &'a R,
     pub(crate) settings: Settings,
     pub(crate) console: Console,
-    /// How connections behave that are made from now on.
-    pub(crate) config: ClientConfig,
+    /// Whether files that are brought here go to stable storage, over connections that are made from now on.
+    pub(crate) durable: bool,
     remote: Option<Box<dyn Remote>>,
 }
 
 impl<'a, R: Runtime> App<'a, R> {
     pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
-        Self { runtime, settings, console, config: ClientConfig::default(), remote: None }
+        Self { runtime, settings, console, durable: false, remote: None }
     }
 
     /// What names start from.
@@ -122,8 +122,7 @@ impl<'a, R: Runtime> App<'a, R> {
     /// Makes another connection.
     pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
         let server = &self.settings.server;
-        let config = self.config.clone();
-        self.runtime.connect(&server.host, server.port, config).map_err(|error| {
+        self.runtime.connect(&server.host, server.port, self.durable).map_err(|error| {
             let exit = Exit::from(&error);
             let error = match &error {
                 ConnectError::Io(error) => {

@@ -11,6 +11,8 @@ pub struct Limits {
     pub pipeline: u64,
     /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket at once during a body. Each session holds about two of these.
     pub chunk: usize,
+    /// The payload that passes by the machine at once, if any does, and is sent as one `DATA`. It stays in the system's memory, not in the session's.
+    pub held: usize,
     /// The largest file that a server takes; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
     /// What a server skips after an `ERR` before it ends the connection.
@@ -34,10 +36,10 @@ impl Limits {
     /// tiny writes.
     pub const GATHER: usize = 4 << 10;
 
-    /// The payload of one `DATA` that this side sends to a peer that takes at most `peer_max`.
-    pub(crate) fn outgoing_data(&self, peer_max: u64) -> usize {
+    /// The payload of one `DATA` that this side sends, at best `wanted` bytes, to a peer that takes at most `peer_max`.
+    pub(crate) fn outgoing(wanted: usize, peer_max: u64) -> usize {
         let most = usize::try_from(peer_max.clamp(1, Self::MAX_DATA)).unwrap_or(usize::MAX);
-        self.chunk.clamp(1, most)
+        wanted.clamp(1, most)
     }
 }
 
@@ -47,6 +49,7 @@ impl Default for Limits {
             max_data: Self::MAX_DATA,
             pipeline: 64,
             chunk: 256 << 10,
+            held: 1 << 20,
             max_file_size: None,
             max_discard: 64 << 20,
             max_linger: 64 << 20,

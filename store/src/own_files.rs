@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use haul_core::{Done, Effect, RequestId, StoreError};
 
 use crate::error::misuse;
-use crate::{NewFile, Perform, Source, Staged, Target};
+use crate::{Held, Kept, NewFile, Perform, Source, Staged, Target};
 
 /// The application's end of a client's request under way, as [`Session`](crate::Session) is a server's. Nothing is ever opened by a name that a server sent.
 #[derive(Default)]
@@ -58,10 +58,17 @@ impl Perform for OwnFiles {
             Effect::Read { offset, length } => {
                 self.source()?.read(*offset, *length).map(Done::Read)
             }
+            Effect::Hold { offset, length, read, checksum } => {
+                let source = self.source()?;
+                match source.hold(*offset, *length, *checksum)? {
+                    Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
+                    None => source.read(*offset, *read).map(Done::Read),
+                }
+            }
             Effect::FinishReading { checksum } => {
-                let checksum = self.source()?.finish(*checksum)?;
+                self.source()?.finish(*checksum)?;
                 *self = Self::Nothing;
-                Ok(Done::Finished { checksum })
+                Ok(Done::Finished)
             }
             Effect::Create { path, mode, size, modified, id: _ } => {
                 let mut target = match mem::take(self) {
@@ -87,6 +94,10 @@ impl Perform for OwnFiles {
             Effect::Write { offset, data } => {
                 self.staged()?.write(*offset, data).map(|()| Done::Written)
             }
+            Effect::WriteHeld { offset, length } => {
+                let checksum = self.staged()?.write_held(*offset, *length)?;
+                Ok(Done::HeldWritten { checksum })
+            }
             Effect::Sync => self.staged()?.sync().map(|()| Done::Synced),
             Effect::Publish { checksum } => {
                 self.staged()?.publish(*checksum).map(|()| Done::Published)
@@ -105,6 +116,14 @@ impl Perform for OwnFiles {
                 Ok(Done::Discarded)
             }
             Effect::List { .. } | Effect::NextEntries { .. } => Err(not_open()),
+        }
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match self {
+            Self::Source(source) => source.held(),
+            Self::Staged(staged, _) => staged.held(),
+            Self::Nothing | Self::Target(_) => None,
         }
     }
 }
@@ -153,6 +172,10 @@ impl Perform for FilesById {
             self.waiting.give(id, mem::take(&mut self.files));
         }
         outcome
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.files.held()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use haul_core::{Done, Effect, StoreError};
 
 use crate::error::misuse;
-use crate::{Listing, NewFile, Perform, Source, Staged, Store};
+use crate::{Held, Kept, Listing, NewFile, Perform, Source, Staged, Store};
 
 /// One session's use of a store: at most one listing, source or staged file, as [`Effect`] tells. Dropping it discards what is open.
 pub struct Session<S: Store> {
@@ -104,10 +104,17 @@ impl<S: Store> Perform for Session<S> {
             Effect::Read { offset, length } => {
                 self.source()?.read(*offset, *length).map(Done::Read)
             }
+            Effect::Hold { offset, length, read, checksum } => {
+                let source = self.source()?;
+                match source.hold(*offset, *length, *checksum)? {
+                    Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
+                    None => source.read(*offset, *read).map(Done::Read),
+                }
+            }
             Effect::FinishReading { checksum } => {
                 let finished = self.source()?.finish(*checksum);
                 self.close();
-                finished.map(|checksum| Done::Finished { checksum })
+                finished.map(|()| Done::Finished)
             }
             Effect::Create { id: _, path, mode, size, modified } => {
                 self.require_nothing_open()?;
@@ -118,6 +125,10 @@ impl<S: Store> Perform for Session<S> {
             }
             Effect::Write { offset, data } => {
                 self.staged()?.write(*offset, data).map(|()| Done::Written)
+            }
+            Effect::WriteHeld { offset, length } => {
+                let checksum = self.staged()?.write_held(*offset, *length)?;
+                Ok(Done::HeldWritten { checksum })
             }
             Effect::Sync => self.staged()?.sync().map(|()| Done::Synced),
             Effect::Publish { checksum } => {
@@ -138,6 +149,13 @@ impl<S: Store> Perform for Session<S> {
                 self.close();
                 Ok(Done::Discarded)
             }
+        }
+    }
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.open {
+            Open::Source(source) => source.held(),
+            Open::Staged(staged) => staged.held(),
+            Open::Nothing | Open::Listing(_) | Open::Published(_) => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use haul_core::{Mode, StoreError, StoreErrorKind, Timestamp};
+use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
     Access, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags, Timespec,
     Timestamps, UTIME_OMIT, accessat, fallocate, fchmod, fsync, futimens, linkat, openat, renameat,
@@ -16,6 +16,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::NewFile;
 use crate::error::{failed, misuse};
+use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::Stat;
 
 /// Files smaller than this are not worth a system call that reserves their blocks.
@@ -33,6 +34,9 @@ pub(crate) struct Temporary {
     modified: Option<Timestamp>,
     written: u64,
     state: State,
+    held: Option<Held>,
+    /// Whether it becomes large enough for that, as far as is known.
+    worth_holding: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +97,8 @@ impl Temporary {
             modified: file.modified,
             written: 0,
             state: State::Dirty,
+            held: None,
+            worth_holding: file.size.is_none_or(|size| size >= WORTH_HOLDING),
         };
         temporary.reserve(file.size.unwrap_or(0))?;
         Ok(temporary)
@@ -128,18 +134,52 @@ impl Temporary {
 
     /// See [`Staged::write`](crate::Staged::write).
     pub(crate) fn write(&mut self, offset: u64, mut data: &[u8]) -> Result<(), StoreError> {
-        if offset != self.written {
-            return Err(misuse("a staged file is written from front to back"));
-        }
-        if self.state == State::Synced {
-            self.state = State::Dirty;
-        }
+        self.begin_write(offset)?;
         while !data.is_empty() {
             let count = retry_on_intr(|| pwrite(&self.file, data, self.written))
                 .and_then(|count| if count == 0 { Err(Errno::IO) } else { Ok(count) })
                 .map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
             self.written += count as u64;
             data = &data[count..];
+        }
+        Ok(())
+    }
+
+    /// See [`Staged::held`](crate::Staged::held).
+    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+        if self.held.is_none() && self.worth_holding {
+            self.held = Held::new().ok();
+        }
+        self.held.as_mut()
+    }
+
+    /// See [`Staged::write_held`](crate::Staged::write_held).
+    pub(crate) fn write_held(
+        &mut self,
+        offset: u64,
+        length: usize,
+    ) -> Result<Checksum, StoreError> {
+        self.begin_write(offset)?;
+        let Some(held) = self.held.take() else {
+            return Err(misuse("nothing is held"));
+        };
+        let put = || {
+            held.put(&self.file, offset, length)?;
+            // Of what is in the file: what the processor copied there is still at hand.
+            checksum_of(&self.file, offset, length)?.ok_or(Errno::IO)
+        };
+        let checksum = put().map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
+        self.written += length as u64;
+        self.held = Some(held);
+        Ok(checksum)
+    }
+
+    fn begin_write(&mut self, offset: u64) -> Result<(), StoreError> {
+        if offset != self.written {
+            return Err(misuse("a staged file is written from front to back"));
+        }
+        if self.state == State::Synced {
+            self.state = State::Dirty;
         }
         Ok(())
     }

@@ -45,8 +45,7 @@ impl Client {
         address: impl ToSocketAddrs,
         options: ClientOptions,
     ) -> Result<Self, ConnectError> {
-        let ClientOptions { mut config, connect_timeout, cancel } = options;
-        config.pass_through = false;
+        let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
         let socket =
             first(address.to_socket_addrs()?, |address| connect(address, connect_timeout, wake))?;

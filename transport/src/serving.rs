@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use haul_core::message::{Refusal, Summary};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Command, Done, Effect, ErrorCode, Escaped, StoreError, StoreErrorKind};
+use haul_core::{Command, Done, Effect, ErrorCode, Escaped, Limits, StoreError, StoreErrorKind};
+use haul_store::Held;
 use tracing::field::display;
 use tracing::{debug, info, warn};
 
@@ -41,9 +42,7 @@ pub struct Host<S, W> {
 impl<S, W: Wake> Host<S, W> {
     /// A server of `store`.
     pub fn new(store: Arc<S>, options: crate::ServerOptions) -> std::io::Result<Self> {
-        let crate::ServerOptions { mut config, max_clients, max_clients_per_address, grace } =
-            options;
-        config.pass_through = false;
+        let crate::ServerOptions { config, max_clients, max_clients_per_address, grace } = options;
         Ok(Self {
             store,
             config: Arc::new(config),
@@ -61,11 +60,13 @@ impl<S, W: Wake> Host<S, W> {
     /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
     fn config_of_next(&self) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.slots.taken().max(1)).max(LEAST_CHUNK);
-        if share >= self.config.limits.chunk {
+        let Limits { chunk, held, .. } = self.config.limits;
+        if share >= chunk.max(held) {
             return Arc::clone(&self.config);
         }
         let mut config = ServerConfig::clone(&self.config);
-        config.limits.chunk = share;
+        config.limits.chunk = chunk.min(share);
+        config.limits.held = held.min(share);
         Arc::new(config)
     }
 
@@ -162,6 +163,10 @@ impl Files for NoFiles {
     ) -> Poll<Result<Done, StoreError>> {
         let detail = format!("{} while refusing", effect.name());
         Poll::Ready(Err(StoreError::new(StoreErrorKind::Io, detail)))
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        None
     }
 }
 

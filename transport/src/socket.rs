@@ -18,7 +18,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stream to the peer, as the loop uses it.
 ///
 /// No call waits. What is pending tells the waker of `cx` when it is worth another try, unless the transport waits in some other way.
-pub trait Socket {
+pub trait Socket: AsFd {
     /// Reads into what `space` lends; it is called only when there may be something. 0 bytes say that the peer will send no more.
     fn poll_read<'a>(
         &mut self,

@@ -71,7 +71,7 @@ pub(crate) struct Download {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Exit, Error> {
-    app.config.durable = args.sync;
+    app.durable = args.sync;
     let mut tally = Tally::default();
     if args.recursive {
         recursive(app, args, &mut tally)?;

@@ -94,7 +94,7 @@ impl ServeArgs {
                     },
                     banner: self.banner.clone(),
                     durable: !self.no_sync,
-                    ..ServerConfig::default()
+                    ..ServerOptions::default().config
                 },
                 max_clients,
                 max_clients_per_address: self

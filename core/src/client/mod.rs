@@ -12,13 +12,13 @@ mod upload;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::Greeting;
 use crate::output::Wait;
+use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ClientConfig, ClientEvent, Failure, Progress, Request};
@@ -337,6 +337,9 @@ impl Side for Client {
     }
 
     fn read_size(&self) -> usize {
+        if self.config.pass_through && self.expects_bulk() {
+            return DATA_LINE;
+        }
         let payload = usize::try_from(self.payload_left()).unwrap_or(usize::MAX);
         payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
     }
@@ -351,8 +354,8 @@ impl Side for Client {
         }
     }
 
-    fn passed_through(&mut self, count: u64, checksum: Checksum) {
-        self.download_passed_through(count, checksum);
+    fn holds(&mut self, count: usize) {
+        self.download_holds(count);
     }
 
     fn broken(&mut self, direction: Direction) {
@@ -374,25 +377,18 @@ impl Side for Client {
             Effect::Discard => {
                 self.file = File::Closed;
             }
-            Effect::Open { .. } | Effect::Read { .. } | Effect::FinishReading { .. } => {
-                self.upload_outcome(outcome);
-            }
+            Effect::Open { .. }
+            | Effect::Read { .. }
+            | Effect::Hold { .. }
+            | Effect::FinishReading { .. } => self.upload_outcome(outcome),
             Effect::Create { .. }
             | Effect::Write { .. }
+            | Effect::WriteHeld { .. }
             | Effect::Sync
             | Effect::Publish { .. }
             | Effect::SyncDirectory => self.download_outcome(outcome),
             // A client never lists.
             Effect::List { .. } | Effect::NextEntries { .. } => {}
-        }
-    }
-
-    fn file_failed(&mut self, error: StoreError) {
-        if self.upload.is_some() {
-            // Bytes were promised that cannot come: only the end of the connection says so.
-            self.lose(Failure::Local(error));
-        } else {
-            self.download_outcome(Err(error));
         }
     }
 

@@ -36,7 +36,7 @@ enum Step {
 
 impl Upload {
     pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
-        let (step, outflow) = (Step::Open, Outflow::new());
+        let (step, outflow) = (Step::Open, Outflow::new(None));
         Self { id, path, mode, step, size: None, outflow }
     }
 
@@ -81,12 +81,19 @@ impl Client {
                 let Session::Open(greeting) = &self.session else {
                     return None;
                 };
-                let most = self.config.limits.outgoing_data(greeting.max_data);
-                let length = usize::try_from(left).unwrap_or(usize::MAX).min(most);
-                Some(Ask::Perform(Effect::Read { offset, length }))
+                let Self { config, .. } = self;
+                let pass_through = config.pass_through;
+                let most = greeting.max_data;
+                Some(Ask::Perform(upload.outflow.ask(
+                    offset,
+                    left,
+                    most,
+                    &config.limits,
+                    pass_through,
+                )))
             }
             Step::Finish => {
-                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.checksum() }))
+                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.taken() }))
             }
             Step::Abandoned => {
                 self.abandon_upload();
@@ -120,15 +127,9 @@ impl Client {
                 upload.outflow.hold(length, checksum, &mut self.link.outbox);
                 self.upload_progress();
             }
-            Ok(Done::Finished { checksum }) => {
+            Ok(Done::Finished) => {
                 self.file = File::Closed;
-                if let Some(checksum) = upload.outflow.checksum().or(checksum) {
-                    self.end_body(checksum);
-                } else {
-                    let detail = "bytes were held without a checksum, and none is known";
-                    let error = StoreError::new(StoreErrorKind::Io, detail);
-                    self.give_up_upload(Failure::Local(error));
-                }
+                self.end_body();
             }
             Ok(_) => {}
             Err(error) => self.give_up_upload(Failure::Local(error)),
@@ -141,6 +142,8 @@ impl Client {
             return;
         };
         upload.size = opened.size;
+        let known = opened.checksum.filter(|_| opened.size.is_some() && self.config.pass_through);
+        upload.outflow = Outflow::new(known);
         let eager = opened.size.is_some_and(|size| size <= EAGER);
         upload.step = if eager { Step::Body } else { Step::AwaitReady };
         let (id, mode, path) = (upload.id, upload.mode, upload.path.clone());
@@ -155,11 +158,11 @@ impl Client {
         self.events.push_back(ClientEvent::Progress { id: upload.id, progress });
     }
 
-    fn end_body(&mut self, checksum: crate::checksum::Checksum) {
+    fn end_body(&mut self) {
         let Some(upload) = self.upload.take() else {
             return;
         };
-        let size = upload.outflow.sent();
+        let (size, checksum) = (upload.outflow.sent(), upload.outflow.checksum());
         self.link.outbox.line(|out| {
             ClientLine::End { checksum: Some(checksum) }.encode(out);
         });

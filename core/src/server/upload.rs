@@ -52,8 +52,13 @@ impl Upload {
         self.intake.left()
     }
 
-    pub(super) fn passed_through(&mut self, count: u64, checksum: Checksum) {
-        self.intake.passed(count, checksum);
+    /// Whether a `DATA` is expected whose payload may pass by the machine.
+    pub(super) fn expects_bulk(&self) -> bool {
+        self.step == Step::Body && self.intake.expects_bulk(self.size)
+    }
+
+    pub(super) fn hold(&mut self, count: usize) {
+        self.intake.hold(count);
     }
 }
 
@@ -76,7 +81,7 @@ impl Server {
                 self.happen(Input::GraceOver);
                 None
             }
-            Step::Body if upload.intake.left() > 0 => self.advance_payload(),
+            Step::Body if upload.intake.is_under_way() => self.advance_payload(),
             Step::Body => self.advance_between_chunks(),
             Step::Ended(claimed) => {
                 let rest = upload.intake.flush();
@@ -97,6 +102,9 @@ impl Server {
         let State::Upload(upload) = &mut self.state else {
             return None;
         };
+        if let Some(held) = upload.intake.write_held() {
+            return Some(Ask::Perform(held));
+        }
         if !self.link.inbox.is_empty() {
             return upload.intake.take(&mut self.link.inbox).map(Ask::Perform);
         }
@@ -104,10 +112,10 @@ impl Server {
             self.happen(Input::HangUp);
             return None;
         }
-        let bypass = upload.intake.bypass().filter(|_| self.config.pass_through);
-        match bypass {
-            Some((offset, length)) if self.link.outbox.is_empty() => {
-                Some(Ask::Receive { offset, length })
+        let limits = &self.config.limits;
+        match upload.intake.bypass(limits).filter(|_| self.config.pass_through) {
+            Some(length) if self.link.outbox.is_empty() => {
+                Some(upload.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
             }
             _ => Some(self.link.read()),
         }
@@ -196,6 +204,10 @@ impl Server {
                 self.skip_rest_of_data();
                 self.refuse_for(error);
             }
+            return;
+        }
+        if let Ok(Done::HeldWritten { checksum }) = outcome {
+            upload.intake.held_written(checksum);
             return;
         }
         match upload.step {

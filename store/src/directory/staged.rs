@@ -14,7 +14,7 @@ use super::{Shared, staging};
 use crate::error::{failed, misuse};
 use crate::stat::Stat;
 use crate::temporary::{Temporary, replaceable, require_writable};
-use crate::{NewFile, Staged};
+use crate::{Held, NewFile, Staged};
 
 /// How often directories are made anew because somebody removed them before the file was in them.
 const MAX_REMOVED: usize = 16;
@@ -105,6 +105,14 @@ fn other_file_system(path: &FilePath) -> StoreError {
 impl Staged for DirectoryStaged {
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
         self.temporary.write(offset, data)
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.temporary.held()
+    }
+
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_held(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
 use crate::temporary::{Temporary, exists, replaceable, require_writable};
-use crate::{NewFile, Source, Staged, Target};
+use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
 #[derive(Debug)]
@@ -67,9 +67,28 @@ impl Source for LocalSource {
         }
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+    fn hold(
+        &mut self,
+        offset: u64,
+        length: usize,
+        checksum: bool,
+    ) -> Result<Option<Kept>, StoreError> {
         match &mut self.0 {
-            Kind::File(file) => file.verify().map(|()| checksum),
+            Kind::File(file) => file.hold(offset, length, checksum),
+            Kind::Stream(stream) => stream.hold(offset, length, checksum),
+        }
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.0 {
+            Kind::File(file) => file.held(),
+            Kind::Stream(stream) => stream.held(),
+        }
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Kind::File(file) => file.verify(),
             Kind::Stream(stream) => stream.finish(checksum),
         }
     }
@@ -163,6 +182,14 @@ struct LocalStaged {
 impl Staged for LocalStaged {
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
         self.temporary.write(offset, data)
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.temporary.held()
+    }
+
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_held(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

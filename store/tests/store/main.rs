@@ -8,6 +8,7 @@ mod listing;
 mod local;
 mod mounts;
 mod own_files;
+mod passing;
 mod properties;
 mod rights;
 mod session;

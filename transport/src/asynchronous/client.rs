@@ -49,8 +49,7 @@ impl<R: Runtime> Client<R> {
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions<Event>,
     ) -> Result<Self, ConnectError> {
-        let ClientOptions { mut config, connect_timeout, cancel } = options;
-        config.pass_through = false;
+        let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
         let reached = async { Ok(reach::<R>(address, connect_timeout).await?) };
         let cancelled = async {

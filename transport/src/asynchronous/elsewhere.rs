@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 
 use haul_core::{Done, Effect, StoreError, StoreErrorKind};
-use haul_store::Perform;
+use haul_store::{Held, Perform};
 
 use super::Runtime;
 use crate::Files;
@@ -96,6 +96,13 @@ impl<R: Runtime, P: Perform + Send + 'static> Files for Elsewhere<R, P> {
                 self.place = Place::Gone;
                 Poll::Ready(Err(gone(error)))
             }
+        }
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.place {
+            Place::Here(files) => files.held(),
+            Place::Away(_) | Place::Gone => None,
         }
     }
 }
