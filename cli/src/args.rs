@@ -44,6 +44,20 @@ pub(crate) struct Settings {
     pub(crate) verbose: u8,
 }
 
+/// How many connections many files go over.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Jobs {
+    /// Connections at once that the files are dealt out among; one is mostly enough, since it has many files under way
+    #[arg(long, short, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+}
+
+impl Jobs {
+    pub(crate) fn get(self) -> usize {
+        self.jobs.into()
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

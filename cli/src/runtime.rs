@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use haul_core::client::{ClientEvent, Failure};
 use haul_core::message::{Greeting, Summary};
 use haul_store::Directory;
-use haul_transport::{Call, ConnectError, ServerOptions};
+use haul_transport::{Call, ConnectError, ServerOptions, call};
 
 /// A transport, as a program's command line sees it.
 ///
 /// Both calls block. Signals are the runtime's: while it serves, SIGINT and SIGTERM begin a drain and a second one ends at once; while a client's request runs, they cancel it
 /// ([`Failure::Cancelled`]), and a second one ends the program.
-pub trait Runtime {
+pub trait Runtime: Sync {
     /// The program's name, such as `haul-std`.
     const PROGRAM: &'static str;
 
@@ -25,8 +25,13 @@ pub trait Runtime {
         ready: &mut dyn FnMut(SocketAddr),
     ) -> Result<(), ServeError>;
 
-    /// Connects, and waits for the greeting.
-    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError>;
+    /// Connects, and waits for the greeting. If `durable`, files that are brought are on stable storage before they are told of.
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        durable: bool,
+    ) -> Result<Box<dyn Remote>, ConnectError>;
 }
 
 /// What `serve` was asked for.
@@ -65,23 +70,32 @@ pub enum ServeError {
 }
 
 /// Who is told what happens to a request; a break cancels it.
-pub type Watch<'a> = &'a mut dyn FnMut(&ClientEvent) -> ControlFlow<()>;
+pub type Watch<'a> = Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>;
 
-/// A connection to a server, after its greeting. Requests run one after another; after a [`Failure`] that is about the connection each further one fails too.
-pub trait Remote {
+/// A connection to a server, after its greeting. After a [`Failure`] that is about the connection each further request fails too.
+pub trait Remote: Send {
     /// What the server said first.
     fn greeting(&self) -> &Greeting;
 
-    /// Makes a request, and waits until it is over.
-    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure>;
+    /// Makes requests, many at a time, and waits until they are over. Watchers are told what became of each; the error is why no more of `calls` were made.
+    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure>;
 }
 
 impl dyn Remote + '_ {
+    /// Makes one request, and waits until it is over.
     pub(crate) fn ask<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
         &mut self,
         call: Call<F>,
     ) -> Result<Summary, Failure> {
-        let Call { request, files, mut watch } = call;
-        self.call(Call { request, files, watch: &mut watch })
+        let mut outcome = None;
+        let ran = {
+            let calls = call::single(call, &mut outcome);
+            let boxed = |Call { request, files, watch }| {
+                let watch: Watch<'_> = Box::new(watch);
+                Call { request, files, watch }
+            };
+            self.run(&mut calls.into_iter().map(boxed))
+        };
+        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
     }
 }

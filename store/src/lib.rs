@@ -63,8 +63,10 @@ mod temporary;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
 pub use held::Held;
-pub use local::{LocalSource, LocalTarget, StreamSource, StreamTarget};
-pub use own_files::OwnFiles;
+pub use local::{
+    Found, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
+};
+pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use perform::Perform;
 pub use session::Session;
 pub use store::{Kept, Listing, NewFile, Source, Staged, Store, Target};

@@ -13,6 +13,9 @@ use crate::error::failed;
 use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::{Stat, Version};
 
+/// What a reader is likely to take at once: a file no larger is not worth advice about its reading.
+const READ_AT_ONCE: u64 = 128 << 10;
+
 /// A regular file that must stay what it is while it is read.
 #[derive(Debug)]
 pub(crate) struct RegularFile {
@@ -30,8 +33,10 @@ impl RegularFile {
     pub(crate) fn new(file: OwnedFd, name: String) -> Result<Self, StoreError> {
         let stat = Stat::of(&file).map_err(|errno| failed(format_args!("read {name}"), errno))?;
         stat.require_regular(&name)?;
-        // Only a hint; a file system that does not take it reads all the same.
-        let _ = fadvise(&file, 0, None, Advice::Sequential);
+        if stat.version.size > READ_AT_ONCE {
+            // Only a hint; a file system that does not take it reads all the same.
+            let _ = fadvise(&file, 0, None, Advice::Sequential);
+        }
         Ok(Self { file, version: stat.version, name, last: Bytes::new(), held: None })
     }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
@@ -24,7 +25,7 @@ const WORTH_RESERVING: u64 = 1 << 20;
 /// A file that is being written. Dropping it before it has its own name removes it.
 #[derive(Debug)]
 pub(crate) struct Temporary {
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
     /// `None` once it has its own name.
     staged_as: Option<TemporaryName>,
     file: OwnedFd,
@@ -73,10 +74,11 @@ impl TemporaryName {
 impl Temporary {
     /// Makes an empty file in `directory`, with room for `file` if its size is known. `name` is for errors.
     pub(crate) fn create(
-        directory: OwnedFd,
+        directory: impl Into<Arc<OwnedFd>>,
         file: &NewFile,
         name: String,
     ) -> Result<Self, StoreError> {
+        let directory = directory.into();
         let new = || {
             let temporary_name = TemporaryName::new()?;
             // The process's umask takes from these permissions, as with any other program's files.
@@ -287,12 +289,15 @@ pub(crate) fn replaceable(
         Err(errno) => return Err(failed(format_args!("create {shown}"), errno)),
     };
     match (mode, stat.file_type) {
-        (Mode::Create, _) => {
-            Err(StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already")))
-        }
+        (Mode::Create, _) => Err(exists(shown)),
         (Mode::Replace, FileType::Symlink) => Ok(None),
         (Mode::Replace, _) => stat.require_regular(shown).map(|()| Some(stat.permissions)),
     }
+}
+
+/// What must not be replaced is there.
+pub(crate) fn exists(shown: impl Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already"))
 }
 
 /// Refuses a directory that no file can be put into.

@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::{Clock, Socket};
 
 /// Pieces that go to the socket in one call.
-const MAX_SLICES: usize = 16;
+const MAX_SLICES: usize = 64;
 /// Payload that is less than this comes through the machine, which costs it one copy.
 const WORTH_HOLDING: usize = 16 << 10;
 

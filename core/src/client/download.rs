@@ -1,6 +1,7 @@
 //! A download: payload comes in, is checked, and only then takes its name.
 
 use super::requests::Reply;
+use super::upload::EAGER;
 use super::{Client, ClientEvent, Failure, File, Progress, Request};
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::StoreError;
@@ -32,6 +33,11 @@ enum Step {
 impl Download {
     pub(super) fn has_begun(&self) -> bool {
         self.sending.is_some()
+    }
+
+    /// Whether it comes, and is over soon.
+    pub(super) fn is_small(&self) -> bool {
+        self.sending.is_some_and(|sending| sending.length <= EAGER)
     }
 
     /// Whether the file has its name: it is too late to fail.

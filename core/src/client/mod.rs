@@ -51,10 +51,14 @@ pub struct Client {
     events: VecDeque<ClientEvent>,
     /// Requests whose command was not sent, by their numbers.
     waiting: VecDeque<(RequestId, Request)>,
+    /// As many commands as may be were sent: the next ones go out together, when half of them are answered.
+    full: bool,
     /// Commands without their final reply, in the order in which they were sent.
     sent: VecDeque<Sent>,
     /// The upload that is being sent, from the opening of its source to its last byte. Once its command is out, it is the last of `sent`.
     upload: Option<Upload>,
+    /// What had gone out when the socket was looked at last.
+    looked_after: u64,
     requests: u64,
     file: File,
     /// The socket takes nothing any more; what the server had to say may still come.
@@ -93,8 +97,10 @@ impl Client {
             session: Session::New,
             events: VecDeque::new(),
             waiting: VecDeque::new(),
+            full: false,
             sent: VecDeque::new(),
             upload: None,
+            looked_after: 0,
             requests: 0,
             file: File::Closed,
             deaf: false,
@@ -107,6 +113,20 @@ impl Client {
         match &self.session {
             Session::Open(greeting) => Some(greeting),
             Session::New | Session::Leaving { .. } | Session::Over(_) => None,
+        }
+    }
+
+    /// Requests whose command was not sent yet. Whoever has many to make keeps a few here, so that their commands go out together.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Why the connection is of no more use, if it is not.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.session {
+            Session::Over(failure) => Some(failure),
+            Session::Leaving { .. } => Some(&Failure::Ended),
+            Session::New | Session::Open(_) => None,
         }
     }
 
@@ -133,6 +153,21 @@ impl Client {
             self.give_up_upload(Failure::Cancelled);
         } else if let Some(sent) = self.sent.iter_mut().find(|sent| sent.id == id) {
             sent.fail(Failure::Cancelled);
+            self.discard_download_of(id);
+        }
+        self.wake();
+    }
+
+    /// Gives every request up, as [`cancel`](Self::cancel) does one.
+    pub fn cancel_all(&mut self) {
+        while let Some((id, _)) = self.waiting.pop_front() {
+            self.finish(id, Err(Failure::Cancelled));
+        }
+        self.give_up_upload(Failure::Cancelled);
+        for sent in &mut self.sent {
+            sent.fail(Failure::Cancelled);
+        }
+        if let Some(id) = self.sent.front().map(|front| front.id) {
             self.discard_download_of(id);
         }
         self.wake();
@@ -310,9 +345,7 @@ impl Side for Client {
     }
 
     fn looked(&mut self) {
-        if let Some(upload) = &mut self.upload {
-            upload.looked();
-        }
+        self.looked_after = self.link.outbox.written();
     }
 
     fn sent_held(&mut self, count: usize) {

@@ -11,7 +11,7 @@ use crate::output::Wait;
 use crate::payload::Outflow;
 
 /// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
-const EAGER: u64 = 64 << 10;
+pub(super) const EAGER: u64 = 1 << 20;
 
 /// An upload whose source is open or about to be.
 #[derive(Debug)]
@@ -22,8 +22,6 @@ pub(super) struct Upload {
     step: Step,
     size: Option<u64>,
     outflow: Outflow,
-    /// Whether the socket was looked at since the last chunk.
-    looked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ enum Step {
 impl Upload {
     pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
         let (step, outflow) = (Step::Open, Outflow::new(None));
-        Self { id, path, mode, step, size: None, outflow, looked: false }
+        Self { id, path, mode, step, size: None, outflow }
     }
 
     /// Whether the server was told of it.
@@ -51,20 +49,17 @@ impl Upload {
         Request::Upload { path: self.path, mode: self.mode }
     }
 
-    pub(super) fn looked(&mut self) {
-        self.looked = true;
-    }
-
     pub(super) fn sent_held(&mut self, count: usize) {
         self.outflow.sent_held(count);
     }
 }
 
 impl Client {
-    /// At a chunk boundary: the server may have refused already.
+    /// At a chunk boundary, once something has gone out: the server may have refused already.
     pub(super) fn look(&self) -> Option<Ask<ClientEvent>> {
         let upload = self.upload.as_ref()?;
-        let due = upload.step == Step::Body && !upload.looked && upload.outflow.held() == 0;
+        let news = self.link.outbox.written() != self.looked_after;
+        let due = upload.step == Step::Body && news && upload.outflow.held() == 0;
         (due && !self.link.inbox.ended && !self.deaf).then_some(Ask::Read(Wait::Never))
     }
 
@@ -77,7 +72,6 @@ impl Client {
             }
             Step::AwaitReady => None,
             Step::Body => {
-                upload.looked = false;
                 let offset = upload.outflow.sent();
                 let left = upload.size.map_or(u64::MAX, |size| size - offset);
                 if left == 0 {

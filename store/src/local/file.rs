@@ -3,18 +3,19 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, fsync, open};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::Errno;
 
 use super::StreamSource;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, replaceable, require_writable};
+use crate::temporary::{Temporary, exists, replaceable, require_writable};
 use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
@@ -42,6 +43,12 @@ impl LocalSource {
             _ => Kind::Stream(StreamSource::new(File::from(file), name)),
         };
         Ok(Self(kind))
+    }
+}
+
+impl From<RegularFile> for LocalSource {
+    fn from(file: RegularFile) -> Self {
+        Self(Kind::File(file))
     }
 }
 
@@ -92,7 +99,7 @@ impl Source for LocalSource {
 /// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it may be replaced are this side's alone.
 #[derive(Debug)]
 pub struct LocalTarget {
-    path: PathBuf,
+    place: Place,
     mode: Mode,
 }
 
@@ -100,38 +107,43 @@ impl LocalTarget {
     /// Will write `path`; with `overwrite`, in the place of the regular file that is there.
     ///
     /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
-    pub fn new(path: impl Into<PathBuf>, overwrite: bool) -> Result<Self, StoreError> {
-        let mode = if overwrite { Mode::Replace } else { Mode::Create };
-        let target = Self { path: path.into(), mode };
-        let place = Place::open(&target.path)?;
-        place.replaceable(mode)?;
-        require_writable(&place.directory, &place.shown)?;
+    pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
+        let target = Self::at(Place::open(path.as_ref())?, overwrite)?;
+        require_writable(&target.place.directory, &target.place.shown)?;
         Ok(target)
+    }
+
+    pub(super) fn at(place: Place, overwrite: bool) -> Result<Self, StoreError> {
+        let mode = if overwrite { Mode::Replace } else { Mode::Create };
+        place.replaceable(mode)?;
+        Ok(Self { place, mode })
     }
 }
 
 impl Target for LocalTarget {
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        let place = self.place.clone();
+        // What this target may do was looked at when it was made; publication decides.
+        if file.mode != self.mode && file.mode == Mode::Create {
+            place.replaceable(Mode::Create)?;
+        }
         let mode = match file.mode {
             Mode::Create => Mode::Create,
             Mode::Replace => self.mode,
         };
-        let place = Place::open(&self.path)?;
-        place.replaceable(mode)?;
-        let directory = fcntl_dupfd_cloexec(&place.directory, 0)
-            .map_err(|errno| failed(format_args!("create {}", place.shown), errno))?;
+        let directory = Arc::clone(&place.directory);
         let temporary = Temporary::create(directory, file, place.shown.clone())?;
         Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
     }
 }
 
 /// A name in an open directory.
-#[derive(Debug)]
-struct Place {
-    directory: OwnedFd,
-    name: OsString,
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) directory: Arc<OwnedFd>,
+    pub(super) name: OsString,
     /// The whole path in errors.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Place {
@@ -151,7 +163,7 @@ impl Place {
         let directory = open(parent, flags, Permissions::empty()).map_err(|errno| {
             failed(format_args!("create {shown}: cannot open its directory"), errno)
         })?;
-        Ok(Self { directory, name: name.to_owned(), shown })
+        Ok(Self { directory: Arc::new(directory), name: name.to_owned(), shown })
     }
 
     fn replaceable(&self, mode: Mode) -> Result<Option<Permissions>, StoreError> {
@@ -186,10 +198,16 @@ impl Staged for LocalStaged {
 
     fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
         let Place { directory, name, shown } = &self.place;
-        self.temporary.prepare(self.place.replaceable(self.mode)?)?;
-        self.temporary
-            .rename(directory, name, self.mode)
-            .map_err(|errno| failed(format_args!("create {shown}"), errno))?;
+        let permissions = match self.mode {
+            // The rename itself refuses what is there.
+            Mode::Create => None,
+            Mode::Replace => self.place.replaceable(Mode::Replace)?,
+        };
+        self.temporary.prepare(permissions)?;
+        self.temporary.rename(directory, name, self.mode).map_err(|errno| match errno {
+            Errno::EXIST => exists(shown),
+            errno => failed(format_args!("create {shown}"), errno),
+        })?;
         self.published = true;
         Ok(())
     }

@@ -60,9 +60,12 @@ fn what_is_discarded_is_closed() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     for _ in 0..2 {
         assert_eq!(files.perform(&Effect::Discard).unwrap(), Done::Discarded);
-        assert_eq!(shown(&files), "Nothing");
+        assert_eq!(shown(&files), "Target", "a download may begin anew");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    let mut files = source();
+    files.perform(&Effect::Discard).unwrap();
+    assert_eq!(shown(&files), "Nothing");
 }
 
 #[test]

@@ -7,11 +7,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures_lite::future::FutureExt;
-use haul_core::RequestId;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
-use haul_store::{OwnFiles, Source, Target};
+use haul_store::{FilesById, Source, Target};
 
 use super::drive::drive;
 use super::{Elsewhere, Event, Runtime};
@@ -22,15 +21,13 @@ use crate::{Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOpti
 
 /// A connection to a server.
 ///
-/// Requests run one after another, and each waits for its reply. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
 /// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
 /// about the connection each further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
-    connection: Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>,
+    connection: Connection<Machine, Elsewhere<R, FilesById>, R::Socket>,
     greeting: Greeting,
     cancel: Option<Cancel<Event>>,
-    /// The request under way, or the one whose future was dropped.
-    running: Option<RequestId>,
 }
 
 impl<R: Runtime> Client<R> {
@@ -64,14 +61,14 @@ impl<R: Runtime> Client<R> {
         };
         let mut connection = Connection {
             machine: Machine::new(config),
-            files: Elsewhere::new(OwnFiles::Nothing),
+            files: Elsewhere::new(FilesById::default()),
             socket: cancelled.or(reached).await?,
             clock: Clock::start(),
         };
         let mut owner = Greeted::new(wake);
         drive::<R, _, _, _>(&mut connection, &mut owner).await.map_err(Failure::from)?;
         let greeting = owner.outcome()?;
-        Ok(Self { connection, greeting, cancel, running: None })
+        Ok(Self { connection, greeting, cancel })
     }
 
     /// What the server said first.
@@ -128,40 +125,41 @@ impl<R: Runtime> Client<R> {
         &mut self,
         call: Call<F>,
     ) -> Result<Summary, Failure> {
-        let Call { request, files, watch } = call;
-        self.end_dropped().await;
-        let _busy = self.cancel.as_ref().map(Cancel::busy);
-        let wake = self.cancel.as_ref().map(Cancel::wake);
-        let id = self.connection.machine.request(request);
-        self.running = Some(id);
-        self.connection.files = Elsewhere::new(files);
-        let lent = Lent(&mut self.connection);
-        let mut owner = Running::new(id, watch, wake);
-        let driven = drive::<R, _, _, _>(lent.0, &mut owner).await;
-        drop(lent);
-        self.running = None;
-        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
-        outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
+        let mut outcome = None;
+        let ran = self.run(call::single(call, &mut outcome)).await;
+        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
     }
 
-    /// Has the server end what a dropped future had begun. If that fails, so will whatever comes next.
-    async fn end_dropped(&mut self) {
-        if let Some(id) = self.running {
-            self.connection.machine.cancel(id);
-            let mut owner = Running::new(id, |_: &ClientEvent| ControlFlow::Continue(()), None);
-            let _ = drive::<R, _, _, _>(&mut self.connection, &mut owner).await;
-            self.running = None;
-        }
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
+    ///
+    /// Calls are taken as there is room, a few tens ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`]. The error is why
+    /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
+    /// `calls` is asked where the connection is driven, and should not block for long.
+    pub async fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<F>>,
+    ) -> Result<(), Failure> {
+        let _busy = self.cancel.as_ref().map(Cancel::busy);
+        let wake = self.cancel.as_ref().map(Cancel::wake);
+        let files = FilesById::default();
+        let mut owner = Running::new(calls.into_iter(), files.waiting(), wake);
+        self.connection.files = Elsewhere::new(files);
+        let lent = Lent(&mut self.connection);
+        let driven = drive::<R, _, _, _>(lent.0, &mut owner).await;
+        drop(lent);
+        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
+        outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
     }
 }
 
 /// A connection whose files are an application's, until this is dropped.
-struct Lent<'a, R: Runtime>(&'a mut Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>);
+struct Lent<'a, R: Runtime>(&'a mut Connection<Machine, Elsewhere<R, FilesById>, R::Socket>);
 
 impl<R: Runtime> Drop for Lent<'_, R> {
-    /// Work that is away drops its files when it comes to its end.
+    /// Work that is away drops its files when it comes to its end. The next call has the server end what is still under way.
     fn drop(&mut self) {
-        self.0.files = Elsewhere::new(OwnFiles::Nothing);
+        self.0.files = Elsewhere::new(FilesById::default());
+        self.0.machine.cancel_all();
     }
 }
 
