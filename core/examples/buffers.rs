@@ -153,6 +153,8 @@ impl Files {
             (Effect::FinishReading { checksum }, Open::Source(_)) => {
                 Ok(Done::Finished { checksum: *checksum })
             }
+            // There is room for one; a server commits it then before it begins the next.
+            (Effect::Create { .. }, Open::Staged(..)) => Ok(Done::Full),
             // Nobody else stores anything meanwhile, so what is decided here stands until publication.
             (Effect::Create { path, mode: Mode::Create, .. }, _)
                 if self.named.contains_key(path) =>
@@ -169,9 +171,10 @@ impl Files {
             }
             (Effect::Publish { .. }, Open::Staged(path, content)) => {
                 self.named.insert(path.clone(), std::mem::take(content).into());
+                self.open = Open::Nothing;
                 Ok(Done::Published)
             }
-            (Effect::Sync | Effect::SyncDirectory, _) => Ok(Done::Synced),
+            (Effect::Sync { .. } | Effect::SyncDirectory, _) => Ok(Done::Synced),
             (Effect::Discard, _) => {
                 self.open = Open::Nothing;
                 Ok(Done::Discarded)

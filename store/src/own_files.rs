@@ -76,7 +76,7 @@ impl Perform for OwnFiles {
             Effect::Write { offset, data } => {
                 self.staged()?.write(*offset, data).map(|()| Done::Written)
             }
-            Effect::Sync => self.staged()?.sync().map(|()| Done::Synced),
+            Effect::Sync { files: _ } => self.staged()?.sync().map(|()| Done::Synced),
             Effect::Publish { checksum } => {
                 self.staged()?.publish(*checksum).map(|()| Done::Published)
             }

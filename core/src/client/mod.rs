@@ -306,7 +306,7 @@ impl Side for Client {
         payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
     }
 
-    fn looked(&mut self) {
+    fn looked(&mut self, _: bool) {
         if let Some(upload) = &mut self.upload {
             upload.looked();
         }
@@ -346,7 +346,7 @@ impl Side for Client {
             }
             Effect::Create { .. }
             | Effect::Write { .. }
-            | Effect::Sync
+            | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectory => self.download_outcome(outcome),
             // A client never lists.
