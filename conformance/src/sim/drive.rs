@@ -181,7 +181,16 @@ pub(super) fn turn<M: Machine>(
         }
         Output::Perform(effect) => {
             let late = habits.failed.take().filter(|_| *effect != Effect::Discard);
-            let mut outcome = late.map_or_else(|| application.perform(effect), Err);
+            let mut outcome = match late {
+                None => application.perform(effect),
+                Some(error) => {
+                    if matches!(effect, Effect::Sync { .. } | Effect::Publish { .. }) {
+                        // After their failure the machine has nothing to discard any more.
+                        let _ = application.perform(&Effect::Discard);
+                    }
+                    Err(error)
+                }
+            };
             if let Ok(Done::Read(data)) = &outcome
                 && !data.is_empty()
                 && habits.hold
