@@ -152,6 +152,8 @@ impl Files {
                 Ok(Done::Read(left.split_to(left.len().min(*length))))
             }
             (Effect::FinishReading { .. }, Open::Source(_)) => Ok(Done::Finished),
+            // There is room for one; a server commits it then before it begins the next.
+            (Effect::Create { .. }, Open::Staged(..)) => Ok(Done::Full),
             // Nobody else stores anything meanwhile, so what is decided here stands until publication.
             (Effect::Create { path, mode: Mode::Create, .. }, _)
                 if self.named.contains_key(path) =>
@@ -168,9 +170,10 @@ impl Files {
             }
             (Effect::Publish { .. }, Open::Staged(path, content)) => {
                 self.named.insert(path.clone(), std::mem::take(content).into());
+                self.open = Open::Nothing;
                 Ok(Done::Published)
             }
-            (Effect::Sync | Effect::SyncDirectory, _) => Ok(Done::Synced),
+            (Effect::Sync { .. } | Effect::SyncDirectory, _) => Ok(Done::Synced),
             (Effect::Discard, _) => {
                 self.open = Open::Nothing;
                 Ok(Done::Discarded)

@@ -15,9 +15,11 @@ pub struct RequestId(pub u64);
 
 /// A piece of file work, to be done once and answered by [`Machine::performed`](crate::Machine::performed).
 ///
-/// A session has at most one listing, one source and one staged file open, and never two of them at once: each of `List`, `Open` and `Create`
-/// begins one, and it lasts until [`Discard`](Self::Discard) or the effect that ends it. If the session ends before, whoever performs effects discards
-/// what is open.
+/// A session has at most one listing, one source or one unfinished staged file open: each of `List`, `Open` and `Create` begins one, and it lasts until
+/// [`Discard`](Self::Discard) or the effect that ends it. If the session ends before, whoever performs effects discards what is open.
+///
+/// Whole staged files may wait to be committed together: on a server `Create` may come while others are staged, and [`Sync`](Self::Sync), one [`Publish`](Self::Publish) for each
+/// and [`SyncDirectory`](Self::SyncDirectory) follow for all of them. They are meant oldest first.
 ///
 /// On a server the paths are in the shared directory; on a client they only say which request the work is for, since the machine knows nothing of local names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,8 @@ pub enum Effect {
         /// The checksum of the whole file, when it was taken on the way; a store may remember it.
         checksum: Option<Checksum>,
     },
-    /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`].
+    /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`]; or [`Done::Full`], if other files are staged that are to be
+    /// committed first.
     Create {
         /// The request that this is for.
         id: RequestId,
@@ -81,7 +84,7 @@ pub enum Effect {
         /// The modification time that the file shall have.
         modified: Option<Timestamp>,
     },
-    /// Append to the staged file. Answer: [`Done::Written`], for all of `data`.
+    /// Append to the staged file that was begun last. Answer: [`Done::Written`], for all of `data`.
     Write {
         /// Where `data` belongs: always the number of bytes written before.
         offset: u64,
@@ -95,17 +98,20 @@ pub enum Effect {
         /// How many there are: all that is held.
         length: usize,
     },
-    /// Bring the staged file's bytes to stable storage. Answer: [`Done::Synced`]. A failure is final: the file is discarded.
-    Sync,
-    /// Give the staged file its name, atomically. Answer: [`Done::Published`]. After a failure nothing is published and the staged file is still to be
-    /// discarded.
+    /// Bring the bytes of the oldest staged files to stable storage. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
+    Sync {
+        /// How many, at least 1. The one that was begun last may be left out: it is not whole yet.
+        files: usize,
+    },
+    /// Give the oldest staged file its name, atomically. Answer: [`Done::Published`]. After a failure nothing is published and this file is discarded.
     Publish {
         /// The checksum of the whole file; a store may remember it.
         checksum: Checksum,
     },
-    /// Bring the name to stable storage too, and close. Answer: [`Done::Synced`]. Comes only after [`Publish`](Self::Publish), and only if the machine was told to be durable.
+    /// Bring all names given since the last time to stable storage too, and close their files. Answer: [`Done::Synced`]. Comes only after [`Publish`](Self::Publish), and only
+    /// if the machine was told to be durable.
     SyncDirectory,
-    /// Close whatever is open; remove what is staged and not published. Answer: [`Done::Discarded`]. An error is ignored: there is nobody to tell.
+    /// Close whatever is open; remove the staged file that was begun last and is not whole. Answer: [`Done::Discarded`]. An error is ignored: there is nobody to tell.
     Discard,
 }
 
@@ -122,7 +128,7 @@ impl Effect {
             Self::Create { .. } => "create",
             Self::Write { .. } => "write",
             Self::WriteHeld { .. } => "write-held",
-            Self::Sync => "sync",
+            Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::SyncDirectory => "sync-directory",
             Self::Discard => "discard",
@@ -133,11 +139,12 @@ impl Effect {
     pub(crate) fn is_answered_by(&self, done: &Done) -> bool {
         match (self, done) {
             (Self::List { .. } | Self::Create { .. }, Done::Started)
+            | (Self::Create { .. }, Done::Full)
             | (Self::Open { .. }, Done::Opened(_))
             | (Self::FinishReading { .. }, Done::Finished)
             | (Self::Write { .. }, Done::Written)
             | (Self::WriteHeld { .. }, Done::HeldWritten { .. })
-            | (Self::Sync | Self::SyncDirectory, Done::Synced)
+            | (Self::Sync { .. } | Self::SyncDirectory, Done::Synced)
             | (Self::Publish { .. }, Done::Published)
             | (Self::Discard, Done::Discarded) => true,
             (Self::NextEntries { max }, Done::Entries { entries, .. }) => entries.len() <= *max,
@@ -158,6 +165,8 @@ impl Effect {
 pub enum Done {
     /// Of [`Effect::List`] and [`Effect::Create`].
     Started,
+    /// Of [`Effect::Create`]: there is no room beside the files that are staged. It is asked again once they are committed.
+    Full,
     /// Of [`Effect::NextEntries`].
     Entries {
         /// At most as many as were asked for; none at the end.
@@ -198,6 +207,7 @@ impl Done {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started => "started",
+            Self::Full => "full",
             Self::Entries { .. } => "entries",
             Self::Opened(_) => "opened",
             Self::Read(_) => "read",

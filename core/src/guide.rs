@@ -29,21 +29,39 @@
 //!     effects("UPLOAD new.txt\nDATA 5\nhelloEND\n"),
 //!     ["create", "write", "sync", "publish", "sync-directory"]
 //! );
+//! // Uploads that come without a pause are committed together.
+//! assert_eq!(
+//!     effects("UPLOAD a\nDATA 1\naEND\nUPLOAD b\nDATA 1\nbEND\n"),
+//!     ["create", "write", "create", "write", "sync", "publish", "publish", "sync-directory"]
+//! );
 //! // What does not come to its end is discarded.
 //! assert_eq!(effects("UPLOAD new.txt\nDATA 5\nhelloABORT\n"), ["create", "discard"]);
 //! // Nothing was opened, so there is nothing to discard.
 //! assert_eq!(effects("DOWNLOAD missing.txt\n"), ["open"]);
 //! ```
 //!
-//! `next-entries`, `read` and `write` come any number of times; a machine that is not durable leaves out both syncs, and `publish` may then be the last that is asked for a
-//! file.
+//! `next-entries`, `read` and `write` come any number of times. A machine that is not durable leaves out both syncs; a server's commits each upload on its own then and closes
+//! it by `discard`, and on a client `publish` is the last that is asked for a file.
+//!
+//! # Group commit
+//!
+//! A durable server puts an upload aside when it is whole and checked, and reads on. What it has put aside it commits together, by one [`Sync`](Effect::Sync) for all, a
+//! [`Publish`](Effect::Publish) for each and one [`SyncDirectory`](Effect::SyncDirectory), as soon as a look at the socket ([`Wait::Never`]) finds nothing more; when
+//! [`commit_batch`](crate::Limits::commit_batch) of them wait; when [`Create`](Effect::Create) is answered by [`Done::Full`]; and before whatever is answered after them or may see the
+//! files. The answers come after that, in order, so that on the wire there is no difference. A driver that cannot look without waiting has each committed on its own.
+//!
+//! A commit may come while the next upload is half there: that one is the newest of the staged files, and no `Sync` counts it.
+//!
+//! # Failures
 //!
 //! | effect that fails | leads to |
 //! | --- | --- |
 //! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open, and no `Discard` comes |
 //! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::Hold), [`FinishReading`](Effect::FinishReading) | `Discard`, and the request's failure in place of what would have come next |
-//! | [`Write`](Effect::Write), [`WriteHeld`](Effect::WriteHeld), [`Sync`](Effect::Sync), [`Publish`](Effect::Publish) | `Discard`, and the request's failure; nothing was published |
-//! | [`SyncDirectory`](Effect::SyncDirectory) | the request's failure, though the file has its name: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow |
+//! | [`Write`](Effect::Write), [`WriteHeld`](Effect::WriteHeld) | `Discard`, and the request's failure; nothing was published |
+//! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are gone. A `Discard` may follow on a client |
+//! | [`Publish`](Effect::Publish) | the request's failure; its file is gone, and the others take their names. A `Discard` may follow on a client |
+//! | [`SyncDirectory`](Effect::SyncDirectory) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow on a client |
 //! | [`Discard`](Effect::Discard) | nothing |
 //!
 //! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
@@ -156,7 +174,7 @@
 //! #       Output::Perform(effect) => {
 //! #           let outcome = match effect {
 //! #               Effect::Create { .. } => Done::Started,
-//! #               Effect::Sync | Effect::SyncDirectory => Done::Synced,
+//! #               Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
 //! #               Effect::Publish { .. } => Done::Published,
 //! #               Effect::Open { .. } => {
 //! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), ..Opened::default() })

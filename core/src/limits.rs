@@ -15,6 +15,8 @@ pub struct Limits {
     pub held: usize,
     /// The largest file that a server takes; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
+    /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is committed on its own.
+    pub commit_batch: usize,
     /// What a server skips after an `ERR` before it ends the connection.
     pub max_discard: u64,
     /// What is read and dropped while a connection closes, so that the last reply is not lost to a reset.
@@ -51,6 +53,7 @@ impl Default for Limits {
             chunk: 256 << 10,
             held: 1 << 20,
             max_file_size: None,
+            commit_batch: 64,
             max_discard: 64 << 20,
             max_linger: 64 << 20,
             list_batch: 128,

@@ -168,8 +168,8 @@ pub trait Side {
     /// How many bytes the read buffer should hold now.
     fn read_size(&self) -> usize;
 
-    /// Nothing was there to read, or something was.
-    fn looked(&mut self);
+    /// Something was there to read, or nothing was.
+    fn looked(&mut self, found: bool);
 
     /// Held bytes went out.
     fn sent_held(&mut self, count: usize);
@@ -271,7 +271,7 @@ impl<S: Side> Machine for S {
             link.inbox.add(count);
             link.timer.flowed(count as u64);
         }
-        self.looked();
+        self.looked(true);
         Ok(())
     }
 
@@ -281,7 +281,7 @@ impl<S: Side> Machine for S {
             Ask::Read(Wait::Never) => link.ask = Ask::Nothing,
             _ => return Err(link.misuse("would_block")),
         }
-        self.looked();
+        self.looked(false);
         Ok(())
     }
 

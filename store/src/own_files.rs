@@ -98,7 +98,7 @@ impl Perform for OwnFiles {
                 let checksum = self.staged()?.write_held(*offset, *length)?;
                 Ok(Done::HeldWritten { checksum })
             }
-            Effect::Sync => self.staged()?.sync().map(|()| Done::Synced),
+            Effect::Sync { files: _ } => self.staged()?.sync().map(|()| Done::Synced),
             Effect::Publish { checksum } => {
                 self.staged()?.publish(*checksum).map(|()| Done::Published)
             }

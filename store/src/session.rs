@@ -1,5 +1,6 @@
 //! What one session of a server has open.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,34 +9,42 @@ use haul_core::{Done, Effect, StoreError};
 use crate::error::misuse;
 use crate::{Held, Kept, Listing, NewFile, Perform, Source, Staged, Store};
 
-/// One session's use of a store: at most one listing, source or staged file, as [`Effect`] tells. Dropping it discards what is open.
+/// One session's use of a store: at most one listing or source, or the staged files that are to be committed together, as [`Effect`] tells. Dropping it discards what
+/// is open.
 pub struct Session<S: Store> {
     store: Arc<S>,
     open: Open<S>,
+    /// What has no name yet, oldest first.
+    staged: VecDeque<S::Staged>,
+    /// What has its name. Nothing is lost if the names are never brought to stable storage: not every server asks for it.
+    published: Vec<S::Staged>,
 }
 
 enum Open<S: Store> {
     Nothing,
     Listing(S::Listing),
     Source(S::Source),
-    Staged(S::Staged),
-    /// It has its name. Nothing is lost if the name is never brought to stable storage: not every server asks for it.
-    Published(S::Staged),
 }
 
 impl<S: Store> Session<S> {
     /// A session with nothing open.
     pub fn new(store: Arc<S>) -> Self {
-        Self { store, open: Open::Nothing }
+        Self { store, open: Open::Nothing, staged: VecDeque::new(), published: Vec::new() }
     }
 
-    fn require_nothing_open(&self) -> Result<(), StoreError> {
+    /// Something is to be opened beside what is staged.
+    fn require_nothing_read(&mut self) -> Result<(), StoreError> {
         match self.open {
-            Open::Nothing | Open::Published(_) => Ok(()),
-            Open::Listing(_) | Open::Source(_) | Open::Staged(_) => {
-                Err(misuse("something else is still open in this session"))
+            Open::Nothing => {
+                self.published.clear();
+                Ok(())
             }
+            Open::Listing(_) | Open::Source(_) => Err(something_open()),
         }
+    }
+
+    fn require_nothing_open(&mut self) -> Result<(), StoreError> {
+        if self.staged.is_empty() { self.require_nothing_read() } else { Err(something_open()) }
     }
 
     fn listing(&mut self) -> Result<&mut S::Listing, StoreError> {
@@ -52,26 +61,39 @@ impl<S: Store> Session<S> {
         }
     }
 
-    fn staged(&mut self) -> Result<&mut S::Staged, StoreError> {
-        match &mut self.open {
-            Open::Staged(staged) => Ok(staged),
-            _ => Err(misuse("no staged file is open in this session")),
-        }
+    fn create(&mut self, file: &NewFile) -> Result<Done, StoreError> {
+        self.require_nothing_read()?;
+        let staged = if self.staged.is_empty() {
+            self.store.create(file)?
+        } else {
+            match self.store.create_another(file)? {
+                Some(staged) => staged,
+                None => return Ok(Done::Full),
+            }
+        };
+        self.staged.push_back(staged);
+        Ok(Done::Started)
     }
 
-    fn close(&mut self) -> Open<S> {
-        std::mem::replace(&mut self.open, Open::Nothing)
+    fn sync(&mut self, files: usize) -> Result<Done, StoreError> {
+        let staged = self.staged.make_contiguous();
+        let oldest = staged.get_mut(..files).filter(|oldest| !oldest.is_empty());
+        let synced = self.store.sync(oldest.ok_or_else(not_staged)?);
+        if synced.is_err() {
+            self.staged.drain(..files);
+        }
+        synced.map(|()| Done::Synced)
     }
 }
 
 impl<S: Store> fmt::Debug for Session<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = match self.open {
-            Open::Nothing => "nothing",
             Open::Listing(_) => "listing",
             Open::Source(_) => "source",
-            Open::Staged(_) => "staged",
-            Open::Published(_) => "published",
+            Open::Nothing if !self.staged.is_empty() => "staged",
+            Open::Nothing if !self.published.is_empty() => "published",
+            Open::Nothing => "nothing",
         };
         f.debug_struct("Session").field("open", &open).finish_non_exhaustive()
     }
@@ -90,7 +112,7 @@ impl<S: Store> Perform for Session<S> {
                 let entries = listing.next(*max)?;
                 let skipped = listing.skipped();
                 if entries.is_empty() {
-                    self.close();
+                    self.open = Open::Nothing;
                 }
                 Ok(Done::Entries { entries, skipped })
             }
@@ -113,49 +135,60 @@ impl<S: Store> Perform for Session<S> {
             }
             Effect::FinishReading { checksum } => {
                 let finished = self.source()?.finish(*checksum);
-                self.close();
+                self.open = Open::Nothing;
                 finished.map(|()| Done::Finished)
             }
             Effect::Create { id: _, path, mode, size, modified } => {
-                self.require_nothing_open()?;
-                let file =
-                    NewFile { path: path.clone(), mode: *mode, size: *size, modified: *modified };
-                self.open = Open::Staged(self.store.create(&file)?);
-                Ok(Done::Started)
+                let (mode, size, modified) = (*mode, *size, *modified);
+                self.create(&NewFile { path: path.clone(), mode, size, modified })
             }
             Effect::Write { offset, data } => {
-                self.staged()?.write(*offset, data).map(|()| Done::Written)
+                let staged = self.staged.back_mut().ok_or_else(not_staged)?;
+                staged.write(*offset, data).map(|()| Done::Written)
             }
             Effect::WriteHeld { offset, length } => {
-                let checksum = self.staged()?.write_held(*offset, *length)?;
+                let staged = self.staged.back_mut().ok_or_else(not_staged)?;
+                let checksum = staged.write_held(*offset, *length)?;
                 Ok(Done::HeldWritten { checksum })
             }
-            Effect::Sync => self.staged()?.sync().map(|()| Done::Synced),
+            Effect::Sync { files } => self.sync(*files),
             Effect::Publish { checksum } => {
-                self.staged()?.publish(*checksum)?;
-                if let Open::Staged(staged) = self.close() {
-                    self.open = Open::Published(staged);
-                }
+                let mut staged = self.staged.pop_front().ok_or_else(not_staged)?;
+                staged.publish(*checksum)?;
+                self.published.push(staged);
                 Ok(Done::Published)
             }
-            Effect::SyncDirectory => match self.close() {
-                Open::Published(mut staged) => staged.sync_directory().map(|()| Done::Synced),
-                other => {
-                    self.open = other;
-                    Err(misuse("no file was published in this session"))
+            Effect::SyncDirectory => {
+                let mut published = std::mem::take(&mut self.published);
+                if published.is_empty() {
+                    return Err(misuse("no file was published in this session"));
                 }
-            },
+                self.store.sync_directories(&mut published).map(|()| Done::Synced)
+            }
             Effect::Discard => {
-                self.close();
+                self.published.clear();
+                match self.open {
+                    Open::Nothing => drop(self.staged.pop_back()),
+                    Open::Listing(_) | Open::Source(_) => self.open = Open::Nothing,
+                }
                 Ok(Done::Discarded)
             }
         }
     }
+
     fn held(&mut self) -> Option<&mut Held> {
         match &mut self.open {
             Open::Source(source) => source.held(),
-            Open::Staged(staged) => staged.held(),
-            Open::Nothing | Open::Listing(_) | Open::Published(_) => None,
+            Open::Nothing => self.staged.back_mut()?.held(),
+            Open::Listing(_) => None,
         }
     }
+}
+
+fn something_open() -> StoreError {
+    misuse("something else is still open in this session")
+}
+
+fn not_staged() -> StoreError {
+    misuse("no such file is staged in this session")
 }

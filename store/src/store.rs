@@ -26,6 +26,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// Begins a file that is not visible until it is published.
     fn create(&self, file: &NewFile) -> Result<Self::Staged, StoreError>;
+
+    /// As [`create`](Self::create), for a session that has other files staged. `None` means that there is no room beside them, so that they are to be committed first; without
+    /// an implementation there never is.
+    fn create_another(&self, file: &NewFile) -> Result<Option<Self::Staged>, StoreError> {
+        let _ = file;
+        Ok(None)
+    }
+
+    /// Does what [`Staged::sync`] does, for all of `files` together. A failure is final for each of them.
+    fn sync(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
+        files.iter_mut().try_for_each(Staged::sync)
+    }
+
+    /// Does what [`Staged::sync_directory`] does, for all of `files` together.
+    fn sync_directories(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
+        files.iter_mut().try_for_each(Staged::sync_directory)
+    }
 }
 
 /// A file to be.

@@ -85,7 +85,7 @@ fn perform(effect: &Effect) -> Done {
             black_box(data);
             Done::Written
         }
-        Effect::Sync | Effect::SyncDirectory => Done::Synced,
+        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
         Effect::Publish { .. } => Done::Published,
         Effect::Discard => Done::Discarded,
         Effect::List { .. }

@@ -62,13 +62,15 @@ impl Seed {
     }
 
     pub(super) fn limits(self) -> Limits {
-        let [small_chunk, small_data, small_files, small_lists, impatient, ..] = bits(self.config);
+        let [small_chunk, small_data, small_files, small_lists, impatient, _, _, small_batch] =
+            bits(self.config);
         let all = Limits::default();
         Limits {
             // Large enough that pieces are written as they come; larger ones would only take time.
             chunk: if small_chunk { 100 } else { 2 * Limits::GATHER },
             max_data: if small_data { 1_000 } else { all.max_data },
             max_file_size: small_files.then_some(2_000),
+            commit_batch: if small_batch { 2 } else { all.commit_batch },
             list_batch: if small_lists { 1 } else { all.list_batch },
             max_discard: if impatient { 500 } else { all.max_discard },
             max_linger: if impatient { 500 } else { all.max_linger },
@@ -93,13 +95,14 @@ impl Seed {
         let failing = self.failing.checked_sub(1).map(usize::from);
         let hold = [None, None, Some(Hold::WithChecksum), Some(Hold::WithoutChecksum)];
         let change = [None, None, Some(Change::Cut), Some(Change::Replaced)];
-        let [_, _, _, _, short, unknown_size, skips, _] = bits(self.files);
+        let [_, _, _, _, short, unknown_size, skips, little_room] = bits(self.files);
         Faults {
             fail: failing.map(|at| (at, pick(self.failure, StoreErrorKind::ALL))),
             short_reads: short.then_some(7),
             hold: pick(self.files, &hold),
             change: pick(self.files >> 2, &change).map(|change| (5, change)),
             unknown_size,
+            room: usize::from(little_room),
             skipped: u64::from(skips),
         }
     }

@@ -15,6 +15,8 @@ pub struct Faults {
     pub change: Option<(u64, Change)>,
     /// Nobody knows the size of a file that is read.
     pub unknown_size: bool,
+    /// The files that may be staged at once; 0 stands for any number.
+    pub room: usize,
     /// Names that break the rules, in every listing.
     pub skipped: u64,
 }

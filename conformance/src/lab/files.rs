@@ -1,6 +1,6 @@
 //! A tree of files in memory that carries out effects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::vec;
 
 use bytes::Bytes;
@@ -48,9 +48,6 @@ enum Open {
         /// What was held and did not go out yet.
         held: Bytes,
     },
-    Staged(Staged),
-    /// It has its name.
-    Published,
 }
 
 #[derive(Debug)]
@@ -72,6 +69,10 @@ struct Staged {
 pub struct MemoryFiles {
     tree: BTreeMap<FilePath, Node>,
     open: Open,
+    /// What has no name yet, oldest first.
+    staged: VecDeque<Staged>,
+    /// Files whose names are not on stable storage.
+    published: usize,
     journal: Vec<Record>,
     /// A machine that is durable must ask for `Sync` before it publishes.
     durable: bool,
@@ -150,12 +151,12 @@ impl MemoryFiles {
 
     /// Whether something is staged that has no name yet.
     pub fn has_staged(&self) -> bool {
-        matches!(self.open, Open::Staged(_))
+        !self.staged.is_empty()
     }
 
     /// Whether anything is open.
     pub fn has_open(&self) -> bool {
-        !matches!(self.open, Open::Nothing | Open::Published)
+        !matches!(self.open, Open::Nothing) || self.has_staged()
     }
 
     fn note(&mut self, name: &'static str, bytes: usize) -> Result<(), StoreError> {
@@ -165,14 +166,14 @@ impl MemoryFiles {
     }
 
     fn require_nothing_open(&self) {
-        assert!(!self.has_open(), "something is open still: {:?}", self.open);
+        assert!(!self.has_open(), "something is open still: {:?} {:?}", self.open, self.staged);
     }
 
+    /// The file that was begun last.
     fn staged(&mut self) -> &mut Staged {
-        match &mut self.open {
-            Open::Staged(staged) => staged,
-            other => panic!("no file is staged: {other:?}"),
-        }
+        let staged = self.staged.back_mut().expect("no file is staged");
+        assert!(!staged.synced, "it was said to be whole");
+        staged
     }
 
     fn list(
@@ -276,36 +277,40 @@ impl MemoryFiles {
             parent = directory.parent();
         }
         let modified = modified.unwrap_or(Timestamp::EPOCH);
-        self.open = Open::Staged(Staged {
-            path: path.clone(),
-            mode,
-            modified,
-            data: Vec::new(),
-            held: Vec::new(),
-            synced: false,
-        });
+        let (path, data, held) = (path.clone(), Vec::new(), Vec::new());
+        self.staged.push_back(Staged { path, mode, modified, data, held, synced: false });
         Ok(())
     }
 
     fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
-        let durable = self.durable;
-        let staged = self.staged();
-        assert!(staged.synced || !durable, "published before it was synced");
+        let staged = self.staged.pop_front().expect("no file is staged");
+        assert!(staged.synced || !self.durable, "published before it was synced");
         assert_eq!(Checksum::of(&staged.data), checksum, "published under a wrong checksum");
-        if staged.mode == Mode::Create && self.source(&self.staged_path()).is_ok() {
+        if staged.mode == Mode::Create && self.source(&staged.path).is_ok() {
             return Err(error(StoreErrorKind::Exists));
         }
-        if let Open::Staged(Staged { path, data, modified, .. }) = std::mem::take(&mut self.open) {
-            self.store(path, data.into(), modified);
-        }
-        self.open = Open::Published;
+        self.store(staged.path, staged.data.into(), staged.modified);
+        self.published += 1;
         Ok(())
     }
 
-    fn staged_path(&self) -> FilePath {
-        match &self.open {
-            Open::Staged(staged) => staged.path.clone(),
-            other => panic!("no file is staged: {other:?}"),
+    /// After a failure nothing that it was for is there any more.
+    fn let_go(&mut self, effect: &Effect) {
+        match effect {
+            Effect::FinishReading { .. } => self.open = Open::Nothing,
+            Effect::Sync { files } => drop(self.staged.drain(..*files)),
+            Effect::Publish { .. } => drop(self.staged.pop_front()),
+            Effect::SyncDirectory => self.published = 0,
+            Effect::Discard => self.discard(),
+            _ => {}
+        }
+    }
+
+    fn discard(&mut self) {
+        self.published = 0;
+        match self.open {
+            Open::Nothing => drop(self.staged.pop_back()),
+            _ => self.open = Open::Nothing,
         }
     }
 }
@@ -318,15 +323,10 @@ impl Perform for MemoryFiles {
             _ => 0,
         };
         let noted = self.note(effect.name(), bytes);
-        if noted.is_err()
-            && matches!(
-                effect,
-                Effect::SyncDirectory | Effect::Discard | Effect::FinishReading { .. }
-            )
-        {
-            self.open = Open::Nothing;
+        if let Err(error) = noted {
+            self.let_go(effect);
+            return Err(error);
         }
-        noted?;
         match effect {
             Effect::List { path, depth, .. } => {
                 self.require_nothing_open();
@@ -358,7 +358,10 @@ impl Perform for MemoryFiles {
             }
             Effect::FinishReading { .. } => self.finish(),
             Effect::Create { path, mode, modified, .. } => {
-                self.require_nothing_open();
+                assert!(matches!(self.open, Open::Nothing), "open still: {:?}", self.open);
+                if self.faults.room > 0 && self.staged.len() >= self.faults.room {
+                    return Ok(Done::Full);
+                }
                 self.create(path, *mode, *modified).map(|()| Done::Started)
             }
             Effect::Write { offset, data } => {
@@ -377,18 +380,18 @@ impl Perform for MemoryFiles {
                 staged.data.append(&mut staged.held);
                 Ok(Done::HeldWritten { checksum })
             }
-            Effect::Sync => {
-                self.staged().synced = true;
+            Effect::Sync { files } => {
+                assert!(*files > 0, "a sync of nothing");
+                self.staged.range_mut(..*files).for_each(|staged| staged.synced = true);
                 Ok(Done::Synced)
             }
             Effect::Publish { checksum } => self.publish(*checksum).map(|()| Done::Published),
             Effect::SyncDirectory => {
-                assert!(matches!(self.open, Open::Published), "nothing was published");
-                self.open = Open::Nothing;
+                assert!(std::mem::take(&mut self.published) > 0, "nothing was published");
                 Ok(Done::Synced)
             }
             Effect::Discard => {
-                self.open = Open::Nothing;
+                self.discard();
                 Ok(Done::Discarded)
             }
         }

@@ -35,7 +35,7 @@ impl Perform for LocalFiles {
             Effect::Create { .. }
             | Effect::Write { .. }
             | Effect::WriteHeld { .. }
-            | Effect::Sync
+            | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectory => {
                 assert!(!self.sources.has_open(), "a client has one file open at most");

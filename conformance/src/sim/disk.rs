@@ -15,6 +15,8 @@ pub(super) struct Inode {
     pub(super) data: Vec<u8>,
     /// So much of it survives a power cut.
     pub(super) synced: usize,
+    /// So much of it was there when somebody last brought anything to stable storage.
+    pub(super) flushed: Option<usize>,
     /// Counts what others did to it.
     pub(super) changes: u32,
 }
@@ -75,7 +77,7 @@ impl Disk {
 
     pub(super) fn allocate(&mut self, data: Vec<u8>) -> usize {
         let synced = data.len();
-        self.inodes.push(Inode { data, synced, changes: 0 });
+        self.inodes.push(Inode { data, synced, flushed: None, changes: 0 });
         self.inodes.len() - 1
     }
 
@@ -92,7 +94,8 @@ impl Disk {
     pub(super) fn change(&mut self, path: &FilePath, data: Vec<u8>) {
         if let Some(inode) = self.names.get(path) {
             let inode = &mut self.inodes[*inode];
-            *inode = Inode { synced: data.len(), data, changes: inode.changes + 1 };
+            let changes = inode.changes + 1;
+            *inode = Inode { synced: data.len(), data, flushed: None, changes };
             self.touched = true;
         }
     }
@@ -112,6 +115,27 @@ impl Disk {
         self.names.insert(path.clone(), inode);
         self.pending.push((path.clone(), inode));
         self.touched = true;
+    }
+
+    /// Brings the bytes of these files to stable storage.
+    pub(super) fn sync(&mut self, inodes: &[usize]) {
+        let joins = self.planted == Some(Planted::FlushJoinedLate);
+        let begun = |inode: &usize| self.inodes[*inode].flushed.is_some();
+        if joins && inodes.iter().all(begun) {
+            for inode in inodes {
+                let inode = &mut self.inodes[*inode];
+                inode.synced = inode.flushed.unwrap_or(0);
+            }
+            return;
+        }
+        for inode in inodes {
+            let inode = &mut self.inodes[*inode];
+            inode.synced = inode.data.len();
+        }
+        for inode in &self.staging {
+            let inode = &mut self.inodes[*inode];
+            inode.flushed = Some(inode.data.len());
+        }
     }
 
     pub(super) fn sync_directory_of(&mut self, path: &FilePath) {

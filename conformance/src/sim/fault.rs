@@ -81,6 +81,8 @@ faults! {
     FinishChanged = "finish-reading fails: changed",
     /// A file cannot be staged.
     CreateFails = "create fails",
+    /// There is no room for another staged file beside those of the session.
+    NoRoom = "no room beside staged files",
     /// A write fails.
     WriteFails = "write fails: io",
     /// The storage is full.

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use crate::random::Random;
 
 /// Names that clients use; those of [`FOUND`] are there from the beginning.
-pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new"];
+pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g"];
 const FOUND: usize = 3;
 
 /// Everything that a run does. The same plan is the same run.
@@ -20,6 +20,8 @@ pub struct Plan {
     pub(super) pass_through: bool,
     pub(super) chunk: usize,
     pub(super) pipeline: u64,
+    /// How many uploads are committed together at most.
+    pub(super) commit_batch: usize,
     pub(super) max_data: u64,
     /// What a direction of a connection holds.
     pub(super) room: usize,
@@ -91,6 +93,15 @@ fn file_size(random: &mut Random) -> usize {
     }
 }
 
+fn upload(random: &mut Random) -> What {
+    What::Upload {
+        name: random.pick(NAMES),
+        size: file_size(random),
+        known_size: !random.one_in(3),
+        create: random.one_in(5),
+    }
+}
+
 fn task(random: &mut Random) -> Task {
     let name = random.pick(NAMES);
     let what = match random.below(12) {
@@ -101,12 +112,7 @@ fn task(random: &mut Random) -> Task {
             offset: if random.one_in(2) { 0 } else { random.below(3000) as u64 },
             length: random.one_in(3).then(|| random.below(3000) as u64),
         },
-        _ => What::Upload {
-            name,
-            size: file_size(random),
-            known_size: !random.one_in(3),
-            create: random.one_in(5),
-        },
+        _ => upload(random),
     };
     let cancel = random.one_in(10).then(|| u32::try_from(random.below(60)).unwrap_or(0));
     Task { what, cancel }
@@ -119,16 +125,25 @@ impl Plan {
         // Narrow pipes are enough for one command at a time only.
         let narrow = random.one_in(4);
         let sessions: Vec<SessionPlan> = (0..random.between(1, 3))
-            .map(|at| SessionPlan {
-                start: if at == 0 { 0 } else { step(random) / 2 },
-                peers: match random.below(8) {
-                    0 => Peers::HostileClient,
-                    1 => Peers::HostileServer,
-                    _ => Peers::Honest,
-                },
-                window: random.between(1, 4),
-                tasks: (0..random.between(1, 4)).map(|_| task(random)).collect(),
-                leave: random.pick(&[Leave::Exit, Leave::Exit, Leave::Close, Leave::Stay]),
+            .map(|at| {
+                // Uploads one after the other are what is committed together.
+                let uploads = random.one_in(4);
+                SessionPlan {
+                    start: if at == 0 { 0 } else { step(random) / 2 },
+                    peers: match random.below(8) {
+                        0 => Peers::HostileClient,
+                        1 => Peers::HostileServer,
+                        _ => Peers::Honest,
+                    },
+                    window: if uploads { random.between(3, 8) } else { random.between(1, 4) },
+                    tasks: if uploads {
+                        let whats = (0..random.between(2, 8)).map(|_| upload(random));
+                        whats.map(|what| Task { what, cancel: None }).collect()
+                    } else {
+                        (0..random.between(1, 5)).map(|_| task(random)).collect()
+                    },
+                    leave: random.pick(&[Leave::Exit, Leave::Exit, Leave::Close, Leave::Stay]),
+                }
             })
             .collect();
         let mut faults: Vec<FaultPlan> = (0..random.below(13))
@@ -149,7 +164,8 @@ impl Plan {
             } else {
                 random.between(300, 9000)
             },
-            pipeline: if narrow { 1 } else { random.between(1, 5) as u64 },
+            pipeline: if narrow { 1 } else { random.between(1, 8) as u64 },
+            commit_batch: random.between(1, 5),
             max_data: random.pick(&[700, 3000, 1 << 24]),
             room: if narrow { random.between(300, 900) } else { random.between(17_000, 30_000) },
             found: (0..FOUND).map(|_| file_size(random)).collect(),
@@ -192,6 +208,7 @@ impl Plan {
             with(&|plan| plan.sessions[at].start = 0);
         }
         with(&|plan| plan.pass_through = false);
+        with(&|plan| plan.commit_batch = 1);
         plans
     }
 }
@@ -204,14 +221,15 @@ fn step(random: &mut Random) -> u32 {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { schedule, durable, pass_through, chunk, pipeline, max_data, room, .. } = self;
+        let Self { schedule, durable, pass_through, chunk, pipeline, commit_batch, .. } = self;
+        let Self { max_data, room, .. } = self;
         writeln!(
             f,
             "  schedule={schedule:#x} durable={durable} pass-through={pass_through} chunk={chunk}"
         )?;
         writeln!(
             f,
-            "  pipeline={pipeline} max-data={max_data} room={room} last-cut={}",
+            "  pipeline={pipeline} commit-batch={commit_batch} max-data={max_data} room={room} last-cut={}",
             self.last_cut
         )?;
         for (name, size) in NAMES.iter().zip(&self.found) {

@@ -5,6 +5,12 @@
 pub enum Planted {
     /// The bytes are said to be on stable storage and are not.
     SyncSkipped,
+    /// Of several files that are brought to stable storage together, the last one is left out.
+    BatchSyncShort,
+    /// Files are said to be on stable storage because somebody else brought all there was to it, before all of theirs was written.
+    FlushJoinedLate,
+    /// Of several names that are brought to stable storage together, only those in the directory of the first one are.
+    BatchDirectorySyncShort,
     /// The file takes its name, and only then its bytes come to stable storage.
     PublishBeforeSync,
     /// The name is said to be on stable storage and is not.
@@ -37,6 +43,9 @@ impl Planted {
     /// Every one.
     pub const ALL: &'static [Self] = &[
         Self::SyncSkipped,
+        Self::BatchSyncShort,
+        Self::FlushJoinedLate,
+        Self::BatchDirectorySyncShort,
         Self::PublishBeforeSync,
         Self::DirectorySyncSkipped,
         Self::TornPublish,

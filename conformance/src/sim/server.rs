@@ -1,5 +1,6 @@
 //! The server's side of a simulated connection.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ pub(super) struct ServerSide {
 struct Desk {
     store: SimStore,
     session: Session<SimStore>,
-    /// The upload under way, as the machine handed it on.
-    upload: Option<(FilePath, Vec<u8>)>,
+    /// The uploads without a name, oldest first, as the machine handed them on.
+    uploads: VecDeque<(FilePath, Vec<u8>)>,
     published: Option<(FilePath, Bytes)>,
     answered: u64,
     took: Duration,
@@ -49,7 +50,7 @@ impl ServerSide {
         let desk = Desk {
             store,
             session,
-            upload: None,
+            uploads: VecDeque::new(),
             published: None,
             answered: 0,
             took: Duration::ZERO,
@@ -89,14 +90,21 @@ impl Application<ServerEvent> for Desk {
         {
             self.broken = Some(format!("{} was out of its place: {error}", effect.name()));
         }
-        match (effect, &mut self.upload) {
-            (Effect::Create { path, .. }, upload) => *upload = Some((path.clone(), Vec::new())),
-            (Effect::Write { data, .. }, Some((_, written))) if outcome.is_ok() => {
-                written.extend_from_slice(data);
+        match (effect, &outcome) {
+            (Effect::Create { path, .. }, Ok(Done::Started)) => {
+                self.uploads.push_back((path.clone(), Vec::new()));
             }
-            (Effect::Publish { .. }, upload) if outcome.is_ok() => {
-                self.published = upload.take().map(|(path, data)| (path, data.into()));
+            (Effect::Write { data, .. }, Ok(_)) => {
+                if let Some((_, written)) = self.uploads.back_mut() {
+                    written.extend_from_slice(data);
+                }
             }
+            (Effect::Sync { files }, Err(_)) => drop(self.uploads.drain(..*files)),
+            (Effect::Publish { .. }, _) => {
+                let upload = self.uploads.pop_front().filter(|_| outcome.is_ok());
+                self.published = upload.map(|(path, data)| (path, data.into()));
+            }
+            (Effect::Discard, _) => drop(self.uploads.pop_back()),
             _ => {}
         }
         outcome

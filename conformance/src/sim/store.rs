@@ -1,6 +1,6 @@
 //! The server's store over the simulated disk.
 
-use std::vec;
+use std::{slice, vec};
 
 use bytes::Bytes;
 use haul_core::{
@@ -94,6 +94,47 @@ impl Store for SimStore {
             rest: Vec::new(),
             boot,
         })
+    }
+
+    fn create_another(&self, file: &NewFile) -> Result<Option<SimStaged>, StoreError> {
+        let full = self.disk.lock().strikes(self.session, Fault::NoRoom);
+        if full { Ok(None) } else { self.create(file).map(Some) }
+    }
+
+    fn sync(&self, files: &mut [SimStaged]) -> Result<(), StoreError> {
+        self.fails(&[(Fault::SyncFails, StoreErrorKind::Io)])?;
+        let mut disk = self.disk.lock();
+        let inodes: Vec<usize> = files.iter().map(|file| file.inode).collect();
+        match disk.planted {
+            Some(Planted::SyncSkipped) => {}
+            Some(Planted::PublishBeforeSync) => {
+                for file in files {
+                    disk.link(&file.path, file.inode);
+                    file.published = true;
+                }
+            }
+            Some(Planted::BatchSyncShort) if inodes.len() > 1 => {
+                disk.sync(&inodes[..inodes.len() - 1]);
+            }
+            _ => disk.sync(&inodes),
+        }
+        Ok(())
+    }
+
+    fn sync_directories(&self, files: &mut [SimStaged]) -> Result<(), StoreError> {
+        self.fails(&[(Fault::SyncDirectoryFails, StoreErrorKind::Io)])?;
+        let mut disk = self.disk.lock();
+        for file in &mut *files {
+            disk.inodes[file.inode].data.append(&mut file.rest);
+        }
+        let synced = match disk.planted {
+            Some(Planted::DirectorySyncSkipped) => 0,
+            Some(Planted::BatchDirectorySyncShort) => 1,
+            _ => files.len(),
+        };
+        files[..synced].iter().for_each(|file| disk.sync_directory_of(&file.path));
+        disk.touched = true;
+        Ok(())
     }
 }
 
@@ -227,20 +268,8 @@ impl Staged for SimStaged {
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.store.fails(&[(Fault::SyncFails, StoreErrorKind::Io)])?;
-        let mut disk = self.store.disk.lock();
-        match disk.planted {
-            Some(Planted::SyncSkipped) => {}
-            Some(Planted::PublishBeforeSync) => {
-                disk.link(&self.path, self.inode);
-                self.published = true;
-            }
-            _ => {
-                let inode = &mut disk.inodes[self.inode];
-                inode.synced = inode.data.len();
-            }
-        }
-        Ok(())
+        let store = self.store.clone();
+        store.sync(slice::from_mut(self))
     }
 
     fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
@@ -267,7 +296,7 @@ impl Staged for SimStaged {
                 return Ok(());
             }
             Some(Planted::TornPublish) => self.rest = inode.data.split_off(length / 2),
-            Some(Planted::SyncSkipped) => {}
+            Some(Planted::SyncSkipped | Planted::BatchSyncShort | Planted::FlushJoinedLate) => {}
             _ if unsynced && self.store.durable => disk.breach("published before it was synced"),
             _ => {}
         }
@@ -277,14 +306,8 @@ impl Staged for SimStaged {
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
-        self.store.fails(&[(Fault::SyncDirectoryFails, StoreErrorKind::Io)])?;
-        let mut disk = self.store.disk.lock();
-        disk.inodes[self.inode].data.append(&mut self.rest);
-        if disk.planted != Some(Planted::DirectorySyncSkipped) {
-            disk.sync_directory_of(&self.path);
-        }
-        disk.touched = true;
-        Ok(())
+        let store = self.store.clone();
+        store.sync_directories(slice::from_mut(self))
     }
 }
 

@@ -61,6 +61,7 @@ impl<'p> World<'p> {
         let limits = Limits {
             max_data: plan.max_data,
             pipeline: plan.pipeline,
+            commit_batch: plan.commit_batch,
             chunk: plan.chunk,
             list_batch: 2,
             // Room for what a client sends before it meets a refusal.

@@ -4,7 +4,7 @@ use super::requests::Reply;
 use super::upload::EAGER;
 use super::{Client, ClientEvent, Failure, File, Progress, Request};
 use crate::effect::{Done, Effect, RequestId};
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
 use crate::machine::Ask;
 use crate::message::{Sending, Summary};
 use crate::payload::Intake;
@@ -136,7 +136,7 @@ impl Client {
                 }
                 rest.map(Ask::Perform)
             }
-            Step::Sync(_) => Some(Ask::Perform(Effect::Sync)),
+            Step::Sync(_) => Some(Ask::Perform(Effect::Sync { files: 1 })),
             Step::Publish(_) => {
                 Some(Ask::Perform(Effect::Publish { checksum: download.intake.checksum() }))
             }
@@ -224,6 +224,11 @@ impl Client {
             return;
         };
         let done = match outcome {
+            // Nothing else is staged that could be committed first.
+            Ok(Done::Full) => {
+                let error = StoreError::new(StoreErrorKind::Io, "there is no room for one file");
+                return self.download_outcome(Err(error));
+            }
             Ok(done) => done,
             Err(error) if download.is_published() => {
                 // The file is there and whole; only a power cut could take it.

@@ -344,7 +344,7 @@ impl Side for Client {
         payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
     }
 
-    fn looked(&mut self) {
+    fn looked(&mut self, _: bool) {
         self.looked_after = self.link.outbox.written();
     }
 
@@ -384,7 +384,7 @@ impl Side for Client {
             Effect::Create { .. }
             | Effect::Write { .. }
             | Effect::WriteHeld { .. }
-            | Effect::Sync
+            | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectory => self.download_outcome(outcome),
             // A client never lists.

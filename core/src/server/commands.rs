@@ -32,7 +32,13 @@ impl Server {
             return self.advance_skipping();
         }
         let cancelled = self.look.cancels();
-        if let Some(parsed) = self.next_line() {
+        if let Some((parsed, end)) = self.peek_line() {
+            let uploads = matches!(parsed, Ok(ClientLine::Command(Command::Upload { .. })));
+            if !uploads && !self.batch.is_empty() {
+                self.commit();
+                return None;
+            }
+            self.consume(end);
             self.link.timer.restart();
             self.decide_line(parsed, cancelled);
             return None;
@@ -45,20 +51,25 @@ impl Server {
             }
             return None;
         }
-        self.link.rest();
-        Some(self.link.read())
+        if self.batch.is_empty() {
+            self.link.rest();
+        }
+        self.read_or_commit()
     }
 
     /// The next line, used up; `None` if it is not whole yet.
     pub(super) fn next_line(&mut self) -> Option<Result<ClientLine, LineError>> {
-        let (parsed, end) = match self.link.inbox.line() {
-            Ok(line) => line.map(|line| (ClientLine::parse(line.text), line.end))?,
-            Err(fault) => {
-                return Some(Err(LineError::new(ErrorCode::Protocol, fault.to_string())));
-            }
-        };
+        let (parsed, end) = self.peek_line()?;
         self.consume(end);
         Some(parsed)
+    }
+
+    /// The next line, and its length.
+    fn peek_line(&mut self) -> Option<(Result<ClientLine, LineError>, usize)> {
+        match self.link.inbox.line() {
+            Ok(line) => line.map(|line| (ClientLine::parse(line.text), line.end)),
+            Err(fault) => Some((Err(LineError::new(ErrorCode::Protocol, fault.to_string())), 0)),
+        }
     }
 
     fn decide_line(&mut self, parsed: Result<ClientLine, LineError>, cancelled: bool) {

@@ -6,6 +6,7 @@
 mod api;
 mod closing;
 mod commands;
+mod commit;
 mod download;
 mod listing;
 mod look_ahead;
@@ -27,6 +28,7 @@ use crate::timer::{Patience, What};
 pub use api::{ServerConfig, ServerEvent};
 
 use closing::Closing;
+use commit::Batch;
 use download::Download;
 use listing::Listing;
 use look_ahead::LookAhead;
@@ -56,8 +58,9 @@ pub struct Server {
     commands: u64,
     /// The command under way, for the event that tells of its end.
     current: Option<Command>,
-    /// Whether the store has something open for this session.
+    /// Whether the store has something open for this session, beside the uploads of the batch.
     open: bool,
+    batch: Batch,
     /// Payload of a refused body that is still to come in.
     skip: u64,
     /// What was skipped since the last command.
@@ -75,8 +78,8 @@ enum State {
     Listing(Listing),
     Download(Download),
     Upload(Upload),
-    /// Waiting until the store has let go of what was open; then the verdict is carried out.
-    Releasing(Verdict),
+    /// What was open is let go of, and what is whole is committed; then the verdict is carried out.
+    Ending(Verdict),
     Closing(Closing),
 }
 
@@ -121,6 +124,7 @@ impl Server {
             commands: 0,
             current: None,
             open: false,
+            batch: Batch::default(),
             skip: 0,
             discarded: 0,
             drain: None,
@@ -145,7 +149,7 @@ impl Server {
             State::Ready { discarding: true } => Some(Phase::Discarding),
             State::Listing(_) | State::Download(_) => Some(Phase::Busy),
             State::Upload(_) => Some(Phase::Body),
-            State::Releasing(_) | State::Closing(_) => None,
+            State::Ending(_) | State::Closing(_) => None,
         }
     }
 
@@ -165,7 +169,7 @@ impl Server {
     /// Carries out what the table says about an input that is not a line.
     fn happen(&mut self, input: Input) {
         let Some(phase) = self.phase() else {
-            // Releasing goes on whatever happens; closing is over.
+            // Ending goes on whatever happens; closing is over.
             if let State::Closing(_) = self.state {
                 self.state = State::Closing(Closing::Over);
             }
@@ -211,13 +215,28 @@ impl Server {
         self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
     }
 
-    /// Ends the command under way, or the session, once the store has let go.
+    /// Ends the command under way, or the session, once the store is done with it and with all that came before.
     fn end(&mut self, verdict: Verdict) {
-        if self.open {
-            self.state = State::Releasing(verdict);
+        if self.open || !self.batch.is_empty() {
+            self.state = State::Ending(verdict);
         } else {
             self.conclude(verdict);
         }
+    }
+
+    fn advance_ending(&mut self) -> Option<Ask<ServerEvent>> {
+        if self.open {
+            return Some(Ask::Perform(Effect::Discard));
+        }
+        if !self.batch.is_empty() {
+            self.commit();
+            return None;
+        }
+        let state = core::mem::replace(&mut self.state, State::Ready { discarding: true });
+        if let State::Ending(verdict) = state {
+            self.conclude(verdict);
+        }
+        None
     }
 
     fn conclude(&mut self, verdict: Verdict) {
@@ -261,7 +280,7 @@ impl Server {
 
     /// Whether it may wait here until the peer takes what was said. What the store is to let go of waits for no peer.
     fn may_pause(&self) -> bool {
-        !matches!(self.state, State::Releasing(_) | State::Closing(Closing::Over))
+        !matches!(self.state, State::Ending(_) | State::Closing(Closing::Over))
     }
 
     fn say(&mut self, reply: &Result<Summary, Refusal>) {
@@ -289,6 +308,9 @@ impl Side for Server {
             if let Some(event) = self.events.pop_front() {
                 return Ask::Event(event);
             }
+            if let Some(effect) = self.advance_commit() {
+                return Ask::Perform(effect);
+            }
             if self.link.outbox.len() >= Limits::HIGH_WATER && self.may_pause() {
                 return Ask::Write;
             }
@@ -297,7 +319,7 @@ impl Side for Server {
                 State::Listing(_) => self.advance_listing(),
                 State::Download(_) => self.advance_download(),
                 State::Upload(_) => self.advance_upload(),
-                State::Releasing(_) => Some(Ask::Perform(Effect::Discard)),
+                State::Ending(_) => self.advance_ending(),
                 State::Closing(_) => self.advance_closing(),
             };
             if let Some(ask) = ask {
@@ -319,7 +341,7 @@ impl Side for Server {
                 Patience::Fixed { what: What::Idle, limit: timing.idle }
             }
             State::Ready { .. } => Patience::Fixed { what: What::Line, limit: timing.line },
-            State::Listing(_) | State::Download(_) | State::Upload(_) | State::Releasing(_) => flow,
+            State::Listing(_) | State::Download(_) | State::Upload(_) | State::Ending(_) => flow,
         }
     }
 
@@ -343,8 +365,12 @@ impl Side for Server {
 
     fn read_size(&self) -> usize {
         // Some runtimes keep the buffer while they wait, so an idle session shall need little.
-        let idle = self.link.inbox.is_empty();
+        let idle = self.link.inbox.is_empty() && self.batch.is_empty();
         let ahead = if idle { Limits::MAX_LINE } else { Limits::MAX_PIPELINED_BYTES };
+        if !self.batch.is_empty() {
+            // Whoever sends one small file after the other fills a chunk with them.
+            return self.config.limits.chunk.saturating_add(ahead);
+        }
         let payload = match &self.state {
             State::Upload(upload) if self.config.pass_through && upload.expects_bulk() => {
                 return DATA_LINE;
@@ -352,14 +378,15 @@ impl Side for Server {
             State::Upload(upload) => upload.left(),
             State::Ready { .. } => self.skip,
             State::Closing(_) => self.config.limits.chunk as u64,
-            State::Listing(_) | State::Download(_) | State::Releasing(_) => 0,
+            State::Listing(_) | State::Download(_) | State::Ending(_) => 0,
         };
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
         payload.min(self.config.limits.chunk).saturating_add(ahead)
     }
 
-    fn looked(&mut self) {
+    fn looked(&mut self, found: bool) {
         self.look.looked();
+        self.batch.looked(found);
     }
 
     fn sent_held(&mut self, count: usize) {
@@ -374,25 +401,30 @@ impl Side for Server {
         }
     }
 
-    fn broken(&mut self, _: Direction) {
+    fn broken(&mut self, direction: Direction) {
+        if direction == Direction::Read && !self.batch.is_empty() {
+            // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is broken.
+            self.batch.looked(false);
+            return;
+        }
         self.link.outbox.clear();
         self.happen(Input::Broken);
     }
 
     fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>) {
+        if self.batch.is_committing() {
+            self.commit_outcome(outcome);
+            return;
+        }
         if effect == Effect::Discard {
             self.open = false;
-            let state = core::mem::replace(&mut self.state, State::Ready { discarding: true });
-            if let State::Releasing(verdict) = state {
-                self.conclude(verdict);
-            }
             return;
         }
         match &self.state {
             State::Listing(_) => self.listing_outcome(outcome),
             State::Download(_) => self.download_outcome(outcome),
-            State::Upload(_) => self.upload_outcome(&effect, outcome),
-            State::Ready { .. } | State::Releasing(_) | State::Closing(_) => {}
+            State::Upload(_) => self.upload_outcome(outcome),
+            State::Ready { .. } | State::Ending(_) | State::Closing(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
-//! `UPLOAD`: the body comes in, is checked, made durable and published, and only then is there an `OK`.
+//! `UPLOAD`: the body comes in and is checked; then the upload waits for its [commit](super::commit).
 
+use super::commit::Whole;
 use super::look_ahead::classify;
 use super::table::{self, Action, Input, Phase};
 use super::{Server, ServerEvent, State, Verdict};
@@ -7,7 +8,7 @@ use crate::checksum::Checksum;
 use crate::effect::{Done, Effect};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind};
 use crate::machine::Ask;
-use crate::message::{ClientLine, LineError, Mode, Refusal, ServerLine, Summary};
+use crate::message::{ClientLine, LineError, Mode, Refusal};
 use crate::name::FilePath;
 use crate::payload::Intake;
 use crate::time::Timestamp;
@@ -32,9 +33,6 @@ enum Step {
     Body,
     /// `END` came, with this checksum.
     Ended(Option<Checksum>),
-    Sync,
-    Publish,
-    SyncDirectory,
 }
 
 impl Upload {
@@ -44,7 +42,8 @@ impl Upload {
         mode: Mode,
         modified: Option<Timestamp>,
     ) -> Self {
-        Self { path, size, mode, modified, intake: Intake::default(), step: Step::Create }
+        let intake = Intake::default();
+        Self { path, size, mode, modified, intake, step: Step::Create }
     }
 
     /// Payload of the current `DATA` that is still to come in.
@@ -70,6 +69,10 @@ impl Server {
             return None;
         };
         match upload.step {
+            Step::Create if self.batch.concerns(&upload.path) => {
+                self.commit();
+                None
+            }
             Step::Create => Some(Ask::Perform(Effect::Create {
                 id,
                 path: upload.path.clone(),
@@ -90,11 +93,6 @@ impl Server {
                 }
                 rest.map(Ask::Perform)
             }
-            Step::Sync => Some(Ask::Perform(Effect::Sync)),
-            Step::Publish => {
-                Some(Ask::Perform(Effect::Publish { checksum: upload.intake.checksum() }))
-            }
-            Step::SyncDirectory => Some(Ask::Perform(Effect::SyncDirectory)),
         }
     }
 
@@ -112,12 +110,22 @@ impl Server {
             self.happen(Input::HangUp);
             return None;
         }
+        // A large file keeps nobody waiting.
+        if upload.intake.announced() > self.config.limits.chunk as u64 {
+            self.commit();
+            if self.batch.is_committing() {
+                return None;
+            }
+        }
+        let State::Upload(upload) = &mut self.state else {
+            return None;
+        };
         let limits = &self.config.limits;
         match upload.intake.bypass(limits).filter(|_| self.config.pass_through) {
-            Some(length) if self.link.outbox.is_empty() => {
+            Some(length) if self.batch.is_empty() && self.link.outbox.is_empty() => {
                 Some(upload.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
             }
-            _ => Some(self.link.read()),
+            _ => self.read_or_commit(),
         }
     }
 
@@ -125,7 +133,7 @@ impl Server {
         match self.next_line() {
             Some(parsed) => self.decide_body_line(parsed),
             None if self.link.inbox.ended => self.happen(Input::HangUp),
-            None => return Some(self.link.read()),
+            None => return self.read_or_commit(),
         }
         None
     }
@@ -174,8 +182,7 @@ impl Server {
 
     /// All bytes are in: are they those that were meant?
     fn check(&mut self, claimed: Option<Checksum>) {
-        let durable = self.config.durable;
-        let State::Upload(upload) = &mut self.state else {
+        let State::Upload(upload) = &self.state else {
             return;
         };
         if upload.size.is_some_and(|size| size != upload.intake.announced()) {
@@ -186,56 +193,35 @@ impl Server {
                 "the bytes that arrived have another checksum",
             );
         } else {
-            upload.step = if durable { Step::Sync } else { Step::Publish };
+            let (size, checksum) = (upload.intake.received(), upload.intake.checksum());
+            self.open = false;
+            self.state = State::Ready { discarding: false };
+            let (id, command) = (self.id(), self.current.take());
+            self.add_to_batch(Whole { id, command, size, checksum });
         }
     }
 
-    pub(super) fn upload_outcome(&mut self, effect: &Effect, outcome: Result<Done, StoreError>) {
-        let durable = self.config.durable;
+    pub(super) fn upload_outcome(&mut self, outcome: Result<Done, StoreError>) {
         let State::Upload(upload) = &mut self.state else {
             return;
         };
-        if let Err(error) = outcome {
-            if *effect == Effect::SyncDirectory {
-                let text = "the file is published, but may not survive a power cut";
-                let reply = Err(Refusal::new(ErrorCode::OutcomeUnknown, text));
-                self.end(Verdict::Reply { reply, cause: Some(error) });
-            } else {
+        match outcome {
+            Ok(Done::Full) if self.batch.is_empty() => {
+                let detail = "the store has no room for a single file";
+                self.refuse_for(StoreError::new(StoreErrorKind::Io, detail));
+            }
+            Ok(Done::Full) => self.commit(),
+            Ok(Done::Started) => {
+                upload.step = Step::Body;
+                self.open = true;
+                self.say_ready();
+            }
+            Ok(Done::HeldWritten { checksum }) => upload.intake.held_written(checksum),
+            Ok(_) => {}
+            Err(error) => {
                 self.skip_rest_of_data();
                 self.refuse_for(error);
             }
-            return;
         }
-        if let Ok(Done::HeldWritten { checksum }) = outcome {
-            upload.intake.held_written(checksum);
-            return;
-        }
-        match upload.step {
-            Step::Create => {
-                upload.step = Step::Body;
-                self.open = true;
-                self.line(&ServerLine::Ready);
-            }
-            Step::Body | Step::Ended(_) => {}
-            Step::Sync => upload.step = Step::Publish,
-            Step::Publish if durable => upload.step = Step::SyncDirectory,
-            Step::Publish => self.receipt(),
-            Step::SyncDirectory => {
-                self.open = false;
-                self.receipt();
-            }
-        }
-    }
-
-    fn receipt(&mut self) {
-        let State::Upload(upload) = &self.state else {
-            return;
-        };
-        let summary = Summary {
-            size: Some(upload.intake.received()),
-            checksum: Some(upload.intake.checksum()),
-            ..Summary::default()
-        };
-        self.succeed(summary);
     }
 }

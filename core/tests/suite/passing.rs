@@ -150,7 +150,7 @@ fn a_server_takes_more_than_4_gib() {
             assert_eq!(*size, Some(HUGE));
             Done::Started
         }
-        Effect::Sync | Effect::SyncDirectory => Done::Synced,
+        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
         Effect::Publish { checksum } => {
             assert_eq!(*checksum, zeros(HUGE));
             Done::Published

@@ -44,7 +44,7 @@ fn a_download_goes_where_the_user_said() {
     let mut perform = |effect| files.perform(&effect).unwrap();
     assert_eq!(perform(create("named/by/the/server")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
-    assert_eq!(perform(Effect::Sync), Done::Synced);
+    assert_eq!(perform(Effect::Sync { files: 1 }), Done::Synced);
     assert_eq!(perform(publish()), Done::Published);
     assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
     assert_eq!(shown(&files), "Nothing");
@@ -78,7 +78,7 @@ fn an_effect_that_does_not_fit_changes_nothing() {
         vec![open("x"), Effect::Read { offset: 0, length: 1 }, Effect::FinishReading { checksum }]
     };
     let beginning = || vec![create("x")];
-    let writing = || vec![write(), Effect::Sync, publish(), Effect::SyncDirectory];
+    let writing = || vec![write(), Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory];
     let listing = || vec![list(), Effect::NextEntries { max: 1 }];
 
     for (name, mut files, misfits) in [

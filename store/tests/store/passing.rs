@@ -139,7 +139,7 @@ fn what_is_held_of_a_socket_gets_into_the_file() {
     // Between what is held, bytes may come by the machine.
     let effect = Effect::Write { offset: written as u64, data: "end".into() };
     session.perform(&effect).unwrap();
-    session.perform(&Effect::Sync).unwrap();
+    session.perform(&Effect::Sync { files: 1 }).unwrap();
     session.perform(&Effect::Publish { checksum: Checksum::EMPTY }).unwrap();
     session.perform(&Effect::SyncDirectory).unwrap();
     assert!(share.read("file").unwrap() == [expected, b"end".to_vec()].concat());

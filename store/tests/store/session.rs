@@ -41,7 +41,7 @@ fn an_upload_a_listing_and_a_download() {
     let mut perform = |effect: Effect| session.perform(&effect).unwrap();
     assert_eq!(perform(create("file")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
-    assert_eq!(perform(Effect::Sync), Done::Synced);
+    assert_eq!(perform(Effect::Sync { files: 1 }), Done::Synced);
     assert_eq!(perform(publish()), Done::Published);
     assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
 
@@ -82,17 +82,19 @@ fn an_effect_that_does_not_fit_changes_nothing() {
     share.put("file", "hello");
     let finish = || Effect::FinishReading { checksum: None };
     let read = || Effect::Read { offset: 0, length: 1 };
-    let begin = || vec![list(), open("file"), create("new")];
+    let reads = || vec![list(), open("file")];
+    let begin = || [reads(), vec![create("new")]].concat();
+    let two = || vec![Effect::Sync { files: 0 }, Effect::Sync { files: 2 }];
     let listing = || vec![Effect::NextEntries { max: 1 }];
     let reading = || vec![read(), finish()];
-    let writing = || vec![write(), Effect::Sync, publish()];
+    let writing = || vec![write(), Effect::Sync { files: 1 }, publish()];
     let naming = || vec![Effect::SyncDirectory];
 
     let misfits = [
         (vec![], [listing(), reading(), writing(), naming()].concat()),
         (vec![list()], [begin(), reading(), writing(), naming()].concat()),
         (vec![open("file")], [begin(), listing(), writing(), naming()].concat()),
-        (vec![create("new")], [begin(), listing(), reading(), naming()].concat()),
+        (vec![create("new")], [reads(), listing(), reading(), naming(), two()].concat()),
         (vec![create("new"), publish()], [listing(), reading(), writing()].concat()),
     ];
     for (before, effects) in misfits {
