@@ -158,6 +158,14 @@ impl FilesById {
     pub fn waiting(&self) -> Waiting {
         self.waiting.clone()
     }
+
+    /// Lets go of all files, since nobody waits for their requests any more. Only the source of an upload under way stays until its machine discards it: bytes of it may have been announced.
+    pub fn abandon(&mut self) {
+        self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if !matches!(self.files, OwnFiles::Source(_)) {
+            self.files = OwnFiles::Nothing;
+        }
+    }
 }
 
 impl Perform for FilesById {

@@ -123,6 +123,9 @@ pub enum DriveError {
     /// The system cannot wait.
     #[error("cannot wait for the socket: {0}")]
     Wait(#[from] io::Error),
+    /// The runtime takes no more work.
+    #[error("the runtime is ending: {0}")]
+    Ended(io::Error),
 }
 
 impl From<DriveError> for haul_core::client::Failure {

@@ -2,18 +2,16 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use haul_core::message::{Refusal, Summary};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Command, Done, Effect, ErrorCode, Escaped, Limits, StoreError, StoreErrorKind};
-use haul_store::Held;
+use haul_store::Perform;
 use tracing::field::display;
 use tracing::{debug, info, warn};
 
-use crate::drive::Files;
-use crate::{Connection, Open, Owner, Slots, Socket, Stop, Wake};
+use crate::{Connection, Files, Here, Open, Owner, Slots, Socket, Stop, Wake};
 
 /// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
 pub const MOST_REFUSALS: usize = 64;
@@ -72,13 +70,13 @@ impl<S, W: Wake> Host<S, W> {
     }
 
     /// A client that is told that there is no place.
-    pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, NoFiles, K> {
+    pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, Here<NoFiles>, K> {
         let refusal = Refusal {
             retry_after: Some(RETRY_AFTER),
             ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
         };
         let machine = Server::refusing(Arc::clone(&self.config), refusal);
-        Connection { machine, files: NoFiles, socket, clock: self.stop.clock }
+        Connection { machine, files: Here(NoFiles), socket, clock: self.stop.clock }
     }
 }
 
@@ -157,18 +155,10 @@ impl<W: Wake> Owner<Server> for Refused<'_, W> {
 #[derive(Debug)]
 pub struct NoFiles;
 
-impl Files for NoFiles {
-    fn poll_perform(
-        &mut self,
-        _: &mut Context<'_>,
-        effect: &Effect,
-    ) -> Poll<Result<Done, StoreError>> {
+impl Perform for NoFiles {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let detail = format!("{} while refusing", effect.name());
-        Poll::Ready(Err(StoreError::new(StoreErrorKind::Io, detail)))
-    }
-
-    fn held(&mut self) -> Option<&mut Held> {
-        None
+        Err(StoreError::new(StoreErrorKind::Io, detail))
     }
 }
 

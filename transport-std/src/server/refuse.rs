@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use haul_core::server::Server;
 use haul_transport::serving::{MOST_REFUSALS, NoFiles, Refused};
-use haul_transport::{Connection, Next};
+use haul_transport::{Connection, Here, Next};
 use rustix::event::{PollFd, PollFlags};
 use tracing::{debug, warn};
 
@@ -24,7 +24,7 @@ pub(super) struct Refusals<'a> {
 }
 
 struct Refusing {
-    connection: Connection<Server, NoFiles, TcpStream>,
+    connection: Connection<Server, Here<NoFiles>, TcpStream>,
     interest: PollFlags,
     /// Dropped after the connection.
     _counted: Counted,
@@ -42,7 +42,7 @@ impl<'a> Refusals<'a> {
     /// Begins to answer `busy` to a client.
     pub(super) fn begin(
         &mut self,
-        connection: Connection<Server, NoFiles, TcpStream>,
+        connection: Connection<Server, Here<NoFiles>, TcpStream>,
         counted: Counted,
         peer: SocketAddr,
     ) {

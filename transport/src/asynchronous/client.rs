@@ -1,6 +1,7 @@
 //! A client whose calls are futures.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
@@ -10,14 +11,17 @@ use futures_lite::future::FutureExt;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
-use haul_store::{FilesById, Source, Target};
+use haul_store::{FilesById, Source, Target, Waiting};
 
 use super::drive::drive;
-use super::{Elsewhere, Event, Runtime};
+use super::roaming::Roaming;
+use super::{Event, Runtime};
 use crate::call::{self, Call, Greeted, Running};
 use crate::cancel::settle;
 use crate::socket::{no_address, no_answer, prepare_connected};
-use crate::{Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions};
+use crate::{
+    Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions, DriveError, Here,
+};
 
 /// A connection to a server.
 ///
@@ -25,7 +29,7 @@ use crate::{Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOpti
 /// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
 /// about the connection each further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
-    connection: Connection<Machine, Elsewhere<R, FilesById>, R::Socket>,
+    connection: Roaming<R, Machine, FilesById, R::Socket>,
     greeting: Greeting,
     cancel: Option<Cancel<Event>>,
 }
@@ -59,14 +63,14 @@ impl<R: Runtime> Client<R> {
             }
             Err(ConnectError::Failed(Failure::Cancelled))
         };
-        let mut connection = Connection {
+        let mut connection = Roaming::new(Connection {
             machine: Machine::new(config),
-            files: Elsewhere::new(FilesById::default()),
+            files: Here(FilesById::default()),
             socket: cancelled.or(reached).await?,
             clock: Clock::start(),
-        };
+        });
         let mut owner = Greeted::new(wake);
-        drive::<R, _, _, _>(&mut connection, &mut owner).await.map_err(Failure::from)?;
+        drive(&mut connection, &mut owner).await.map_err(Failure::from)?;
         let greeting = owner.outcome()?;
         Ok(Self { connection, greeting, cancel })
     }
@@ -141,25 +145,35 @@ impl<R: Runtime> Client<R> {
     ) -> Result<(), Failure> {
         let _busy = self.cancel.as_ref().map(Cancel::busy);
         let wake = self.cancel.as_ref().map(Cancel::wake);
-        let files = FilesById::default();
-        let mut owner = Running::new(calls.into_iter(), files.waiting(), wake);
-        self.connection.files = Elsewhere::new(files);
         let lent = Lent(&mut self.connection);
-        let driven = drive::<R, _, _, _>(lent.0, &mut owner).await;
+        let files = lent.0.begin_anew().await.map_err(Failure::from)?;
+        let mut owner = Running::new(calls.into_iter(), files, wake);
+        let driven = drive(lent.0, &mut owner).await;
         drop(lent);
         let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
         outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
     }
 }
 
-/// A connection whose files are an application's, until this is dropped.
-struct Lent<'a, R: Runtime>(&'a mut Connection<Machine, Elsewhere<R, FilesById>, R::Socket>);
+/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
+struct Lent<'a, R: Runtime>(&'a mut Roaming<R, Machine, FilesById, R::Socket>);
+
+impl<R: Runtime> Roaming<R, Machine, FilesById, R::Socket> {
+    /// Waits for what a dropped future has left under way, and gives it up. Answers where to give files.
+    async fn begin_anew(&mut self) -> Result<Waiting, DriveError> {
+        poll_fn(|cx| {
+            self.poll_here(cx).map_ok(|connection| {
+                connection.machine.cancel_all();
+                connection.files.0.waiting()
+            })
+        })
+        .await
+    }
+}
 
 impl<R: Runtime> Drop for Lent<'_, R> {
-    /// Work that is away drops its files when it comes to its end. The next call has the server end what is still under way.
     fn drop(&mut self) {
-        self.0.files = Elsewhere::new(FilesById::default());
-        self.0.machine.cancel_all();
+        self.0.with_files(FilesById::abandon);
     }
 }
 

@@ -11,10 +11,11 @@ use haul_store::{Session, Store};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::drive::drive;
-use super::{Elsewhere, Event, Runtime};
+use super::roaming::Roaming;
+use super::{Event, Runtime};
 use crate::serving::{Host, MOST_REFUSALS, Refused, Served};
 use crate::socket::{first, is_of_the_connection, listen, prepare_accepted};
-use crate::{Counted, Pause, ServerHandle, ServerOptions, Slot, Slots, Stop, Wake as _};
+use crate::{Counted, Here, Pause, ServerHandle, ServerOptions, Slot, Slots, Stop, Wake as _};
 
 /// Connections taken in before others get their turn.
 const BATCH: u64 = 64;
@@ -152,10 +153,10 @@ async fn serve<R: Runtime, S: Store>(
     host: Host<S, Event>,
 ) {
     info!("begun");
-    let files = Elsewhere::<R, _>::new(Session::new(Arc::clone(&host.store)));
-    let mut connection = host.welcome(files, socket);
+    let files = Here(Session::new(Arc::clone(&host.store)));
+    let mut connection = Roaming::<R, _, _, _>::new(host.welcome(files, socket));
     let mut owner = Served::new(&host.stop);
-    let driven = drive::<R, _, _, _>(&mut connection, &mut owner);
+    let driven = drive(&mut connection, &mut owner);
     // What a panic leaves half done is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
         Ok(Ok(())) => info!("over"),
@@ -163,9 +164,9 @@ async fn serve<R: Runtime, S: Store>(
         Err(_) => error!("panicked"),
     }
     // A client that sees its connection closed finds nothing staged and a free place.
-    connection.files.close().await;
+    let socket = connection.close().await;
     drop(slot);
-    drop(connection.socket);
+    drop(socket);
     drop(counted);
 }
 
@@ -175,13 +176,13 @@ async fn refuse<R: Runtime, S: Store>(
     slot: Slot,
     host: Host<S, Event>,
 ) {
-    let mut connection = host.refuse(socket);
-    let driven = drive::<R, _, _, _>(&mut connection, &mut Refused(&host.stop)).await;
+    let mut connection = Roaming::<R, _, _, _>::new(host.refuse(socket));
+    let driven = drive(&mut connection, &mut Refused(&host.stop)).await;
     if let Err(error) = driven {
         warn!(%error, "a refusal is given up");
     }
     drop(slot);
-    drop(connection.socket);
+    drop(connection);
     drop(counted);
 }
 
