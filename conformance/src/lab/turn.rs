@@ -85,13 +85,15 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                     return Ok(Turn::Moved(0));
                 }
             };
-            let wanted: usize = segments.iter().map(<[u8]>::len).sum();
-            let most = choices.size(wanted).min(room);
+            let most = choices.size(room);
             let mut count = 0;
             for piece in segments.iter() {
                 let part = piece.len().min(most - count);
                 wire.write(&piece[..part]);
                 count += part;
+                if count == most {
+                    break;
+                }
             }
             machine.sent(count)?;
             return Ok(Turn::Moved(count));

@@ -97,6 +97,7 @@ macro_rules! program_tests {
             threads_that_cannot_start_are_outlived
             transfers_fit_into_little_memory
             abandoned_uploads_leave_nothing
+            a_long_listing_that_changes_is_whole
         }
 
         #[test]
