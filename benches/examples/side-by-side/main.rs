@@ -31,9 +31,12 @@ mod rows;
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use data::{Place, Sizes};
 use install::Programs;
@@ -79,6 +82,11 @@ fn main() -> Result<()> {
         return prototype::transfer(from, to);
     }
     allow_many_files()?;
+    // Whoever stops this wants the servers stopped too.
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stopped))?;
+    }
     let Arguments { rows, rounds, peers, no_install, quick, data, results, .. } = arguments;
     let rows = if rows.is_empty() { RowName::value_variants().to_vec() } else { rows };
     let (sizes, usual) = if quick { (Sizes::QUICK, 1) } else { (Sizes::FULL, 5) };
@@ -97,7 +105,7 @@ fn main() -> Result<()> {
     rig.place.warm_up(4 * sizes.big)?;
     let mut reached = Vec::new();
     for row in rows {
-        reached.push(Results::of(row.prepare(&rig)?, rounds)?);
+        reached.push(Results::of(row.prepare(&rig)?, rounds, &stopped)?);
         // After each row, so that what was measured is kept whatever comes.
         report::write(&results, &machine, &rig.missing, &reached, quick)?;
     }

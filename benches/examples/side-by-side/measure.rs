@@ -7,13 +7,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use procfs::process::{Process, Stat, all_processes};
+use procfs::process::{Process, Stat, Status, all_processes};
 use procfs::{CurrentSI, KernelStats};
 
 use crate::Result;
 
-/// How often memory is looked at. What a process used most is kept by the kernel, so only the last moments of a short one can be missed.
-const SAMPLING: Duration = Duration::from_millis(20);
+/// Memory is looked at soon, and then less and less often, for that takes time from what is measured. What a process used most is kept by the kernel, so only its last
+/// moments can be missed, and children that come and go between two looks.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LAST_LOOKS: Duration = Duration::from_millis(160);
 /// How long a server may take to end what it started for a client that is gone.
 const SETTLING: Duration = Duration::from_millis(500);
 
@@ -42,14 +44,17 @@ pub(crate) fn run(command: &mut Command, server: Option<u32>) -> Result<Cost> {
     let (stop, stopped) = mpsc::channel::<()>();
     let sampler = thread::spawn(move || {
         let mut peaks = [0; 2];
+        let mut pause = FIRST_LOOK;
         loop {
-            let more = stopped.recv_timeout(SAMPLING) == Err(RecvTimeoutError::Timeout);
+            let more = stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout);
+            let all = everybody().unwrap_or_default();
             for (peak, root) in peaks.iter_mut().zip([Some(client), server]) {
-                *peak = root.map_or(0, peak_of).max(*peak);
+                *peak = root.map_or(0, |root| sum(&all, root, |status| status.vmhwm)).max(*peak);
             }
             if !more {
                 return peaks;
             }
+            pause = (pause * 2).min(LAST_LOOKS);
         }
     });
     let ended = finish(child);
@@ -81,7 +86,8 @@ fn finish(child: Child) -> Result<()> {
 /// The seconds of CPU that everything below this process has used, and how many processes that are. This process itself only measures.
 pub(crate) fn below() -> Result<(f64, usize)> {
     let myself = Process::myself()?;
-    let running = tree(myself.pid.unsigned_abs())?;
+    let all = everybody()?;
+    let running = family(&all, myself.pid.unsigned_abs());
     let ticks: u64 = running
         .iter()
         .map(|stat| {
@@ -92,46 +98,47 @@ pub(crate) fn below() -> Result<(f64, usize)> {
     Ok((seconds(ticks), running.len()))
 }
 
+/// What is known of every process.
+fn everybody() -> Result<Vec<Stat>> {
+    Ok(all_processes()?.flatten().filter_map(|one| one.stat().ok()).collect())
+}
+
 /// A process and all that descend from it.
-fn tree(root: u32) -> Result<Vec<Stat>> {
-    let all: Vec<Stat> = all_processes()?.flatten().filter_map(|one| one.stat().ok()).collect();
+fn family(all: &[Stat], root: u32) -> Vec<&Stat> {
     let mut known = HashSet::from([root.cast_signed()]);
     loop {
         let before = known.len();
-        known.extend(
-            all.iter()
-                .filter(|one| known.contains(&one.ppid))
-                .map(|one| one.pid)
-                .collect::<Vec<_>>(),
-        );
+        let children = all.iter().filter(|one| known.contains(&one.ppid)).map(|one| one.pid);
+        known.extend(children.collect::<Vec<_>>());
         if known.len() == before {
-            return Ok(all.into_iter().filter(|one| known.contains(&one.pid)).collect());
+            return all.iter().filter(|one| known.contains(&one.pid)).collect();
         }
     }
 }
 
 /// Lets the most memory that a process and its descendants have had be what they have now, which is returned.
 pub(crate) fn forget_peak(root: u32) -> Result<u64> {
-    for process in tree(root)? {
+    let all = everybody()?;
+    for process in family(&all, root) {
         // Where it is not allowed, the peak is that of the whole life.
         let _ = fs::write(format!("/proc/{}/clear_refs", process.pid), "5");
     }
-    Ok(resident(root))
+    Ok(sum(&all, root, |status| status.vmrss))
 }
 
 /// The most memory that a process and its descendants, as they are now, have had resident.
-pub(crate) fn peak_of(root: u32) -> u64 {
-    sum(root, |status| status.vmhwm)
+pub(crate) fn peak_of(root: u32) -> Result<u64> {
+    Ok(sum(&everybody()?, root, |status| status.vmhwm))
 }
 
 /// The memory that they have resident now.
-pub(crate) fn resident(root: u32) -> u64 {
-    sum(root, |status| status.vmrss)
+pub(crate) fn resident(root: u32) -> Result<u64> {
+    Ok(sum(&everybody()?, root, |status| status.vmrss))
 }
 
-fn sum(root: u32, of: impl Fn(&procfs::process::Status) -> Option<u64>) -> u64 {
-    let one = |stat: Stat| of(&Process::new(stat.pid).ok()?.status().ok()?);
-    tree(root).unwrap_or_default().into_iter().filter_map(one).sum::<u64>() << 10
+fn sum(all: &[Stat], root: u32, of: impl Fn(&Status) -> Option<u64>) -> u64 {
+    let one = |stat: &Stat| of(&Process::new(stat.pid).ok()?.status().ok()?);
+    family(all, root).into_iter().filter_map(one).sum::<u64>() << 10
 }
 
 /// How much of the machine other programs have, while this and all below it run.

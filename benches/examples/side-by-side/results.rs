@@ -1,6 +1,7 @@
 //! What came of the rows.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Result;
 use crate::contender::{Kind, Metric, Row, Sample};
@@ -51,7 +52,7 @@ impl Entry {
 
 impl Results {
     /// Runs everybody in turn, so often, after a round that does not count.
-    pub(crate) fn of(row: Row<'_>, rounds: usize) -> Result<Self> {
+    pub(crate) fn of(row: Row<'_>, rounds: usize, stopped: &AtomicBool) -> Result<Self> {
         let Row { id, title, note, mut contenders, proxies } = row;
         eprintln!("{title}");
         let entry = |contender: &crate::contender::Contender<'_>| Entry {
@@ -66,6 +67,9 @@ impl Results {
         let meter = measure::Disturbance::start()?;
         for round in 0..=rounds {
             for (contender, entry) in contenders.iter_mut().zip(&mut entries) {
+                if stopped.load(Ordering::Relaxed) {
+                    return Err("it was stopped".into());
+                }
                 if entry.failure.is_some() {
                     continue;
                 }

@@ -3,6 +3,7 @@
 use super::Row;
 use crate::Result;
 use crate::contender::{Kind, Moved, Transfers};
+use crate::data;
 use crate::haul::Sync;
 use crate::peers::Peer::{Dufs, Miniserve, Nginx, Rsyncd, Sshd, Vsftpd};
 use crate::rig::Rig;
@@ -17,6 +18,15 @@ pub(crate) fn down(rig: &Rig) -> Result<Row<'_>> {
         to: rig.place.down("big"),
     };
     let mut contenders = transfers.hauls(Sync::None, "get big -o $TO");
+    for mut contender in transfers.hauls(Sync::None, "get big -o $TO") {
+        contender.name.push_str(", file new to it");
+        let from = transfers.from.clone();
+        contender.run = Box::new(move || {
+            data::renew(&from)?;
+            (contender.run)()
+        });
+        contenders.push(contender);
+    }
     contenders.extend(transfers.peers(&[
         (Nginx, "nginx + curl", "curl -sSf -o $TO http://127.0.0.1:$PORT/big"),
         (Vsftpd, "vsftpd + curl", "curl -sSf -o $TO ftp://127.0.0.1:$PORT/big"),
@@ -31,7 +41,7 @@ pub(crate) fn down(rig: &Rig) -> Result<Row<'_>> {
     Ok(Row {
         id: "down",
         title: format!("One file of {} MiB, down, into a file", rig.sizes.big >> 20),
-        note: "Haul, rsync and the prototype check what arrived. Nobody syncs. A file that is there already is asked for again and again: Haul's servers remember its checksum.".into(),
+        note: "Haul, rsync, ssh and the prototype check what arrived. Nobody syncs. Haul's servers remember the checksum of a file that does not change; one that is new to them has to be read for it.".into(),
         contenders,
         proxies: Vec::new(),
     })

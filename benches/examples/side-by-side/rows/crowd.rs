@@ -60,9 +60,9 @@ fn silent(program: &Rc<Program>, share: &Path, count: usize) -> Result<Sample> {
     let at = server.at();
     // One that comes and goes first: what the server needs once is not counted.
     drop(HAUL.connect(at)?);
-    let before = measure::resident(at.process);
+    let before = measure::resident(at.process)?;
     let connections: Vec<_> = (0..count).map(|_| HAUL.connect(at)).collect::<Result<_>>()?;
-    let grown = measure::resident(at.process).saturating_sub(before);
+    let grown = measure::resident(at.process)?.saturating_sub(before);
     drop(connections);
     Ok(Sample::from([(Metric::PerConnection, grown as f64 / count as f64 / 1024.0)]))
 }

@@ -58,7 +58,7 @@ fn growth(before: u64, peak: u64) -> f64 {
 fn command(rig: &Rig, name: String, kind: Kind, at: Option<At>, line: String) -> Contender<'_> {
     let full = line.replace("$PORT", &at.map_or(0, |at| at.port).to_string());
     let run = move || {
-        let before = at.map(|at| measure::resident(at.process));
+        let before = at.map(|at| measure::resident(at.process)).transpose()?;
         let cost = measure::run(&mut rig.command(&full)?, at.map(|at| at.process))?;
         let mut sample =
             Sample::from([(Metric::Seconds, cost.wall.as_secs_f64()), (Metric::Cpu, cost.cpu)]);
@@ -95,6 +95,6 @@ fn read_all(at: At, count: usize) -> Result<Sample> {
         (Metric::Seconds, whole.as_secs_f64()),
         (Metric::FirstLine, first.unwrap_or(whole).as_secs_f64() * 1e3),
         (Metric::Cpu, cpu),
-        (Metric::ServerGrowth, growth(before, measure::peak_of(at.process))),
+        (Metric::ServerGrowth, growth(before, measure::peak_of(at.process)?)),
     ]))
 }
