@@ -11,6 +11,9 @@ use rustix::io::{pread, retry_on_intr};
 use crate::error::failed;
 use crate::stat::{Stat, Version};
 
+/// Smaller files are read ahead whole without being told.
+const WORTH_ADVISING: u64 = 128 << 10;
+
 /// A regular file that must stay what it is while it is read.
 #[derive(Debug)]
 pub(crate) struct RegularFile {
@@ -27,8 +30,10 @@ impl RegularFile {
     pub(crate) fn new(file: OwnedFd, name: String) -> Result<Self, StoreError> {
         let stat = Stat::of(&file).map_err(|errno| failed(format_args!("read {name}"), errno))?;
         stat.require_regular(&name)?;
-        // Only a hint; a file system that does not take it reads all the same.
-        let _ = fadvise(&file, 0, None, Advice::Sequential);
+        if stat.version.size > WORTH_ADVISING {
+            // Only a hint; a file system that does not take it reads all the same.
+            let _ = fadvise(&file, 0, None, Advice::Sequential);
+        }
         Ok(Self { file, version: stat.version, name, last: Bytes::new() })
     }
 

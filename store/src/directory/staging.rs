@@ -5,15 +5,17 @@
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
 
 use haul_core::{StoreError, StoreErrorKind};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
+use super::Shared;
 use super::beneath::Root;
 use crate::NewFile;
 use crate::error::failed;
-use crate::stat::Stat;
+use crate::stat::{FileId, Stat};
 use crate::temporary::{Temporary, TemporaryName};
 
 /// The staging area's name in the shared directory.
@@ -27,16 +29,38 @@ pub(crate) fn is_staging(component: &[u8]) -> bool {
     component.eq_ignore_ascii_case(NAME.as_bytes())
 }
 
-/// Makes a staging file for `file`; `name` is for errors.
-pub(crate) fn create(root: &Root, file: &NewFile, name: &str) -> Result<Temporary, StoreError> {
+/// The staging area, open.
+#[derive(Debug, Clone)]
+pub(crate) struct Area {
+    directory: Arc<OwnedFd>,
+    id: FileId,
+}
+
+/// Makes a staging file for `file`, and tells which directory it is in; `name` is for errors.
+pub(crate) fn create(
+    shared: &Shared,
+    file: &NewFile,
+    name: &str,
+) -> Result<(Temporary, FileId), StoreError> {
     for _ in 0..MAX_SWEPT {
-        let directory = open(root).map_err(cannot_use)?;
+        let Area { directory, id } = area(shared).map_err(cannot_use)?;
         let temporary = Temporary::create(directory, file, name.to_owned())?;
         if is_mine(&temporary) {
-            return Ok(temporary);
+            return Ok((temporary, id));
         }
     }
     Err(StoreError::new(StoreErrorKind::Io, format!("cannot create {name}: it is swept away")))
+}
+
+/// The staging area as it was opened before, if it still is the one.
+fn area(shared: &Shared) -> Result<Area, Errno> {
+    let mut known = shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(area) = known.as_ref().filter(|area| shared.root.staging_id() == Some(area.id)) {
+        return Ok(area.clone());
+    }
+    let directory = Arc::new(open(&shared.root)?);
+    let id = Stat::of(&directory)?.id();
+    Ok(known.insert(Area { directory, id }).clone())
 }
 
 /// Removes what a crash left. Failures are told to the log: they are no reason not to serve.
@@ -175,7 +199,8 @@ mod tests {
         let (directory, root, area, _) = area();
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
-        let temporary = Temporary::create(open(&root).unwrap(), &file, "file".into()).unwrap();
+        let temporary =
+            Temporary::create(open(&root).unwrap().into(), &file, "file".into()).unwrap();
         let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();
         let name = CString::new(staged.file_name().into_encoded_bytes()).unwrap();
 

@@ -101,7 +101,7 @@ impl Target for LocalTarget {
         place.replaceable(mode)?;
         let directory = fcntl_dupfd_cloexec(&place.directory, 0)
             .map_err(|errno| failed(format_args!("create {}", place.shown), errno))?;
-        let temporary = Temporary::create(directory, file, place.shown.clone())?;
+        let temporary = Temporary::create(directory.into(), file, place.shown.clone())?;
         Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
     }
 }
