@@ -13,8 +13,8 @@ use crate::error::failed;
 use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::{Stat, Version};
 
-/// What a reader is likely to take at once: a file no larger is not worth advice about its reading.
-const READ_AT_ONCE: u64 = 128 << 10;
+/// Smaller files are read ahead whole without being told.
+const WORTH_ADVISING: u64 = 128 << 10;
 
 /// A regular file that must stay what it is while it is read.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl RegularFile {
     pub(crate) fn new(file: OwnedFd, name: String) -> Result<Self, StoreError> {
         let stat = Stat::of(&file).map_err(|errno| failed(format_args!("read {name}"), errno))?;
         stat.require_regular(&name)?;
-        if stat.version.size > READ_AT_ONCE {
+        if stat.version.size > WORTH_ADVISING {
             // Only a hint; a file system that does not take it reads all the same.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use rustix::fs::{
     renameat_with, unlinkat,
 };
 use rustix::io::{Errno, pwrite, retry_on_intr};
-use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::NewFile;
 use crate::error::{failed, misuse};
@@ -57,10 +57,10 @@ impl TemporaryName {
     const PREFIX: &str = ".haul-";
     const DIGITS: usize = 16;
 
-    fn new() -> Result<Self, Errno> {
-        let mut random = [0; 8];
-        retry_on_intr(|| getrandom(&mut random, GetRandomFlags::empty()))?;
-        Ok(Self(format!("{}{:016x}", Self::PREFIX, u64::from_ne_bytes(random))))
+    fn new() -> Self {
+        // Keyed at random once a thread, and otherwise each time; a name that is taken all the same is refused.
+        let random = RandomState::new().build_hasher().finish();
+        Self(format!("{}{random:016x}", Self::PREFIX))
     }
 
     /// Whether `name` looks like one.
@@ -80,7 +80,7 @@ impl Temporary {
     ) -> Result<Self, StoreError> {
         let directory = directory.into();
         let new = || {
-            let temporary_name = TemporaryName::new()?;
+            let temporary_name = TemporaryName::new();
             // The process's umask takes from these permissions, as with any other program's files.
             let permissions = Permissions::from_raw_mode(0o666);
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -117,9 +117,9 @@ impl Temporary {
         }
     }
 
-    /// The directory that it is in until it has its own name.
-    pub(crate) fn directory(&self) -> &OwnedFd {
-        &self.directory
+    /// Whether it is to have another time than that of its last write.
+    pub(crate) fn is_dated(&self) -> bool {
+        self.modified.is_some()
     }
 
     /// The open file.
@@ -186,21 +186,24 @@ impl Temporary {
 
     /// See [`Staged::sync`](crate::Staged::sync).
     pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        self.finish_writing()?;
+        let synced = fsync(&self.file);
+        self.note_sync(synced)
+    }
+
+    /// Does all that a sync must find done.
+    pub(crate) fn finish_writing(&self) -> Result<(), StoreError> {
         // An `fsync` that failed may succeed the next time and yet have lost the bytes: the kernel marks them clean.
         if self.state == State::Failed {
             return Err(self.untrusted());
         }
-        self.set_times()?;
-        match fsync(&self.file) {
-            Ok(()) => {
-                self.state = State::Synced;
-                Ok(())
-            }
-            Err(errno) => {
-                self.state = State::Failed;
-                Err(failed(format_args!("bring {} to stable storage", self.name), errno))
-            }
-        }
+        self.set_times()
+    }
+
+    /// Takes note of what came of a sync.
+    pub(crate) fn note_sync(&mut self, synced: Result<(), Errno>) -> Result<(), StoreError> {
+        self.state = if synced.is_ok() { State::Synced } else { State::Failed };
+        synced.map_err(|errno| failed(format_args!("bring {} to stable storage", self.name), errno))
     }
 
     /// Gives the file its times and `permissions`, as the last thing before it gets its name.
@@ -319,7 +322,8 @@ mod tests {
     #[test]
     fn a_failed_sync_is_final() {
         let directory = tempfile::tempdir().unwrap();
-        let handle = || open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        let handle =
+            || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
         let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
@@ -344,7 +348,8 @@ mod tests {
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
         let directory = tempfile::tempdir().unwrap();
-        let handle = || open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        let handle =
+            || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
         std::fs::write(directory.path().join("file"), "old").unwrap();
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode: Mode::Create, size: None, modified: None };
@@ -357,7 +362,7 @@ mod tests {
 
     #[test]
     fn temporary_names_are_known_and_differ() {
-        let [one, other] = [TemporaryName::new().unwrap(), TemporaryName::new().unwrap()];
+        let [one, other] = [TemporaryName::new(), TemporaryName::new()];
         assert_ne!(one.0, other.0);
         assert_eq!(one.0.len(), 22);
         assert!(TemporaryName::matches(one.0.as_bytes()));

@@ -3,6 +3,7 @@
 mod bodies;
 mod client_hostile;
 mod client_states;
+mod commit;
 mod drain;
 mod eager;
 mod faults;

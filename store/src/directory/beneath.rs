@@ -46,18 +46,20 @@ impl Root {
     /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
     ///
     /// [`Errno::XDEV`] is a path that leaves the root. The staging area is not found by any path.
-    pub(crate) fn open_directory(&self, path: &Path, access: OFlags) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open_directory(
+        &self,
+        path: &Path,
+        access: OFlags,
+    ) -> Result<(OwnedFd, Stat), Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let directory = persist(|| openat2(&self.0, path, flags, Mode::empty(), resolve))?;
-        if self
-            .staging_id()
-            .is_some_and(|staging| Stat::of(&directory).is_ok_and(|it| it.id() == staging))
-        {
+        let stat = Stat::of(&directory)?;
+        if self.staging_id() == Some(stat.id()) {
             return Err(Errno::NOENT);
         }
-        Ok(directory)
+        Ok((directory, stat))
     }
 
     /// Finds what `path` leads to, following links that stay beneath the root.
@@ -66,15 +68,15 @@ impl Root {
         for _ in 0..=MAX_LINKS {
             // The last component is found apart from the others, so that the directory which truly holds the file is known: links to a file in the staging area lead nowhere.
             let Some(name) = path.file_name() else {
-                let directory = self.open_directory(&path, OFlags::PATH)?;
-                let stat = Stat::of(&directory)?;
+                let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
                 return Ok(Located { directory, name: ".".into(), stat });
             };
             let parent = path.parent().unwrap_or(Path::new("."));
-            let directory = self.open_directory(parent, OFlags::PATH)?;
+            let (directory, _) = self.open_directory(parent, OFlags::PATH)?;
             let stat = Stat::at(&directory, name)?;
             if stat.file_type != FileType::Symlink {
-                if self.staging_id() == Some(stat.id()) {
+                let may_be_staging = stat.file_type == FileType::Directory;
+                if may_be_staging && self.staging_id() == Some(stat.id()) {
                     return Err(Errno::NOENT);
                 }
                 return Ok(Located { name: name.to_owned(), directory, stat });

@@ -50,7 +50,7 @@ impl DirectoryListing {
         let cannot = |errno| failed(format_args!("list {shown}"), errno);
         let root = &listing.shared.root;
         let directory = match path {
-            None => root.open_directory(Path::new("."), OFlags::RDONLY).map_err(cannot)?,
+            None => root.open_directory(Path::new("."), OFlags::RDONLY).map_err(cannot)?.0,
             Some(path) => {
                 listing.shared.require_served(path)?;
                 let located = root.locate(path.as_str().as_ref()).map_err(cannot)?;

@@ -1,7 +1,9 @@
 //! A local directory as a store.
 
 mod beneath;
+mod budget;
 mod checksums;
+mod flush;
 mod listing;
 mod parent;
 mod source;
@@ -15,7 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use haul_core::{Depth, FilePath, StoreError, StoreErrorKind};
 
 use self::beneath::Root;
+use self::budget::Budget;
 use self::checksums::Checksums;
+use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
 pub use self::source::DirectorySource;
 pub use self::staged::DirectoryStaged;
@@ -41,10 +45,16 @@ pub struct Directory(Arc<Shared>);
 struct Shared {
     root: Root,
     options: Options,
+    /// Opened when it is first needed.
+    staging: Mutex<Option<staging::Area>>,
     checksums: Mutex<Checksums>,
     /// Held for writing while a directory is made and brought to stable storage. Whoever has found a directory and then held it for reading knows that the
     /// directory is on stable storage.
     making: RwLock<()>,
+    /// Where flushing the file system is as good as syncing each file.
+    flushes: Option<Flushes>,
+    /// Room for staged files beyond one a session.
+    beside: Budget,
 }
 
 impl Directory {
@@ -58,8 +68,11 @@ impl Directory {
             staging::prepare(&root)?;
         }
         Ok(Self(Arc::new(Shared {
+            flushes: flush::can_flush(&root).then(Flushes::default),
+            beside: Budget::new(),
             root,
             options,
+            staging: Mutex::default(),
             checksums: Mutex::default(),
             making: RwLock::default(),
         })))
@@ -86,6 +99,18 @@ impl Store for Directory {
             return Err(StoreError::new(StoreErrorKind::Denied, detail));
         }
         DirectoryStaged::begin(Arc::clone(&self.0), file)
+    }
+
+    fn create_another(&self, file: &NewFile) -> Result<Option<DirectoryStaged>, StoreError> {
+        self.0.beside.take().map(|place| Ok(self.create(file)?.beside(place))).transpose()
+    }
+
+    fn sync(&self, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
+        staged::sync(&self.0, files)
+    }
+
+    fn sync_directories(&self, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
+        staged::sync_directories(&self.0, files)
     }
 }
 

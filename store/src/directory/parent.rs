@@ -10,17 +10,28 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::Shared;
 use super::beneath::Root;
+use crate::stat::{FileId, Stat};
 
 /// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
 #[derive(Debug)]
 pub(crate) struct Parent {
     directory: OwnedFd,
+    id: FileId,
     /// From the outermost inwards: where it was made, and its name.
     made: Vec<(OwnedFd, String)>,
 }
 
-/// The innermost directory above a file that is there, and the names of those that are missing, the outermost last.
-pub(crate) fn nearest(root: &Root, file: &FilePath) -> Result<(OwnedFd, Vec<String>), Errno> {
+/// The innermost directory above a file that is there.
+#[derive(Debug)]
+pub(crate) struct Nearest {
+    pub(crate) directory: OwnedFd,
+    pub(crate) id: FileId,
+    /// The names of those that are missing, the outermost last.
+    pub(crate) missing: Vec<String>,
+}
+
+/// Finds the innermost directory above `file` that is there.
+pub(crate) fn nearest(root: &Root, file: &FilePath) -> Result<Nearest, Errno> {
     let mut missing = Vec::new();
     let mut path = file.parent();
     loop {
@@ -30,7 +41,10 @@ pub(crate) fn nearest(root: &Root, file: &FilePath) -> Result<(OwnedFd, Vec<Stri
                 missing.push(absent.file_name().to_owned());
                 path = absent.parent();
             }
-            (opened, _) => return opened.map(|directory| (directory, missing)),
+            (opened, _) => {
+                let (directory, stat) = opened?;
+                return Ok(Nearest { directory, id: stat.id(), missing });
+            }
         }
     }
 }
@@ -40,8 +54,8 @@ impl Parent {
     ///
     /// [`Errno::NOENT`] means that a directory was removed at the same time.
     pub(crate) fn make(shared: &Shared, file: &FilePath, durable: bool) -> Result<Self, Errno> {
-        let (directory, mut missing) = nearest(&shared.root, file)?;
-        let mut parent = Self { directory, made: Vec::new() };
+        let Nearest { directory, id, mut missing } = nearest(&shared.root, file)?;
+        let mut parent = Self { directory, id, made: Vec::new() };
         while let Some(name) = missing.pop() {
             parent.descend(shared, &name, durable)?;
         }
@@ -66,11 +80,17 @@ impl Parent {
         drop(making);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.directory = openat(&self.directory, name, flags, Mode::empty())?;
+        self.id = Stat::of(&self.directory)?.id();
         Ok(())
     }
 
     pub(crate) fn directory(&self) -> &OwnedFd {
         &self.directory
+    }
+
+    /// Which directory it is.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
     }
 
     /// Keeps what was made.
@@ -106,8 +126,9 @@ mod tests {
         symlink("directory", at("link")).unwrap();
         let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
         let enter = |name| {
-            let (directory, _) = nearest(&shared.root, &FilePath::parse("new").unwrap())?;
-            Parent { directory, made: Vec::new() }.descend(&shared, name, false)
+            let Nearest { directory, id, .. } =
+                nearest(&shared.root, &FilePath::parse("new").unwrap())?;
+            Parent { directory, id, made: Vec::new() }.descend(&shared, name, false)
         };
         assert_eq!(enter("directory"), Ok(()));
         assert_eq!(enter("file"), Err(Errno::NOTDIR));

@@ -9,10 +9,12 @@ use rustix::fs::{FileType, fsync};
 use rustix::io::Errno;
 
 use super::beneath::Root;
-use super::parent::{self, Parent};
+use super::budget::Place;
+use super::flush::{Flushes, flush};
+use super::parent::{self, Nearest, Parent};
 use super::{Shared, staging};
 use crate::error::{failed, misuse};
-use crate::stat::Stat;
+use crate::stat::{FileId, Stat};
 use crate::temporary::{Temporary, replaceable, require_writable};
 use crate::{Held, NewFile, Staged};
 
@@ -28,6 +30,10 @@ pub struct DirectoryStaged {
     temporary: Temporary,
     /// Once it is published: where.
     published: Option<Parent>,
+    /// The last flush that had failed when it was begun.
+    last_failed: Option<u64>,
+    /// What it takes beside other files of its session.
+    _place: Option<Place>,
 }
 
 impl DirectoryStaged {
@@ -35,16 +41,17 @@ impl DirectoryStaged {
         shared.require_served(&file.path)?;
         let place = refuse_early(&shared, file)?;
         let name = file.path.escaped().to_string();
-        let temporary = staging::create(&shared.root, file, &name)?;
-        let (path, mode) = (file.path.clone(), file.mode);
-        let staged = Self { shared, path, mode, temporary, published: None };
-        let ids = Stat::of(place)
-            .and_then(|place| Ok((place.id(), Stat::of(staged.temporary.directory())?.id())));
-        let (place, staging) = ids.map_err(|errno| cannot_create(&staged.path, errno))?;
-        if !place.same_device(staging) {
-            return Err(other_file_system(&staged.path));
+        let (temporary, area) = staging::create(&shared, file, &name)?;
+        if !place.same_device(area) {
+            return Err(other_file_system(&file.path));
         }
-        Ok(staged)
+        let (path, mode) = (file.path.clone(), file.mode);
+        let last_failed = shared.last_failed();
+        Ok(Self { shared, path, mode, temporary, published: None, last_failed, _place: None })
+    }
+
+    pub(super) fn beside(self, place: Place) -> Self {
+        Self { _place: Some(place), ..self }
     }
 
     /// Publishes in `parent`. Answers whether that was still there.
@@ -64,10 +71,10 @@ impl DirectoryStaged {
     }
 }
 
-/// Finds what would keep `file` from being published, so that nobody sends it in vain; publication decides anew. Answers the innermost directory above it that is there.
-fn refuse_early(shared: &Shared, file: &NewFile) -> Result<OwnedFd, StoreError> {
+/// Finds what would keep `file` from being published, so that nobody sends it in vain; publication decides anew. Answers which is the innermost directory above it that is there.
+fn refuse_early(shared: &Shared, file: &NewFile) -> Result<FileId, StoreError> {
     let path = &file.path;
-    let (directory, missing) =
+    let Nearest { directory, id, missing } =
         parent::nearest(&shared.root, path).map_err(|errno| cannot_create(path, errno))?;
     match missing.last() {
         None => {
@@ -80,7 +87,7 @@ fn refuse_early(shared: &Shared, file: &NewFile) -> Result<OwnedFd, StoreError> 
         Some(_) => {}
     }
     require_writable(&directory, path.escaped())?;
-    Ok(directory)
+    Ok(id)
 }
 
 /// Whether a name beneath which nothing was found is a link, or the staging area mounted once more. No directory can be made there.
@@ -128,7 +135,10 @@ impl Staged for DirectoryStaged {
             };
             if self.publish_in(&mut parent)? {
                 self.published = Some(parent);
-                if let Ok(stat) = Stat::of(self.temporary.file()) {
+                // Without an older time it has not settled.
+                if self.temporary.is_dated()
+                    && let Ok(stat) = Stat::of(self.temporary.file())
+                {
                     self.shared.checksums().insert(&stat.version, checksum);
                 }
                 return Ok(());
@@ -145,10 +155,91 @@ impl Staged for DirectoryStaged {
         let Some(parent) = &self.published else {
             return Err(misuse("the file has not been published"));
         };
-        // Another upload may have made a directory above this file a moment ago; until that one is on stable storage this file is not either.
-        drop(self.shared.making.read().unwrap_or_else(PoisonError::into_inner));
-        fsync(parent.directory()).map_err(|errno| {
-            failed(format_args!("bring {} to stable storage", self.path.escaped()), errno)
-        })
+        self.shared.wait_for_directories();
+        fsync(parent.directory()).map_err(|errno| cannot_keep(&self.path, errno))
+    }
+}
+
+/// Brings the bytes of several files to stable storage: by one flush, if that is as good.
+pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
+    let Some(flushes) = shared.flushes.as_ref().filter(|_| files.len() > 1) else {
+        return files.iter_mut().try_for_each(Staged::sync);
+    };
+    files.iter().try_for_each(|file| file.temporary.finish_writing())?;
+    let flushed = flushes.flush(|| flush(&shared.root));
+    let last_failed = flushes.last_failed();
+    let note = |file: &mut DirectoryStaged| {
+        // The failure may have been for this file's bytes, though others were told of it.
+        let trusted = file.last_failed == last_failed;
+        file.temporary.note_sync(if trusted { flushed } else { Err(Errno::IO) })
+    };
+    files.iter_mut().map(note).fold(Ok(()), Result::and)
+}
+
+/// Brings the names of several files to stable storage: by one sync of their directory or, if they are in several, by one flush.
+pub(super) fn sync_directories(
+    shared: &Shared,
+    files: &mut [DirectoryStaged],
+) -> Result<(), StoreError> {
+    let [first, others @ ..] = files else { return Ok(()) };
+    let parent = |file: &DirectoryStaged| file.published.as_ref().map(Parent::id);
+    let one = others.iter().all(|file| parent(file) == parent(first));
+    match &shared.flushes {
+        _ if one => first.sync_directory(),
+        Some(flushes) => {
+            shared.wait_for_directories();
+            flushes.flush(|| flush(&shared.root)).map_err(|errno| cannot_keep(&first.path, errno))
+        }
+        None => files.iter_mut().try_for_each(Staged::sync_directory),
+    }
+}
+
+fn cannot_keep(path: &FilePath, errno: Errno) -> StoreError {
+    failed(format_args!("bring {} to stable storage", path.escaped()), errno)
+}
+
+impl Shared {
+    fn last_failed(&self) -> Option<u64> {
+        self.flushes.as_ref().and_then(Flushes::last_failed)
+    }
+
+    /// Another upload may have made a directory above a file a moment ago; until that one is on stable storage the file is not either.
+    fn wait_for_directories(&self) {
+        drop(self.making.read().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::{FilePath, Mode};
+
+    use super::*;
+    use crate::Store;
+    use crate::directory::{Directory, Options};
+
+    /// The kernel tells a loss once. Whoever was told, all that was staged then is lost.
+    #[test]
+    fn a_flush_that_failed_for_others_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Directory::open(directory.path(), Options::default()).unwrap();
+        let Some(flushes) = &store.0.flushes else { return };
+        let create = |name| {
+            let path = FilePath::parse(name).unwrap();
+            store
+                .create(&NewFile { path, mode: Mode::Replace, size: None, modified: None })
+                .unwrap()
+        };
+        let mut before = [create("a"), create("b")];
+        flushes.flush(|| Err(Errno::IO)).unwrap_err();
+        let mut after = [create("c"), create("d")];
+        assert_eq!(store.sync(&mut before).unwrap_err().kind, StoreErrorKind::Io);
+        for file in &mut before {
+            assert_eq!(file.publish(Checksum::EMPTY).unwrap_err().kind, StoreErrorKind::Io);
+        }
+        store.sync(&mut after).unwrap();
+        for file in &mut after {
+            file.publish(Checksum::EMPTY).unwrap();
+        }
+        store.sync_directories(&mut after).unwrap();
     }
 }

@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, PoisonError};
 
 use haul_core::{StoreError, StoreErrorKind};
 use rustix::fs::{
@@ -13,10 +14,11 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::Shared;
 use super::beneath::Root;
 use crate::NewFile;
 use crate::error::failed;
-use crate::stat::Stat;
+use crate::stat::{FileId, Stat};
 use crate::temporary::{Temporary, TemporaryName};
 
 /// The staging area's name in the shared directory.
@@ -30,16 +32,38 @@ pub(crate) fn is_staging(component: &[u8]) -> bool {
     component.eq_ignore_ascii_case(NAME.as_bytes())
 }
 
-/// Makes a staging file for `file`; `name` is for errors.
-pub(crate) fn create(root: &Root, file: &NewFile, name: &str) -> Result<Temporary, StoreError> {
+/// The staging area, open.
+#[derive(Debug, Clone)]
+pub(crate) struct Area {
+    directory: Arc<OwnedFd>,
+    id: FileId,
+}
+
+/// Makes a staging file for `file`, and tells which directory it is in; `name` is for errors.
+pub(crate) fn create(
+    shared: &Shared,
+    file: &NewFile,
+    name: &str,
+) -> Result<(Temporary, FileId), StoreError> {
     for _ in 0..MAX_SWEPT {
-        let directory = open(root).map_err(cannot_use)?;
+        let Area { directory, id } = area(shared).map_err(cannot_use)?;
         let temporary = Temporary::create(directory, file, name.to_owned())?;
         if is_mine(&temporary) {
-            return Ok(temporary);
+            return Ok((temporary, id));
         }
     }
     Err(StoreError::new(StoreErrorKind::Io, format!("cannot create {name}: it is swept away")))
+}
+
+/// The staging area as it was opened before, if it still is the one.
+fn area(shared: &Shared) -> Result<Area, Errno> {
+    let mut known = shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(area) = known.as_ref().filter(|area| shared.root.staging_id() == Some(area.id)) {
+        return Ok(area.clone());
+    }
+    let directory = Arc::new(open(&shared.root)?);
+    let id = Stat::of(&directory)?.id();
+    Ok(known.insert(Area { directory, id }).clone())
 }
 
 /// Makes sure that files can be staged, and removes what a crash left. A disk that is full or fails may get better: it is told to the log, and is no reason not to serve.

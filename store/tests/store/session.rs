@@ -167,3 +167,78 @@ fn a_session_that_ends_discards() {
     }
     assert_eq!(share.read("file"), Err(StoreErrorKind::NotFound));
 }
+
+/// Files that are committed together: all or none of the syncs, each name for itself, and what is not whole yet stays as it is.
+#[test]
+fn several_files_are_committed_together() {
+    let share = Share::new();
+    share.put("taken", "old");
+    let mut session = session(&share);
+    let mut perform = |effect: Effect| session.perform(&effect);
+    for name in ["a", "d/b", "taken", "d/c"] {
+        assert_eq!(perform(create(name)), Ok(Done::Started));
+        perform(write()).unwrap();
+    }
+    std::fs::remove_file(share.root().join("taken")).unwrap();
+    std::fs::create_dir(share.root().join("taken")).unwrap();
+    assert_eq!(perform(create("unfinished")), Ok(Done::Started));
+
+    assert_eq!(perform(Effect::Sync { files: 4 }), Ok(Done::Synced));
+    let published = [(); 4].map(|()| perform(publish()).map_err(|error| error.kind));
+    let fails = Err(StoreErrorKind::IsDirectory);
+    assert_eq!(published, [Ok(Done::Published), Ok(Done::Published), fails, Ok(Done::Published)]);
+    assert_eq!(perform(Effect::SyncDirectory), Ok(Done::Synced));
+    for name in ["a", "d/b", "d/c"] {
+        assert_eq!(share.read(name).unwrap(), b"hello");
+    }
+
+    assert_eq!(share.staged().len(), 1);
+    perform(write()).unwrap();
+    for effect in [Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory] {
+        perform(effect).unwrap();
+    }
+    assert_eq!(share.read("unfinished").unwrap(), b"hello");
+    assert!(share.staged().is_empty());
+}
+
+/// What is discarded is the newest, which is not whole.
+#[test]
+fn those_before_an_abandoned_one_stay() {
+    let share = Share::new();
+    let mut session = session(&share);
+    let effects = [create("a"), write(), create("b"), write(), Effect::Discard];
+    let commit = [Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory];
+    for effect in effects.iter().chain(&commit) {
+        session.perform(effect).unwrap();
+    }
+    assert_eq!(share.read("a").unwrap(), b"hello");
+    assert_eq!(share.read("b"), Err(StoreErrorKind::NotFound));
+}
+
+/// However many sessions have files waiting, descriptors are left: the next file is told to wait.
+#[test]
+fn waiting_files_leave_descriptors() {
+    let share = Share::new();
+    let mut sessions = Vec::new();
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap();
+    let most = usize::try_from(limit).unwrap() / 4;
+    let mut waiting = 0;
+    let full = 'all: loop {
+        let mut session = session(&share);
+        for number in 0..1000 {
+            match session.perform(&create(&number.to_string())).unwrap() {
+                Done::Started if number == 0 => {}
+                Done::Started => waiting += 1,
+                other => break 'all (session, other),
+            }
+            assert!(2 * waiting <= most, "{waiting} files wait");
+        }
+        sessions.push(session);
+    };
+    assert_eq!(full.1, Done::Full);
+    // One file a session there is always room for.
+    assert_eq!(session(&share).perform(&create("other")), Ok(Done::Started));
+    drop(sessions.pop());
+    let mut session = full.0;
+    assert_eq!(session.perform(&create("next")), Ok(Done::Started));
+}

@@ -1,0 +1,221 @@
+//! Group commit: what is shared, what is not, and that nobody sees it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_conformance::lab::{End, Faults, MemoryFiles, Run, Solo};
+use haul_core::server::{Server, ServerConfig, ServerEvent};
+use haul_core::{ErrorCode, Limits, Machine, Output, StoreErrorKind};
+use proptest::prelude::*;
+
+use crate::sessions::{config, ops, session, shared};
+use crate::strategies::choices;
+use crate::transcript::{Reply, replies};
+
+fn uploads(names: &[&str]) -> String {
+    names.iter().fold(String::new(), |mut input, name| {
+        write!(input, "UPLOAD {name}\nDATA 3\nabcEND\n").expect("a string takes all");
+        input
+    })
+}
+
+fn play(input: &str, files: &mut MemoryFiles) -> Run<ServerEvent> {
+    let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(20_000)), files);
+    assert!(run.over && !files.has_open());
+    run
+}
+
+fn codes(run: &Run<ServerEvent>) -> Vec<Option<ErrorCode>> {
+    replies(&run.output).1.iter().map(Reply::code).collect()
+}
+
+fn effects(files: &MemoryFiles) -> Vec<&'static str> {
+    files.journal().iter().map(|record| record.name).collect()
+}
+
+#[test]
+fn uploads_without_a_pause_share_their_syncs() {
+    let mut files = MemoryFiles::new(true);
+    let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
+    let run = play(&uploads(&names.iter().map(String::as_str).collect::<Vec<_>>()), &mut files);
+    assert_eq!(codes(&run), vec![None; 200]);
+    assert_eq!((files.count("publish"), files.all().len()), (200, 200));
+    let batches = 200_usize.div_ceil(Limits::default().commit_batch);
+    assert_eq!((files.count("sync"), files.count("sync-directory")), (batches, batches));
+}
+
+/// Whoever waits for what is said has each upload committed at once.
+#[test]
+fn nobody_waits_for_more_to_come() {
+    let mut files = MemoryFiles::new(true);
+    let input = uploads(&["a", "b"]) + "UPLOAD c\nDATA 9\nabc";
+    let mut seen = false;
+    Solo::new(input.as_bytes()).ending(End::Silence).play_with(
+        &mut Server::new(config(20_000)),
+        &mut files,
+        |server, files, _| {
+            // The first wait for the client comes when all that it has asked for is done and said.
+            if let Output::Read(haul_core::Wait::UntilDeadline) = server.poll(Duration::ZERO)
+                && files.count("create") == 3
+            {
+                assert!(seen || files.all().len() == 2, "it waits with a batch");
+                seen = true;
+            }
+        },
+    );
+    assert!(seen);
+    let run = Solo::new(input.as_bytes())
+        .ending(End::Silence)
+        .play(&mut Server::new(config(20_000)), &mut MemoryFiles::new(true));
+    let said = run.text();
+    let words: Vec<&str> = said.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(words, ["HAUL/1", "READY", "OK", "READY", "OK", "READY", "ERR"]);
+}
+
+/// A receipt goes out when nothing can fail any more, for a batch as for one.
+#[test]
+fn no_receipt_comes_before_the_last_sync() {
+    let mut files = MemoryFiles::new(true);
+    let mut seen = false;
+    Solo::new(uploads(&["a", "b"]).as_bytes()).play_with(
+        &mut Server::new(config(20_000)),
+        &mut files,
+        |server, files, _| {
+            if let Output::Write(segments) = server.poll(Duration::ZERO)
+                && segments.iter().any(|piece| String::from_utf8_lossy(piece).contains("OK size"))
+            {
+                let last = ["sync", "publish", "publish", "sync-directory"];
+                assert!(effects(files).ends_with(&last), "{:?}", effects(files));
+                seen = true;
+            }
+        },
+    );
+    assert!(seen);
+}
+
+/// A failed sync is everybody's, a failed name its own file's, and a failed sync of the directory that of all who have their names.
+#[test]
+fn failures_meet_those_that_they_are_for() {
+    let input = uploads(&["a", "b", "c"]) + "HELP\n";
+    let mut untouched = MemoryFiles::new(true);
+    play(&input, &mut untouched);
+    let all = effects(&untouched);
+    let fail = |effect: &str, nth: usize| {
+        let at = all.iter().enumerate().filter(|(_, name)| **name == effect).nth(nth).unwrap().0;
+        let fail = Some((at, StoreErrorKind::Io));
+        let mut files = MemoryFiles::new(true).with_faults(Faults { fail, ..Faults::default() });
+        let run = play(&input, &mut files);
+        (codes(&run), files.all().keys().cloned().collect::<String>())
+    };
+    let (io, unknown) = (Some(ErrorCode::Io), Some(ErrorCode::OutcomeUnknown));
+    assert_eq!(fail("sync", 0), (vec![io, io, io, None], String::new()));
+    assert_eq!(fail("publish", 1), (vec![None, io, None, None], "ac".into()));
+    assert_eq!(
+        fail("sync-directory", 0),
+        (vec![unknown; 3].into_iter().chain([None]).collect(), "abc".into())
+    );
+    assert_eq!(fail("create", 1), (vec![None, io, None, None], "ac".into()));
+    assert_eq!(fail("write", 2), (vec![None, None, io, None], "ab".into()));
+}
+
+/// What an upload meets is what it would have met had each been committed as it came.
+#[test]
+fn an_upload_meets_those_before_it() {
+    let mut files = MemoryFiles::new(true);
+    let input = uploads(&["a", "a mode=create", "a/b", "d/e", "d", "a", "A"]);
+    let run = play(&input, &mut files);
+    let said = run.text();
+    let words: Vec<&str> =
+        said.lines().skip(1).map(|line| line.split(' ').take(2).last().unwrap()).collect();
+    let (ready, stored) = ("READY", "size=3");
+    assert_eq!(
+        words,
+        [
+            ready,
+            stored,
+            "exists",
+            "not-a-file",
+            ready,
+            stored,
+            "is-directory",
+            ready,
+            stored,
+            ready,
+            stored
+        ]
+    );
+}
+
+/// A commit does not wait for all of a large file behind it.
+#[test]
+fn a_large_file_keeps_nobody_waiting() {
+    let mut files = MemoryFiles::new(true);
+    let large = "x".repeat(200_000);
+    let run =
+        play(&format!("{}UPLOAD large\nDATA 200000\n{large}END\n", uploads(&["a"])), &mut files);
+    assert_eq!(codes(&run), [None, None]);
+    let effects = effects(&files);
+    let published = effects.iter().position(|effect| *effect == "publish").unwrap();
+    assert!(effects[published..].contains(&"write"), "{effects:?}");
+}
+
+/// Payload that passed by the machine is in its file before the next one begins.
+#[test]
+fn what_passed_by_is_committed_with_others() {
+    let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
+    let input = format!("UPLOAD a\nDATA 9000\n{}END\n{}", "x".repeat(9000), uploads(&["b", "c"]));
+    // The first read brings the command, so that the payload is still to come.
+    let mut files = MemoryFiles::new(true);
+    let mut server = Server::new(Arc::new(config));
+    let run = Solo::new(input.as_bytes()).by_line().play(&mut server, &mut files);
+    assert_eq!(codes(&run), [None; 3]);
+    let effects = effects(&files);
+    let held = effects.iter().rposition(|effect| *effect == "write-held").unwrap();
+    let second = effects.iter().skip(1).position(|effect| *effect == "create").unwrap();
+    assert!(held <= second, "{effects:?}");
+    assert_eq!(files.file("a").map(<[u8]>::len), Some(9000));
+}
+
+/// A store that has no room for one file cannot take any.
+#[test]
+fn a_store_without_any_room_refuses() {
+    struct Full;
+    impl haul_store::Perform for Full {
+        fn perform(
+            &mut self,
+            _: &haul_core::Effect,
+        ) -> Result<haul_core::Done, haul_core::StoreError> {
+            Ok(haul_core::Done::Full)
+        }
+    }
+    impl haul_conformance::lab::Files for Full {
+        fn receive(&mut self, _: &[u8]) {}
+
+        fn send_held(&mut self, _: usize) -> bytes::Bytes {
+            bytes::Bytes::new()
+        }
+    }
+    let run = Solo::new(b"UPLOAD a\n").play(&mut Server::new(config(1000)), &mut Full);
+    assert_eq!(codes(&run), [Some(ErrorCode::Io)]);
+}
+
+proptest! {
+    /// However many are committed together, and however few there is room for: the same words, the same files.
+    #[test]
+    fn a_commit_looks_like_one_after_the_other(ops in ops(), choices in choices(), batch in 1..6_usize, room in 0..4_usize) {
+        let input = session(&ops);
+        let play = |commit_batch, room, choices: &[u8]| {
+            let limits = Limits { commit_batch, ..config(20_000).limits.clone() };
+            let config = ServerConfig { limits, ..ServerConfig::default() };
+            let mut files = shared().with_faults(Faults { room, ..Faults::default() });
+            let run = Solo::new(&input).cut(choices).play(&mut Server::new(Arc::new(config)), &mut files);
+            (run, files)
+        };
+        let (alone, alone_files) = play(1, 0, &[]);
+        let (together, files) = play(batch, room, &choices);
+        prop_assert_eq!(alone.text(), together.text());
+        prop_assert_eq!(alone.events, together.events);
+        prop_assert_eq!(alone_files.all(), files.all());
+    }
+}

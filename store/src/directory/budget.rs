@@ -1,0 +1,60 @@
+//! Descriptors for files that wait for their commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::process::{Resource, getrlimit};
+
+/// A staged file with the directory that it goes into.
+const DESCRIPTORS: u64 = 2;
+/// The part of all descriptors of the process that may go to such files.
+const SHARE: u64 = 4;
+/// More make no commit better.
+const MOST: u64 = 4096;
+
+/// A bound on what sessions have staged beyond one file each, so that waiting for a commit never takes the descriptors that sessions themselves need.
+#[derive(Debug)]
+pub(crate) struct Budget(Arc<AtomicUsize>);
+
+/// A place for one file, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let places = (most / SHARE / DESCRIPTORS).min(MOST);
+        Self::of(usize::try_from(places).unwrap_or(0))
+    }
+
+    fn of(places: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(places)))
+    }
+
+    /// Takes a place, if there is one.
+    pub(crate) fn take(&self) -> Option<Place> {
+        let less = |places: usize| places.checked_sub(1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.ok().map(|_| Place(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_back() {
+        let budget = Budget::of(2);
+        let places = [budget.take(), budget.take()];
+        assert!(places.iter().all(Option::is_some) && budget.take().is_none());
+        drop(places);
+        assert!(budget.take().is_some());
+    }
+}

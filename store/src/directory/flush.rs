@@ -1,0 +1,179 @@
+//! Everything on a file system brought to stable storage at once.
+
+use std::os::fd::AsFd;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{fstatfs, syncfs};
+use rustix::io::Errno;
+use rustix::system::uname;
+
+/// The `f_type` of file systems on which `syncfs` does for all files what `fsync` does for one: ext4, XFS, Btrfs, F2FS. Others may do less (FUSE does not ask its server at
+/// all), so there each file is synced on its own.
+const TRUSTED: [u32; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
+
+/// The first Linux whose `syncfs` tells that something could not be written.
+const TELLS_ERRORS: (u32, u32) = (5, 8);
+
+/// A queue for flushes. Whoever comes while one is under way waits for the next one, which serves all who came meanwhile: the one under way may have passed by what they wrote.
+#[derive(Debug, Default)]
+pub(crate) struct Flushes {
+    state: Mutex<State>,
+    progress: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Flushes begun so far; the last one's number.
+    begun: u64,
+    /// Flushes that have ended; one is under way if it is not all.
+    ended: u64,
+    /// The last one that failed, and how.
+    failed: Option<(u64, Errno)>,
+}
+
+impl Flushes {
+    /// Brings to stable storage whatever was written before. `flush` does it; it is called by one of those who wait.
+    ///
+    /// A failure is told to all who waited for it.
+    pub(crate) fn flush(&self, flush: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+        self.wait_for(self.next(), flush)
+    }
+
+    /// The number of the first flush that begins after this.
+    fn next(&self) -> u64 {
+        self.state().begun + 1
+    }
+
+    fn wait_for(
+        &self,
+        number: u64,
+        flush: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        let mut state = self.state();
+        while state.begun > state.ended && state.ended < number {
+            state = self.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.ended < number {
+            state.begun += 1;
+            drop(state);
+            let flushed = flush();
+            state = self.state();
+            state.ended = state.begun;
+            if let Err(errno) = flushed {
+                state.failed = Some((state.ended, errno));
+            }
+            self.progress.notify_all();
+        }
+        // A later one may have ended before this thread got to look. If that one failed, nobody knows whose bytes were lost.
+        match state.failed {
+            Some((failed, errno)) if failed >= number => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of the last flush that failed. The kernel tells a loss once, to whoever asks next: what was written before a flush that failed, even by others, may be lost.
+    pub(crate) fn last_failed(&self) -> Option<u64> {
+        self.state().failed.map(|(number, _)| number)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Brings everything on the file system of `file` to stable storage.
+pub(crate) fn flush(file: impl AsFd) -> Result<(), Errno> {
+    syncfs(file)
+}
+
+/// Whether [`flush`] is as good as syncing each file.
+pub(crate) fn can_flush(file: impl AsFd) -> bool {
+    let release = uname().release().to_string_lossy().into_owned();
+    let trusted = |file_system: u32| TRUSTED.contains(&file_system);
+    version(&release) >= Some(TELLS_ERRORS)
+        && fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(trusted))
+}
+
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn releases_have_versions() {
+        assert_eq!(version("6.18.44-fc"), Some((6, 18)));
+        assert_eq!(version("5.7"), Some((5, 7)));
+        assert_eq!(version("5.10-rc1"), Some((5, 10)));
+        assert_eq!(version("mine"), None);
+        assert!(version("5.7.19") < Some(TELLS_ERRORS) && version("5.8.0") >= Some(TELLS_ERRORS));
+    }
+
+    fn never() -> Result<(), Errno> {
+        panic!("another flush served this one too")
+    }
+
+    /// What is written while a flush is under way is covered by the next one, and all who come meanwhile share that.
+    #[test]
+    fn followers_share_a_flush_that_begins_after_they_came() {
+        let flushes = Flushes::default();
+        let mut followers = Vec::new();
+        let first = flushes.flush(|| {
+            followers = vec![flushes.next(), flushes.next()];
+            Ok(())
+        });
+        assert_eq!(first, Ok(()));
+        let mut flushed = false;
+        let flush = || {
+            flushed = true;
+            Ok(())
+        };
+        assert_eq!(flushes.wait_for(followers[0], flush), Ok(()));
+        assert!(flushed, "the flush had begun before");
+        assert_eq!(flushes.wait_for(followers[1], never), Ok(()));
+    }
+
+    #[test]
+    fn a_failure_is_told_to_all_who_waited() {
+        let flushes = Flushes::default();
+        let followers = [flushes.next(), flushes.next()];
+        assert_eq!(flushes.wait_for(followers[0], || Err(Errno::IO)), Err(Errno::IO));
+        assert_eq!(flushes.wait_for(followers[1], never), Err(Errno::IO));
+        assert_eq!(flushes.flush(|| Ok(())), Ok(()));
+        assert_eq!(flushes.wait_for(followers[1], never), Err(Errno::IO));
+    }
+
+    /// One at a time, however many ask, and nobody waits for ever.
+    #[test]
+    fn flushes_do_not_overlap() {
+        let flushes = Flushes::default();
+        let running = AtomicBool::new(false);
+        let flush = || {
+            assert!(!running.swap(true, Ordering::SeqCst), "two at once");
+            thread::yield_now();
+            running.store(false, Ordering::SeqCst);
+            Ok(())
+        };
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..100).for_each(|_| assert_eq!(flushes.flush(flush), Ok(()))));
+            }
+        });
+        let state = flushes.state();
+        assert_eq!(state.begun, state.ended);
+    }
+
+    #[test]
+    fn the_last_failure_is_remembered() {
+        let flushes = Flushes::default();
+        assert_eq!((flushes.flush(|| Ok(())), flushes.last_failed()), (Ok(()), None));
+        assert_eq!(flushes.flush(|| Err(Errno::IO)), Err(Errno::IO));
+        assert_eq!((flushes.flush(|| Ok(())), flushes.last_failed()), (Ok(()), Some(2)));
+    }
+}
