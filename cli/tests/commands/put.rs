@@ -142,7 +142,7 @@ fn a_directory_goes_with_all_that_is_in_it() {
     assert_eq!(put.stdout.lines().count(), 2);
     assert!(put.stdout.contains(&format!("\"source\":\"{dir}/b/c/d\"")), "{put:?}");
     assert!(put.stderr.contains("link: not a regular file, left out\n"), "{put:?}");
-    assert!(put.stderr.ends_with("1 name that begins with a dot left out; --hidden sends them\n"));
+    assert!(put.stderr.ends_with("1 name that begins with a dot left out; --hidden takes them\n"));
 
     let fake = Fake::default();
     assert_eq!(fake.run(&["put", "-rq", dir, "--as", ".", "--hidden"]).exit, Exit::Done);
