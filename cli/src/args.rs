@@ -44,17 +44,29 @@ pub(crate) struct Settings {
     pub(crate) verbose: u8,
 }
 
-/// How many connections many files go over.
+/// How many files are moved.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Jobs {
-    /// Connections at once that the files are dealt out among; one is mostly enough, since it has many files under way
+pub(crate) struct Many {
+    /// Take directories too, with all that is in them
+    #[arg(long, short)]
+    pub(crate) recursive: bool,
+    /// With -r, take files and directories too whose name begins with a dot
+    #[arg(long, requires = "recursive")]
+    pub(crate) hidden: bool,
+    /// Deal the files out among so many connections; one is mostly enough, since it has many of them under way
     #[arg(long, short, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
-    jobs: u8,
+    pub(crate) jobs: u8,
 }
 
-impl Jobs {
-    pub(crate) fn get(self) -> usize {
-        self.jobs.into()
+impl Many {
+    /// What is told of names that were left out since they begin with a dot, if there are any.
+    pub(crate) fn left_out(names: usize) -> Option<String> {
+        let what = match names {
+            0 => return None,
+            1 => "name that begins",
+            _ => "names that begin",
+        };
+        Some(format!("{names} {what} with a dot left out; --hidden takes them"))
     }
 }
 

@@ -13,7 +13,7 @@ use haul_transport::call;
 use super::tally::Tally;
 use super::transfer::{self, Extent, Item, Step, What};
 use crate::app::App;
-use crate::args::Jobs;
+use crate::args::Many;
 use crate::console::Stream;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -48,17 +48,11 @@ pub(crate) struct GetArgs {
     /// Bring at most so many bytes
     #[arg(long, value_name = "SIZE", conflicts_with = "recursive")]
     length: Option<Size>,
-    /// Bring directories with all that is in them
-    #[arg(long, short)]
-    recursive: bool,
-    /// With -r, bring files and directories too whose name begins with a dot
-    #[arg(long, requires = "recursive")]
-    hidden: bool,
     /// Bring each file to stable storage before it is told of
     #[arg(long)]
     sync: bool,
     #[command(flatten)]
-    jobs: Jobs,
+    many: Many,
 }
 
 /// What to bring, and whereto.
@@ -73,7 +67,7 @@ pub(crate) struct Download {
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Exit, Error> {
     app.durable = args.sync;
     let mut tally = Tally::default();
-    if args.recursive {
+    if args.many.recursive {
         recursive(app, args, &mut tally)?;
         return Ok(tally.exit());
     }
@@ -83,7 +77,7 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Ex
     let steps = downloads
         .into_iter()
         .map(|download| item(download, &stdout).map_or_else(Step::Fail, Step::Move));
-    transfer::all(app, &mut tally, steps, extent, args.jobs.get());
+    transfer::all(app, &mut tally, steps, extent, args.many.jobs);
     Ok(tally.exit())
 }
 
@@ -208,10 +202,10 @@ fn recursive<R: Runtime>(
     let (mut bytes, mut hidden) = (0_u64, 0);
     let mut places = places.into_iter();
     for (path, here) in places.by_ref() {
-        let planned = list(app, path.as_ref(), args.hidden).and_then(|listed| {
+        let planned = list(app, path.as_ref(), args.many.hidden).and_then(|listed| {
             bytes += listed.files.iter().map(|(_, size)| size).sum::<u64>();
             hidden += listed.hidden;
-            prepare(app, tally, args, path, here, listed, &mut steps)
+            prepare(app, tally, args, path.as_ref(), here, listed, &mut steps)
         });
         if let Err(error) = planned {
             let hopeless = error.is_hopeless();
@@ -235,10 +229,9 @@ fn recursive<R: Runtime>(
         };
         item.map_or_else(Step::Fail, Step::Move)
     });
-    transfer::all(app, tally, steps, extent, args.jobs.get());
-    if let hidden @ 1.. = hidden {
-        let names = if hidden == 1 { "name that begins" } else { "names that begin" };
-        app.note(format_args!("{hidden} {names} with a dot left out; --hidden brings them"));
+    transfer::all(app, tally, steps, extent, args.many.jobs);
+    if let Some(note) = Many::left_out(hidden) {
+        app.note(note);
     }
     Ok(())
 }
@@ -253,12 +246,12 @@ fn prepare<R: Runtime>(
     app: &mut App<'_, R>,
     tally: &mut Tally,
     args: &GetArgs,
-    there: Option<FilePath>,
+    there: Option<&FilePath>,
     here: PathBuf,
     listed: Listed,
     steps: &mut Vec<Planned>,
 ) -> Result<(), Error> {
-    if let (true, Some(path)) = (listed.is_file, &there) {
+    if let (true, Some(path)) = (listed.is_file, there) {
         let (destination, mode) = (Destination::File(here), mode(args.force));
         let path = path.clone();
         steps.push(Planned::File(Download { path, destination, offset: 0, length: None, mode }));
@@ -271,7 +264,7 @@ fn prepare<R: Runtime>(
         }
     }
     steps.extend(listed.files.into_iter().map(|(name, _)| {
-        let (directory, here, there) = (directory.clone(), here.clone(), there.clone());
+        let (directory, here, there) = (directory.clone(), here.clone(), there.cloned());
         Planned::Beneath(Beneath { directory, here, there, name })
     }));
     Ok(())

@@ -12,7 +12,7 @@ use haul_store::{Found, LocalDirectory, LocalSource, OwnFiles, StreamSource};
 use super::tally::Tally;
 use super::transfer::{self, Extent, Item, Step, What};
 use crate::app::App;
-use crate::args::Jobs;
+use crate::args::Many;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names::{self, DASH, Origin};
@@ -39,14 +39,8 @@ pub(crate) struct PutArgs {
     /// Refuse to replace a file that is on the server already
     #[arg(long)]
     create: bool,
-    /// Send directories with all that is in them
-    #[arg(long, short)]
-    recursive: bool,
-    /// With -r, send files and directories too whose name begins with a dot
-    #[arg(long, requires = "recursive")]
-    hidden: bool,
     #[command(flatten)]
-    jobs: Jobs,
+    many: Many,
 }
 
 /// What to send, and under which name.
@@ -90,10 +84,9 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Ex
             },
         }
     });
-    transfer::all(app, &mut tally, steps, extent, args.jobs.get());
-    if let hidden @ 1.. = hidden.into_inner() {
-        let names = if hidden == 1 { "name that begins" } else { "names that begin" };
-        app.note(format_args!("{hidden} {names} with a dot left out; --hidden sends them"));
+    transfer::all(app, &mut tally, steps, extent, args.many.jobs);
+    if let Some(note) = Many::left_out(hidden.into_inner()) {
+        app.note(note);
     }
     Ok(tally.exit())
 }
@@ -118,7 +111,7 @@ fn plan<R: Runtime>(
     let mut all = Vec::new();
     for file in &args.files {
         let origin = origin(file);
-        let named = if args.recursive && origin != Origin::Stdin && file.is_dir() {
+        let named = if args.many.recursive && origin != Origin::Stdin && file.is_dir() {
             names::uploaded_directory(app.base(), file, name)
                 .map(|path| (path.clone(), Named::Directory(file.clone(), path)))
         } else {
@@ -151,7 +144,7 @@ fn walk(
     hidden: &AtomicUsize,
 ) -> impl Iterator<Item = Step> + Send {
     let mode = mode(args.create);
-    let walk = directory.walk(args.hidden);
+    let walk = directory.walk(args.many.hidden);
     walk.filter_map(move |found| {
         let name = match found {
             Ok(Found::File(name)) => name,

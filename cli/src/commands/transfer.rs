@@ -78,7 +78,7 @@ pub(crate) fn all<R: Runtime>(
     tally: &mut Tally,
     steps: impl IntoIterator<Item = Step, IntoIter: Send>,
     extent: Extent,
-    jobs: usize,
+    jobs: u8,
 ) {
     let mut steps = steps.into_iter();
     let mut taken = 0;
@@ -133,9 +133,10 @@ pub(crate) fn all<R: Runtime>(
         not_tried(app, extent, taken);
     }
     if !lost {
-        let spare = remotes.split_off(1);
-        spare.into_iter().for_each(app::say_goodbye);
-        remotes.into_iter().for_each(|remote| app.give_back(remote));
+        remotes.drain(1..).for_each(app::say_goodbye);
+        if let Some(remote) = remotes.pop() {
+            app.give_back(remote);
+        }
     }
 }
 
@@ -163,7 +164,7 @@ fn take<R: Runtime>(
 /// Makes so many connections; fewer, if the server has enough.
 fn connect<R: Runtime>(app: &mut App<'_, R>, jobs: usize) -> Result<Vec<Box<dyn Remote>>, Error> {
     let mut remotes = vec![app.take_remote()?];
-    while remotes.len() < jobs {
+    while remotes.len() < jobs.into() {
         match app.open() {
             Ok(remote) => remotes.push(remote),
             Err(error) => {

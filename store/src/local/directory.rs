@@ -128,7 +128,7 @@ impl LocalDirectory {
     fn beneath(&self, path: &FilePath, flags: OFlags) -> Result<OwnedFd, Errno> {
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = flags | OFlags::CLOEXEC;
         retry_on_intr(|| openat2(&self.0.root, path.as_str(), flags, Mode::empty(), resolve))
     }
 

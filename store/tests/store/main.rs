@@ -6,6 +6,7 @@ mod containment;
 mod descriptors;
 mod listing;
 mod local;
+mod local_directory;
 mod mounts;
 mod own_files;
 mod passing;
