@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use haul_core::FilePath;
-use haul_core::client::ClientEvent;
+use haul_core::client::{ClientConfig, ClientEvent};
 use haul_core::message::{Greeting, Summary};
 use haul_transport::{Call, ConnectError, call};
 use indicatif::ProgressDrawTarget;
@@ -122,7 +122,12 @@ impl<'a, R: Runtime> App<'a, R> {
     /// Makes another connection.
     pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
         let server = &self.settings.server;
-        self.runtime.connect(&server.host, server.port, self.durable).map_err(|error| {
+        let config = ClientConfig {
+            durable: self.durable,
+            pass_through: !self.settings.no_pass_through,
+            ..ClientConfig::default()
+        };
+        self.runtime.connect(&server.host, server.port, config).map_err(|error| {
             let exit = Exit::from(&error);
             let error = match &error {
                 ConnectError::Io(error) => {

@@ -39,6 +39,9 @@ pub(crate) struct Settings {
     /// Use colors; `NO_COLOR` in the environment turns `auto` off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
+    /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
+    #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true)]
+    pub(crate) no_pass_through: bool,
     /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,

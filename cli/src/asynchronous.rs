@@ -6,7 +6,7 @@ use std::panic;
 use std::process;
 use std::sync::Arc;
 
-use haul_core::client::Failure;
+use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
 use haul_transport::asynchronous::{self, Client, Event, Server};
 use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
@@ -79,11 +79,10 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         &self,
         host: &str,
         port: u16,
-        durable: bool,
+        config: ClientConfig,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let mut options = ClientOptions { cancel, ..ClientOptions::default() };
-        options.config.durable = durable;
+        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
         let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
     }

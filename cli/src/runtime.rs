@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use haul_core::client::{ClientEvent, Failure};
+use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::{Greeting, Summary};
 use haul_store::Directory;
 use haul_transport::{Call, ConnectError, ServerOptions, call};
@@ -25,12 +25,12 @@ pub trait Runtime: Sync {
         ready: &mut dyn FnMut(SocketAddr),
     ) -> Result<(), ServeError>;
 
-    /// Connects, and waits for the greeting. If `durable`, files that are brought are on stable storage before they are told of.
+    /// Connects, and waits for the greeting.
     fn connect(
         &self,
         host: &str,
         port: u16,
-        durable: bool,
+        config: ClientConfig,
     ) -> Result<Box<dyn Remote>, ConnectError>;
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use haul_cli::{Remote, Runtime, ServeError, ServeOptions, Watch};
-use haul_core::client::Failure;
+use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
 use haul_std::{Client, ClientOptions, Server, Wake};
 use haul_transport::{Call, CancelOnSignals, ConnectError, drain_on_signals};
@@ -43,11 +43,10 @@ impl Runtime for Std {
         &self,
         host: &str,
         port: u16,
-        durable: bool,
+        config: ClientConfig,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let mut options = ClientOptions { cancel, ..ClientOptions::default() };
-        options.config.durable = durable;
+        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
         let client = Client::connect((host, port), options)?;
         Ok(Box::new(Connected(client)))
     }

@@ -121,7 +121,8 @@ fn banner(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<(), Error> {
-    let options = args.options();
+    let mut options = args.options();
+    options.server.config.pass_through = !app.settings.no_pass_through;
     prepare(args.directory.as_deref(), &options.directory)?;
     let announced = Announcement {
         program: R::PROGRAM,

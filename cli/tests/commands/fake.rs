@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
 use haul_core::RequestId;
-use haul_core::client::{ClientEvent, Failure, Progress, Request};
+use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Refusal, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
 use haul_store::{NewFile, OwnFiles, Source, Target};
@@ -94,10 +94,10 @@ impl Runtime for Fake {
         &self,
         host: &str,
         port: u16,
-        durable: bool,
+        config: ClientConfig,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
-        state.durable = durable;
+        state.durable = config.durable;
         state.connected.push(format!("{host} {port}"));
         if state.unreachable {
             return Err(ConnectError::Io(io::Error::from_raw_os_error(111)));
