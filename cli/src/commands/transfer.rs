@@ -162,7 +162,7 @@ fn take<R: Runtime>(
 }
 
 /// Makes so many connections; fewer, if the server has enough.
-fn connect<R: Runtime>(app: &mut App<'_, R>, jobs: usize) -> Result<Vec<Box<dyn Remote>>, Error> {
+fn connect<R: Runtime>(app: &mut App<'_, R>, jobs: u8) -> Result<Vec<Box<dyn Remote>>, Error> {
     let mut remotes = vec![app.take_remote()?];
     while remotes.len() < jobs.into() {
         match app.open() {

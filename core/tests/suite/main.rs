@@ -6,6 +6,7 @@ mod client_states;
 mod drain;
 mod eager;
 mod faults;
+mod gathered;
 mod grammar;
 mod joined;
 mod joined_cancels;
