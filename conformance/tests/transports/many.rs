@@ -31,13 +31,15 @@ fn down(mine: &Share, name: &str) -> (Request, OwnFiles) {
     (request, OwnFiles::Target(target(mine, name)))
 }
 
+type Noted<'a> = Call<Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>>;
+
 /// Notes what becomes of a request; `on_progress` may break it off.
 fn noted<'a>(
     outcomes: &'a Outcomes,
     name: &str,
     (request, files): (Request, OwnFiles),
     mut on_progress: impl FnMut() -> ControlFlow<()> + 'a,
-) -> Call<Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>> {
+) -> Noted<'a> {
     let name = name.to_owned();
     let watch = move |event: &ClientEvent| match event {
         ClientEvent::Progress { .. } => on_progress(),

@@ -77,7 +77,7 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> 
         Line::Nothing => {}
         Line::List { path, depth, long } => {
             let path = names::place(app.base(), path.as_deref())?;
-            ls::list(app, path.as_ref(), depth, long)?;
+            ls::list(app, path.as_ref(), depth, ls::How { long, unsorted: false })?;
         }
         Line::Download { name, to, force } => {
             let path = names::file(app.base(), &name)?;
