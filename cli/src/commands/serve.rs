@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use haul_core::server::ServerConfig;
 use haul_core::{Limits, Timing};
 use haul_store::Options;
@@ -54,9 +54,9 @@ pub(crate) struct ServeArgs {
     /// Serve what is there and refuse uploads; nothing in the directory is written
     #[arg(long)]
     read_only: bool,
-    /// Confirm uploads before they are on stable storage: faster, but a power cut may lose them
-    #[arg(long)]
-    no_sync: bool,
+    /// When uploads are brought to stable storage
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Sync::Batch)]
+    sync: Sync,
     /// The largest file that is taken, such as 500M or 10G [default: what fits]
     #[arg(long, value_name = "SIZE")]
     max_file_size: Option<Size>,
@@ -74,12 +74,24 @@ pub(crate) struct ServeArgs {
     patience: u64,
 }
 
+/// When uploads are brought to stable storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sync {
+    /// Each before it is confirmed, by flushes of its own, which wait for nothing but itself
+    Always,
+    /// Each before it is confirmed; those that come without a pause share one flush of the whole file system, which waits for what other programs have written there
+    Batch,
+    /// Some time after it is confirmed: fastest, but a power cut may lose it
+    None,
+}
+
 impl ServeArgs {
     fn options(&self) -> ServeOptions {
         let max_clients = self.max_clients.get();
         // So one address alone cannot take every place, and few places need no such care.
         let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
         let patience = Duration::from_secs(self.patience);
+        let all = Limits::default();
         ServeOptions {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
             sharing: Options { hidden: self.hidden, read_only: self.read_only },
@@ -88,7 +100,8 @@ impl ServeArgs {
                 config: ServerConfig {
                     limits: Limits {
                         max_file_size: self.max_file_size.map(|Size(bytes)| bytes),
-                        ..Limits::default()
+                        commit_batch: if self.sync == Sync::Always { 1 } else { all.commit_batch },
+                        ..all
                     },
                     timing: Timing {
                         idle: Duration::from_secs(self.idle),
@@ -97,7 +110,7 @@ impl ServeArgs {
                         ..Timing::default()
                     },
                     banner: self.banner.clone(),
-                    durable: !self.no_sync,
+                    durable: self.sync != Sync::None,
                     ..ServerOptions::default().config
                 },
                 max_clients,

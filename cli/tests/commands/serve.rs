@@ -43,7 +43,7 @@ fn it_serves_with_what_was_asked_for() {
         "20",
         "--hidden",
         "--read-only",
-        "--no-sync",
+        "--sync=none",
         "--max-file-size",
         "2G",
         "--banner",
@@ -73,6 +73,12 @@ fn it_serves_with_what_was_asked_for() {
     );
     let timing = &options.server.config.timing;
     assert_eq!([timing.line, timing.window], [Duration::from_secs(7); 2]);
+
+    let sync = |when| {
+        let config = served(&["--sync", when]).server.config;
+        (config.durable, config.limits.commit_batch)
+    };
+    assert_eq!([sync("batch"), sync("always"), sync("none")], [(true, 64), (true, 1), (false, 64)]);
 
     assert_eq!(served(&["--max-clients", "1"]).server.max_clients_per_address, 1);
     assert_eq!(served(&["--max-clients", "9"]).server.max_clients_per_address, 8);

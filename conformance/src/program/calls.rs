@@ -37,6 +37,7 @@ pub(super) const SERVER: &[Call] = &[
     ("pwrite64", Files, WRITE),
     ("pread64", Files, &["EIO", "EINTR"]),
     ("fsync", Files, &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
+    ("syncfs", Files, &["EIO", "ENOSPC", "EDQUOT"]),
     ("renameat", Files, NAME),
     ("renameat2", Files, NAME),
     ("mkdirat", Files, NAME),

@@ -55,7 +55,7 @@ pub fn acknowledged_uploads_survive_power_cuts(program: &Path) {
 /// The check above is worth something: it sees that a server which does not sync loses what it acknowledged.
 pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
     if can_cut_power() {
-        let seen = power_cuts(program, 20, SEED, &["--no-sync"]).expect_err("nothing was lost");
+        let seen = power_cuts(program, 20, SEED, &["--sync=none"]).expect_err("nothing was lost");
         assert!(seen.contains("lost") || seen.contains("torn"), "{seen}");
     }
 }

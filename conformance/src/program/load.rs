@@ -65,7 +65,7 @@ impl Load<'_> {
         let mut connection = Connection::open(self.server).map_err(|error| error.to_string())?;
         loop {
             let uploads: Vec<Upload> =
-                (0..=random.below(7)).map(|_| self.next(client, &mut random)).collect();
+                (0..=random.below(16)).map(|_| self.next(client, &mut random)).collect();
             connection.send(&uploads).map_err(|error| error.to_string())?;
             for upload in &uploads {
                 self.settle(upload, &connection.receipt().map_err(|error| error.to_string())?)?;

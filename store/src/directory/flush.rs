@@ -129,13 +129,13 @@ mod tests {
             Ok(())
         });
         assert_eq!(first, Ok(()));
-        let mut flushed = false;
+        let mut asked = false;
         let flush = || {
-            flushed = true;
+            asked = true;
             Ok(())
         };
         assert_eq!(flushes.wait_for(followers[0], flush), Ok(()));
-        assert!(flushed, "the flush had begun before");
+        assert!(asked, "the flush had begun before");
         assert_eq!(flushes.wait_for(followers[1], never), Ok(()));
     }
 

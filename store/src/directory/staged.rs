@@ -166,12 +166,12 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
         return files.iter_mut().try_for_each(Staged::sync);
     };
     files.iter().try_for_each(|file| file.temporary.finish_writing())?;
-    let flushed = flushes.flush(|| flush(&shared.root));
+    let outcome = flushes.flush(|| flush(&shared.root));
     let last_failed = flushes.last_failed();
     let note = |file: &mut DirectoryStaged| {
         // The failure may have been for this file's bytes, though others were told of it.
         let trusted = file.last_failed == last_failed;
-        file.temporary.note_sync(if trusted { flushed } else { Err(Errno::IO) })
+        file.temporary.note_sync(if trusted { outcome } else { Err(Errno::IO) })
     };
     files.iter_mut().map(note).fold(Ok(()), Result::and)
 }

@@ -21,7 +21,7 @@ const TINY: &[u8] = b"DATA 1\nx";
 pub(super) fn tiny_chunks(program: &Path, size: Size) -> Report {
     let blocks = size.of(8 << 10, 8);
     let bench = Bench::new(program);
-    let server = bench.serve(&["--no-sync"]);
+    let server = bench.serve(&["--sync=none"]);
     let mut siege = Siege::lay("chunks of 1 byte", bench, server, size.requests());
     let tiny = siege.attack(|siege| {
         let block = TINY.repeat(BLOCK / TINY.len());
