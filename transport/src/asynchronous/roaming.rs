@@ -49,7 +49,8 @@ pub(super) struct Roaming<R, M: Machine, P, S> {
 pub(super) type AtHome<M, P, S> = Connection<M, Elsewhere<P>, Ours<S>>;
 
 enum Place<M: Machine, P, S> {
-    Here(AtHome<M, P, S>),
+    /// On the heap, since it moves: a future has room for each place that a value is moved to.
+    Here(Box<AtHome<M, P, S>>),
     Away(Away<M, P, S>),
     /// It went down with a panic or with the runtime.
     Gone,
@@ -108,7 +109,7 @@ where
     pub(super) fn new(connection: Connection<M, Here<P>, S>) -> Self {
         let Connection { machine, files: Here(files), socket, clock } = connection;
         let (files, socket) = (Elsewhere(files), Ours(Arc::new(socket)));
-        let place = Place::Here(Connection { machine, files, socket, clock });
+        let place = Place::Here(Box::new(Connection { machine, files, socket, clock }));
         Self { place, told: VecDeque::new(), runtime: PhantomData }
     }
 
@@ -127,7 +128,8 @@ where
                 (Ok(()), Some(Ok(Brought { machine, files, told, outcome }))) => {
                     let (files, socket) = (Elsewhere(files), Ours(away.socket));
                     let clock = away.clock;
-                    self.place = Place::Here(Connection { machine, files, socket, clock });
+                    let connection = Connection { machine, files, socket, clock };
+                    self.place = Place::Here(Box::new(connection));
                     self.told.extend(told);
                     outcome?;
                 }
@@ -137,7 +139,7 @@ where
             }
         }
         Poll::Ready(match &mut self.place {
-            Place::Here(connection) => Ok(connection),
+            Place::Here(connection) => Ok(&mut **connection),
             Place::Away(_) | Place::Gone => Err(gone()),
         })
     }
@@ -157,7 +159,8 @@ where
     /// Goes where work may block.
     pub(super) fn leave(&mut self) {
         self.place = match mem::replace(&mut self.place, Place::Gone) {
-            Place::Here(Connection { machine, files, socket: Ours(socket), clock }) => {
+            Place::Here(connection) => {
+                let Connection { machine, files, socket: Ours(socket), clock } = *connection;
                 let left = Mutex::new(Left { last: None, brought: None });
                 let desk = Arc::new(Desk { called: AtomicBool::new(false), left });
                 let handle = Lent(Arc::clone(&socket));
@@ -195,9 +198,10 @@ where
         let back = poll_fn(|cx| self.poll_here(cx).map(drop));
         // A panic was nobody's but the session's.
         let _ = AssertUnwindSafe(back).catch_unwind().await;
-        let Place::Here(Connection { files: Elsewhere(files), socket, .. }) = self.place else {
+        let Place::Here(connection) = self.place else {
             return None;
         };
+        let Connection { files: Elsewhere(files), socket, .. } = *connection;
         // If the runtime is ending, the files were dropped with the work.
         let _ = R::unblock(move || drop(files)).await;
         Some(socket)
