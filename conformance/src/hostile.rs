@@ -30,6 +30,8 @@ pub const COVERS: &[&str] = &[
 #[derive(Clone, Copy)]
 enum Ask {
     Get,
+    /// A directory with all that is in it.
+    GetAll,
     Put,
     List,
 }
@@ -78,6 +80,7 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
         });
         match case.ask {
             Ask::Get => bench.run(&["get", "--server", &url, "x"]),
+            Ask::GetAll => bench.run(&["get", "--server", &url, "-rf", "x", "-o", "."]),
             Ask::Put => {
                 let source = source.display().to_string();
                 bench.run(&["put", "--server", &url, &source, "--as", "x"])
@@ -295,7 +298,13 @@ fn refusals() -> Vec<Case> {
 fn listings() -> Vec<Case> {
     let file = |path: &str| format!("FILE {path} size=1 {TIME}\r\n");
     let list = |title, reply: String, code| case(title, Ask::List, reply, code);
+    let one = |path: &str| format!("{}OK entries=1\r\n", file(path));
     vec![
+        case("fills a directory from above", Ask::GetAll, one("\"x/../a\""), 6),
+        case("fills a directory from its root", Ask::GetAll, one("\"/etc/passwd\""), 6),
+        case("fills a directory from beside it", Ask::GetAll, one("xx/a"), 6),
+        case("fills another directory", Ask::GetAll, one("y/a"), 6),
+        case("fills a directory with what is hidden", Ask::GetAll, one("x/.bashrc"), 0),
         list("lists", format!("{}OK entries=1\r\n", file("\"a\"")), 0),
         list("lists a path that goes up", format!("{}OK entries=1\r\n", file("\"../a\"")), 6),
         list("lists an absolute path", format!("{}OK entries=1\r\n", file("\"/etc/passwd\"")), 6),

@@ -129,6 +129,38 @@ pub fn what_is_not_there_is_not_found(program: &Path) {
     assert_staging_is_empty(&bench);
 }
 
+/// A directory goes up and comes back, many files at a time, over one connection or several; a link in it is not followed.
+pub fn directories_come_back_identical(program: &Path) {
+    let bench = Bench::new(program);
+    let server = bench.serve(&[]);
+    let here = |name: &str| bench.here().join(name);
+    for number in 0..500 {
+        let directory = here("tree").join(format!("{}/{}", number % 3, number % 7));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(number.to_string()), vec![b'x'; number * 31]).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc", here("tree/link")).unwrap();
+    let url = server.url();
+    for jobs in ["1", "3"] {
+        let (name, back) = (format!("there/{jobs}"), format!("back{jobs}"));
+        let put = bench.run(&["put", "--server", &url, "-r", "tree", "--as", &name, "-j", jobs]);
+        assert_eq!(put.assert_code(0).stdout.split(|&byte| byte == b'\n').count(), 501);
+        let get = ["get", "--server", &url, "-r", &name, "-o", &back, "-j", jobs, "--sync"];
+        bench.run(&get).assert_code(0);
+        for number in 0..500 {
+            let file = format!("{}/{}/{number}", number % 3, number % 7);
+            assert_eq!(fs::read(here(&back).join(file)).unwrap(), vec![b'x'; number * 31]);
+        }
+        assert!(!here(&back).join("link").exists());
+        // What is there is told, each in a line, and the others come.
+        fs::remove_file(here(&back).join("0/0/0")).unwrap();
+        let again = bench.run(&["get", "--server", &url, "-rq", &name, "-o", &back, "-j", jobs]);
+        assert_eq!(again.assert_code(8).stderr.lines().count(), 499);
+        assert!(here(&back).join("0/0/0").exists());
+    }
+    assert_staging_is_empty(&bench);
+}
+
 /// Of several files, those that can come do.
 pub fn some_of_several_is_partial(program: &Path) {
     let bench = Bench::new(program);
