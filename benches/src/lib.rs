@@ -18,3 +18,5 @@
 //!
 //! Of the three figures of criterion the middle one is the estimate; `thrpt` is the throughput in lines (`elem`), files or bytes a second. Nothing is asserted of time: machines and
 //! their other work differ, so figures only compare within one run, which is what the neighbours in a group are for.
+//!
+//! Haul beside what a user would pick instead is an example of this crate: `cargo run --release -p haul-benches --example side-by-side`.

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use haul_core::FilePath;
-use haul_core::client::{ClientEvent, Progress};
+use haul_core::client::{ClientConfig, ClientEvent};
 use haul_core::message::{Greeting, Summary};
 use haul_transport::{Call, ConnectError, call};
 use indicatif::ProgressDrawTarget;
@@ -16,7 +16,6 @@ use crate::console::Console;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
-use crate::progress::Bar;
 use crate::runtime::{Remote, Runtime};
 
 /// A running program.
@@ -24,12 +23,14 @@ pub(crate) struct App<'a, R> {
     pub(crate) runtime: &'a R,
     pub(crate) settings: Settings,
     pub(crate) console: Console,
+    /// Whether files that are brought here go to stable storage, over connections that are made from now on.
+    pub(crate) durable: bool,
     remote: Option<Box<dyn Remote>>,
 }
 
 impl<'a, R: Runtime> App<'a, R> {
     pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
-        Self { runtime, settings, console, remote: None }
+        Self { runtime, settings, console, durable: false, remote: None }
     }
 
     /// What names start from.
@@ -60,23 +61,22 @@ impl<'a, R: Runtime> App<'a, R> {
         })
     }
 
-    /// What shows how far the transfer of a file is. Connects first, so that no bar stands there for a server that cannot be reached.
-    pub(crate) fn progress(
-        &mut self,
-        path: &FilePath,
-    ) -> Result<impl FnMut(Progress) -> ControlFlow<()> + use<R>, Error> {
-        self.remote()?;
-        let mut bar = Bar::new(self.progress_target(), path.file_name());
-        Ok(move |progress| {
-            bar.update(progress);
-            ControlFlow::Continue(())
-        })
+    /// The connection, made if there is none, to be [given back](Self::give_back) if it is of use still.
+    pub(crate) fn take_remote(&mut self) -> Result<Box<dyn Remote>, Error> {
+        match self.remote.take() {
+            Some(remote) => Ok(remote),
+            None => self.open(),
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, remote: Box<dyn Remote>) {
+        self.remote = Some(remote);
     }
 
     /// Ends the session in good form. What was asked for is done by then, so a failure is only logged.
     pub(crate) fn say_goodbye(&mut self) {
-        if let Some(Err(failure)) = self.remote.take().map(|mut remote| remote.ask(call::exit())) {
-            tracing::debug!(%failure, "the session did not end in good form");
+        if let Some(remote) = self.remote.take() {
+            say_goodbye(remote);
         }
     }
 
@@ -115,16 +115,19 @@ impl<'a, R: Runtime> App<'a, R> {
     }
 
     fn remote(&mut self) -> Result<&mut dyn Remote, Error> {
-        let remote = match self.remote.take() {
-            Some(remote) => remote,
-            None => self.open()?,
-        };
+        let remote = self.take_remote()?;
         Ok(&mut **self.remote.insert(remote))
     }
 
-    fn open(&self) -> Result<Box<dyn Remote>, Error> {
+    /// Makes another connection.
+    pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
         let server = &self.settings.server;
-        self.runtime.connect(&server.host, server.port).map_err(|error| {
+        let config = ClientConfig {
+            durable: self.durable,
+            pass_through: !self.settings.no_pass_through,
+            ..ClientConfig::default()
+        };
+        self.runtime.connect(&server.host, server.port, config).map_err(|error| {
             let exit = Exit::from(&error);
             let error = match &error {
                 ConnectError::Io(error) => {
@@ -140,11 +143,18 @@ impl<'a, R: Runtime> App<'a, R> {
         })
     }
 
-    fn progress_target(&self) -> ProgressDrawTarget {
+    pub(crate) fn progress_target(&self) -> ProgressDrawTarget {
         if self.console.stderr.is_terminal() && !self.settings.quiet && !self.settings.json {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         }
+    }
+}
+
+/// Ends a session in good form. What was asked for is done by then, so a failure is only logged.
+pub(crate) fn say_goodbye(mut remote: Box<dyn Remote>) {
+    if let Err(failure) = remote.ask(call::exit()) {
+        tracing::debug!(%failure, "the session did not end in good form");
     }
 }

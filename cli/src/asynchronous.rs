@@ -6,8 +6,8 @@ use std::panic;
 use std::process;
 use std::sync::Arc;
 
-use haul_core::client::Failure;
-use haul_core::message::{Greeting, Summary};
+use haul_core::client::{ClientConfig, Failure};
+use haul_core::message::Greeting;
 use haul_transport::asynchronous::{self, Client, Event, Server};
 use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
 
@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
 
 /// An async runtime that a thread can wait on.
-pub trait BlockOn: 'static {
+pub trait BlockOn: Send + Sync + 'static {
     /// The program's name, such as `haul-tokio`.
     const PROGRAM: &'static str;
 
@@ -75,9 +75,14 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         })
     }
 
-    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        config: ClientConfig,
+    ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let options = ClientOptions { cancel, ..ClientOptions::default() };
+        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
         let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
     }
@@ -93,8 +98,8 @@ impl<B: BlockOn> Remote for Connected<B> {
         self.client.greeting()
     }
 
-    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
-        self.executor.block_on(self.client.call(call))
+    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
+        self.executor.block_on(self.client.run(calls))
     }
 }
 

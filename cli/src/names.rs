@@ -94,10 +94,54 @@ pub(crate) fn uploaded(
         .map_err(|error| error.advise("give it another name with --as NAME"))
 }
 
+/// The directory on the server for the content of a local one, under `prefix` if that is given; `None` is all that is shared.
+pub(crate) fn uploaded_directory(
+    base: Option<&FilePath>,
+    directory: &Path,
+    name: Option<&str>,
+) -> Result<Option<FilePath>, Error> {
+    match name {
+        Some(".") => Ok(base.cloned()),
+        _ if directory.file_name().is_none() && name.is_none_or(|name| name.ends_with('/')) => {
+            let message = format!("{}: this directory has no name to keep", directory.display());
+            Err(Error::usage(message).advise("give it one with --as NAME, or --as . for none"))
+        }
+        name => uploaded(base, directory, name).map(Some),
+    }
+}
+
+/// `name` in `directory`; `None` is all that is shared.
+pub(crate) fn beneath(directory: Option<&FilePath>, name: &FilePath) -> Result<FilePath, Error> {
+    match directory {
+        None => Ok(name.clone()),
+        Some(_) => file(directory, name.as_str()),
+    }
+}
+
 /// The error of a directory where a file is to be sent.
 pub(crate) fn whole_directory(directory: &Path) -> Error {
     Error::new(Exit::Local, format!("{}: this is a directory", directory.display()))
-        .advise("whole directories cannot be sent yet; name the files in it, such as DIR/*")
+        .advise("-r sends what is in it")
+}
+
+/// The directory here for the content of `name`, which is `None` for all that is shared, if the person asked for `output` and for `several` names.
+pub(crate) fn destination_directory(
+    name: Option<&FilePath>,
+    output: Option<&Path>,
+    several: bool,
+) -> Result<PathBuf, Error> {
+    let within = match output {
+        Some(output) if !several && !ends_with_slash(output) => return Ok(output.to_path_buf()),
+        output => output.unwrap_or(Path::new("")),
+    };
+    let Some(name) = name else {
+        let message = "all that is shared has no name to keep";
+        return Err(Error::usage(message).advise("say where to put it with -o DIR"));
+    };
+    if !within.as_os_str().is_empty() && !within.is_dir() {
+        return Err(no_directory(within));
+    }
+    Ok(within.join(name.file_name()))
 }
 
 fn ends_with_slash(path: &Path) -> bool {

@@ -33,6 +33,14 @@ impl Bar {
         Self { bar, shape: UNKNOWN }
     }
 
+    /// Shows that so many of several files are done; `total` if it is known.
+    pub(crate) fn count(&mut self, done: usize, total: Option<usize>) {
+        if !self.bar.is_hidden() {
+            let total = total.map(|total| format!("/{total}")).unwrap_or_default();
+            self.bar.set_prefix(format!("{done}{total} files"));
+        }
+    }
+
     /// Shows how far the transfer is.
     pub(crate) fn update(&mut self, progress: Progress) {
         if let Some(total) = progress.total {

@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use haul_core::client::{ClientEvent, Failure};
+use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::{Greeting, Summary};
 use haul_store::Directory;
-use haul_transport::{Call, ConnectError, ServerOptions};
+use haul_transport::{Call, ConnectError, ServerOptions, call};
 
 /// A transport, as a program's command line sees it.
 ///
 /// Both calls block. Signals are the runtime's: while it serves, SIGINT and SIGTERM begin a drain and a second one ends at once; while a client's request runs, they cancel it
 /// ([`Failure::Cancelled`]), and a second one ends the program.
-pub trait Runtime {
+pub trait Runtime: Sync {
     /// The program's name, such as `haul-std`.
     const PROGRAM: &'static str;
 
@@ -26,7 +26,12 @@ pub trait Runtime {
     ) -> Result<(), ServeError>;
 
     /// Connects, and waits for the greeting.
-    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError>;
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        config: ClientConfig,
+    ) -> Result<Box<dyn Remote>, ConnectError>;
 }
 
 /// What `serve` was asked for.
@@ -34,8 +39,8 @@ pub trait Runtime {
 pub struct ServeOptions {
     /// The shared directory; it exists.
     pub directory: PathBuf,
-    /// Whether names that begin with `.` are served.
-    pub hidden: bool,
+    /// How it is shared.
+    pub sharing: haul_store::Options,
     /// The host to bind, a name or an address without brackets, and the port; 0 picks one.
     pub address: (String, u16),
     /// How it is served.
@@ -45,8 +50,7 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Opens the shared directory.
     pub fn store(&self) -> Result<Directory, ServeError> {
-        Directory::open(&self.directory, haul_store::Options { hidden: self.hidden })
-            .map_err(ServeError::Directory)
+        Directory::open(&self.directory, self.sharing.clone()).map_err(ServeError::Directory)
     }
 }
 
@@ -66,23 +70,32 @@ pub enum ServeError {
 }
 
 /// Who is told what happens to a request; a break cancels it.
-pub type Watch<'a> = &'a mut dyn FnMut(&ClientEvent) -> ControlFlow<()>;
+pub type Watch<'a> = Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>;
 
-/// A connection to a server, after its greeting. Requests run one after another; after a [`Failure`] that is about the connection each further one fails too.
-pub trait Remote {
+/// A connection to a server, after its greeting. After a [`Failure`] that is about the connection each further request fails too.
+pub trait Remote: Send {
     /// What the server said first.
     fn greeting(&self) -> &Greeting;
 
-    /// Makes a request, and waits until it is over.
-    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure>;
+    /// Makes requests, many at a time, and waits until they are over. Watchers are told what became of each; the error is why no more of `calls` were made.
+    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure>;
 }
 
 impl dyn Remote + '_ {
+    /// Makes one request, and waits until it is over.
     pub(crate) fn ask<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
         &mut self,
         call: Call<F>,
     ) -> Result<Summary, Failure> {
-        let Call { request, files, mut watch } = call;
-        self.call(Call { request, files, watch: &mut watch })
+        let mut outcome = None;
+        let ran = {
+            let calls = call::single(call, &mut outcome);
+            let boxed = |Call { request, files, watch }| {
+                let watch: Watch<'_> = Box::new(watch);
+                Call { request, files, watch }
+            };
+            self.run(&mut calls.into_iter().map(boxed))
+        };
+        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_core::server::Server;
@@ -17,17 +17,17 @@ use crate::{Failures, Transcripts};
 /// How long a server that is told to stop lets transfers go on.
 const GRACE: Duration = Duration::from_hours(1);
 
-/// Runs all scripts, each with every way of cutting the bytes; once in a process, if none goes wrong.
+/// Runs all scripts, each with every way of cutting the bytes.
 ///
 /// # Panics
 /// When the scripts of this crate cannot be read.
-pub fn check() -> Result<&'static Transcripts, Failures> {
-    static TRANSCRIPTS: OnceLock<Transcripts> = OnceLock::new();
-    if let Some(transcripts) = TRANSCRIPTS.get() {
-        return Ok(transcripts);
-    }
-    let transcripts = crate::run_all(IN_MEMORY, run)?;
-    Ok(TRANSCRIPTS.get_or_init(|| transcripts))
+pub fn check() -> Result<Transcripts, Failures> {
+    crate::run_all(IN_MEMORY, run)
+}
+
+/// What [`check`] gives if nothing is wrong, with everything at once: to compare others with.
+pub(crate) fn transcripts() -> Result<Transcripts, Failures> {
+    crate::run_all(&IN_MEMORY[..1], run)
 }
 
 fn run(script: &Script, schedule: &Schedule) -> Result<String, String> {
@@ -93,7 +93,7 @@ enum Turn {
 
 impl Connection {
     fn new(script: &Script, share: &Path, schedule: &Schedule) -> Result<Self, String> {
-        let options = Options { hidden: script.setup.hidden };
+        let options = Options { hidden: script.setup.hidden, ..Options::default() };
         let directory = Directory::open(share, options).map_err(|error| error.to_string())?;
         Ok(Self {
             server: Server::new(Arc::new(script.setup.config.clone())),

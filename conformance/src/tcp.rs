@@ -66,7 +66,7 @@ impl Drop for InThread {
 }
 
 /// Runs all scripts against servers that `start` starts over a directory: one for each script and each way of cutting the bytes,
-/// several at a time. The transcripts must be those of [`memory::check`](crate::memory::check), to the byte.
+/// several at a time. The transcripts must be those of the bare machine, to the byte, which [`memory::check`](crate::memory::check) makes sure are the same however bytes are cut.
 ///
 /// # Panics
 /// When the scripts of this crate cannot be read.
@@ -75,7 +75,7 @@ pub fn check<S: RunningServer>(
 ) -> Result<(), Failures> {
     let over_sockets =
         crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))?;
-    Failures::between(&over_sockets, crate::memory::check()?)
+    Failures::between(&over_sockets, &crate::memory::transcripts()?)
 }
 
 /// Checks that a server with one place tells a second client that it is busy, while the first is there.

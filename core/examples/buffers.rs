@@ -143,16 +143,15 @@ impl Files {
             (Effect::Open { path, .. }, _) => {
                 let missing = || StoreError::new(StoreErrorKind::NotFound, "no such file");
                 let content = self.named.get(path).cloned().ok_or_else(missing)?;
-                let opened = Opened { size: Some(content.len() as u64), modified: Some(modified) };
+                let size = Some(content.len() as u64);
+                let opened = Opened { size, modified: Some(modified), checksum: None };
                 self.open = Open::Source(content);
                 Ok(Done::Opened(opened))
             }
             (Effect::Read { length, .. }, Open::Source(left)) => {
                 Ok(Done::Read(left.split_to(left.len().min(*length))))
             }
-            (Effect::FinishReading { checksum }, Open::Source(_)) => {
-                Ok(Done::Finished { checksum: *checksum })
-            }
+            (Effect::FinishReading { .. }, Open::Source(_)) => Ok(Done::Finished),
             // There is room for one; a server commits it then before it begins the next.
             (Effect::Create { .. }, Open::Staged(..)) => Ok(Done::Full),
             // Nobody else stores anything meanwhile, so what is decided here stands until publication.

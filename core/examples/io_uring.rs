@@ -281,7 +281,8 @@ mod tests {
             return;
         }
         let checked = tcp::check(|setup, directory| {
-            let store = Directory::open(directory, Options { hidden: setup.hidden })?;
+            let store =
+                Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
             start(store, setup.config.clone(), 64)
         });
         checked.unwrap();

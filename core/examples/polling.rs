@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn transcripts_are_those_of_the_machine() {
         let checked = tcp::check(|setup, directory| {
-            let store = Directory::open(directory, Options { hidden: setup.hidden })?;
+            let store =
+                Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
             start(store, setup.config.clone(), 64)
         });
         checked.unwrap();

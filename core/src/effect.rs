@@ -45,17 +45,29 @@ pub enum Effect {
         /// The file.
         path: FilePath,
     },
-    /// Read from the open file. Answer: [`Done::Read`] with 1 to `length` bytes, none only at the end of the file; or [`Done::Held`].
+    /// Read from the open file. Answer: [`Done::Read`] with 1 to `length` bytes, none only at the end of the file.
     Read {
         /// Where to begin, in bytes from the start of the file.
         offset: u64,
         /// The most bytes to answer with, at least 1.
         length: usize,
     },
+    /// Keep bytes of the open file ready to go out by [`Output::SendHeld`](crate::Output::SendHeld), whatever happens to the file meanwhile; only if pass-through was switched on.
+    /// Answer: [`Done::Held`], or as for [`Read`](Self::Read) where that is not possible or not worth it.
+    Hold {
+        /// Where they begin, in bytes from the start of the file.
+        offset: u64,
+        /// The most bytes to keep, at least 1.
+        length: usize,
+        /// The most bytes to answer with if they are read, at least 1: those take memory.
+        read: usize,
+        /// Whether their checksum is needed.
+        checksum: bool,
+    },
     /// The file was sent: make sure that it is still what was opened, and close it. Answer: [`Done::Finished`], or
     /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed).
     FinishReading {
-        /// The checksum of the whole file, when all of it passed the machine; a store may remember it.
+        /// The checksum of the whole file, when it was taken on the way; a store may remember it.
         checksum: Option<Checksum>,
     },
     /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`]; or [`Done::Full`], if other files are staged that are to be
@@ -78,6 +90,13 @@ pub enum Effect {
         offset: u64,
         /// At least one byte.
         data: Bytes,
+    },
+    /// Append what [`Output::Receive`](crate::Output::Receive) brought to the staged file. Answer: [`Done::HeldWritten`], for all of it.
+    WriteHeld {
+        /// Where the bytes belong: always the number of bytes written before.
+        offset: u64,
+        /// How many there are: all that is held.
+        length: usize,
     },
     /// Bring the bytes of the oldest staged files to stable storage. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
     Sync {
@@ -104,9 +123,11 @@ impl Effect {
             Self::NextEntries { .. } => "next-entries",
             Self::Open { .. } => "open",
             Self::Read { .. } => "read",
+            Self::Hold { .. } => "hold",
             Self::FinishReading { .. } => "finish-reading",
             Self::Create { .. } => "create",
             Self::Write { .. } => "write",
+            Self::WriteHeld { .. } => "write-held",
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::SyncDirectory => "sync-directory",
@@ -120,16 +141,20 @@ impl Effect {
             (Self::List { .. } | Self::Create { .. }, Done::Started)
             | (Self::Create { .. }, Done::Full)
             | (Self::Open { .. }, Done::Opened(_))
-            | (Self::FinishReading { .. }, Done::Finished { .. })
+            | (Self::FinishReading { .. }, Done::Finished)
             | (Self::Write { .. }, Done::Written)
+            | (Self::WriteHeld { .. }, Done::HeldWritten { .. })
             | (Self::Sync { .. } | Self::SyncDirectory, Done::Synced)
             | (Self::Publish { .. }, Done::Published)
             | (Self::Discard, Done::Discarded) => true,
             (Self::NextEntries { max }, Done::Entries { entries, .. }) => entries.len() <= *max,
-            (Self::Read { length, .. }, Done::Read(data)) => data.len() <= *length,
-            (Self::Read { length, .. }, Done::Held { length: held, .. }) => {
-                (1..=*length).contains(held)
+            (Self::Read { length, .. } | Self::Hold { read: length, .. }, Done::Read(data)) => {
+                data.len() <= *length
             }
+            (
+                Self::Hold { length, checksum: needed, .. },
+                Done::Held { length: held, checksum },
+            ) => (1..=*length).contains(held) && (checksum.is_some() || !needed),
             _ => false,
         }
     }
@@ -151,22 +176,24 @@ pub enum Done {
     },
     /// Of [`Effect::Open`].
     Opened(Opened),
-    /// Of [`Effect::Read`]: the bytes.
+    /// Of [`Effect::Read`] and [`Effect::Hold`]: the bytes.
     Read(Bytes),
-    /// Of [`Effect::Read`]: the bytes stay below and are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
+    /// Of [`Effect::Hold`]: the bytes stay below and are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
     Held {
         /// How many, 1 to the length asked for.
         length: usize,
-        /// Their checksum, if it was taken.
+        /// Their checksum; there must be one if it was asked for.
         checksum: Option<Checksum>,
     },
     /// Of [`Effect::FinishReading`].
-    Finished {
-        /// The checksum of the whole file if the store knows it; needed only when bytes were held without one.
-        checksum: Option<Checksum>,
-    },
+    Finished,
     /// Of [`Effect::Write`].
     Written,
+    /// Of [`Effect::WriteHeld`].
+    HeldWritten {
+        /// The checksum of what is in the file now.
+        checksum: Checksum,
+    },
     /// Of [`Effect::Sync`] and [`Effect::SyncDirectory`].
     Synced,
     /// Of [`Effect::Publish`].
@@ -185,8 +212,9 @@ impl Done {
             Self::Opened(_) => "opened",
             Self::Read(_) => "read",
             Self::Held { .. } => "held",
-            Self::Finished { .. } => "finished",
+            Self::Finished => "finished",
             Self::Written => "written",
+            Self::HeldWritten { .. } => "held-written",
             Self::Synced => "synced",
             Self::Published => "published",
             Self::Discarded => "discarded",
@@ -195,10 +223,12 @@ impl Done {
 }
 
 /// What is known of a file once it is open for reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Opened {
     /// Its size in bytes; `None` if nobody knows before the end, as with a pipe (a client's source only).
     pub size: Option<u64>,
     /// When it was last modified.
     pub modified: Option<Timestamp>,
+    /// The checksum of the whole file, if it is known without reading it. Only a file with a known size has one.
+    pub checksum: Option<Checksum>,
 }

@@ -57,8 +57,8 @@
 //! | effect that fails | leads to |
 //! | --- | --- |
 //! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open, and no `Discard` comes |
-//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`FinishReading`](Effect::FinishReading) | `Discard`, and the request's failure in place of what would have come next |
-//! | [`Write`](Effect::Write) | `Discard`, and the request's failure; nothing was published |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::Hold), [`FinishReading`](Effect::FinishReading) | `Discard`, and the request's failure in place of what would have come next |
+//! | [`Write`](Effect::Write), [`WriteHeld`](Effect::WriteHeld) | `Discard`, and the request's failure; nothing was published |
 //! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are gone. A `Discard` may follow on a client |
 //! | [`Publish`](Effect::Publish) | the request's failure; its file is gone, and the others take their names. A `Discard` may follow on a client |
 //! | [`SyncDirectory`](Effect::SyncDirectory) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow on a client |
@@ -108,13 +108,15 @@
 //! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire shows no difference, and the machine still counts
 //! and checks every byte, by the checksums that it is told.
 //!
-//! **In**, if `pass_through` is on in the configuration of the machine: [`Output::Receive`] stands for the rest of a `DATA`, once all that the machine had read before is
-//! written. What is too small to be worth it comes through the machine still.
+//! **In**: [`Output::Receive`] stands in the place of a read for the rest of a `DATA`, once all that the machine had read before is written. The driver moves bytes from the
+//! socket to where it holds them, and [`Effect::WriteHeld`] has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to, it
+//! reads as ever.
 //!
-//! **Out**, whenever the files answer [`Effect::Read`] by [`Done::Held`]: the machine writes the `DATA` line, then asks for [`Output::SendHeld`] until all is out. Without
-//! a checksum for each piece, [`Effect::FinishReading`] must answer with that of the whole file, and a range cannot be sent.
+//! **Out**: [`Effect::Hold`] stands in the place of [`Effect::Read`]. If the files answer by [`Done::Held`], the machine writes the `DATA` line, then asks for
+//! [`Output::SendHeld`] until all is out. The bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened) brought the checksum of the
+//! file and all of it is sent, none is asked for with the pieces, and nobody has to read them.
 //!
-//! Both may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
+//! All is asked for only if `pass_through` is on in the configuration of the machine. Both directions may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
 //!
 //! ```
 //! # use std::io::{self, Read, Write};
@@ -125,40 +127,40 @@
 //! struct Files {
 //!     staged: Vec<u8>,
 //!     served: Vec<u8>,
-//!     /// What is held and not yet out, as a range of `served`.
-//!     held: std::ops::Range<usize>,
+//!     /// What came from the socket for `staged`, and what is on its way to the socket from `served`.
+//!     held: Vec<u8>,
 //! }
 //!
 //! fn step(server: &mut Server, socket: &mut (impl Read + Write), files: &mut Files) -> Result<bool, Misuse> {
 //!     match server.poll(Duration::ZERO) {
-//!         Output::Receive { offset, length } => {
-//!             assert_eq!(offset, files.staged.len() as u64);
-//!             match socket.take(length.min(16 << 10)).read_to_end(&mut files.staged) {
+//!         Output::Receive { length } => {
+//!             match socket.take(length.min(16 << 10) as u64).read_to_end(&mut files.held) {
 //!                 Ok(0) => server.received(0)?,
-//!                 Ok(count) => {
-//!                     let fresh = &files.staged[files.staged.len() - count..];
-//!                     server.passed(count as u64, Checksum::of(fresh))?;
-//!                 }
-//!                 // A failure of the file would be told by `performed`.
+//!                 Ok(count) => server.held(count)?,
 //!                 Err(_) => server.read_failed()?,
 //!             }
 //!         }
+//!         Output::Perform(Effect::WriteHeld { offset, length }) => {
+//!             assert_eq!((*offset, *length), (files.staged.len() as u64, files.held.len()));
+//!             let checksum = Checksum::of(&files.held);
+//!             files.staged.append(&mut files.held);
+//!             server.performed(Ok(Done::HeldWritten { checksum }))?;
+//!         }
+//!         Output::Perform(Effect::Hold { offset, length, .. }) => {
+//!             let start = *offset as usize;
+//!             files.held = files.served[start..start + length].to_vec();
+//!             let (length, checksum) = (*length, Some(Checksum::of(&files.held)));
+//!             server.performed(Ok(Done::Held { length, checksum }))?;
+//!         }
 //!         Output::SendHeld { length } => {
 //!             assert_eq!(length, files.held.len());
-//!             match socket.write(&files.served[files.held.clone()]) {
+//!             match socket.write(&files.held) {
 //!                 Ok(count) => {
-//!                     files.held.start += count;
+//!                     files.held.drain(..count);
 //!                     server.sent(count)?;
 //!                 }
 //!                 Err(_) => server.write_failed()?,
 //!             }
-//!         }
-//!         Output::Perform(Effect::Read { offset, length }) => {
-//!             let start = *offset as usize;
-//!             files.held = start..start + length;
-//!             let checksum = Some(Checksum::of(&files.served[files.held.clone()]));
-//!             let length = files.held.len();
-//!             server.performed(Ok(Done::Held { length, checksum }))?;
 //!         }
 //!         // All else is as in any loop.
 //! #       Output::Read(_) => {
@@ -175,9 +177,9 @@
 //! #               Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
 //! #               Effect::Publish { .. } => Done::Published,
 //! #               Effect::Open { .. } => {
-//! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), modified: None })
+//! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), ..Opened::default() })
 //! #               }
-//! #               Effect::FinishReading { checksum } => Done::Finished { checksum: *checksum },
+//! #               Effect::FinishReading { .. } => Done::Finished,
 //! #               Effect::Write { data, .. } => {
 //! #                   files.staged.extend_from_slice(data);
 //! #                   Done::Written
@@ -207,7 +209,7 @@
 //! # let body = "x".repeat(20_000);
 //! # let input = format!("UPLOAD a\nDATA 20000\n{body}END\nDOWNLOAD b\nEXIT\n");
 //! # let mut socket = Socket { input: io::Cursor::new(input.into_bytes()), output: Vec::new() };
-//! # let mut files = Files { staged: Vec::new(), served: vec![b'y'; 10_000], held: 0..0 };
+//! # let mut files = Files { staged: Vec::new(), served: vec![b'y'; 10_000], held: Vec::new() };
 //! let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
 //! let mut server = Server::new(Arc::new(config));
 //! while step(&mut server, &mut socket, &mut files)? {}
@@ -217,10 +219,6 @@
 //! # assert!(said.contains(&format!("DATA 10000\r\n{}OK length=10000", "y".repeat(10_000))));
 //! # Ok::<(), Misuse>(())
 //! ```
-//!
-//! A file that fails under [`Output::Receive`] before anything was taken from the socket is answered for like any failed `Write`. If bytes were taken, report them by
-//! [`passed`](Machine::passed) all the same, for the machine counts what is still to come, and answer what is asked of the file next by its error. A file that fails under [`Output::SendHeld`] ends the connection, because its bytes
-//! were announced.
 //!
 //! # Async
 //!
@@ -335,7 +333,7 @@
 //! - Put bytes of its own on the socket, or keep bytes from the machine that came on it.
 //! - Close the socket before [`Output::Closed`], unless it gives up: the peer's last reply may still be on its way.
 //! - Go on after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
-//! - Switch `pass_through` on without carrying out [`Output::Receive`].
+//! - Switch `pass_through` on without carrying out [`Effect::WriteHeld`] for what it reported by [`held`](Machine::held).
 //! - Print a peer's text other than through [`Escaped`](crate::Escaped).
 
 #[cfg(doc)]

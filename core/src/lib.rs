@@ -16,7 +16,7 @@
 //! | [`Output::Perform`] | file work: an [`Effect`] | [`Machine::performed`] |
 //! | [`Output::Event`] | look at it | [`Machine::acknowledge`] |
 //! | [`Output::CloseWrite`] | close the sending half | [`Machine::write_closed`] |
-//! | [`Output::Receive`], [`Output::SendHeld`] | move payload between socket and file without the machine | [`Machine::passed`], [`Machine::sent`] |
+//! | [`Output::Receive`], [`Output::SendHeld`] | move payload from or to the socket without the machine | [`Machine::held`], [`Machine::sent`] |
 //! | [`Output::Closed`] | close the socket | nothing: it is over |
 //!
 //! Four properties make this easy to drive:
@@ -60,13 +60,13 @@
 //!     const MOTTO: &[u8] = b"hello world\n";
 //!     match effect {
 //!         Effect::Open { path, .. } if path.as_str() == "motto.txt" => {
-//!             Ok(Done::Opened(Opened { size: Some(MOTTO.len() as u64), modified: None }))
+//!             Ok(Done::Opened(Opened { size: Some(MOTTO.len() as u64), ..Opened::default() }))
 //!         }
 //!         Effect::Read { offset, length } => {
 //!             let rest = &MOTTO[*offset as usize..];
 //!             Ok(Done::Read(bytes::Bytes::from_static(&rest[..rest.len().min(*length)])))
 //!         }
-//!         Effect::FinishReading { .. } => Ok(Done::Finished { checksum: None }),
+//!         Effect::FinishReading { .. } => Ok(Done::Finished),
 //!         Effect::Discard => Ok(Done::Discarded),
 //!         _ => Err(StoreError::new(StoreErrorKind::NotFound, "there is only motto.txt")),
 //!     }

@@ -11,6 +11,8 @@ pub struct Limits {
     pub pipeline: u64,
     /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket at once during a body. Each session holds about two of these.
     pub chunk: usize,
+    /// The payload that passes by the machine at once, if any does, and is sent as one `DATA`. It stays in the system's memory, not in the session's.
+    pub held: usize,
     /// The largest file that a server takes; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
     /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is committed on its own.
@@ -30,16 +32,16 @@ impl Limits {
     pub const MAX_DATA: u64 = 16 << 20;
     /// Unanswered command lines that a client may have sent. A part of the protocol.
     pub const MAX_PIPELINED_BYTES: usize = 16 << 10;
-    /// Queued output above which a machine asks for nothing but writing.
-    pub const HIGH_WATER: usize = 32 << 10;
+    /// Queued output above which a machine asks for nothing but writing: lines and bodies of some small files, which go out together.
+    pub const HIGH_WATER: usize = 64 << 10;
     /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA` does not become a flood of
     /// tiny writes.
     pub const GATHER: usize = 4 << 10;
 
-    /// The payload of one `DATA` that this side sends to a peer that takes at most `peer_max`.
-    pub(crate) fn outgoing_data(&self, peer_max: u64) -> usize {
+    /// The payload of one `DATA` that this side sends, at best `wanted` bytes, to a peer that takes at most `peer_max`.
+    pub(crate) fn outgoing(wanted: usize, peer_max: u64) -> usize {
         let most = usize::try_from(peer_max.clamp(1, Self::MAX_DATA)).unwrap_or(usize::MAX);
-        self.chunk.clamp(1, most)
+        wanted.clamp(1, most)
     }
 }
 
@@ -49,6 +51,7 @@ impl Default for Limits {
             max_data: Self::MAX_DATA,
             pipeline: 64,
             chunk: 256 << 10,
+            held: 1 << 20,
             max_file_size: None,
             commit_batch: 64,
             max_discard: 64 << 20,

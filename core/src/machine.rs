@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect};
 use crate::error::{Misuse, StoreError};
 use crate::output::{Output, Wait};
@@ -27,7 +26,7 @@ pub trait Machine {
     /// When to poll again though nothing could be reported, on the clock of [`poll`](Self::poll).
     fn deadline(&self) -> Option<Duration>;
 
-    /// Where to read into; never empty while [`Output::Read`] stands, and then with no more than is useful.
+    /// Where to read into; never empty while [`Output::Read`] or [`Output::Receive`] stands, and then with no more than is useful.
     fn read_space(&mut self) -> &mut [u8];
 
     /// `count` bytes were read into the front of [`read_space`](Self::read_space); 0 says that the peer will send no more.
@@ -39,8 +38,8 @@ pub trait Machine {
     /// The first `count` bytes of the segments, or of what was held, were written.
     fn sent(&mut self, count: usize) -> Result<(), Misuse>;
 
-    /// `count` bytes (at least 1) with this checksum went from the socket to the staged file.
-    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse>;
+    /// `count` bytes (at least 1) went from the socket to where they are held.
+    fn held(&mut self, count: usize) -> Result<(), Misuse>;
 
     /// The socket cannot be read any more.
     fn read_failed(&mut self) -> Result<(), Misuse>;
@@ -64,7 +63,7 @@ pub enum Ask<E> {
     Nothing,
     Read(Wait),
     Write,
-    Receive { offset: u64, length: u64 },
+    Receive { length: usize },
     SendHeld { length: usize },
     Perform(Effect),
     Event(E),
@@ -175,17 +174,14 @@ pub trait Side {
     /// Held bytes went out.
     fn sent_held(&mut self, count: usize);
 
-    /// Payload went straight to the file.
-    fn passed_through(&mut self, count: u64, checksum: Checksum);
+    /// Payload is held for the file.
+    fn holds(&mut self, count: usize);
 
     /// The socket is broken in one direction.
     fn broken(&mut self, direction: Direction);
 
     /// The effect's outcome, which fits it.
     fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>);
-
-    /// The file failed while its held bytes were going out or the socket's bytes were coming in.
-    fn file_failed(&mut self, error: StoreError);
 
     /// The sending half is closed.
     fn half_closed(&mut self);
@@ -239,7 +235,7 @@ impl<S: Side> Machine for S {
             // `advance` never answers with it; writing what waits is harmless.
             Ask::Nothing | Ask::Write => Output::Write(link.outbox.segments()),
             Ask::Read(wait) => Output::Read(*wait),
-            Ask::Receive { offset, length } => Output::Receive { offset: *offset, length: *length },
+            Ask::Receive { length } => Output::Receive { length: *length },
             Ask::SendHeld { length } => Output::SendHeld { length: *length },
             Ask::Perform(effect) => Output::Perform(effect),
             Ask::Event(event) => Output::Event(event),
@@ -265,8 +261,7 @@ impl<S: Side> Machine for S {
     fn received(&mut self, count: usize) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
-            Ask::Read(_) if link.inbox.has_room(count) => {}
-            Ask::Receive { .. } if count == 0 => {}
+            Ask::Read(_) | Ask::Receive { .. } if link.inbox.has_room(count) => {}
             _ => return Err(link.misuse("received")),
         }
         link.ask = Ask::Nothing;
@@ -308,16 +303,16 @@ impl<S: Side> Machine for S {
         Ok(())
     }
 
-    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse> {
+    fn held(&mut self, count: usize) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
-            Ask::Receive { length, .. } if (1..=length).contains(&count) => {
+            Ask::Receive { length } if (1..=length).contains(&count) => {
                 link.ask = Ask::Nothing;
-                link.timer.flowed(count);
-                self.passed_through(count, checksum);
+                link.timer.flowed(count as u64);
+                self.holds(count);
                 Ok(())
             }
-            _ => Err(link.misuse("passed")),
+            _ => Err(link.misuse("held")),
         }
     }
 
@@ -351,11 +346,6 @@ impl<S: Side> Machine for S {
                 if let Ask::Perform(effect) = core::mem::replace(&mut link.ask, Ask::Nothing) {
                     self.outcome(effect, outcome);
                 }
-                Ok(())
-            }
-            (Ask::SendHeld { .. } | Ask::Receive { .. }, Err(error)) => {
-                link.ask = Ask::Nothing;
-                self.file_failed(error);
                 Ok(())
             }
             _ => Err(link.misuse("performed")),

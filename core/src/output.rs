@@ -19,17 +19,14 @@ pub enum Output<'a, E> {
     ///
     /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need not be begun anew.
     Write(Segments<'a>),
-    /// Move up to `length` bytes straight from the socket to the staged file at `offset`; only if pass-through was switched on. Answer:
-    /// [`Machine::passed`](crate::Machine::passed); [`Machine::received`](crate::Machine::received) with 0 at the end of the stream; [`Machine::read_failed`](crate::Machine::read_failed); [`Machine::performed`](crate::Machine::performed) with the file's error, as long as
-    /// no byte was taken from the socket: what was taken is told by `passed`, and the error when something is asked of the file the next time.
+    /// Move up to `length` bytes from the socket to where they are held for [`Effect::WriteHeld`](crate::Effect::WriteHeld); only if pass-through was switched on. Answer:
+    /// [`Machine::held`](crate::Machine::held) with the count; or as for [`Read`](Self::Read) with [`Wait::UntilDeadline`], where that is not possible or not worth it.
     Receive {
-        /// Where the bytes belong in the staged file.
-        offset: u64,
-        /// The most bytes to move.
-        length: u64,
+        /// The most bytes to move, at least 1.
+        length: usize,
     },
     /// Move the next `length` of the bytes that [`Done::Held`](crate::Done::Held) told of straight to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
-    /// [`Machine::write_failed`](crate::Machine::write_failed); [`Machine::performed`](crate::Machine::performed) with the file's error, after which the connection cannot go on.
+    /// [`Machine::write_failed`](crate::Machine::write_failed).
     SendHeld {
         /// Bytes still held.
         length: usize,

@@ -11,6 +11,10 @@ use crate::wire::outbox::Outbox;
 
 /// Small pieces are written together once they are this many bytes.
 const GATHERED: usize = 64 << 10;
+/// A body of which so much is still to come is one whose `DATA` had better be read alone.
+const BULK: u64 = 64 << 10;
+/// Room for the line of a `DATA`.
+pub(crate) const DATA_LINE: usize = 32;
 
 /// Payload that comes in.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ pub(crate) struct Intake {
     written: u64,
     /// Small pieces that are not written yet.
     gathered: BytesMut,
+    /// Bytes that came in without the machine and are not written yet.
+    held: usize,
     hasher: Hasher,
 }
 
@@ -33,6 +39,11 @@ impl Intake {
 
     pub(crate) fn left(&self) -> u64 {
         self.left
+    }
+
+    /// Whether the current `DATA` is not over yet.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.left > 0 || self.held > 0
     }
 
     /// All payload announced so far.
@@ -91,15 +102,35 @@ impl Intake {
         Effect::Write { offset, data }
     }
 
-    /// Where the rest of the current `DATA` may pass by the machine, and how much of it, if it is worth it.
-    pub(crate) fn bypass(&self) -> Option<(u64, u64)> {
-        let worth_it = self.gathered.is_empty() && self.left >= Limits::GATHER as u64;
-        worth_it.then_some((self.written, self.left))
+    /// How much of the current `DATA` may pass by the machine at once, if it is worth it.
+    pub(crate) fn bypass(&self, limits: &Limits) -> Option<usize> {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        (left >= Limits::GATHER).then_some(left.min(limits.held.max(1)))
     }
 
-    /// `count` bytes passed by.
-    pub(crate) fn passed(&mut self, count: u64, checksum: Checksum) {
-        self.left -= count;
+    /// Whether the next line announces more payload that may pass by the machine, if all is `expected` bytes: no more than the line should be read then.
+    pub(crate) fn expects_bulk(&self, expected: Option<u64>) -> bool {
+        self.left == 0
+            && match expected {
+                Some(expected) => expected.saturating_sub(self.announced) >= BULK,
+                None => self.announced >= BULK,
+            }
+    }
+
+    /// `count` bytes came in without the machine.
+    pub(crate) fn hold(&mut self, count: usize) {
+        self.left -= count as u64;
+        self.held = count;
+    }
+
+    /// What is held, to be written.
+    pub(crate) fn write_held(&self) -> Option<Effect> {
+        (self.held > 0).then_some(Effect::WriteHeld { offset: self.written, length: self.held })
+    }
+
+    /// What was held is written.
+    pub(crate) fn held_written(&mut self, checksum: Checksum) {
+        let count = core::mem::take(&mut self.held) as u64;
         self.written += count;
         self.hasher.append(checksum, count);
     }
@@ -110,13 +141,34 @@ impl Intake {
 pub(crate) struct Outflow {
     sent: u64,
     held: usize,
-    /// `None` once bytes passed by without a checksum.
-    hasher: Option<Hasher>,
+    /// The checksum of all that will be sent, if it is known before.
+    known: Option<Checksum>,
+    hasher: Hasher,
 }
 
 impl Outflow {
-    pub(crate) fn new() -> Self {
-        Self { sent: 0, held: 0, hasher: Some(Hasher::new()) }
+    /// `known` is the checksum of all that will be sent, if it is known.
+    pub(crate) fn new(known: Option<Checksum>) -> Self {
+        Self { sent: 0, held: 0, known, hasher: Hasher::new() }
+    }
+
+    /// Asks for more to send: by the machine at most `chunk` bytes, or past it.
+    pub(crate) fn ask(
+        &self,
+        offset: u64,
+        left: u64,
+        peer_max: u64,
+        limits: &Limits,
+        pass_through: bool,
+    ) -> Effect {
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let read = left.min(Limits::outgoing(limits.chunk, peer_max));
+        if pass_through {
+            let length = left.min(Limits::outgoing(limits.held, peer_max));
+            Effect::Hold { offset, length, read, checksum: self.known.is_none() }
+        } else {
+            Effect::Read { offset, length: read }
+        }
     }
 
     /// All payload announced so far.
@@ -129,15 +181,21 @@ impl Outflow {
         self.held
     }
 
-    pub(crate) fn checksum(&self) -> Option<Checksum> {
-        self.hasher.as_ref().map(Hasher::checksum)
+    /// The checksum of all that was sent, once that is all.
+    pub(crate) fn checksum(&self) -> Checksum {
+        self.known.unwrap_or_else(|| self.hasher.checksum())
+    }
+
+    /// The same, if it was taken of what was sent.
+    pub(crate) fn taken(&self) -> Option<Checksum> {
+        self.known.is_none().then(|| self.hasher.checksum())
     }
 
     /// Announces `data` and queues it.
     pub(crate) fn send(&mut self, data: Bytes, outbox: &mut Outbox) {
         self.announce(data.len(), outbox);
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(&data);
+        if self.known.is_none() {
+            self.hasher.update(&data);
         }
         outbox.payload(data);
     }
@@ -146,9 +204,8 @@ impl Outflow {
     pub(crate) fn hold(&mut self, length: usize, checksum: Option<Checksum>, outbox: &mut Outbox) {
         self.announce(length, outbox);
         self.held = length;
-        match (checksum, &mut self.hasher) {
-            (Some(checksum), Some(hasher)) => hasher.append(checksum, length as u64),
-            _ => self.hasher = None,
+        if let Some(checksum) = checksum {
+            self.hasher.append(checksum, length as u64);
         }
     }
 

@@ -135,7 +135,7 @@ struct Download(File);
 impl Source for Download {
     fn opened(&self) -> Opened {
         let File { content, modified } = &self.0;
-        Opened { size: Some(content.len() as u64), modified: Some(*modified) }
+        Opened { size: Some(content.len() as u64), modified: Some(*modified), checksum: None }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -145,8 +145,8 @@ impl Source for Download {
         Ok(content.slice(start..end))
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
-        Ok(checksum)
+    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

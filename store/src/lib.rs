@@ -39,7 +39,7 @@
 //! by no path at all.
 //!
 //! **Nothing unnoticed.** A file that changes while it is read is [reported](haul_core::StoreErrorKind::Changed), and a reader never gets bytes beyond the size that it was told. Checksums are remembered
-//! as long as inode, size and times of a file stand; a file that has other bytes then is reported too.
+//! as long as inode, size and times of a file stand; a file that has other bytes then is reported too, by whoever reads it: here, or at the other end if its pages go out unread.
 //!
 //! **Bounded memory.** Listings are read as they are asked for and hold one open directory a level. Reads and writes hold what the caller gives them. Up to 65,536 checksums are remembered.
 //!
@@ -51,6 +51,7 @@
 
 mod directory;
 mod error;
+mod held;
 mod local;
 mod own_files;
 mod perform;
@@ -61,8 +62,11 @@ mod store;
 mod temporary;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
-pub use local::{LocalSource, LocalTarget, StreamSource, StreamTarget};
-pub use own_files::OwnFiles;
+pub use held::Held;
+pub use local::{
+    Found, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
+};
+pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use perform::Perform;
 pub use session::Session;
-pub use store::{Listing, NewFile, Source, Staged, Store, Target};
+pub use store::{Kept, Listing, NewFile, Source, Staged, Store, Target};

@@ -8,7 +8,9 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{pread, retry_on_intr};
 
+use crate::Kept;
 use crate::error::failed;
+use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::{Stat, Version};
 
 /// Smaller files are read ahead whole without being told.
@@ -23,6 +25,7 @@ pub(crate) struct RegularFile {
     name: String,
     /// What was read last.
     last: Bytes,
+    held: Option<Held>,
 }
 
 impl RegularFile {
@@ -34,7 +37,7 @@ impl RegularFile {
             // Only a hint; a file system that does not take it reads all the same.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
-        Ok(Self { file, version: stat.version, name, last: Bytes::new() })
+        Ok(Self { file, version: stat.version, name, last: Bytes::new(), held: None })
     }
 
     /// The version that is read.
@@ -44,8 +47,7 @@ impl RegularFile {
 
     /// See [`Source::read`](crate::Source::read). What the file grew by since it was opened is not read.
     pub(crate) fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
-        let left = self.version.size.saturating_sub(offset);
-        let length = usize::try_from(left).map_or(length, |left| left.min(length));
+        let length = self.there(offset, length);
         if length == 0 {
             return Ok(Bytes::new());
         }
@@ -61,6 +63,48 @@ impl RegularFile {
         let bytes = Bytes::from(buffer);
         self.last = bytes.clone();
         Ok(bytes)
+    }
+
+    /// See [`Source::hold`](crate::Source::hold).
+    pub(crate) fn hold(
+        &mut self,
+        offset: u64,
+        length: usize,
+        checksum: bool,
+    ) -> Result<Option<Kept>, StoreError> {
+        let length = self.there(offset, length);
+        if self.version.size < WORTH_HOLDING {
+            return Ok(None);
+        }
+        if self.held.is_none() {
+            self.held = Held::new().ok();
+        }
+        let Some(held) = &self.held else {
+            return Ok(None);
+        };
+        let cannot = |errno| failed(format_args!("read {}", self.name), errno);
+        let length = held.take(&self.file, offset, length).map_err(cannot)?;
+        if length == 0 {
+            return Err(self.changed());
+        }
+        let checksum = if checksum {
+            let taken = checksum_of(&self.file, offset, length).map_err(cannot)?;
+            Some(taken.ok_or_else(|| self.changed())?)
+        } else {
+            None
+        };
+        Ok(Some(Kept { length, checksum }))
+    }
+
+    /// See [`Source::held`](crate::Source::held).
+    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+        self.held.as_mut()
+    }
+
+    /// How many of `length` bytes at `offset` belong to the version that was opened.
+    fn there(&self, offset: u64, length: usize) -> usize {
+        let left = self.version.size.saturating_sub(offset);
+        usize::try_from(left).map_or(length, |left| left.min(length))
     }
 
     /// Makes sure that the file is still the version that was opened.

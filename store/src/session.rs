@@ -7,7 +7,7 @@ use std::sync::Arc;
 use haul_core::{Done, Effect, StoreError};
 
 use crate::error::misuse;
-use crate::{Listing, NewFile, Perform, Source, Staged, Store};
+use crate::{Held, Kept, Listing, NewFile, Perform, Source, Staged, Store};
 
 /// One session's use of a store: at most one listing or source, or the staged files that are to be committed together, as [`Effect`] tells. Dropping it discards what
 /// is open.
@@ -126,10 +126,17 @@ impl<S: Store> Perform for Session<S> {
             Effect::Read { offset, length } => {
                 self.source()?.read(*offset, *length).map(Done::Read)
             }
+            Effect::Hold { offset, length, read, checksum } => {
+                let source = self.source()?;
+                match source.hold(*offset, *length, *checksum)? {
+                    Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
+                    None => source.read(*offset, *read).map(Done::Read),
+                }
+            }
             Effect::FinishReading { checksum } => {
                 let finished = self.source()?.finish(*checksum);
                 self.open = Open::Nothing;
-                finished.map(|checksum| Done::Finished { checksum })
+                finished.map(|()| Done::Finished)
             }
             Effect::Create { id: _, path, mode, size, modified } => {
                 let (mode, size, modified) = (*mode, *size, *modified);
@@ -138,6 +145,11 @@ impl<S: Store> Perform for Session<S> {
             Effect::Write { offset, data } => {
                 let staged = self.staged.back_mut().ok_or_else(not_staged)?;
                 staged.write(*offset, data).map(|()| Done::Written)
+            }
+            Effect::WriteHeld { offset, length } => {
+                let staged = self.staged.back_mut().ok_or_else(not_staged)?;
+                let checksum = staged.write_held(*offset, *length)?;
+                Ok(Done::HeldWritten { checksum })
             }
             Effect::Sync { files } => self.sync(*files),
             Effect::Publish { checksum } => {
@@ -161,6 +173,14 @@ impl<S: Store> Perform for Session<S> {
                 }
                 Ok(Done::Discarded)
             }
+        }
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.open {
+            Open::Source(source) => source.held(),
+            Open::Nothing => self.staged.back_mut()?.held(),
+            Open::Listing(_) => None,
         }
     }
 }

@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, Timestamp};
 
+use crate::Held;
+use crate::error::misuse;
+
 /// A place where the files of a server are kept: a directory here, an object store elsewhere.
 ///
 /// Every call may block. Implementations are shared by all sessions. Names are checked by [`FilePath`] already; what is hidden, and what a name may reach, is the
@@ -72,15 +75,49 @@ pub trait Source: Send {
     /// Reads 1 to `length` bytes at `offset`; none only at the end of the file. A source without a known size is read from front to back.
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError>;
 
-    /// Makes sure that the file is still what was opened. `checksum` is that of the whole file when all of it was read; the answer is that of the whole file when the
-    /// store knows it.
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError>;
+    /// Keeps 1 to `length` bytes at `offset` ready in [`held`](Self::held), with their checksum if it is needed; `None` if they are to be read, because that is not possible or not
+    /// worth it.
+    fn hold(
+        &mut self,
+        _offset: u64,
+        _length: usize,
+        _checksum: bool,
+    ) -> Result<Option<Kept>, StoreError> {
+        Ok(None)
+    }
+
+    /// What [`hold`](Self::hold) keeps bytes in.
+    fn held(&mut self) -> Option<&mut Held> {
+        None
+    }
+
+    /// Makes sure that the file is still what was opened. `checksum` is that of the whole file, if it was taken.
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError>;
+}
+
+/// Bytes of a source that are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// How many, at least 1.
+    pub length: usize,
+    /// Their checksum, if it was needed.
+    pub checksum: Option<Checksum>,
 }
 
 /// A file being stored. Dropping it before it is published removes every trace of it.
 pub trait Staged: Send {
     /// Appends all of `data`; `offset` is what was written before.
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError>;
+
+    /// What bytes of the socket are held in for [`write_held`](Self::write_held); `None` if they are to come by [`write`](Self::write).
+    fn held(&mut self) -> Option<&mut Held> {
+        None
+    }
+
+    /// Appends the `length` bytes that are held, which is all of them; answers the checksum of what is in the file then.
+    fn write_held(&mut self, _offset: u64, _length: usize) -> Result<Checksum, StoreError> {
+        Err(misuse("nothing is held"))
+    }
 
     /// Brings the bytes to stable storage. A failure is final.
     fn sync(&mut self) -> Result<(), StoreError>;

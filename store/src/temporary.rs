@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use haul_core::{Mode, StoreError, StoreErrorKind, Timestamp};
+use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
     Access, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags, Timespec,
     Timestamps, UTIME_OMIT, accessat, fallocate, fchmod, fsync, futimens, linkat, openat, renameat,
@@ -16,6 +16,7 @@ use rustix::io::{Errno, pwrite, retry_on_intr};
 
 use crate::NewFile;
 use crate::error::{failed, misuse};
+use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::Stat;
 
 /// Files smaller than this are not worth a system call that reserves their blocks.
@@ -33,6 +34,9 @@ pub(crate) struct Temporary {
     modified: Option<Timestamp>,
     written: u64,
     state: State,
+    held: Option<Held>,
+    /// Whether it becomes large enough for that, as far as is known.
+    worth_holding: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +74,11 @@ impl TemporaryName {
 impl Temporary {
     /// Makes an empty file in `directory`, with room for `file` if its size is known. `name` is for errors.
     pub(crate) fn create(
-        directory: Arc<OwnedFd>,
+        directory: impl Into<Arc<OwnedFd>>,
         file: &NewFile,
         name: String,
     ) -> Result<Self, StoreError> {
+        let directory = directory.into();
         let new = || {
             let temporary_name = TemporaryName::new();
             // The process's umask takes from these permissions, as with any other program's files.
@@ -92,6 +97,8 @@ impl Temporary {
             modified: file.modified,
             written: 0,
             state: State::Dirty,
+            held: None,
+            worth_holding: file.size.is_none_or(|size| size >= WORTH_HOLDING),
         };
         temporary.reserve(file.size.unwrap_or(0))?;
         Ok(temporary)
@@ -127,18 +134,52 @@ impl Temporary {
 
     /// See [`Staged::write`](crate::Staged::write).
     pub(crate) fn write(&mut self, offset: u64, mut data: &[u8]) -> Result<(), StoreError> {
-        if offset != self.written {
-            return Err(misuse("a staged file is written from front to back"));
-        }
-        if self.state == State::Synced {
-            self.state = State::Dirty;
-        }
+        self.begin_write(offset)?;
         while !data.is_empty() {
             let count = retry_on_intr(|| pwrite(&self.file, data, self.written))
                 .and_then(|count| if count == 0 { Err(Errno::IO) } else { Ok(count) })
                 .map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
             self.written += count as u64;
             data = &data[count..];
+        }
+        Ok(())
+    }
+
+    /// See [`Staged::held`](crate::Staged::held).
+    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+        if self.held.is_none() && self.worth_holding {
+            self.held = Held::new().ok();
+        }
+        self.held.as_mut()
+    }
+
+    /// See [`Staged::write_held`](crate::Staged::write_held).
+    pub(crate) fn write_held(
+        &mut self,
+        offset: u64,
+        length: usize,
+    ) -> Result<Checksum, StoreError> {
+        self.begin_write(offset)?;
+        let Some(held) = self.held.take() else {
+            return Err(misuse("nothing is held"));
+        };
+        let put = || {
+            held.put(&self.file, offset, length)?;
+            // Of what is in the file: what the processor copied there is still at hand.
+            checksum_of(&self.file, offset, length)?.ok_or(Errno::IO)
+        };
+        let checksum = put().map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
+        self.written += length as u64;
+        self.held = Some(held);
+        Ok(checksum)
+    }
+
+    fn begin_write(&mut self, offset: u64) -> Result<(), StoreError> {
+        if offset != self.written {
+            return Err(misuse("a staged file is written from front to back"));
+        }
+        if self.state == State::Synced {
+            self.state = State::Dirty;
         }
         Ok(())
     }
@@ -251,12 +292,15 @@ pub(crate) fn replaceable(
         Err(errno) => return Err(failed(format_args!("create {shown}"), errno)),
     };
     match (mode, stat.file_type) {
-        (Mode::Create, _) => {
-            Err(StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already")))
-        }
+        (Mode::Create, _) => Err(exists(shown)),
         (Mode::Replace, FileType::Symlink) => Ok(None),
         (Mode::Replace, _) => stat.require_regular(shown).map(|()| Some(stat.permissions)),
     }
+}
+
+/// What must not be replaced is there.
+pub(crate) fn exists(shown: impl Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already"))
 }
 
 /// Refuses a directory that no file can be put into.

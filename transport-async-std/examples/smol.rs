@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn transcripts_are_those_of_the_machine() {
         let checked = tcp::check(|setup, directory| {
-            let store = Arc::new(Directory::open(directory, Options { hidden: setup.hidden })?);
+            let store = Arc::new(Directory::open(
+                directory,
+                Options { hidden: setup.hidden, ..Options::default() },
+            )?);
             let config = setup.config.clone();
             let options = ServerOptions { config, ..ServerOptions::default() };
             let server = smol::block_on(Server::<Smol, _>::bind("127.0.0.1:0", store, options))?;

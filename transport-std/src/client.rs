@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
-use haul_store::{OwnFiles, Source, Target};
+use haul_store::{FilesById, Source, Target};
 use haul_transport::call::{self, Greeted, Running};
 use haul_transport::socket::first;
 use haul_transport::{Call, Clock, ConnectError, Connection, DownloadOptions, Here, settle};
@@ -18,10 +18,10 @@ use crate::{Cancel, ClientOptions};
 
 /// A connection to a server.
 ///
-/// Requests run one after another, and each waits for its reply. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
 /// then [`Failure::Cancelled`]. After a failure that is about the connection each further request fails too. Dropping the client closes the connection.
 pub struct Client {
-    connection: Connection<Machine, Here<OwnFiles>, TcpStream>,
+    connection: Connection<Machine, Here<FilesById>, TcpStream>,
     greeting: Greeting,
     cancel: Option<Cancel>,
 }
@@ -45,14 +45,13 @@ impl Client {
         address: impl ToSocketAddrs,
         options: ClientOptions,
     ) -> Result<Self, ConnectError> {
-        let ClientOptions { mut config, connect_timeout, cancel } = options;
-        config.pass_through = false;
+        let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
         let socket =
             first(address.to_socket_addrs()?, |address| connect(address, connect_timeout, wake))?;
         let mut connection = Connection {
             machine: Machine::new(config),
-            files: Here(OwnFiles::Nothing),
+            files: Here::default(),
             socket: socket.ok_or(Failure::Cancelled)?,
             clock: Clock::start(),
         };
@@ -116,14 +115,27 @@ impl Client {
         &mut self,
         call: Call<F>,
     ) -> Result<Summary, Failure> {
-        let Call { request, files, watch } = call;
+        let mut outcome = None;
+        let ran = self.run(call::single(call, &mut outcome));
+        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
+    }
+
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
+    ///
+    /// Calls are taken as there is room, a few tens ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`]. The error is why
+    /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
+    pub fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<F>>,
+    ) -> Result<(), Failure> {
         let Self { connection, cancel, .. } = self;
         let _busy = cancel.as_ref().map(Cancel::busy);
-        let id = connection.machine.request(request);
+        let files = FilesById::default();
+        let wake = cancel.as_ref().map(Cancel::wake);
+        let mut owner = Running::new(calls.into_iter(), files.waiting(), wake);
         connection.files = Here(files);
-        let mut owner = Running::new(id, watch, cancel.as_ref().map(Cancel::wake));
         let driven = drive(connection, &mut owner);
-        connection.files = Here(OwnFiles::Nothing);
+        connection.files = Here::default();
         let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
         outcome.inspect_err(|failure| settle(cancel.as_ref(), failure))
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use haul_cli::{Remote, Runtime, ServeError, ServeOptions, Watch};
-use haul_core::client::Failure;
-use haul_core::message::{Greeting, Summary};
+use haul_core::client::{ClientConfig, Failure};
+use haul_core::message::Greeting;
 use haul_std::{Client, ClientOptions, Server, Wake};
 use haul_transport::{Call, CancelOnSignals, ConnectError, drain_on_signals};
 
@@ -39,10 +39,15 @@ impl Runtime for Std {
         Ok(())
     }
 
-    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        config: ClientConfig,
+    ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let client =
-            Client::connect((host, port), ClientOptions { cancel, ..ClientOptions::default() })?;
+        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
+        let client = Client::connect((host, port), options)?;
         Ok(Box::new(Connected(client)))
     }
 }
@@ -54,8 +59,8 @@ impl Remote for Connected {
         self.0.greeting()
     }
 
-    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
-        self.0.call(call)
+    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
+        self.0.run(calls)
     }
 }
 

@@ -58,10 +58,13 @@ impl haul_transport::Wake for Wake {
         self.raised.load(Ordering::SeqCst)
     }
 
-    /// If it is raised at the same time, it may stay raised without being readable, so the flag counts.
     fn lower(&self) {
         self.raised.store(false, Ordering::SeqCst);
         while matches!((&self.reader).read(&mut [0; 64]), Ok(1..)) {}
+        // What was just read may be from somebody who raised it meanwhile.
+        if self.raised.load(Ordering::SeqCst) {
+            let _ = (&self.writer).write(&[0]);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a client asks for, and the owner that waits for it.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -7,18 +9,19 @@ use haul_core::RequestId;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
-use haul_store::{OwnFiles, Source, Target};
+use haul_store::{OwnFiles, Source, Target, Waiting};
 
 use crate::{Owner, Wake};
 
-/// A request, with the files that it needs and whoever watches it. A watcher that breaks cancels the request.
+/// A request, with the files that it needs and whoever watches it. A watcher is told of each event, the last of which is
+/// [`Finished`](ClientEvent::Finished); one that breaks before cancels the request.
 #[derive(Debug)]
 pub struct Call<F> {
     /// What the server is asked.
     pub request: Request,
     /// Where payload comes from or goes to.
     pub files: OwnFiles,
-    /// Told of each event.
+    /// Told of each event of the request.
     pub watch: F,
 }
 
@@ -161,41 +164,124 @@ impl<W: Wake> Owner<Machine> for Greeted<'_, W> {
     }
 }
 
-/// Waits for the end of a request.
-#[derive(Debug)]
-pub struct Running<'a, F, W> {
-    id: RequestId,
-    watch: F,
+/// Makes `call` alone, by a `run` of a client, and tells what became of it.
+pub fn single<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+    call: Call<F>,
+    outcome: &mut Option<Result<Summary, Failure>>,
+) -> [Call<impl FnMut(&ClientEvent) -> ControlFlow<()>>; 1] {
+    let Call { request, files, mut watch } = call;
+    let watch = move |event: &ClientEvent| {
+        if let ClientEvent::Finished { result, .. } = event {
+            *outcome = Some(result.clone());
+        }
+        watch(event)
+    };
+    [Call { request, files, watch }]
+}
+
+/// Calls whose commands wait for their turn: as many as a server usually answers at once.
+const AHEAD: usize = 64;
+
+/// Waits for the end of many calls.
+pub struct Running<'a, I, F, W> {
+    /// What is still to be asked for; `None` once there is no more.
+    calls: Option<I>,
+    /// What was asked for, by its number.
+    asked: VecDeque<(RequestId, Watched<F>)>,
+    files: Waiting,
     wake: Option<&'a W>,
-    /// The watcher wants no more.
-    stopped: bool,
-    /// The machine knows that the request is to end.
+    /// All requests were cancelled.
     cancelled: bool,
-    outcome: Option<Result<Summary, Failure>>,
+    /// Those whose watcher wants no more, before the machine knows.
+    unwanted: Vec<RequestId>,
+    ended: Option<Failure>,
 }
 
-impl<'a, F, W> Running<'a, F, W> {
-    /// The request `id`, until it is over. If `wake` is raised it is cancelled.
-    pub fn new(id: RequestId, watch: F, wake: Option<&'a W>) -> Self {
-        Self { id, watch, wake, stopped: false, cancelled: false, outcome: None }
+struct Watched<F> {
+    watch: F,
+    stopped: bool,
+}
+
+impl<'a, I, F, W> Running<'a, I, F, W>
+where
+    I: Iterator<Item = Call<F>>,
+    F: FnMut(&ClientEvent) -> ControlFlow<()>,
+    W: Wake,
+{
+    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are.
+    pub fn new(calls: I, files: Waiting, wake: Option<&'a W>) -> Self {
+        Self {
+            calls: Some(calls),
+            asked: VecDeque::new(),
+            files,
+            wake,
+            cancelled: false,
+            unwanted: Vec::new(),
+            ended: None,
+        }
     }
 
-    /// What became of it.
-    pub fn outcome(self) -> Result<Summary, Failure> {
-        self.outcome.unwrap_or(Err(Failure::Ended))
+    /// What ended it, unless all calls were made and came to their own end.
+    pub fn outcome(self) -> Result<(), Failure> {
+        self.ended.map_or(Ok(()), Err)
+    }
+
+    fn make_no_more(&mut self, because: &Failure) {
+        if self.calls.take().is_some() {
+            self.ended.get_or_insert_with(|| because.clone());
+        }
+    }
+
+    fn position(&self, id: RequestId) -> Option<usize> {
+        self.asked.binary_search_by_key(&id, |(asked, _)| *asked).ok()
+    }
+
+    fn finished(&mut self, id: RequestId, result: &Result<Summary, Failure>) {
+        if self.cancelled && *result == Err(Failure::Cancelled) {
+            self.ended.get_or_insert(Failure::Cancelled);
+        }
+        self.files.take(id);
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.calls.is_none() && self.asked.is_empty() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
-impl<F: FnMut(&ClientEvent) -> ControlFlow<()>, W: Wake> Owner<Machine> for Running<'_, F, W> {
+impl<I, F, W> Owner<Machine> for Running<'_, I, F, W>
+where
+    I: Iterator<Item = Call<F>>,
+    F: FnMut(&ClientEvent) -> ControlFlow<()>,
+    W: Wake,
+{
     type Wake = W;
 
     fn step_in(&mut self, machine: &mut Machine, _: Duration) -> ControlFlow<()> {
-        let wanted = self.stopped || self.wake.is_some_and(W::is_raised);
-        if wanted && !self.cancelled {
-            self.cancelled = true;
-            machine.cancel(self.id);
+        if let Some(failure) = machine.failure() {
+            self.make_no_more(failure);
         }
-        ControlFlow::Continue(())
+        if !self.cancelled && self.wake.is_some_and(W::is_raised) {
+            self.cancelled = true;
+            self.make_no_more(&Failure::Cancelled);
+            machine.cancel_all();
+        }
+        for id in self.unwanted.drain(..) {
+            machine.cancel(id);
+        }
+        while let Some(calls) = self.calls.as_mut().filter(|_| machine.waiting() < AHEAD) {
+            let Some(Call { request, files, watch }) = calls.next() else {
+                self.calls = None;
+                break;
+            };
+            let id = machine.request(request);
+            self.files.give(id, files);
+            self.asked.push_back((id, Watched { watch, stopped: false }));
+        }
+        self.flow()
     }
 
     fn wake(&self) -> Option<&W> {
@@ -203,16 +289,35 @@ impl<F: FnMut(&ClientEvent) -> ControlFlow<()>, W: Wake> Owner<Machine> for Runn
     }
 
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
-        match event {
-            ClientEvent::Finished { id, result } if *id == self.id => {
-                self.outcome = Some(result.clone());
-                return ControlFlow::Break(());
+        if let ClientEvent::Lost(failure) = event {
+            self.ended.get_or_insert_with(|| failure.clone());
+        }
+        // What a dropped future had asked for is nobody's any more.
+        let Some((id, at)) = event.id().and_then(|id| Some((id, self.position(id)?))) else {
+            return ControlFlow::Continue(());
+        };
+        if let ClientEvent::Finished { result, .. } = event {
+            self.finished(id, result);
+            if let Some((_, Watched { mut watch, .. })) = self.asked.remove(at) {
+                // There is nothing left to break off.
+                let _ = watch(event);
             }
-            // Should the machine say no more of this request, this is what became of it.
-            ClientEvent::Lost(failure) => self.outcome = Some(Err(failure.clone())),
-            _ if self.stopped => {}
-            event => self.stopped = (self.watch)(event).is_break(),
+            return self.flow();
+        }
+        let watched = &mut self.asked[at].1;
+        if !watched.stopped && (watched.watch)(event).is_break() {
+            watched.stopped = true;
+            self.unwanted.push(id);
         }
         ControlFlow::Continue(())
+    }
+}
+
+impl<I, F, W> fmt::Debug for Running<'_, I, F, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("asked", &self.asked.len())
+            .field("cancelled", &self.cancelled)
+            .finish_non_exhaustive()
     }
 }

@@ -3,85 +3,96 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use haul_core::client::Failure;
 
 use crate::Wake;
 
-/// Cancels what a client is doing, from another thread or from a [signal](crate::cancel_on_signals).
+/// Cancels what clients are doing, from another thread or from a [signal](crate::cancel_on_signals).
 ///
 /// A cancelled request ends with [`Failure::Cancelled`], unless it was done before it could be cancelled; then
-/// the client's next request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the same cancel, which belongs to one client.
-pub struct Cancel<W> {
-    wake: Arc<W>,
-    /// No request runs.
-    idle: Arc<AtomicBool>,
+/// the next request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the same cancel. Clients that share it
+/// and are busy at the same time are all cancelled.
+pub struct Cancel<W>(Arc<Shared<W>>);
+
+struct Shared<W> {
+    wake: W,
+    /// Clients with a request under way.
+    busy: AtomicUsize,
+    /// The cancel has done its work, once no client is busy.
+    settled: AtomicBool,
 }
 
 /// A request runs, until this is dropped.
 #[derive(Debug)]
-pub struct Busy(Arc<AtomicBool>);
+pub struct Busy<W: Wake>(Cancel<W>);
 
-impl Drop for Busy {
+impl<W: Wake> Drop for Busy<W> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+        let shared = &self.0.0;
+        if shared.busy.fetch_sub(1, Ordering::SeqCst) == 1
+            && shared.settled.swap(false, Ordering::SeqCst)
+        {
+            self.0.reset();
+        }
     }
 }
 
 impl<W: Wake> Cancel<W> {
-    /// A cancel for one client. It needs two file descriptors where sockets are blocking.
+    /// A cancel. It needs two file descriptors where sockets are blocking.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { wake: Arc::new(W::new()?), idle: Arc::new(AtomicBool::new(true)) })
+        let (busy, settled) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Ok(Self(Arc::new(Shared { wake: W::new()?, busy, settled })))
     }
 
-    /// Cancels the request under way or, if there is none, the next one.
+    /// Cancels the requests under way or, if there is none, the next one.
     pub fn cancel(&self) {
-        self.wake.raise();
+        self.0.wake.raise();
     }
 
     /// Takes back a cancel that has not ended a request.
     pub fn reset(&self) {
-        self.wake.lower();
+        self.0.wake.lower();
     }
 
     /// Whether no request runs.
     pub fn is_idle(&self) -> bool {
-        self.idle.load(Ordering::SeqCst)
+        self.0.busy.load(Ordering::SeqCst) == 0
     }
 
     /// Whether there is a cancel that has not yet ended a request.
     pub fn is_raised(&self) -> bool {
-        self.wake.is_raised()
+        self.0.wake.is_raised()
     }
 
     /// A request runs from now on.
-    pub fn busy(&self) -> Busy {
-        self.idle.store(false, Ordering::SeqCst);
-        Busy(Arc::clone(&self.idle))
+    pub fn busy(&self) -> Busy<W> {
+        self.0.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self.clone())
     }
 
     /// What ends a request's waits.
     pub fn wake(&self) -> &W {
-        &self.wake
+        &self.0.wake
     }
 }
 
-/// Takes back a cancel that has done its work, since `failure` is what it was for.
+/// Takes back a cancel that has done its work, since `failure` is what it was for, as soon as no client is busy.
 pub fn settle<W: Wake>(cancel: Option<&Cancel<W>>, failure: &Failure) {
     if let (Some(cancel), Failure::Cancelled) = (cancel, failure) {
-        cancel.reset();
+        cancel.0.settled.store(true, Ordering::SeqCst);
     }
 }
 
 impl<W> Clone for Cancel<W> {
     fn clone(&self) -> Self {
-        Self { wake: Arc::clone(&self.wake), idle: Arc::clone(&self.idle) }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<W> fmt::Debug for Cancel<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cancel").field("idle", &self.idle).finish_non_exhaustive()
+        f.debug_struct("Cancel").field("busy", &self.0.busy).finish_non_exhaustive()
     }
 }

@@ -2,17 +2,19 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::ops::ControlFlow;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use haul_core::{Done, Effect, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait};
-use haul_store::Perform;
+use haul_store::{Held, Perform};
 use tracing::debug;
 
 use crate::{Clock, Socket};
 
 /// Pieces that go to the socket in one call.
-const MAX_SLICES: usize = 16;
+const MAX_SLICES: usize = 64;
+/// Payload that is less than this comes through the machine, which costs it one copy.
+const WORTH_HOLDING: usize = 16 << 10;
 
 /// A machine with all that it works on.
 #[derive(Debug)]
@@ -35,6 +37,25 @@ pub trait Files {
         cx: &mut Context<'_>,
         effect: &Effect,
     ) -> Poll<Result<Done, StoreError>>;
+
+    /// What carries payload of the open file past the machine, while no effect is pending; `None` if that goes through the machine.
+    fn held(&mut self) -> Option<&mut Held>;
+}
+
+/// Sends what is held. A socket that takes nothing now is written to, for only that tells the waker when it does.
+fn send_held(
+    cx: &mut Context<'_>,
+    held: &mut Held,
+    socket: &mut impl Socket,
+    length: usize,
+) -> Poll<io::Result<usize>> {
+    match held.send(socket.as_fd(), length) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        outcome => return Poll::Ready(outcome),
+    }
+    let count = ready!(socket.poll_write(cx, &[IoSlice::new(held.front()?)]))?;
+    held.front_is_sent(count);
+    Poll::Ready(Ok(count))
 }
 
 /// Carries out effects on the calling thread, which they may block.
@@ -48,6 +69,10 @@ impl<P: Perform> Files for Here<P> {
         effect: &Effect,
     ) -> Poll<Result<Done, StoreError>> {
         Poll::Ready(self.0.perform(effect))
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.0.held()
     }
 }
 
@@ -98,6 +123,9 @@ pub enum DriveError {
     /// The system cannot wait.
     #[error("cannot wait for the socket: {0}")]
     Wait(#[from] io::Error),
+    /// The runtime takes no more work.
+    #[error("the runtime is ending: {0}")]
+    Ended(io::Error),
 }
 
 impl From<DriveError> for haul_core::client::Failure {
@@ -119,18 +147,7 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
             return Ok(Next::Return);
         }
         match machine.poll(now) {
-            Output::Read(wait) => match socket.poll_read(cx, || machine.read_space()) {
-                Poll::Ready(Ok(count)) => machine.received(count)?,
-                Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => {
-                    debug!(%error, "cannot read from the socket");
-                    machine.read_failed()?;
-                }
-                Poll::Pending => match wait {
-                    Wait::UntilDeadline => return Ok(Next::Wait(Awaited::Readable)),
-                    Wait::Never => machine.would_block()?,
-                },
-            },
+            Output::Read(wait) => return self.read(cx, wait),
             Output::Write(segments) => {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let mut count = 0;
@@ -139,24 +156,27 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
                     count += 1;
                 }
                 match socket.poll_write(cx, &slices[..count]) {
-                    Poll::Ready(Ok(count)) => machine.sent(count)?,
-                    Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
-                    Poll::Ready(Err(error)) => {
-                        debug!(%error, "cannot write to the socket");
-                        // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for the peer's last word.
-                        let _ = socket.poll_close_write(cx);
-                        machine.write_failed()?;
-                    }
+                    Poll::Ready(outcome) => Self::report_sent(machine, socket, cx, outcome)?,
                     Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),
                 }
             }
-            // Pass-through is off in every configuration made here, and no store of ours holds bytes.
-            Output::Receive { .. } | Output::SendHeld { .. } => {
-                machine.performed(Err(StoreError::new(
-                    StoreErrorKind::Io,
-                    "this transport cannot move payload past the machine",
-                )))?;
+            Output::Receive { length } => {
+                let held = files.held().filter(|_| length >= WORTH_HOLDING);
+                let moved = held.map(|held| held.receive(socket.as_fd(), length));
+                match moved {
+                    Some(Ok(count @ 1..)) => machine.held(count)?,
+                    // Whatever it is, the end and not ready among it, a read tells it as well, and knows how to wait.
+                    None | Some(Ok(0) | Err(_)) => return self.read(cx, Wait::UntilDeadline),
+                }
             }
+            Output::SendHeld { length } => match files.held() {
+                Some(held) => match send_held(cx, held, socket, length) {
+                    Poll::Ready(outcome) => Self::report_sent(machine, socket, cx, outcome)?,
+                    Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),
+                },
+                // The bytes that were announced are gone: only the end of the connection can say so.
+                None => machine.write_failed()?,
+            },
             Output::Perform(effect) => match files.poll_perform(cx, effect) {
                 Poll::Ready(outcome) => machine.performed(outcome)?,
                 Poll::Pending => return Ok(Next::Wait(Awaited::Files)),
@@ -180,6 +200,41 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
             Output::Closed => return Ok(Next::Return),
         }
         Ok(Next::Step)
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, wait: Wait) -> Result<Next, Misuse> {
+        let Self { machine, socket, .. } = self;
+        match socket.poll_read(cx, || machine.read_space()) {
+            Poll::Ready(Ok(count)) => machine.received(count)?,
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => {
+                debug!(%error, "cannot read from the socket");
+                machine.read_failed()?;
+            }
+            Poll::Pending => match wait {
+                Wait::UntilDeadline => return Ok(Next::Wait(Awaited::Readable)),
+                Wait::Never => machine.would_block()?,
+            },
+        }
+        Ok(Next::Step)
+    }
+
+    fn report_sent(
+        machine: &mut M,
+        socket: &mut S,
+        cx: &mut Context<'_>,
+        outcome: io::Result<usize>,
+    ) -> Result<(), Misuse> {
+        match outcome {
+            Ok(count) => machine.sent(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => {
+                debug!(%error, "cannot write to the socket");
+                // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for the peer's last word.
+                let _ = socket.poll_close_write(cx);
+                machine.write_failed()
+            }
+        }
     }
 
     /// The time until the machine's deadline.

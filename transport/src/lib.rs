@@ -6,7 +6,7 @@
 //! - [`Connection`]: the loop that carries out what a machine asks for, one step at a time, over any [`Socket`] and with any [`Files`]. It serves client and server, and decides nothing.
 //! - [`Owner`]: on whose behalf it runs. [`serving`] has the owners of a server: a session that logs, and drains when it is told to; a refusal. [`call`] has those of a client:
 //!   a caller who waits for the greeting or for a reply, and may cancel.
-//! - [`Slots`], [`Stop`], [`Cancel`] and the signals: how many clients there may be, and how things end from outside. What a transport waits with implements [`Wake`].
+//! - [`Slots`], [`Open`], [`Pause`], [`Stop`], [`Cancel`] and the signals: how many clients there may be and are, and how things end from outside. What a transport waits with implements [`Wake`].
 //! - [`socket`]: how sockets are set up.
 #![cfg_attr(
     feature = "async",
@@ -21,6 +21,7 @@ pub mod call;
 mod cancel;
 mod clock;
 mod drive;
+mod open;
 mod options;
 pub mod serving;
 mod signals;
@@ -33,6 +34,7 @@ pub use call::{Call, DownloadOptions};
 pub use cancel::{Busy, Cancel, settle};
 pub use clock::Clock;
 pub use drive::{Awaited, Connection, DriveError, Files, Here, Next, Owner};
+pub use open::{Counted, Open, Pause};
 pub use options::{ClientOptions, ConnectError, ServerOptions};
 pub use signals::{CancelOnSignals, cancel_on_signals, drain_on_signals};
 pub use slots::{Slot, Slots};

@@ -12,7 +12,7 @@ use crate::Cancel;
 /// How a server behaves.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// What each session keeps to. `pass_through` has no effect here yet: it counts as off.
+    /// What each session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the store can do that.
     pub config: ServerConfig,
     /// Sessions at once. Whoever comes then is answered `busy`.
     pub max_clients: usize,
@@ -23,10 +23,10 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// The defaults of [`ServerConfig`], 256 clients, 64 of them from one address, and 30 seconds of grace.
+    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and 30 seconds of grace.
     fn default() -> Self {
         Self {
-            config: ServerConfig::default(),
+            config: ServerConfig { pass_through: true, ..ServerConfig::default() },
             max_clients: 256,
             max_clients_per_address: 64,
             grace: Duration::from_secs(30),
@@ -36,7 +36,7 @@ impl Default for ServerOptions {
 
 /// How a client connects and behaves.
 pub struct ClientOptions<W> {
-    /// What the session keeps to. `pass_through` has no effect here yet: it counts as off.
+    /// What the session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the files can do that.
     pub config: ClientConfig,
     /// How long to try each address of the server.
     pub connect_timeout: Duration,
@@ -45,10 +45,10 @@ pub struct ClientOptions<W> {
 }
 
 impl<W> Default for ClientOptions<W> {
-    /// The defaults of [`ClientConfig`], 20 seconds for each address, and no cancel.
+    /// The defaults of [`ClientConfig`] with pass-through, 20 seconds for each address, and no cancel.
     fn default() -> Self {
         Self {
-            config: ClientConfig::default(),
+            config: ClientConfig { pass_through: true, ..ClientConfig::default() },
             connect_timeout: Duration::from_secs(20),
             cancel: None,
         }

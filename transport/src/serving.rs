@@ -2,22 +2,19 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use haul_core::message::{Refusal, Summary};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Command, Done, Effect, ErrorCode, Escaped, StoreError, StoreErrorKind};
+use haul_core::{Command, Done, Effect, ErrorCode, Escaped, Limits, StoreError, StoreErrorKind};
+use haul_store::Perform;
 use tracing::field::display;
 use tracing::{debug, info, warn};
 
-use crate::drive::Files;
-use crate::{Connection, Owner, Slots, Socket, Stop, Wake};
+use crate::{Connection, Files, Here, Open, Owner, Slots, Socket, Stop, Wake};
 
 /// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
 pub const MOST_REFUSALS: usize = 64;
-/// The pause after a failed accept: without descriptors or memory the next one would fail too.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
 const CHUNKS: usize = 16 << 20;
 /// The chunk of a session, in bytes, however many there are.
@@ -33,7 +30,9 @@ pub struct Host<S, W> {
     /// What each session keeps to.
     pub config: Arc<ServerConfig>,
     /// The places for sessions.
-    pub slots: Arc<Slots<W>>,
+    pub slots: Arc<Slots>,
+    /// The connections, those that are refused among them.
+    pub open: Arc<Open<W>>,
     /// How they end.
     pub stop: Arc<Stop<W>>,
 }
@@ -41,13 +40,12 @@ pub struct Host<S, W> {
 impl<S, W: Wake> Host<S, W> {
     /// A server of `store`.
     pub fn new(store: Arc<S>, options: crate::ServerOptions) -> std::io::Result<Self> {
-        let crate::ServerOptions { mut config, max_clients, max_clients_per_address, grace } =
-            options;
-        config.pass_through = false;
+        let crate::ServerOptions { config, max_clients, max_clients_per_address, grace } = options;
         Ok(Self {
             store,
             config: Arc::new(config),
-            slots: Arc::new(Slots::new(max_clients, max_clients_per_address)?),
+            slots: Arc::new(Slots::new(max_clients, max_clients_per_address)),
+            open: Arc::new(Open::new()?),
             stop: Arc::new(Stop::new(grace)?),
         })
     }
@@ -61,22 +59,24 @@ impl<S, W: Wake> Host<S, W> {
     /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
     fn config_of_next(&self) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.slots.taken().max(1)).max(LEAST_CHUNK);
-        if share >= self.config.limits.chunk {
+        let Limits { chunk, held, .. } = self.config.limits;
+        if share >= chunk.max(held) {
             return Arc::clone(&self.config);
         }
         let mut config = ServerConfig::clone(&self.config);
-        config.limits.chunk = share;
+        config.limits.chunk = chunk.min(share);
+        config.limits.held = held.min(share);
         Arc::new(config)
     }
 
     /// A client that is told that there is no place.
-    pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, NoFiles, K> {
+    pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, Here<NoFiles>, K> {
         let refusal = Refusal {
             retry_after: Some(RETRY_AFTER),
             ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
         };
         let machine = Server::refusing(Arc::clone(&self.config), refusal);
-        Connection { machine, files: NoFiles, socket, clock: self.stop.clock }
+        Connection { machine, files: Here(NoFiles), socket, clock: self.stop.clock }
     }
 }
 
@@ -86,6 +86,7 @@ impl<S, W> Clone for Host<S, W> {
             store: Arc::clone(&self.store),
             config: Arc::clone(&self.config),
             slots: Arc::clone(&self.slots),
+            open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
         }
     }
@@ -154,14 +155,10 @@ impl<W: Wake> Owner<Server> for Refused<'_, W> {
 #[derive(Debug)]
 pub struct NoFiles;
 
-impl Files for NoFiles {
-    fn poll_perform(
-        &mut self,
-        _: &mut Context<'_>,
-        effect: &Effect,
-    ) -> Poll<Result<Done, StoreError>> {
+impl Perform for NoFiles {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let detail = format!("{} while refusing", effect.name());
-        Poll::Ready(Err(StoreError::new(StoreErrorKind::Io, detail)))
+        Err(StoreError::new(StoreErrorKind::Io, detail))
     }
 }
 

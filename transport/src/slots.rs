@@ -1,20 +1,15 @@
 //! How many sessions there are, and how many there may be.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::Wake;
-
 /// The places for sessions: so many in all, and so many for each address.
 #[derive(Debug)]
-pub struct Slots<W> {
+pub struct Slots {
     most: usize,
     most_per_address: usize,
     taken: Mutex<Taken>,
-    /// Raised when the last place that was taken is free again.
-    freed: W,
 }
 
 #[derive(Debug, Default)]
@@ -24,14 +19,14 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-impl<W: Wake> Slots<W> {
+impl Slots {
     /// So many places in all, and so many for each address.
-    pub fn new(most: usize, most_per_address: usize) -> io::Result<Self> {
-        Ok(Self { most, most_per_address, taken: Mutex::default(), freed: W::new()? })
+    pub fn new(most: usize, most_per_address: usize) -> Self {
+        Self { most, most_per_address, taken: Mutex::default() }
     }
 
     /// Takes a place for a session from `address`, if there is one.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot<W>> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
         let address = address.to_canonical();
         let mut taken = self.lock();
         let here = taken.by_address.get(&address).copied().unwrap_or(0);
@@ -48,13 +43,6 @@ impl<W: Wake> Slots<W> {
         self.lock().total
     }
 
-    /// What to wait for until no place is taken; `None` if none is. It may end too early, so ask again.
-    pub fn until_free(&self) -> Option<&W> {
-        // Before the look, so that whoever leaves after it is noticed.
-        self.freed.lower();
-        (self.lock().total > 0).then_some(&self.freed)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Taken> {
         // Nothing panics while it is held, so what is in it is right.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
@@ -63,25 +51,20 @@ impl<W: Wake> Slots<W> {
 
 /// A place for a session, given back when it is dropped.
 #[derive(Debug)]
-pub struct Slot<W: Wake> {
-    slots: Arc<Slots<W>>,
+pub struct Slot {
+    slots: Arc<Slots>,
     address: IpAddr,
 }
 
-impl<W: Wake> Drop for Slot<W> {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
         taken.total -= 1;
-        let last = taken.total == 0;
         if let Some(here) = taken.by_address.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {
                 taken.by_address.remove(&self.address);
             }
-        }
-        drop(taken);
-        if last {
-            self.slots.freed.raise();
         }
     }
 }
@@ -89,35 +72,14 @@ impl<W: Wake> Drop for Slot<W> {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn new() -> io::Result<Self> {
-            Ok(Self(AtomicBool::new(false)))
-        }
-
-        fn raise(&self) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-
-        fn is_raised(&self) -> bool {
-            self.0.load(Ordering::SeqCst)
-        }
-
-        fn lower(&self) {
-            self.0.store(false, Ordering::SeqCst);
-        }
-    }
-
-    fn slots() -> Arc<Slots<Flag>> {
-        Arc::new(Slots::new(3, 2).unwrap())
+    fn slots() -> Arc<Slots> {
+        Arc::new(Slots::new(3, 2))
     }
 
     #[test]
@@ -139,18 +101,5 @@ mod tests {
         let slots = slots();
         drop(slots.take(HERE));
         assert!(slots.lock().by_address.is_empty());
-    }
-
-    #[test]
-    fn the_last_one_to_leave_raises_the_flag() {
-        let slots = slots();
-        assert!(slots.until_free().is_none());
-        let (first, second) = (slots.take(HERE), slots.take(THERE));
-        let freed = slots.until_free().unwrap();
-        drop(first);
-        assert!(!freed.is_raised());
-        drop(second);
-        assert!(freed.is_raised());
-        assert!(slots.until_free().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Sockets as all transports want them.
 
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
@@ -18,7 +18,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A stream to the peer, as the loop uses it.
 ///
 /// No call waits. What is pending tells the waker of `cx` when it is worth another try, unless the transport waits in some other way.
-pub trait Socket {
+pub trait Socket: AsFd {
     /// Reads into what `space` lends; it is called only when there may be something. 0 bytes say that the peer will send no more.
     fn poll_read<'a>(
         &mut self,
@@ -44,7 +44,7 @@ impl Socket for TcpStream {
         _: &mut Context<'_>,
         space: impl FnOnce() -> &'a mut [u8],
     ) -> Poll<io::Result<usize>> {
-        read_once_there_is_something(space, |room| ready_unless_it_would_block(self.read(room)))
+        receive(self, space)
     }
 
     fn poll_write(
@@ -52,7 +52,7 @@ impl Socket for TcpStream {
         _: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready_unless_it_would_block(send(self, pieces))
+        unless_it_would_block(send(self, pieces))
     }
 
     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -82,7 +82,17 @@ pub(crate) fn read_once_there_is_something<'a>(
     Poll::Ready(Ok(1 + more))
 }
 
-fn ready_unless_it_would_block<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
+/// Reads from a nonblocking socket; nobody is woken.
+pub(crate) fn receive<'a>(
+    socket: impl AsFd,
+    space: impl FnOnce() -> &'a mut [u8],
+) -> Poll<io::Result<usize>> {
+    read_once_there_is_something(space, |room| {
+        unless_it_would_block(rustix::io::read(&socket, room).map_err(io::Error::from))
+    })
+}
+
+pub(crate) fn unless_it_would_block<T>(outcome: io::Result<T>) -> Poll<io::Result<T>> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
         outcome => Poll::Ready(outcome),
@@ -186,6 +196,7 @@ pub fn no_answer() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::net::Ipv4Addr;
 
     use super::*;

@@ -92,6 +92,8 @@ fn perform(effect: &Effect) -> Done {
         | Effect::NextEntries { .. }
         | Effect::Open { .. }
         | Effect::Read { .. }
+        | Effect::Hold { .. }
+        | Effect::WriteHeld { .. }
         | Effect::FinishReading { .. } => unreachable!("an upload needs no {}", effect.name()),
     }
 }

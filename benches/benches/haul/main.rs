@@ -7,6 +7,7 @@ mod body;
 mod checksum;
 mod lines;
 mod listing;
+mod samples;
 mod session;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use haul_core::client::Failure;
-use haul_core::{Depth, Entry, Escaped, FilePath};
+use haul_core::{Depth, Entry, Escaped, FilePath, Timestamp};
 use haul_transport::call;
 
 use crate::app::App;
@@ -18,6 +18,8 @@ use crate::runtime::Runtime;
 
 /// The most entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
 const SORTED: usize = 100_000;
+/// What is written at once where nobody watches.
+const BLOCK: usize = 64 << 10;
 /// Digits of a size in a listing that is not aligned: up to a terabyte.
 const SIZE_WIDTH: usize = 12;
 /// `2026-11-22T08:31:25Z`.
@@ -27,7 +29,7 @@ const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
 
 /// List a directory of the server, or one file
 ///
-/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 100,000.
+/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 100,000: these are printed as they come.
 /// On a terminal, characters that could act on it are shown as \u{…}.
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
@@ -40,12 +42,22 @@ pub(crate) struct LsArgs {
     /// List what is in the directories too
     #[arg(long, short)]
     recursive: bool,
+    /// Print each entry as it comes, in the order of the server's disk
+    #[arg(long, short)]
+    unsorted: bool,
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &LsArgs) -> Result<(), Error> {
     let path = names::place(app.base(), args.path.as_deref())?;
     let depth = if args.recursive { Depth::All } else { Depth::ONE };
-    list(app, path.as_ref(), depth, args.long)
+    list(app, path.as_ref(), depth, How { long: args.long, unsorted: args.unsorted })
+}
+
+/// How a listing is printed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    pub(crate) long: bool,
+    pub(crate) unsorted: bool,
 }
 
 /// Prints what is in `path`.
@@ -53,18 +65,18 @@ pub(crate) fn list<R: Runtime>(
     app: &mut App<'_, R>,
     path: Option<&FilePath>,
     depth: Depth,
-    long: bool,
+    how: How,
 ) -> Result<(), Error> {
     let stdout = &app.console.stdout;
     let mut printer = Printer {
         terminal: stdout.is_terminal(),
         json: app.settings.json,
-        long,
+        long: how.long,
         directory: stdout.styled(app.settings.color, DIRECTORY),
         base: app.base().cloned(),
-        out: BufWriter::new(stdout.clone()),
+        out: BufWriter::with_capacity(BLOCK, stdout.clone()),
     };
-    let mut held = Some(Vec::new());
+    let mut held = (!how.unsorted).then(Vec::new);
     let mut stopped = None;
     let subject = path.map_or("/", FilePath::as_str);
     let print = |entry: &Entry| match printer.take(&mut held, entry) {
@@ -88,7 +100,7 @@ pub(crate) fn list<R: Runtime>(
     let summary = listed?;
     let whole = held.is_some();
     printer.finish(held).map_err(|error| Error::output(&error))?;
-    if !whole {
+    if !whole && !how.unsorted {
         app.note(format_args!("more than {SORTED} entries: not sorted"));
     }
     if let Some(skipped @ 1..) = summary.skipped {
@@ -135,15 +147,19 @@ impl Printer {
                 self.print(&entry, SIZE_WIDTH)?;
             }
         }
-        Ok(self.print(entry, SIZE_WIDTH)?)
+        self.print(entry, SIZE_WIDTH)?;
+        // A person sees each line at once; programs take them in blocks.
+        if self.terminal {
+            self.out.flush()?;
+        }
+        Ok(())
     }
 
     /// Prints what was held, sorted and aligned, and brings all out.
     fn finish(mut self, held: Option<Vec<Entry>>) -> io::Result<()> {
         let mut entries = held.unwrap_or_default();
         entries.sort_unstable_by(|a, b| a.path().cmp(b.path()));
-        let widths = entries.iter().map(|entry| size(entry).len());
-        let width = widths.max().unwrap_or_default();
+        let width = entries.iter().map(size_width).max().unwrap_or_default();
         for entry in &entries {
             self.print(entry, width)?;
         }
@@ -157,11 +173,15 @@ impl Printer {
             return writeln!(self.out, "{line}");
         }
         if self.long {
-            let modified = match entry {
-                Entry::File { modified, .. } => whole_seconds(&modified.to_string()),
-                Entry::Directory { .. } => String::from("-"),
-            };
-            write!(self.out, "{:>size_width$}  {modified:TIME_WIDTH$}  ", size(entry))?;
+            match entry {
+                Entry::File { size, modified, .. } => {
+                    let modified = Timestamp::new(modified.seconds(), 0).unwrap_or(*modified);
+                    write!(self.out, "{size:>size_width$}  {modified}  ")?;
+                }
+                Entry::Directory { .. } => {
+                    write!(self.out, "{:>size_width$}  {:TIME_WIDTH$}  ", "-", "-")?;
+                }
+            }
         }
         let (style, slash) = match entry {
             Entry::File { .. } => (Style::new(), ""),
@@ -176,14 +196,9 @@ impl Printer {
     }
 }
 
-fn size(entry: &Entry) -> String {
+fn size_width(entry: &Entry) -> usize {
     match entry {
-        Entry::File { size, .. } => size.to_string(),
-        Entry::Directory { .. } => String::from("-"),
+        Entry::File { size, .. } => size.checked_ilog10().unwrap_or(0) as usize + 1,
+        Entry::Directory { .. } => 1,
     }
-}
-
-/// A time without its fraction.
-fn whole_seconds(time: &str) -> String {
-    time.split_once('.').map_or_else(|| time.to_owned(), |(whole, _)| format!("{whole}Z"))
 }

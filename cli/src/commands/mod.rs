@@ -9,3 +9,4 @@ pub(crate) mod serve;
 pub(crate) mod shell;
 
 mod tally;
+pub(crate) mod transfer;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use haul_core::server::ServerConfig;
 use haul_core::{Limits, Timing};
+use haul_store::Options;
 use haul_transport::ServerOptions;
 
 use crate::address::ListenAddress;
@@ -50,6 +51,9 @@ pub(crate) struct ServeArgs {
     /// Serve hidden files too: those with a name, or a directory above, that begins with a dot
     #[arg(long)]
     hidden: bool,
+    /// Serve what is there and refuse uploads; nothing in the directory is written
+    #[arg(long)]
+    read_only: bool,
     /// When uploads are brought to stable storage
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Sync::Batch)]
     sync: Sync,
@@ -90,7 +94,7 @@ impl ServeArgs {
         let all = Limits::default();
         ServeOptions {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
-            hidden: self.hidden,
+            sharing: Options { hidden: self.hidden, read_only: self.read_only },
             address: (self.listen.host.clone(), self.listen.port),
             server: ServerOptions {
                 config: ServerConfig {
@@ -107,7 +111,7 @@ impl ServeArgs {
                     },
                     banner: self.banner.clone(),
                     durable: self.sync != Sync::None,
-                    ..ServerConfig::default()
+                    ..ServerOptions::default().config
                 },
                 max_clients,
                 max_clients_per_address: self
@@ -130,10 +134,15 @@ fn banner(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<(), Error> {
-    let options = args.options();
+    let mut options = args.options();
+    options.server.config.pass_through = !app.settings.no_pass_through;
     prepare(args.directory.as_deref(), &options.directory)?;
-    let announced =
-        Announcement { program: R::PROGRAM, quiet: app.settings.quiet, json: app.settings.json };
+    let announced = Announcement {
+        program: R::PROGRAM,
+        read_only: args.read_only,
+        quiet: app.settings.quiet,
+        json: app.settings.json,
+    };
     let console = &mut app.console;
     app.runtime
         .serve(&options, &mut |address| announced.print(console, address))
@@ -188,10 +197,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
             let message = format!("cannot serve {}: {}", directory.display(), error::plain(source));
             let advice = match source.kind() {
                 io::ErrorKind::PermissionDenied => {
-                    "the user that runs this must be able to read and write there"
-                }
-                io::ErrorKind::ReadOnlyFilesystem => {
-                    "uploads are staged there: it must be writable"
+                    "the user that runs this must be able to read and write there, or only to read with --read-only"
                 }
                 _ => "name another directory: serve DIR",
             };
@@ -207,6 +213,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
 /// What is printed when clients can connect.
 struct Announcement {
     program: &'static str,
+    read_only: bool,
     quiet: bool,
     json: bool,
 }
@@ -233,7 +240,8 @@ impl Announcement {
         if self.quiet {
             return lines;
         }
-        let Self { program, .. } = self;
+        let Self { program, read_only, .. } = self;
+        let may = if *read_only { "read" } else { "read and write" };
         let (ip, port) = (address.ip(), address.port());
         let everywhere = ip.is_unspecified();
         let reached = match (everywhere, address.is_ipv6()) {
@@ -247,8 +255,8 @@ impl Announcement {
         if ip.is_loopback() {
             let all = if address.is_ipv6() { "[::]" } else { "0.0.0.0" };
             lines.push(format!("  for other machines too, start it with:  --listen {all}:{port}"));
-            lines.push(String::from(
-                "  (there are no accounts yet: whoever reaches the port can then read and write)",
+            lines.push(format!(
+                "  (there are no accounts yet: whoever reaches the port can then {may})"
             ));
         } else {
             if everywhere {
@@ -256,9 +264,8 @@ impl Announcement {
                     "  from other machines: with this one's name or address in place of that",
                 ));
             }
-            lines.push(String::from(
-                "  (there are no accounts yet: whoever reaches the port can read and write)",
-            ));
+            lines
+                .push(format!("  (there are no accounts yet: whoever reaches the port can {may})"));
         }
         lines
     }
@@ -269,8 +276,21 @@ mod tests {
     use super::*;
 
     fn lines(address: &str) -> String {
-        let announcement = Announcement { program: "haul-test", quiet: false, json: false };
+        announced(false, address)
+    }
+
+    fn announced(read_only: bool, address: &str) -> String {
+        let announcement =
+            Announcement { program: "haul-test", read_only, quiet: false, json: false };
         announcement.lines(address.parse().unwrap()).join("\n")
+    }
+
+    #[test]
+    fn it_says_what_whoever_reaches_it_may_do() {
+        for address in ["127.0.0.1:99", "0.0.0.0:99"] {
+            assert!(announced(false, address).ends_with(" read and write)"));
+            assert!(announced(true, address).ends_with(" read)"));
+        }
     }
 
     #[test]

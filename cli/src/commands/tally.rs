@@ -26,24 +26,9 @@ impl Tally {
         }
     }
 
-    /// Does all of `things`, one after another; goes on after a failure unless it leaves no hope for the rest.
-    pub(crate) fn each<R: Runtime, T>(
-        &mut self,
-        app: &mut App<'_, R>,
-        things: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
-        mut act: impl FnMut(&mut App<'_, R>, T) -> Result<(), Error>,
-    ) {
-        let mut things = things.into_iter();
-        while let Some(thing) = things.next() {
-            let outcome = act(app, thing);
-            self.count(app, &outcome);
-            if outcome.is_err_and(|error| error.is_hopeless()) {
-                if things.len() > 0 {
-                    app.note(format_args!("{} more not tried", things.len()));
-                }
-                return;
-            }
-        }
+    /// How many are done.
+    pub(crate) fn done(&self) -> usize {
+        self.done
     }
 
     /// The code for the whole.

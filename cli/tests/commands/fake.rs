@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
 use haul_core::RequestId;
-use haul_core::client::{ClientEvent, Failure, Progress, Request};
+use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Refusal, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
 use haul_store::{NewFile, OwnFiles, Source, Target};
@@ -27,6 +27,8 @@ pub(crate) struct State {
     /// Bytes after which a download fails.
     pub(crate) corrupt_after: Option<usize>,
     pub(crate) unreachable: bool,
+    /// Whether the last client wanted its files on stable storage.
+    pub(crate) durable: bool,
     pub(crate) connected: Vec<String>,
     pub(crate) said_goodbye: usize,
     pub(crate) served: Option<ServeOptions>,
@@ -88,8 +90,14 @@ impl Runtime for Fake {
         Ok(())
     }
 
-    fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Remote>, ConnectError> {
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        config: ClientConfig,
+    ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
+        state.durable = config.durable;
         state.connected.push(format!("{host} {port}"));
         if state.unreachable {
             return Err(ConnectError::Io(io::Error::from_raw_os_error(111)));
@@ -124,9 +132,34 @@ impl Remote for Connection {
         &self.greeting
     }
 
-    fn call(&mut self, call: Call<Watch<'_>>) -> Result<Summary, Failure> {
-        const ID: RequestId = RequestId(0);
-        let Call { request, files, watch } = call;
+    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
+        for call in calls {
+            let Call { request, files, mut watch } = call;
+            let result = self.answer(request, files, &mut *watch);
+            let lost = match &result {
+                Err(failure @ (Failure::Disconnected | Failure::TimedOut | Failure::Cancelled)) => {
+                    Some(failure.clone())
+                }
+                _ => None,
+            };
+            let _ = watch(&ClientEvent::Finished { id: ID, result });
+            if let Some(failure) = lost {
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+}
+
+const ID: RequestId = RequestId(0);
+
+impl Connection {
+    fn answer(
+        &mut self,
+        request: Request,
+        files: OwnFiles,
+        watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
+    ) -> Result<Summary, Failure> {
         let on_progress = &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
         match (request, files) {
             (Request::List { path, depth }, _) => self.list(path.as_ref(), depth, &mut |entry| {

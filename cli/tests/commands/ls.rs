@@ -38,6 +38,17 @@ fn the_long_form_is_aligned() {
 }
 
 #[test]
+fn what_is_not_sorted_is_printed_as_it_comes() {
+    let expected = [
+        "           -  -                     photos/",
+        "           2  2026-11-22T08:31:25Z  b.txt",
+        "           0  2026-11-22T08:31:25Z  a.txt",
+        "",
+    ];
+    tree().run(&["ls", "-lu"]).done(&expected.join("\n"));
+}
+
+#[test]
 fn json_is_one_object_a_line() {
     let expected = "\
 {\"path\":\"photos/old\",\"type\":\"directory\"}

@@ -75,8 +75,8 @@ fn what_cannot_be_sent_says_the_way_out() {
     let missing = directory.path().join("missing");
     fake.run(&["put", missing.to_str().unwrap()]).failed(Exit::Local, &["missing", "No such file"]);
     fake.run(&["put", directory.path().to_str().unwrap()])
-        .failed(Exit::Local, &["directory", "DIR/*"]);
-    fake.run(&["put", ".."]).failed(Exit::Local, &["..: this is a directory", "DIR/*"]);
+        .failed(Exit::Local, &["directory", "-r"]);
+    fake.run(&["put", ".."]).failed(Exit::Local, &["..: this is a directory", "-r"]);
     fake.run(&["put", &files[0], &files[1], "--as", "x"]).failed(Exit::Usage, &["several files"]);
     fake.run(&["put", &files[2]]).failed(Exit::Usage, &["control characters", "--as NAME"]);
     fake.run(&["put", &files[3]]).failed(Exit::Usage, &[r"e\nf", "--as NAME"]);
@@ -123,4 +123,52 @@ fn a_closed_stdout_does_not_undo_what_is_stored() {
     let put = run.run(&fake, &["put", &files[1]]);
     assert_eq!((put.exit, put.stderr.as_str()), (Exit::Local, ""));
     assert_eq!(stored(&fake), ["a", "b"]);
+}
+
+#[test]
+fn a_directory_goes_with_all_that_is_in_it() {
+    let (directory, _) = here(&["a", ".hidden"]);
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("b/c")).unwrap();
+    fs::create_dir(at("empty")).unwrap();
+    fs::write(at("b/c/d"), "123456789").unwrap();
+    std::os::unix::fs::symlink("a", at("link")).unwrap();
+    let dir = directory.path().to_str().unwrap();
+
+    let fake = Fake::default();
+    let put = fake.run(&["put", "-r", dir, "--as", "x/y", "--json"]);
+    assert_eq!(put.exit, Exit::Done, "{put:?}");
+    assert_eq!(stored(&fake), ["x/y/a", "x/y/b/c/d"]);
+    assert_eq!(put.stdout.lines().count(), 2);
+    assert!(put.stdout.contains(&format!("\"source\":\"{dir}/b/c/d\"")), "{put:?}");
+    assert!(put.stderr.contains("link: not a regular file, left out\n"), "{put:?}");
+    assert!(put.stderr.ends_with("1 name that begins with a dot left out; --hidden takes them\n"));
+
+    let fake = Fake::default();
+    assert_eq!(fake.run(&["put", "-rq", dir, "--as", ".", "--hidden"]).exit, Exit::Done);
+    assert_eq!(stored(&fake), [".hidden", "a", "b/c/d"]);
+
+    let fake = Fake::default();
+    let name = directory.path().file_name().unwrap().to_str().unwrap();
+    let file = format!("{dir}/a");
+    assert_eq!(fake.run(&["put", "-rq", dir, &file, "--as", "in/", "-j", "3"]).exit, Exit::Done);
+    let mut expected = [format!("in/{name}/a"), format!("in/{name}/b/c/d"), "in/a".to_owned()];
+    expected.sort();
+    assert_eq!(stored(&fake), expected);
+    assert_eq!(fake.state().connected.len(), 3);
+    assert_eq!(fake.state().said_goodbye, 3);
+}
+
+#[test]
+fn what_fails_in_a_directory_does_not_stop_the_others() {
+    let (directory, _) = here(&["a", "b", "c\\d"]);
+    let dir = directory.path().to_str().unwrap();
+    let fake = Fake::default().fails("x/a", refusal(ErrorCode::NoSpace));
+    let put = fake.run(&["put", "-r", dir, "--as", "x"]);
+    assert_eq!(put.exit, Exit::Partial, "{put:?}");
+    assert_eq!(put.stderr.lines().count(), 2, "{put:?}");
+    assert_eq!(stored(&fake), ["x/b"]);
+    fake.run(&["put", "-r", "/"]).failed(Exit::Usage, &["--as NAME"]);
+    fake.run(&["put", "-r", dir, dir, "--as", "x"]).failed(Exit::Usage, &["several files"]);
+    fake.run(&["put", "-r", dir, dir]).failed(Exit::Usage, &["same name"]);
 }

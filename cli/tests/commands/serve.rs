@@ -20,9 +20,14 @@ fn it_serves_with_what_was_asked_for() {
     assert_eq!(options.address, (String::from("127.0.0.1"), 4285));
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (256, 128));
     assert_eq!(
-        (options.hidden, options.server.config.durable, options.server.config.limits.max_file_size),
+        (
+            options.sharing.hidden,
+            options.server.config.durable,
+            options.server.config.limits.max_file_size
+        ),
         (false, true, None)
     );
+    assert!(!options.sharing.read_only);
     assert_eq!(options.server.config.banner, "Welcome");
     assert_eq!(
         (options.server.grace, options.server.config.timing.idle),
@@ -37,6 +42,7 @@ fn it_serves_with_what_was_asked_for() {
         "--max-clients",
         "20",
         "--hidden",
+        "--read-only",
         "--sync=none",
         "--max-file-size",
         "2G",
@@ -52,9 +58,14 @@ fn it_serves_with_what_was_asked_for() {
     assert_eq!(options.address, (String::from("::1"), 0));
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
     assert_eq!(
-        (options.hidden, options.server.config.durable, options.server.config.limits.max_file_size),
+        (
+            options.sharing.hidden,
+            options.server.config.durable,
+            options.server.config.limits.max_file_size
+        ),
         (true, false, Some(2 << 30))
     );
+    assert!(options.sharing.read_only);
     assert_eq!(options.server.config.banner, "Hello");
     assert_eq!(
         (options.server.grace, options.server.config.timing.idle),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use haul_core::{Checksum, Done, Machine, Misuse, Output, StoreError};
+use haul_core::{Done, Machine, Misuse, Output, StoreError};
 
 /// Wraps a machine; panics when it wants to read more, or has more waiting to go out, than it may.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl<M: Machine> Machine for Bounded<M> {
         self.machine.sent(count)
     }
 
-    fn passed(&mut self, count: u64, checksum: Checksum) -> Result<(), Misuse> {
-        self.machine.passed(count, checksum)
+    fn held(&mut self, count: usize) -> Result<(), Misuse> {
+        self.machine.held(count)
     }
 
     fn read_failed(&mut self) -> Result<(), Misuse> {

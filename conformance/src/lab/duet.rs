@@ -1,9 +1,8 @@
 //! A client and a server against each other.
 
-use std::collections::VecDeque;
-use std::io::Read;
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use haul_core::Machine;
 use haul_core::client::ClientEvent;
 use haul_core::server::ServerEvent;
@@ -54,7 +53,7 @@ pub enum Standstill {
 /// One direction of a connection.
 #[derive(Debug)]
 struct Pipe {
-    bytes: VecDeque<u8>,
+    bytes: BytesMut,
     room: usize,
     /// No more goes in.
     ended: bool,
@@ -68,7 +67,7 @@ struct Pipe {
 impl Pipe {
     fn new(room: usize) -> Self {
         Self {
-            bytes: VecDeque::new(),
+            bytes: BytesMut::new(),
             room,
             ended: false,
             deserted: false,
@@ -103,10 +102,8 @@ impl Wire for Ends<'_> {
                 Io::Blocked
             };
         }
-        match self.incoming.bytes.read_exact(&mut space[..count]) {
-            Ok(()) => Io::Moved(count),
-            Err(_) => Io::Failed,
-        }
+        self.incoming.bytes.copy_to_slice(&mut space[..count]);
+        Io::Moved(count)
     }
 
     fn room(&mut self) -> Io {
@@ -124,7 +121,7 @@ impl Wire for Ends<'_> {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.outgoing.bytes.extend(bytes);
+        self.outgoing.bytes.extend_from_slice(bytes);
         self.outgoing.passed += bytes.len() as u64;
     }
 

@@ -5,11 +5,11 @@ use haul_core::StoreErrorKind;
 /// What goes wrong.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// The effect of this number, from 0, fails with this kind; moving payload past the machine counts as one.
+    /// The effect of this number, from 0, fails with this kind.
     pub fail: Option<(usize, StoreErrorKind)>,
     /// A read answers with at most this many bytes.
     pub short_reads: Option<usize>,
-    /// Reads are answered by [`Done::Held`](haul_core::Done::Held).
+    /// What is to be held is: otherwise it is answered by [`Done::Read`](haul_core::Done::Read).
     pub hold: Option<Hold>,
     /// Happens to the open file when it was read up to this offset.
     pub change: Option<(u64, Change)>,
@@ -24,9 +24,9 @@ pub struct Faults {
 /// Whether held bytes come with their checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// They do.
+    /// They do: nothing is known of the whole file.
     WithChecksum,
-    /// Only the whole file's is known at its end.
+    /// The whole file's is known when it is opened.
     WithoutChecksum,
 }
 

@@ -13,20 +13,17 @@ use super::faults::{Change, Faults, Hold};
 
 /// What performs effects and can also move payload past a machine.
 pub trait Files: Perform {
-    /// Whether bytes may be taken from the socket for the staged file: not, if some that were taken could not be written.
-    fn ready_to_receive(&mut self) -> Result<(), StoreError>;
+    /// Holds bytes that were taken from the socket for the staged file.
+    fn receive(&mut self, bytes: &[u8]);
 
-    /// Appends bytes that were taken from the socket to the staged file; their checksum. What fails is told when something is asked of the file the next time.
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum;
-
-    /// The next `count` of the bytes that are held.
-    fn held(&mut self, count: usize) -> Result<Bytes, StoreError>;
+    /// The next `count` of the bytes that are held for the socket.
+    fn send_held(&mut self, count: usize) -> Bytes;
 }
 
 /// An effect that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
-    /// The effect's name; `receive` and `send-held` for payload that passed by the machine.
+    /// The effect's name.
     pub name: &'static str,
     /// Payload bytes that it moved.
     pub bytes: usize,
@@ -59,6 +56,8 @@ struct Staged {
     mode: Mode,
     modified: Timestamp,
     data: Vec<u8>,
+    /// What was taken from the socket and is not in `data` yet.
+    held: Vec<u8>,
     synced: bool,
 }
 
@@ -78,8 +77,6 @@ pub struct MemoryFiles {
     /// A machine that is durable must ask for `Sync` before it publishes.
     durable: bool,
     faults: Faults,
-    /// Why bytes that were taken from the socket are not in the staged file.
-    late: Option<StoreError>,
 }
 
 fn error(kind: StoreErrorKind) -> StoreError {
@@ -215,7 +212,7 @@ impl MemoryFiles {
         }
     }
 
-    fn read(&mut self, offset: u64, length: usize) -> Done {
+    fn read(&mut self, offset: u64, length: usize) -> Bytes {
         let Open::Source { data, changed, held } = &mut self.open else {
             panic!("no file is open for reading: {:?}", self.open);
         };
@@ -232,11 +229,16 @@ impl MemoryFiles {
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(end);
         let most = length.min(self.faults.short_reads.unwrap_or(usize::MAX)).max(1);
-        let piece = data.slice(start..end.min(start.saturating_add(most)));
-        match self.faults.hold {
-            Some(hold) if !piece.is_empty() => {
+        data.slice(start..end.min(start.saturating_add(most)))
+    }
+
+    fn hold(&mut self, offset: u64, length: usize, read: usize, checksum: bool) -> Done {
+        let holds = self.faults.hold.is_some();
+        let piece = self.read(offset, if holds { length } else { read });
+        match &mut self.open {
+            Open::Source { held, .. } if holds && !piece.is_empty() => {
                 *held = piece.clone();
-                let checksum = (hold == Hold::WithChecksum).then(|| Checksum::of(&piece));
+                let checksum = checksum.then(|| Checksum::of(&piece));
                 Done::Held { length: piece.len(), checksum }
             }
             _ => Done::Read(piece),
@@ -244,14 +246,14 @@ impl MemoryFiles {
     }
 
     fn finish(&mut self) -> Result<Done, StoreError> {
-        let Open::Source { data, changed, held } = std::mem::take(&mut self.open) else {
+        let Open::Source { changed, held, .. } = std::mem::take(&mut self.open) else {
             panic!("no file is open for reading");
         };
         assert!(held.is_empty(), "held bytes did not go out");
         if changed {
             return Err(error(StoreErrorKind::Changed));
         }
-        Ok(Done::Finished { checksum: Some(Checksum::of(&data)) })
+        Ok(Done::Finished)
     }
 
     fn create(
@@ -275,8 +277,8 @@ impl MemoryFiles {
             parent = directory.parent();
         }
         let modified = modified.unwrap_or(Timestamp::EPOCH);
-        let (path, data) = (path.clone(), Vec::new());
-        self.staged.push_back(Staged { path, mode, modified, data, synced: false });
+        let (path, data, held) = (path.clone(), Vec::new(), Vec::new());
+        self.staged.push_back(Staged { path, mode, modified, data, held, synced: false });
         Ok(())
     }
 
@@ -317,11 +319,11 @@ impl Perform for MemoryFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let bytes = match effect {
             Effect::Write { data, .. } => data.len(),
+            Effect::WriteHeld { length, .. } => *length,
             _ => 0,
         };
         let noted = self.note(effect.name(), bytes);
-        let late = self.late.take().filter(|_| *effect != Effect::Discard);
-        if let Err(error) = noted.and(late.map_or(Ok(()), Err)) {
+        if let Err(error) = noted {
             self.let_go(effect);
             return Err(error);
         }
@@ -345,10 +347,15 @@ impl Perform for MemoryFiles {
                 self.require_nothing_open();
                 let (data, modified) = self.source(path)?;
                 let size = (!self.faults.unknown_size).then_some(data.len() as u64);
+                let known = self.faults.hold == Some(Hold::WithoutChecksum);
+                let checksum = known.then(|| Checksum::of(&data));
                 self.open = Open::Source { data, changed: false, held: Bytes::new() };
-                Ok(Done::Opened(Opened { size, modified: Some(modified) }))
+                Ok(Done::Opened(Opened { size, modified: Some(modified), checksum }))
             }
-            Effect::Read { offset, length } => Ok(self.read(*offset, *length)),
+            Effect::Read { offset, length } => Ok(Done::Read(self.read(*offset, *length))),
+            Effect::Hold { offset, length, read, checksum } => {
+                Ok(self.hold(*offset, *length, *read, *checksum))
+            }
             Effect::FinishReading { .. } => self.finish(),
             Effect::Create { path, mode, modified, .. } => {
                 assert!(matches!(self.open, Open::Nothing), "open still: {:?}", self.open);
@@ -363,6 +370,15 @@ impl Perform for MemoryFiles {
                 assert!(!data.is_empty(), "a write of nothing");
                 staged.data.extend_from_slice(data);
                 Ok(Done::Written)
+            }
+            Effect::WriteHeld { offset, length } => {
+                let staged = self.staged();
+                assert_eq!(*offset, staged.data.len() as u64, "a write out of its place");
+                assert_eq!(*length, staged.held.len(), "not all that is held is to be written");
+                assert!(*length > 0, "a write of nothing");
+                let checksum = Checksum::of(&staged.held);
+                staged.data.append(&mut staged.held);
+                Ok(Done::HeldWritten { checksum })
             }
             Effect::Sync { files } => {
                 assert!(*files > 0, "a sync of nothing");
@@ -383,26 +399,15 @@ impl Perform for MemoryFiles {
 }
 
 impl Files for MemoryFiles {
-    fn ready_to_receive(&mut self) -> Result<(), StoreError> {
-        self.late.take().map_or(Ok(()), Err)
+    fn receive(&mut self, bytes: &[u8]) {
+        let staged = self.staged();
+        assert!(staged.held.is_empty(), "what is held was not written");
+        staged.held.extend_from_slice(bytes);
     }
 
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum {
-        match self.note("receive", bytes.len()) {
-            Ok(()) => {
-                let staged = self.staged();
-                assert_eq!(offset, staged.data.len() as u64, "bytes out of their place");
-                staged.data.extend_from_slice(bytes);
-            }
-            Err(error) => self.late = Some(error),
-        }
-        Checksum::of(bytes)
-    }
-
-    fn held(&mut self, count: usize) -> Result<Bytes, StoreError> {
-        self.note("send-held", count)?;
+    fn send_held(&mut self, count: usize) -> Bytes {
         match &mut self.open {
-            Open::Source { held, .. } => Ok(held.split_to(count)),
+            Open::Source { held, .. } => held.split_to(count),
             other => panic!("nothing is held: {other:?}"),
         }
     }

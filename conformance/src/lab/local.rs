@@ -1,7 +1,7 @@
 //! A client's own files in memory.
 
 use bytes::Bytes;
-use haul_core::{Checksum, Done, Effect, StoreError};
+use haul_core::{Done, Effect, StoreError};
 use haul_store::Perform;
 
 use super::files::{Files, MemoryFiles};
@@ -25,12 +25,16 @@ impl LocalFiles {
 impl Perform for LocalFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         match effect {
-            Effect::Open { .. } | Effect::Read { .. } | Effect::FinishReading { .. } => {
+            Effect::Open { .. }
+            | Effect::Read { .. }
+            | Effect::Hold { .. }
+            | Effect::FinishReading { .. } => {
                 assert!(!self.targets.has_open(), "a client has one file open at most");
                 self.sources.perform(effect)
             }
             Effect::Create { .. }
             | Effect::Write { .. }
+            | Effect::WriteHeld { .. }
             | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectory => {
@@ -50,15 +54,11 @@ impl Perform for LocalFiles {
 }
 
 impl Files for LocalFiles {
-    fn ready_to_receive(&mut self) -> Result<(), StoreError> {
-        self.targets.ready_to_receive()
+    fn receive(&mut self, bytes: &[u8]) {
+        self.targets.receive(bytes);
     }
 
-    fn receive(&mut self, offset: u64, bytes: &[u8]) -> Checksum {
-        self.targets.receive(offset, bytes)
-    }
-
-    fn held(&mut self, count: usize) -> Result<Bytes, StoreError> {
-        self.sources.held(count)
+    fn send_held(&mut self, count: usize) -> Bytes {
+        self.sources.send_held(count)
     }
 }

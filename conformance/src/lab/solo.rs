@@ -193,9 +193,9 @@ impl Wire for Script<'_> {
         if self.now < self.next_read {
             return Io::Blocked;
         }
-        let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
-        let most = if self.solo.by_line { line } else { rest.len() };
-        let count = most.min(space.len());
+        let within = &rest[..rest.len().min(space.len())];
+        let line = || within.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
+        let count = self.solo.by_line.then(line).flatten().unwrap_or(within.len());
         space[..count].copy_from_slice(&rest[..count]);
         self.at += count;
         self.next_read = self.now + self.solo.pace;

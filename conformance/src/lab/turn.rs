@@ -85,29 +85,32 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                     return Ok(Turn::Moved(0));
                 }
             };
-            let wanted: usize = segments.iter().map(<[u8]>::len).sum();
-            let most = choices.size(wanted).min(room);
+            let most = choices.size(room);
             let mut count = 0;
             for piece in segments.iter() {
                 let part = piece.len().min(most - count);
                 wire.write(&piece[..part]);
                 count += part;
+                if count == most {
+                    break;
+                }
             }
             machine.sent(count)?;
             return Ok(Turn::Moved(count));
         }
-        Output::Receive { offset, length } => {
-            if let Err(error) = files.ready_to_receive() {
-                machine.performed(Err(error))?;
-                return Ok(Turn::Moved(0));
-            }
-            let most = PASSED_AT_ONCE.min(usize::try_from(length).unwrap_or(usize::MAX));
-            let mut buffer = vec![0; choices.size(most)];
+        Output::Receive { length } => {
+            let mut buffer = vec![0; choices.size(PASSED_AT_ONCE.min(length))];
             match wire.read(&mut buffer) {
                 Io::Moved(0) => machine.received(0)?,
                 Io::Moved(count) => {
-                    let checksum = files.receive(offset, &buffer[..count]);
-                    machine.passed(count as u64, checksum)?;
+                    let space = machine.read_space();
+                    if choices.flip() && count <= space.len() {
+                        space[..count].copy_from_slice(&buffer[..count]);
+                        machine.received(count)?;
+                    } else {
+                        files.receive(&buffer[..count]);
+                        machine.held(count)?;
+                    }
                     return Ok(Turn::Moved(count));
                 }
                 Io::Blocked => return Ok(Turn::WaitsToRead),
@@ -115,14 +118,12 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
             }
         }
         Output::SendHeld { length } => match wire.room() {
-            Io::Moved(room) => match files.held(choices.size(length).min(room)) {
-                Ok(bytes) => {
-                    wire.write(&bytes);
-                    machine.sent(bytes.len())?;
-                    return Ok(Turn::Moved(bytes.len()));
-                }
-                Err(error) => machine.performed(Err(error))?,
-            },
+            Io::Moved(room) => {
+                let bytes = files.send_held(choices.size(length).min(room));
+                wire.write(&bytes);
+                machine.sent(bytes.len())?;
+                return Ok(Turn::Moved(bytes.len()));
+            }
             Io::Blocked => return Ok(Turn::WaitsToWrite),
             Io::Failed => machine.write_failed()?,
         },

@@ -86,6 +86,7 @@ macro_rules! program_tests {
             a_transfer_that_does_not_end_is_cut_after_the_grace
             a_server_starts_again_at_once
             a_directory_that_cannot_be_written_is_told
+            a_server_that_only_reads_writes_nothing
             commands_whose_replies_are_not_read_are_bounded
             downloads_that_are_not_read_are_bounded
             chunks_of_one_byte_are_taken
@@ -96,6 +97,7 @@ macro_rules! program_tests {
             threads_that_cannot_start_are_outlived
             transfers_fit_into_little_memory
             abandoned_uploads_leave_nothing
+            a_long_listing_that_changes_is_whole
         }
 
         #[test]

@@ -5,14 +5,20 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::process::{Bench, Serving};
 
+/// How long the threads of a server may take to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A tracer of all threads of a server. It goes on until it is told to detach.
 pub(super) struct Tracer {
     process: Child,
+    server: Pid,
     log: PathBuf,
     /// Kept open: what else it says shall not end it.
     _stderr: BufReader<ChildStderr>,
@@ -35,7 +41,9 @@ impl Tracer {
         let mut stderr = BufReader::new(process.stderr.take().expect("its stderr is a pipe"));
         stderr.read_line(&mut attached).expect("it can be read");
         assert!(attached.contains("attached"), "strace said {attached:?}");
-        Self { process, log, _stderr: stderr }
+        let server = i32::try_from(server.id()).ok().and_then(Pid::from_raw);
+        let server = server.expect("a process has a small number");
+        Self { process, server, log, _stderr: stderr }
     }
 
     /// Where it logs.
@@ -44,9 +52,36 @@ impl Tracer {
     }
 
     /// Lets the server go on alone. Answers what was logged.
+    ///
+    /// All its threads stand still meanwhile: a call that is to fail and has not returned when the tracer goes would give `ENOSYS`, which no kernel gives to it.
     pub(super) fn detach(mut self) -> Result<String, String> {
+        let _ = kill_process(self.server, Signal::STOP);
+        let stopped = self.wait_for_stop();
         let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
-        self.process.wait().map_err(|error| error.to_string())?;
+        let ended = self.process.wait().map_err(|error| error.to_string());
+        let _ = kill_process(self.server, Signal::CONT);
+        stopped.and(ended)?;
+        self.logged()
+    }
+
+    fn wait_for_stop(&mut self) -> Result<(), String> {
+        let within = Instant::now() + PATIENCE;
+        let threads = format!("/proc/{}/task", self.server.as_raw_nonzero());
+        while self.process.try_wait().map_err(|error| error.to_string())?.is_none() {
+            let stopped = self.logged()?.matches("--- stopped by SIGSTOP ---").count();
+            if stopped >= fs::read_dir(&threads).map_or(0, Iterator::count) {
+                return Ok(());
+            }
+            if Instant::now() > within {
+                return Err(String::from("the server does not stop"));
+            }
+            // Nothing tells of it.
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn logged(&self) -> Result<String, String> {
         fs::read_to_string(&self.log).map_err(|error| error.to_string())
     }
 }

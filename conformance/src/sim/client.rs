@@ -65,7 +65,7 @@ impl ClientSide {
         session: usize,
         shared: SharedDisk,
     ) -> Self {
-        let habits = Habits::new(&config.limits, config.pass_through);
+        let habits = Habits::new(&config.limits);
         let desk = Desk {
             disk: shared,
             session,

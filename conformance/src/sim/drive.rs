@@ -29,19 +29,16 @@ pub(super) struct Habits {
     pub(super) short_reads: u32,
     pub(super) short_writes: u32,
     pub(super) would_block: u32,
-    /// Whether payload that was read may be held back from the machine.
-    hold: bool,
+    /// What is on its way to the socket, and what came from it for the file.
     held: Bytes,
-    /// Bytes were taken from the socket and their file failed: told when the file is next asked for.
-    failed: Option<StoreError>,
+    received: Bytes,
     most_in: usize,
     most_out: usize,
 }
 
 impl Habits {
-    pub(super) fn new(limits: &Limits, pass_through: bool) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            hold: pass_through,
             // A client reads lines by the 64 KiB.
             most_in: limits.chunk + (64 << 10),
             most_out: Limits::HIGH_WATER
@@ -162,9 +159,7 @@ pub(super) fn turn<M: Machine>(
                 Io::Failed => acted(machine.write_failed()),
             }
         }
-        Output::Receive { offset, length } => {
-            receive(machine, habits, bench, application, offset, length)
-        }
+        Output::Receive { length } => receive(machine, habits, bench, length),
         Output::SendHeld { length } => {
             if length != habits.held.len() {
                 return Err(String::from("not what is held is asked for"));
@@ -180,26 +175,7 @@ pub(super) fn turn<M: Machine>(
             }
         }
         Output::Perform(effect) => {
-            let late = habits.failed.take().filter(|_| *effect != Effect::Discard);
-            let mut outcome = match late {
-                None => application.perform(effect),
-                Some(error) => {
-                    if matches!(effect, Effect::Sync { .. } | Effect::Publish { .. }) {
-                        // After their failure the machine has nothing to discard any more.
-                        let _ = application.perform(&Effect::Discard);
-                    }
-                    Err(error)
-                }
-            };
-            if let Ok(Done::Read(data)) = &outcome
-                && !data.is_empty()
-                && habits.hold
-                && bench.random.one_in(2)
-            {
-                habits.held = data.clone();
-                let checksum = Some(Checksum::of(data));
-                outcome = Ok(Done::Held { length: data.len(), checksum });
-            }
+            let outcome = perform(effect, habits, bench.random, application);
             acted(machine.performed(outcome))
         }
         Output::Event(event) => {
@@ -214,27 +190,50 @@ pub(super) fn turn<M: Machine>(
     }
 }
 
-/// Payload goes from the socket to the file without the machine.
+/// What passes by the machine is read and written all the same; the application need not know.
+fn perform<E>(
+    effect: &Effect,
+    habits: &mut Habits,
+    random: &mut Random,
+    application: &mut impl Application<E>,
+) -> Result<Done, StoreError> {
+    match effect {
+        Effect::Hold { offset, length, read, checksum } => {
+            let holds = random.one_in(2);
+            let length = if holds { *length } else { *read };
+            match application.perform(&Effect::Read { offset: *offset, length })? {
+                Done::Read(data) if holds && !data.is_empty() => {
+                    let checksum = checksum.then(|| Checksum::of(&data));
+                    let length = data.len();
+                    habits.held = data;
+                    Ok(Done::Held { length, checksum })
+                }
+                done => Ok(done),
+            }
+        }
+        Effect::WriteHeld { offset, length: _ } => {
+            let data = std::mem::take(&mut habits.received);
+            let checksum = Checksum::of(&data);
+            application.perform(&Effect::Write { offset: *offset, data })?;
+            Ok(Done::HeldWritten { checksum })
+        }
+        effect => application.perform(effect),
+    }
+}
+
+/// Payload goes from the socket to where it is held for the file.
 fn receive<M: Machine>(
     machine: &mut M,
     habits: &mut Habits,
     bench: &mut Bench<'_>,
-    application: &mut impl Application<M::Event>,
-    offset: u64,
-    length: u64,
+    length: usize,
 ) -> Result<Turn, String> {
-    if let Some(error) = habits.failed.take() {
-        return acted(machine.performed(Err(error)));
-    }
-    let mut buffer = vec![0; PASSED_AT_ONCE.min(usize::try_from(length).unwrap_or(usize::MAX))];
+    let mut buffer = vec![0; PASSED_AT_ONCE.min(length)];
     match bench.read(habits, &mut buffer) {
         Io::Moved(0) => acted(machine.received(0)),
         Io::Moved(count) => {
-            let data = Bytes::copy_from_slice(&buffer[..count]);
-            let checksum = Checksum::of(&data);
-            // Taken is taken: though the file fails, the machine must know how much of the payload is still to come.
-            habits.failed = application.perform(&Effect::Write { offset, data }).err();
-            acted(machine.passed(count as u64, checksum))
+            habits.received = Bytes::copy_from_slice(&buffer[..count]);
+            acted(machine.held(count))
         }
         Io::Blocked => Ok(Turn::Blocked),
         Io::Failed => acted(machine.read_failed()),

@@ -20,7 +20,11 @@ pub(super) struct LocalSource {
 
 impl Source for LocalSource {
     fn opened(&self) -> Opened {
-        Opened { size: self.known_size.then_some(self.data.len() as u64), modified: None }
+        Opened {
+            size: self.known_size.then_some(self.data.len() as u64),
+            modified: None,
+            checksum: None,
+        }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -31,8 +35,8 @@ impl Source for LocalSource {
         Ok(self.data.slice(start..self.data.len().min(start.saturating_add(length))))
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
-        Ok(checksum)
+    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

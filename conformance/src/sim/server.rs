@@ -56,7 +56,7 @@ impl ServerSide {
             took: Duration::ZERO,
             broken: None,
         };
-        let habits = Habits::new(&config.limits, config.pass_through);
+        let habits = Habits::new(&config.limits);
         Self { machine, habits, desk }
     }
 

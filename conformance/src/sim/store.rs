@@ -191,7 +191,7 @@ pub(super) struct SimSource {
 
 impl Source for SimSource {
     fn opened(&self) -> Opened {
-        Opened { size: Some(self.size), modified: None }
+        Opened { size: Some(self.size), modified: None, checksum: None }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -207,7 +207,7 @@ impl Source for SimSource {
         Ok(Bytes::copy_from_slice(&data[start..data.len().min(start.saturating_add(length))]))
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
         self.store.fails(&[
             (Fault::FinishFails, StoreErrorKind::Io),
             (Fault::FinishChanged, StoreErrorKind::Changed),
@@ -217,7 +217,7 @@ impl Source for SimSource {
         if changed && disk.planted != Some(Planted::ChangeOverlooked) {
             return Err(error(StoreErrorKind::Changed));
         }
-        Ok(checksum)
+        Ok(())
     }
 }
 

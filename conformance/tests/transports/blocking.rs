@@ -7,12 +7,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use haul_core::client::{Failure, Progress};
+use haul_core::client::{ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
 use haul_store::{Source, Store, Target};
 use haul_transport::asynchronous::{self, Event, Runtime};
-use haul_transport::{ClientOptions, ConnectError, DownloadOptions, ServerHandle, ServerOptions};
+use haul_transport::{
+    Call, ClientOptions, ConnectError, DownloadOptions, ServerHandle, ServerOptions,
+};
 
 /// A runtime that a thread can wait on.
 pub(crate) trait BlockOn: 'static {
@@ -120,6 +122,13 @@ impl<B: BlockOn> Client<B> {
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         B::block_on(self.inner.upload(path, mode, source, on_progress))
+    }
+
+    pub(crate) fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<F>>,
+    ) -> Result<(), Failure> {
+        B::block_on(self.inner.run(calls))
     }
 
     pub(crate) fn help(&mut self) -> Result<Vec<String>, Failure> {

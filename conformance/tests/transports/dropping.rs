@@ -1,5 +1,6 @@
 //! Futures that are dropped: a call that is given up, a server that is, a runtime that is.
 
+use std::fs;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,7 +20,7 @@ use haul_transport::{ClientOptions, DownloadOptions, ServerHandle, ServerOptions
 use crate::blocking::{BlockOn, OnAsyncStd, OnTokio};
 use crate::support::{HANG, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
 
-const LARGE: usize = 32 << 20;
+const LARGE: usize = 64 << 20;
 
 struct Running {
     address: SocketAddr,
@@ -45,16 +46,18 @@ async fn client<B: BlockOn>(address: SocketAddr) -> Client<B::Runtime> {
     Client::connect(address, ClientOptions::default()).await.unwrap()
 }
 
-/// Drops `call` after so many polls.
-async fn give_up<T>(call: impl Future<Output = T>, polls: usize) {
+/// Drops `call` after so many polls, unless it was over before.
+async fn give_up<T>(call: impl Future<Output = T>, polls: usize) -> bool {
     let mut call = pin!(call);
     let mut count = 0;
     poll_fn(|cx| {
-        assert!(call.as_mut().poll(cx).is_pending(), "it was over before it could be dropped");
+        if call.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
         count += 1;
-        if count == polls { Poll::Ready(()) } else { Poll::Pending }
+        if count == polls { Poll::Ready(true) } else { Poll::Pending }
     })
-    .await;
+    .await
 }
 
 /// Work that was away when its future was dropped removes what it staged when it comes to its end.
@@ -75,18 +78,29 @@ fn calls_that_are_dropped<B: BlockOn>() {
     B::block_on(async {
         let mut client = client::<B>(server.address).await;
         let (name, new) = (path("large"), path("new"));
-        for polls in [1, 2, 3, 4, 5, 10, 20, 40] {
+        // How many polls a call takes is up to the machine's load; those of a few are never over.
+        let mut dropped = 0;
+        for polls in [1, 2, 3, 4, 5, 8, 12, 16, 24, 32] {
             let down =
                 client.download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
-            give_up(down, polls).await;
-            wait_until_nothing_is_staged(&mine, 1);
+            if give_up(down, polls).await {
+                dropped += 1;
+                wait_until_nothing_is_staged(&mine, 1);
+            } else {
+                fs::remove_file(mine.path().join("large")).unwrap();
+            }
             let up = client.upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
-            give_up(up, polls).await;
+            if give_up(up, polls).await {
+                dropped += 1;
+            } else {
+                fs::remove_file(share.path().join("new")).unwrap();
+            }
             // The next call ends the one before, on the same connection.
             let listed =
                 client.list(None, Depth::ONE, |_| ControlFlow::Continue(())).await.unwrap();
             assert_eq!(listed.entries, Some(1), "after {polls} polls");
         }
+        assert!(dropped >= 4, "{dropped} calls were dropped");
         let receipt = client
             .download(&name, DownloadOptions::default(), target(&mine, "large"), go_on)
             .await

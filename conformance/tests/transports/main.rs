@@ -19,6 +19,7 @@ macro_rules! tests_of {
             mod closing;
             mod crowd;
             mod limits;
+            mod many;
             pub(crate) mod moving;
             mod running;
             mod scripts;

@@ -101,6 +101,20 @@ pub enum ClientEvent {
     Lost(Failure),
 }
 
+impl ClientEvent {
+    /// The request that it is about, if it is about one.
+    pub fn id(&self) -> Option<RequestId> {
+        match self {
+            Self::Entry { id, .. }
+            | Self::Info { id, .. }
+            | Self::Sending { id, .. }
+            | Self::Progress { id, .. }
+            | Self::Finished { id, .. } => Some(*id),
+            Self::Greeted(_) | Self::Lost(_) => None,
+        }
+    }
+}
+
 /// How far a transfer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {

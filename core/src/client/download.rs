@@ -1,8 +1,8 @@
 //! A download: payload comes in, is checked, and only then takes its name.
 
 use super::requests::Reply;
+use super::upload::EAGER;
 use super::{Client, ClientEvent, Failure, File, Progress, Request};
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::machine::Ask;
@@ -33,6 +33,11 @@ enum Step {
 impl Download {
     pub(super) fn has_begun(&self) -> bool {
         self.sending.is_some()
+    }
+
+    /// Whether it comes, and is over soon.
+    pub(super) fn is_small(&self) -> bool {
+        self.sending.is_some_and(|sending| sending.length <= EAGER)
     }
 
     /// Whether the file has its name: it is too late to fail.
@@ -68,10 +73,19 @@ impl Client {
         }
     }
 
+    /// Whether a `DATA` is expected whose payload may pass by the machine.
+    pub(super) fn expects_bulk(&self) -> bool {
+        match self.sent.front().map(|sent| &sent.reply) {
+            Some(Reply::Download(download)) => download
+                .sending
+                .is_some_and(|sending| download.intake.expects_bulk(Some(sending.length))),
+            _ => false,
+        }
+    }
+
     /// After `None` the input is at a line, or used up.
     pub(super) fn advance_download(&mut self) -> Option<Ask<ClientEvent>> {
         let durable = self.config.durable;
-        let pass_through = self.config.pass_through;
         let sent = self.sent.front_mut()?;
         let Reply::Download(download) = &mut sent.reply else {
             return None;
@@ -98,14 +112,19 @@ impl Client {
                     modified: download.sending.map(|sending| sending.modified),
                 }))
             }
-            Step::Body if download.intake.left() == 0 => None,
-            Step::Body if !self.link.inbox.is_empty() => {
-                download.intake.take(&mut self.link.inbox).map(Ask::Perform)
-            }
+            Step::Body if !download.intake.is_under_way() => None,
             Step::Body => {
-                let (offset, length) = download.intake.bypass().filter(|_| pass_through)?;
+                let held = download.intake.write_held();
+                if held.is_some() {
+                    return held.map(Ask::Perform);
+                }
+                if !self.link.inbox.is_empty() {
+                    return download.intake.take(&mut self.link.inbox).map(Ask::Perform);
+                }
+                let bypass = download.intake.bypass(&self.config.limits);
+                let length = bypass.filter(|_| self.config.pass_through)?;
                 let now = self.link.outbox.is_empty() && !self.link.inbox.ended;
-                now.then_some(Ask::Receive { offset, length })
+                now.then(|| download.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
             }
             Step::Ended(summary) => {
                 let rest = download.intake.flush();
@@ -185,10 +204,9 @@ impl Client {
         }
     }
 
-    pub(super) fn download_passed_through(&mut self, count: u64, checksum: Checksum) {
+    pub(super) fn download_holds(&mut self, count: usize) {
         if let Some((_, download)) = self.front_download() {
-            download.intake.passed(count, checksum);
-            self.download_progress();
+            download.intake.hold(count);
         }
     }
 
@@ -249,6 +267,11 @@ impl Client {
             }
             (step, Done::Written) => {
                 download.step = step;
+                self.download_progress();
+            }
+            (step, Done::HeldWritten { checksum }) => {
+                download.step = step;
+                download.intake.held_written(checksum);
                 self.download_progress();
             }
             (step, _) => download.step = step,

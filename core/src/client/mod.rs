@@ -12,13 +12,13 @@ mod upload;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::Greeting;
 use crate::output::Wait;
+use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ClientConfig, ClientEvent, Failure, Progress, Request};
@@ -51,10 +51,14 @@ pub struct Client {
     events: VecDeque<ClientEvent>,
     /// Requests whose command was not sent, by their numbers.
     waiting: VecDeque<(RequestId, Request)>,
+    /// As many commands as may be were sent: the next ones go out together, when half of them are answered.
+    full: bool,
     /// Commands without their final reply, in the order in which they were sent.
     sent: VecDeque<Sent>,
     /// The upload that is being sent, from the opening of its source to its last byte. Once its command is out, it is the last of `sent`.
     upload: Option<Upload>,
+    /// What had gone out when the socket was looked at last.
+    looked_after: u64,
     requests: u64,
     file: File,
     /// The socket takes nothing any more; what the server had to say may still come.
@@ -93,8 +97,10 @@ impl Client {
             session: Session::New,
             events: VecDeque::new(),
             waiting: VecDeque::new(),
+            full: false,
             sent: VecDeque::new(),
             upload: None,
+            looked_after: 0,
             requests: 0,
             file: File::Closed,
             deaf: false,
@@ -107,6 +113,20 @@ impl Client {
         match &self.session {
             Session::Open(greeting) => Some(greeting),
             Session::New | Session::Leaving { .. } | Session::Over(_) => None,
+        }
+    }
+
+    /// Requests whose command was not sent yet. Whoever has many to make keeps a few here, so that their commands go out together.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Why the connection is of no more use, if it is not.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.session {
+            Session::Over(failure) => Some(failure),
+            Session::Leaving { .. } => Some(&Failure::Ended),
+            Session::New | Session::Open(_) => None,
         }
     }
 
@@ -133,6 +153,21 @@ impl Client {
             self.give_up_upload(Failure::Cancelled);
         } else if let Some(sent) = self.sent.iter_mut().find(|sent| sent.id == id) {
             sent.fail(Failure::Cancelled);
+            self.discard_download_of(id);
+        }
+        self.wake();
+    }
+
+    /// Gives every request up, as [`cancel`](Self::cancel) does one.
+    pub fn cancel_all(&mut self) {
+        while let Some((id, _)) = self.waiting.pop_front() {
+            self.finish(id, Err(Failure::Cancelled));
+        }
+        self.give_up_upload(Failure::Cancelled);
+        for sent in &mut self.sent {
+            sent.fail(Failure::Cancelled);
+        }
+        if let Some(id) = self.sent.front().map(|front| front.id) {
             self.discard_download_of(id);
         }
         self.wake();
@@ -302,14 +337,15 @@ impl Side for Client {
     }
 
     fn read_size(&self) -> usize {
+        if self.config.pass_through && self.expects_bulk() {
+            return DATA_LINE;
+        }
         let payload = usize::try_from(self.payload_left()).unwrap_or(usize::MAX);
         payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
     }
 
     fn looked(&mut self, _: bool) {
-        if let Some(upload) = &mut self.upload {
-            upload.looked();
-        }
+        self.looked_after = self.link.outbox.written();
     }
 
     fn sent_held(&mut self, count: usize) {
@@ -318,8 +354,8 @@ impl Side for Client {
         }
     }
 
-    fn passed_through(&mut self, count: u64, checksum: Checksum) {
-        self.download_passed_through(count, checksum);
+    fn holds(&mut self, count: usize) {
+        self.download_holds(count);
     }
 
     fn broken(&mut self, direction: Direction) {
@@ -341,25 +377,18 @@ impl Side for Client {
             Effect::Discard => {
                 self.file = File::Closed;
             }
-            Effect::Open { .. } | Effect::Read { .. } | Effect::FinishReading { .. } => {
-                self.upload_outcome(outcome);
-            }
+            Effect::Open { .. }
+            | Effect::Read { .. }
+            | Effect::Hold { .. }
+            | Effect::FinishReading { .. } => self.upload_outcome(outcome),
             Effect::Create { .. }
             | Effect::Write { .. }
+            | Effect::WriteHeld { .. }
             | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectory => self.download_outcome(outcome),
             // A client never lists.
             Effect::List { .. } | Effect::NextEntries { .. } => {}
-        }
-    }
-
-    fn file_failed(&mut self, error: StoreError) {
-        if self.upload.is_some() {
-            // Bytes were promised that cannot come: only the end of the connection says so.
-            self.lose(Failure::Local(error));
-        } else {
-            self.download_outcome(Err(error));
         }
     }
 

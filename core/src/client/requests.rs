@@ -82,10 +82,13 @@ impl Client {
         // What an `ABORT` may still stop would begin anew behind whatever were sent now.
         let failing = self.sent.iter().any(|sent| sent.failed.is_some() || sent.collateral);
         let leaving = self.sent.iter().any(|sent| matches!(sent.reply, Reply::Exit));
-        let full = self.sent.len() as u64 >= most
-            || self.sent.iter().map(|sent| sent.line).sum::<usize>() + Limits::MAX_LINE
-                > Limits::MAX_PIPELINED_BYTES;
-        if !may_begin || full || failing || leaving || self.upload.is_some() || self.deaf {
+        if !may_begin
+            || self.is_full(most)
+            || failing
+            || leaving
+            || self.upload.is_some()
+            || self.deaf
+        {
             return false;
         }
         let Some((id, request)) = self.waiting.pop_front() else {
@@ -112,6 +115,17 @@ impl Client {
         true
     }
 
+    /// Whether no further command may be sent, or half of them shall be answered first: else each reply would be followed by one command.
+    fn is_full(&mut self, most: u64) -> bool {
+        let lines = self.sent.iter().map(|sent| sent.line).sum::<usize>();
+        let beyond = |commands: u64, bytes: usize| {
+            self.sent.len() as u64 >= commands || lines + Limits::MAX_LINE > bytes
+        };
+        self.full = beyond(most, Limits::MAX_PIPELINED_BYTES)
+            || (self.full && beyond(most.div_ceil(2), Limits::MAX_PIPELINED_BYTES / 2));
+        self.full
+    }
+
     pub(super) fn send_command(
         &mut self,
         id: RequestId,
@@ -134,7 +148,7 @@ impl Client {
         self.sent.push_back(sent);
     }
 
-    /// Aborts the oldest command if it has failed on this side. `ABORT` cancels those behind it too; they are sent again.
+    /// Aborts the oldest command if it has failed on this side. `ABORT` cancels those behind it too; they are sent again, so a small file that is coming already is rather taken to its end.
     fn abort_front(&mut self) -> bool {
         let Some(front) = self.sent.front_mut() else {
             return false;
@@ -143,6 +157,13 @@ impl Client {
         if front.failed.is_none() || front.aborted || uploading || self.deaf {
             return false;
         }
+        let small = matches!(&front.reply, Reply::Download(download) if download.is_small());
+        if small && self.sent.iter().skip(1).any(|behind| behind.failed.is_none()) {
+            return false;
+        }
+        let Some(front) = self.sent.front_mut() else {
+            return false;
+        };
         front.aborted = true;
         for behind in self.sent.iter_mut().skip(1) {
             behind.collateral = true;

@@ -11,7 +11,7 @@ use crate::output::Wait;
 use crate::payload::Outflow;
 
 /// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
-const EAGER: u64 = 64 << 10;
+pub(super) const EAGER: u64 = 1 << 20;
 
 /// An upload whose source is open or about to be.
 #[derive(Debug)]
@@ -22,8 +22,6 @@ pub(super) struct Upload {
     step: Step,
     size: Option<u64>,
     outflow: Outflow,
-    /// Whether the socket was looked at since the last chunk.
-    looked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +36,8 @@ enum Step {
 
 impl Upload {
     pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
-        let (step, outflow) = (Step::Open, Outflow::new());
-        Self { id, path, mode, step, size: None, outflow, looked: false }
+        let (step, outflow) = (Step::Open, Outflow::new(None));
+        Self { id, path, mode, step, size: None, outflow }
     }
 
     /// Whether the server was told of it.
@@ -51,20 +49,17 @@ impl Upload {
         Request::Upload { path: self.path, mode: self.mode }
     }
 
-    pub(super) fn looked(&mut self) {
-        self.looked = true;
-    }
-
     pub(super) fn sent_held(&mut self, count: usize) {
         self.outflow.sent_held(count);
     }
 }
 
 impl Client {
-    /// At a chunk boundary: the server may have refused already.
+    /// At a chunk boundary, once something has gone out: the server may have refused already.
     pub(super) fn look(&self) -> Option<Ask<ClientEvent>> {
         let upload = self.upload.as_ref()?;
-        let due = upload.step == Step::Body && !upload.looked && upload.outflow.held() == 0;
+        let news = self.link.outbox.written() != self.looked_after;
+        let due = upload.step == Step::Body && news && upload.outflow.held() == 0;
         (due && !self.link.inbox.ended && !self.deaf).then_some(Ask::Read(Wait::Never))
     }
 
@@ -77,7 +72,6 @@ impl Client {
             }
             Step::AwaitReady => None,
             Step::Body => {
-                upload.looked = false;
                 let offset = upload.outflow.sent();
                 let left = upload.size.map_or(u64::MAX, |size| size - offset);
                 if left == 0 {
@@ -87,12 +81,19 @@ impl Client {
                 let Session::Open(greeting) = &self.session else {
                     return None;
                 };
-                let most = self.config.limits.outgoing_data(greeting.max_data);
-                let length = usize::try_from(left).unwrap_or(usize::MAX).min(most);
-                Some(Ask::Perform(Effect::Read { offset, length }))
+                let Self { config, .. } = self;
+                let pass_through = config.pass_through;
+                let most = greeting.max_data;
+                Some(Ask::Perform(upload.outflow.ask(
+                    offset,
+                    left,
+                    most,
+                    &config.limits,
+                    pass_through,
+                )))
             }
             Step::Finish => {
-                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.checksum() }))
+                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.taken() }))
             }
             Step::Abandoned => {
                 self.abandon_upload();
@@ -126,15 +127,9 @@ impl Client {
                 upload.outflow.hold(length, checksum, &mut self.link.outbox);
                 self.upload_progress();
             }
-            Ok(Done::Finished { checksum }) => {
+            Ok(Done::Finished) => {
                 self.file = File::Closed;
-                if let Some(checksum) = upload.outflow.checksum().or(checksum) {
-                    self.end_body(checksum);
-                } else {
-                    let detail = "bytes were held without a checksum, and none is known";
-                    let error = StoreError::new(StoreErrorKind::Io, detail);
-                    self.give_up_upload(Failure::Local(error));
-                }
+                self.end_body();
             }
             Ok(_) => {}
             Err(error) => self.give_up_upload(Failure::Local(error)),
@@ -147,6 +142,8 @@ impl Client {
             return;
         };
         upload.size = opened.size;
+        let known = opened.checksum.filter(|_| opened.size.is_some() && self.config.pass_through);
+        upload.outflow = Outflow::new(known);
         let eager = opened.size.is_some_and(|size| size <= EAGER);
         upload.step = if eager { Step::Body } else { Step::AwaitReady };
         let (id, mode, path) = (upload.id, upload.mode, upload.path.clone());
@@ -161,11 +158,11 @@ impl Client {
         self.events.push_back(ClientEvent::Progress { id: upload.id, progress });
     }
 
-    fn end_body(&mut self, checksum: crate::checksum::Checksum) {
+    fn end_body(&mut self) {
         let Some(upload) = self.upload.take() else {
             return;
         };
-        let size = upload.outflow.sent();
+        let (size, checksum) = (upload.outflow.sent(), upload.outflow.checksum());
         self.link.outbox.line(|out| {
             ClientLine::End { checksum: Some(checksum) }.encode(out);
         });

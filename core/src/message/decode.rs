@@ -5,8 +5,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::num::NonZeroU64;
 
-use memchr::memrchr;
-
 use super::{
     ClientLine, Command, Depth, Entry, Garbled, Greeting, LineError, Mode, Refusal, Sending,
     ServerLine, Summary, VERSION,
@@ -87,8 +85,8 @@ impl ClientLine {
 
 /// A browser can be made to send any method and any body to any port: its first line must end the session.
 fn is_http(line: &str) -> bool {
-    let last = memrchr(b' ', line.as_bytes()).map_or(0, |space| space + 1);
-    let last = &line.as_bytes()[last..];
+    let space = line.bytes().rposition(|byte| byte == b' ');
+    let last = &line.as_bytes()[space.map_or(0, |space| space + 1)..];
     // With a quote it is the end of a quoted path: a name may well have a space and `HTTP/` in it.
     last.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/")) && !last.contains(&b'"')
 }

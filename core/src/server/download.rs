@@ -3,7 +3,6 @@
 use core::ops::ControlFlow;
 
 use super::{Server, ServerEvent, State};
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, Opened};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind};
 use crate::limits::Limits;
@@ -26,16 +25,11 @@ pub(super) struct Download {
 
 #[derive(Debug)]
 struct Body {
-    size: u64,
+    /// Whether all of the file is sent.
+    whole: bool,
     offset: u64,
     length: u64,
     outflow: Outflow,
-}
-
-impl Body {
-    fn is_whole_file(&self) -> bool {
-        self.offset == 0 && self.length == self.size
-    }
 }
 
 impl Download {
@@ -74,16 +68,15 @@ impl Server {
         let Some(body) = &download.body else {
             return Some(Ask::Perform(Effect::Open { id, path: download.path.clone() }));
         };
-        let left = usize::try_from(body.length - body.outflow.sent()).unwrap_or(usize::MAX);
+        let left = body.length - body.outflow.sent();
         if left == 0 {
-            let checksum = body.outflow.checksum().filter(|_| body.is_whole_file());
+            let checksum = body.outflow.taken().filter(|_| body.whole);
             return Some(Ask::Perform(Effect::FinishReading { checksum }));
         }
-        let offset = body.offset + body.outflow.sent();
-        Some(Ask::Perform(Effect::Read {
-            offset,
-            length: left.min(self.config.limits.outgoing_data(Limits::MAX_DATA)),
-        }))
+        let (offset, config) = (body.offset + body.outflow.sent(), &self.config);
+        let pass_through = config.pass_through;
+        let most = Limits::MAX_DATA;
+        Some(Ask::Perform(body.outflow.ask(offset, left, most, &config.limits, pass_through)))
     }
 
     pub(super) fn download_outcome(&mut self, outcome: Result<Done, StoreError>) {
@@ -103,7 +96,7 @@ impl Server {
                     outflow.hold(length, checksum, outbox);
                 }
             }
-            Ok(Done::Finished { checksum }) => self.finished_reading(checksum),
+            Ok(Done::Finished) => self.finished_reading(),
             Ok(_) => {}
             Err(error) => self.refuse_for(error),
         }
@@ -126,7 +119,11 @@ impl Server {
             return;
         };
         let length = download.length.unwrap_or(rest).min(rest);
-        download.body = Some(Body { size, offset, length, outflow: Outflow::new() });
+        let whole = length == size;
+        // What passes through the machine is checked anew.
+        let known = opened.checksum.filter(|_| whole && self.config.pass_through);
+        let outflow = Outflow::new(known);
+        download.body = Some(Body { whole, offset, length, outflow });
         let modified = opened.modified.unwrap_or(Timestamp::EPOCH);
         self.line(&ServerLine::Sending(Sending { size, offset, length, modified }));
     }
@@ -140,23 +137,12 @@ impl Server {
         }
     }
 
-    fn finished_reading(&mut self, known: Option<Checksum>) {
+    fn finished_reading(&mut self) {
         self.open = false;
         let State::Download(Download { body: Some(body), .. }) = &self.state else {
             return;
         };
-        let length = body.length;
-        let Some(checksum) = body.outflow.checksum().or(known.filter(|_| body.is_whole_file()))
-        else {
-            let detail =
-                "bytes were held without a checksum, and the store knows none of the whole file";
-            self.refuse_for(StoreError::new(StoreErrorKind::Io, detail));
-            return;
-        };
-        self.succeed(Summary {
-            length: Some(length),
-            checksum: Some(checksum),
-            ..Summary::default()
-        });
+        let (length, checksum) = (Some(body.length), Some(body.outflow.checksum()));
+        self.succeed(Summary { length, checksum, ..Summary::default() });
     }
 }

@@ -17,12 +17,12 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::{ErrorCode, StoreError};
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
+use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ServerConfig, ServerEvent};
@@ -372,6 +372,9 @@ impl Side for Server {
             return self.config.limits.chunk.saturating_add(ahead);
         }
         let payload = match &self.state {
+            State::Upload(upload) if self.config.pass_through && upload.expects_bulk() => {
+                return DATA_LINE;
+            }
             State::Upload(upload) => upload.left(),
             State::Ready { .. } => self.skip,
             State::Closing(_) => self.config.limits.chunk as u64,
@@ -392,9 +395,9 @@ impl Side for Server {
         }
     }
 
-    fn passed_through(&mut self, count: u64, checksum: Checksum) {
+    fn holds(&mut self, count: usize) {
         if let State::Upload(upload) = &mut self.state {
-            upload.passed_through(count, checksum);
+            upload.hold(count);
         }
     }
 
@@ -422,17 +425,6 @@ impl Side for Server {
             State::Download(_) => self.download_outcome(outcome),
             State::Upload(_) => self.upload_outcome(outcome),
             State::Ready { .. } | State::Ending(_) | State::Closing(_) => {}
-        }
-    }
-
-    fn file_failed(&mut self, error: StoreError) {
-        if let State::Download(_) = self.state {
-            // Bytes were promised that cannot come: only the end of the connection says so.
-            self.link.outbox.clear();
-            self.end(Verdict::Vanish);
-        } else {
-            self.skip_rest_of_data();
-            self.refuse_for(error);
         }
     }
 

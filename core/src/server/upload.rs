@@ -23,8 +23,6 @@ pub(super) struct Upload {
     mode: Mode,
     modified: Option<Timestamp>,
     intake: Intake,
-    /// Payload passed by the machine: a failure of the file may not have been told yet.
-    passed: bool,
     step: Step,
 }
 
@@ -45,7 +43,7 @@ impl Upload {
         modified: Option<Timestamp>,
     ) -> Self {
         let intake = Intake::default();
-        Self { path, size, mode, modified, intake, passed: false, step: Step::Create }
+        Self { path, size, mode, modified, intake, step: Step::Create }
     }
 
     /// Payload of the current `DATA` that is still to come in.
@@ -53,9 +51,13 @@ impl Upload {
         self.intake.left()
     }
 
-    pub(super) fn passed_through(&mut self, count: u64, checksum: Checksum) {
-        self.intake.passed(count, checksum);
-        self.passed = true;
+    /// Whether a `DATA` is expected whose payload may pass by the machine.
+    pub(super) fn expects_bulk(&self) -> bool {
+        self.step == Step::Body && self.intake.expects_bulk(self.size)
+    }
+
+    pub(super) fn hold(&mut self, count: usize) {
+        self.intake.hold(count);
     }
 }
 
@@ -82,7 +84,7 @@ impl Server {
                 self.happen(Input::GraceOver);
                 None
             }
-            Step::Body if upload.intake.left() > 0 => self.advance_payload(),
+            Step::Body if upload.intake.is_under_way() => self.advance_payload(),
             Step::Body => self.advance_between_chunks(),
             Step::Ended(claimed) => {
                 let rest = upload.intake.flush();
@@ -98,7 +100,9 @@ impl Server {
         let State::Upload(upload) = &mut self.state else {
             return None;
         };
-        let bypass = upload.intake.bypass().filter(|_| self.config.pass_through);
+        if let Some(held) = upload.intake.write_held() {
+            return Some(Ask::Perform(held));
+        }
         if !self.link.inbox.is_empty() {
             return upload.intake.take(&mut self.link.inbox).map(Ask::Perform);
         }
@@ -113,9 +117,13 @@ impl Server {
                 return None;
             }
         }
-        match bypass {
-            Some((offset, length)) if self.batch.is_empty() && self.link.outbox.is_empty() => {
-                Some(Ask::Receive { offset, length })
+        let State::Upload(upload) = &mut self.state else {
+            return None;
+        };
+        let limits = &self.config.limits;
+        match upload.intake.bypass(limits).filter(|_| self.config.pass_through) {
+            Some(length) if self.batch.is_empty() && self.link.outbox.is_empty() => {
+                Some(upload.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
             }
             _ => self.read_or_commit(),
         }
@@ -186,14 +194,10 @@ impl Server {
             );
         } else {
             let (size, checksum) = (upload.intake.received(), upload.intake.checksum());
-            let alone = upload.passed;
             self.open = false;
             self.state = State::Ready { discarding: false };
             let (id, command) = (self.id(), self.current.take());
             self.add_to_batch(Whole { id, command, size, checksum });
-            if alone {
-                self.commit();
-            }
         }
     }
 
@@ -212,6 +216,7 @@ impl Server {
                 self.open = true;
                 self.say_ready();
             }
+            Ok(Done::HeldWritten { checksum }) => upload.intake.held_written(checksum),
             Ok(_) => {}
             Err(error) => {
                 self.skip_rest_of_data();

@@ -12,6 +12,8 @@ pub(crate) struct Outbox {
     queue: VecDeque<Bytes>,
     tail: BytesMut,
     length: usize,
+    /// Bytes that went out in all.
+    written: u64,
 }
 
 impl Outbox {
@@ -42,6 +44,10 @@ impl Outbox {
         self.length == 0
     }
 
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     pub(crate) fn segments(&self) -> Segments<'_> {
         Segments { queue: &self.queue, tail: &self.tail }
     }
@@ -50,6 +56,7 @@ impl Outbox {
     pub(crate) fn sent(&mut self, count: usize) {
         let mut left = count.min(self.length);
         self.length -= left;
+        self.written += left as u64;
         while left > 0 {
             let Some(front) = self.queue.front_mut() else {
                 break;
@@ -66,7 +73,7 @@ impl Outbox {
 
     /// Drops everything: nobody will read it.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { written: self.written, ..Self::default() };
     }
 
     /// Gives the memory back while nothing waits.

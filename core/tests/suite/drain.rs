@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haul_conformance::lab::{End, Faults, Hold, MemoryFiles, Run, Solo};
-use haul_core::ErrorCode;
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
+use haul_core::{ErrorCode, Limits};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -78,11 +78,13 @@ proptest! {
 fn the_grace_ends_while_output_is_stuck() {
     for passing in [false, true] {
         let hold = passing.then_some(Hold::WithChecksum);
-        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let mut files = shared()
+            .with_file("large", vec![b'x'; 3 * Limits::HIGH_WATER])
+            .with_faults(Faults { hold, ..Faults::default() });
         let mut server = Server::new(config(5000));
         let solo = Solo {
             taking: Duration::from_secs(1),
-            ..Solo::new(b"DOWNLOAD photos/sea.jpg\n").cut(&[100]).ending(End::Silence)
+            ..Solo::new(b"DOWNLOAD large\n").cut(&[100]).ending(End::Silence)
         };
         let run = solo.play_with(&mut server, &mut files, |server, files, _| {
             if files.count("read") == 1 {
@@ -92,7 +94,9 @@ fn the_grace_ends_while_output_is_stuck() {
         let (_, replies) = replies(&run.output);
         assert_eq!(replies.len(), 1);
         assert_eq!(replies[0].code(), Some(ErrorCode::ShuttingDown));
-        assert!(!replies[0].payload.is_empty() && replies[0].payload.len() < 50_000);
+        assert!(
+            !replies[0].payload.is_empty() && replies[0].payload.len() < 2 * Limits::HIGH_WATER
+        );
         assert!(run.steps < 1000, "{} steps: it spins", run.steps);
         assert!(!files.has_open());
     }

@@ -7,6 +7,7 @@ mod commit;
 mod drain;
 mod eager;
 mod faults;
+mod gathered;
 mod grammar;
 mod joined;
 mod joined_cancels;

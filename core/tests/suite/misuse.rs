@@ -20,7 +20,7 @@ use crate::sessions::{config, shared};
 enum Asked {
     Read(Wait),
     Write(usize),
-    Receive(u64),
+    Receive(usize),
     SendHeld(usize),
     Perform(Effect),
     Event,
@@ -33,7 +33,7 @@ impl Asked {
         match output {
             Output::Read(wait) => Self::Read(*wait),
             Output::Write(segments) => Self::Write(segments.iter().map(<[u8]>::len).sum()),
-            Output::Receive { length, .. } => Self::Receive(*length),
+            Output::Receive { length } => Self::Receive(*length),
             Output::SendHeld { length } => Self::SendHeld(*length),
             Output::Perform(effect) => Self::Perform((*effect).clone()),
             Output::Event(_) => Self::Event,
@@ -62,15 +62,16 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
         entries: vec![Entry::Directory { path: FilePath::parse("a").unwrap() }; count],
         skipped: 0,
     };
-    let held = |length| Done::Held { length, checksum: None };
+    let held = |length| Done::Held { length, checksum: Some(Checksum::EMPTY) };
     let all = vec![
         ("list create", Done::Started),
         ("next-entries", entries(0)),
-        ("open", Done::Opened(Opened { size: None, modified: None })),
-        ("read", Done::Read(Bytes::new())),
-        ("read", held(1)),
-        ("finish-reading", Done::Finished { checksum: None }),
+        ("open", Done::Opened(Opened::default())),
+        ("read hold", Done::Read(Bytes::new())),
+        ("hold", held(1)),
+        ("finish-reading", Done::Finished),
         ("write", Done::Written),
+        ("write-held", Done::HeldWritten { checksum: Checksum::EMPTY }),
         ("sync sync-directory", Done::Synced),
         ("publish", Done::Published),
         ("discard", Done::Discarded),
@@ -78,9 +79,13 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
     let others = all.into_iter().filter(|(of, _)| of.split(' ').all(|of| of != effect.name()));
     let beyond = match effect {
         Effect::NextEntries { max } => vec![entries(max + 1)],
-        Effect::Read { length, .. } => {
-            vec![Done::Read(vec![0; length + 1].into()), held(0), held(length + 1)]
-        }
+        Effect::Read { length, .. } => vec![Done::Read(vec![0; length + 1].into())],
+        Effect::Hold { length, read, checksum: true, .. } => vec![
+            Done::Read(vec![0; read + 1].into()),
+            held(0),
+            held(length + 1),
+            Done::Held { length: 1, checksum: None },
+        ],
         _ => vec![],
     };
     others.map(|(_, done)| done).chain(beyond).collect()
@@ -90,7 +95,7 @@ type Report<M> = (&'static str, bool, Box<dyn FnOnce(&mut M) -> Result<(), Misus
 
 /// Everything that can be reported with numbers at the bounds and beyond, and whether it answers what was asked.
 fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
-    let read = matches!(asked, Asked::Read(_));
+    let read = matches!(asked, Asked::Read(_) | Asked::Receive(_));
     let (mut write, mut held, mut receive) = (None, None, None);
     match asked {
         Asked::Write(length) => write = Some(*length),
@@ -99,19 +104,19 @@ fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
         _ => {}
     }
     let sendable = write.or(held);
-    let failing = receive.is_some() || held.is_some() || matches!(asked, Asked::Perform(_));
+    let failing = matches!(asked, Asked::Perform(_));
     let failed = || Err(StoreError::new(StoreErrorKind::Io, "failed"));
     let mut all: Vec<Report<M>> = vec![
-        ("received", read || receive.is_some(), Box::new(|m| m.received(0))),
+        ("received", read, Box::new(|m| m.received(0))),
         ("received", read, Box::new(|m| m.received(1))),
         ("received", false, Box::new(move |m| m.received(room + 1))),
         ("would_block", *asked == Asked::Read(Wait::Never), Box::new(M::would_block)),
         ("sent", sendable.is_some(), Box::new(|m| m.sent(0))),
         ("sent", false, Box::new(move |m| m.sent(sendable.unwrap_or(0) + 1))),
-        ("passed", false, Box::new(|m| m.passed(0, Checksum::EMPTY))),
-        ("passed", receive.is_some(), Box::new(|m| m.passed(1, Checksum::of(b"x")))),
-        ("passed", false, Box::new(move |m| m.passed(receive.unwrap_or(0) + 1, Checksum::EMPTY))),
-        ("read_failed", read || receive.is_some(), Box::new(M::read_failed)),
+        ("held", false, Box::new(|m| m.held(0))),
+        ("held", receive.is_some(), Box::new(|m| m.held(1))),
+        ("held", false, Box::new(move |m| m.held(receive.unwrap_or(0) + 1))),
+        ("read_failed", read, Box::new(M::read_failed)),
         ("write_failed", sendable.is_some(), Box::new(M::write_failed)),
         ("performed", failing, Box::new(move |m| m.performed(failed()))),
         ("acknowledge", *asked == Asked::Event, Box::new(M::acknowledge)),
@@ -134,7 +139,8 @@ where
 {
     let output = machine.poll(Duration::ZERO);
     let (asked, before) = (Asked::of(&output), format!("{output:?}"));
-    let room = if matches!(asked, Asked::Read(_)) { machine.read_space().len() } else { 0 };
+    let reads = matches!(asked, Asked::Read(_) | Asked::Receive(_));
+    let room = if reads { machine.read_space().len() } else { 0 };
     for (told, _, report) in reports::<M>(&asked, room).into_iter().filter(|(_, fits, _)| !fits) {
         let expected = Misuse { told, waiting_for: asked.name() };
         assert_eq!(report(machine), Err(expected), "{before}");
@@ -169,6 +175,7 @@ fn of_a_server() {
         "discard",
         "event",
         "finish-reading",
+        "hold",
         "list",
         "next-entries",
         "nothing: it is closed",
@@ -180,6 +187,7 @@ fn of_a_server() {
         "sync",
         "sync-directory",
         "write",
+        "write-held",
     ];
     assert_eq!(seen, all);
 }
@@ -227,6 +235,7 @@ fn of_a_client() {
         "sync",
         "sync-directory",
         "write",
+        "write-held",
     ];
     assert_eq!(seen, all);
 }

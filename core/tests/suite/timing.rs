@@ -1,10 +1,11 @@
 //! Time that passes only while the peer is waited for: slow peers are cut off, slow storage never is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
-use haul_core::server::{Server, ServerEvent};
+use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Depth, ErrorCode, FilePath, Mode, Timing};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -87,7 +88,8 @@ fn a_client_that_does_not_read_is_cut() {
         }
         let solo =
             Solo { taking: SECOND, ..Solo::new(input.as_bytes()).cut(SINGLE).ending(End::Silence) };
-        let run = solo.play(&mut Server::new(config(10_000)), &mut files);
+        let config = Arc::new(ServerConfig { pass_through: held, ..(*config(10_000)).clone() });
+        let run = solo.play(&mut Server::new(config), &mut files);
         assert!(run.over && !files.has_open());
         assert!(run.output.len() < 5000);
         assert!(

@@ -30,6 +30,8 @@ use crate::{NewFile, Store};
 pub struct Options {
     /// Whether names that begin with `.` are served. The staging area never is.
     pub hidden: bool,
+    /// Whether uploads are refused. Nothing is written then, not even in the staging area.
+    pub read_only: bool,
 }
 
 /// A local directory and all below it as a [`Store`].
@@ -58,13 +60,13 @@ struct Shared {
 impl Directory {
     /// Shares the directory `path`, which must exist, and sweeps what a crash left in its staging area.
     ///
-    /// A directory that cannot be written is still served: it is told to the log, and each upload is refused.
-    ///
-    /// Fails if `path` is not a directory that can be read, and with [`io::ErrorKind::Unsupported`] if the kernel has no `openat2` (Linux before 5.6, or a sandbox that forbids it),
+    /// Fails if `path` is not a directory that can be read and written ([`Options::read_only`] asks for less), and with [`io::ErrorKind::Unsupported`] if the kernel has no `openat2` (Linux before 5.6, or a sandbox that forbids it),
     /// for without it nothing keeps links inside.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let root = Root::open(path.as_ref())?;
-        staging::sweep(&root);
+        if !options.read_only {
+            staging::prepare(&root)?;
+        }
         Ok(Self(Arc::new(Shared {
             flushes: flush::can_flush(&root).then(Flushes::default),
             beside: Budget::new(),
@@ -91,6 +93,11 @@ impl Store for Directory {
     }
 
     fn create(&self, file: &NewFile) -> Result<DirectoryStaged, StoreError> {
+        if self.0.options.read_only {
+            let detail =
+                format!("{} is not created: files are only read here", file.path.escaped());
+            return Err(StoreError::new(StoreErrorKind::Denied, detail));
+        }
         DirectoryStaged::begin(Arc::clone(&self.0), file)
     }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use haul_core::{Checksum, FilePath, Opened, StoreError, StoreErrorKind};
 
 use super::Shared;
-use crate::Source;
 use crate::error::failed;
 use crate::regular::RegularFile;
+use crate::{Held, Kept, Source};
 
 /// A regular file of a [`Directory`](crate::Directory), open for reading.
 #[derive(Debug)]
@@ -33,20 +33,36 @@ impl DirectorySource {
 
 impl Source for DirectorySource {
     fn opened(&self) -> Opened {
-        self.file.version().opened()
+        let version = self.file.version();
+        Opened { checksum: self.shared.checksums().get(version), ..version.opened() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         self.file.read(offset, length)
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+    fn hold(
+        &mut self,
+        offset: u64,
+        length: usize,
+        checksum: bool,
+    ) -> Result<Option<Kept>, StoreError> {
+        self.file.hold(offset, length, checksum)
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.file.held()
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError> {
         self.file.verify()?;
+        let Some(read) = checksum else {
+            return Ok(());
+        };
         let version = self.file.version();
         let mut checksums = self.shared.checksums();
-        let known = checksums.get(version);
-        match (known, checksum) {
-            (Some(known), Some(read)) if known != read => {
+        match checksums.get(version) {
+            Some(known) if known != read => {
                 checksums.remove(version);
                 drop(checksums);
                 tracing::error!(
@@ -56,11 +72,10 @@ impl Source for DirectorySource {
                 let detail = format!("{} has other bytes than it had before", self.path.escaped());
                 Err(StoreError::new(StoreErrorKind::Changed, detail))
             }
-            (_, Some(read)) => {
+            _ => {
                 checksums.insert(version, read);
-                Ok(Some(read))
+                Ok(())
             }
-            (known, None) => Ok(known),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{Shared, staging};
 use crate::error::{failed, misuse};
 use crate::stat::{FileId, Stat};
 use crate::temporary::{Temporary, replaceable, require_writable};
-use crate::{NewFile, Staged};
+use crate::{Held, NewFile, Staged};
 
 /// How often directories are made anew because somebody removed them before the file was in them.
 const MAX_REMOVED: usize = 16;
@@ -114,6 +114,14 @@ impl Staged for DirectoryStaged {
         self.temporary.write(offset, data)
     }
 
+    fn held(&mut self) -> Option<&mut Held> {
+        self.temporary.held()
+    }
+
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_held(offset, length)
+    }
+
     fn sync(&mut self) -> Result<(), StoreError> {
         self.temporary.sync()
     }
@@ -158,12 +166,12 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
         return files.iter_mut().try_for_each(Staged::sync);
     };
     files.iter().try_for_each(|file| file.temporary.finish_writing())?;
-    let flushed = flushes.flush(|| flush(&shared.root));
+    let outcome = flushes.flush(|| flush(&shared.root));
     let last_failed = flushes.last_failed();
     let note = |file: &mut DirectoryStaged| {
         // The failure may have been for this file's bytes, though others were told of it.
         let trusted = file.last_failed == last_failed;
-        file.temporary.note_sync(if trusted { flushed } else { Err(Errno::IO) })
+        file.temporary.note_sync(if trusted { outcome } else { Err(Errno::IO) })
     };
     files.iter_mut().map(note).fold(Ok(()), Result::and)
 }

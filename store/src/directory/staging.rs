@@ -4,11 +4,14 @@
 //! a file that nobody has locked is a leftover. So servers can share a directory, and one can start while another still drains.
 
 use std::ffi::CStr;
+use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError};
 
 use haul_core::{StoreError, StoreErrorKind};
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, Dir, FlockOperation, Mode, OFlags, accessat, flock, mkdirat, openat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::Shared;
@@ -63,16 +66,26 @@ fn area(shared: &Shared) -> Result<Area, Errno> {
     Ok(known.insert(Area { directory, id }).clone())
 }
 
-/// Removes what a crash left. Failures are told to the log: they are no reason not to serve.
-pub(crate) fn sweep(root: &Root) {
-    let swept = open(root).and_then(|directory| sweep_directory(&directory));
+/// Makes sure that files can be staged, and removes what a crash left. A disk that is full or fails may get better: it is told to the log, and is no reason not to serve.
+pub(crate) fn prepare(root: &Root) -> io::Result<()> {
+    let swept = match open_writable(root).map_err(cannot_use) {
+        Err(error) if error.kind == StoreErrorKind::Denied => {
+            return Err(io::Error::new(ErrorKind::PermissionDenied, error));
+        }
+        opened => opened.and_then(|directory| sweep(&directory).map_err(cannot_use)),
+    };
     match swept {
         Ok(0) => {}
         Ok(files) => tracing::info!(files, "removed unfinished uploads that an earlier run left"),
-        Err(errno) => {
-            tracing::warn!("uploads will be refused as long as this lasts: {}", cannot_use(errno));
-        }
+        Err(error) => tracing::warn!("uploads will be refused as long as this lasts: {error}"),
     }
+    Ok(())
+}
+
+fn open_writable(root: &Root) -> Result<OwnedFd, Errno> {
+    let directory = open(root)?;
+    accessat(&directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?;
+    Ok(directory)
 }
 
 fn open(root: &Root) -> Result<OwnedFd, Errno> {
@@ -87,7 +100,7 @@ fn open(root: &Root) -> Result<OwnedFd, Errno> {
     }
 }
 
-fn sweep_directory(directory: &OwnedFd) -> Result<u64, Errno> {
+fn sweep(directory: &OwnedFd) -> Result<u64, Errno> {
     let mut swept = 0;
     let mut entries = Dir::read_from(directory)?;
     while let Some(entry) = entries.read() {
@@ -170,8 +183,8 @@ mod tests {
         let (_directory, _root, area, leftover) = area();
         fs::write(&leftover, "torn").unwrap();
         fs::write(leftover.with_file_name(".haul-0000000000000000"), "torn").unwrap();
-        assert_eq!(sweep_directory(&area), Ok(2));
-        assert_eq!(sweep_directory(&area), Ok(0));
+        assert_eq!(sweep(&area), Ok(2));
+        assert_eq!(sweep(&area), Ok(0));
     }
 
     #[test]
@@ -179,7 +192,7 @@ mod tests {
         let (directory, _root, area, leftover) = area();
         fs::write(directory.path().join("file"), "x").unwrap();
         symlink("../file", &leftover).unwrap();
-        assert_eq!(sweep_directory(&area), Ok(0));
+        assert_eq!(sweep(&area), Ok(0));
         assert!(leftover.is_symlink());
     }
 
@@ -199,8 +212,7 @@ mod tests {
         let (directory, root, area, _) = area();
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
-        let temporary =
-            Temporary::create(open(&root).unwrap().into(), &file, "file".into()).unwrap();
+        let temporary = Temporary::create(open(&root).unwrap(), &file, "file".into()).unwrap();
         let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();
         let name = CString::new(staged.file_name().into_encoded_bytes()).unwrap();
 

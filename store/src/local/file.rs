@@ -3,19 +3,20 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, fsync, open};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::Errno;
 
 use super::StreamSource;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, replaceable, require_writable};
-use crate::{NewFile, Source, Staged, Target};
+use crate::temporary::{Temporary, exists, replaceable, require_writable};
+use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
 #[derive(Debug)]
@@ -45,6 +46,12 @@ impl LocalSource {
     }
 }
 
+impl From<RegularFile> for LocalSource {
+    fn from(file: RegularFile) -> Self {
+        Self(Kind::File(file))
+    }
+}
+
 impl Source for LocalSource {
     fn opened(&self) -> Opened {
         match &self.0 {
@@ -60,9 +67,28 @@ impl Source for LocalSource {
         }
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
+    fn hold(
+        &mut self,
+        offset: u64,
+        length: usize,
+        checksum: bool,
+    ) -> Result<Option<Kept>, StoreError> {
         match &mut self.0 {
-            Kind::File(file) => file.verify().map(|()| checksum),
+            Kind::File(file) => file.hold(offset, length, checksum),
+            Kind::Stream(stream) => stream.hold(offset, length, checksum),
+        }
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        match &mut self.0 {
+            Kind::File(file) => file.held(),
+            Kind::Stream(stream) => stream.held(),
+        }
+    }
+
+    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Kind::File(file) => file.verify(),
             Kind::Stream(stream) => stream.finish(checksum),
         }
     }
@@ -73,7 +99,7 @@ impl Source for LocalSource {
 /// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it may be replaced are this side's alone.
 #[derive(Debug)]
 pub struct LocalTarget {
-    path: PathBuf,
+    place: Place,
     mode: Mode,
 }
 
@@ -81,38 +107,43 @@ impl LocalTarget {
     /// Will write `path`; with `overwrite`, in the place of the regular file that is there.
     ///
     /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
-    pub fn new(path: impl Into<PathBuf>, overwrite: bool) -> Result<Self, StoreError> {
-        let mode = if overwrite { Mode::Replace } else { Mode::Create };
-        let target = Self { path: path.into(), mode };
-        let place = Place::open(&target.path)?;
-        place.replaceable(mode)?;
-        require_writable(&place.directory, &place.shown)?;
+    pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
+        let target = Self::at(Place::open(path.as_ref())?, overwrite)?;
+        require_writable(&target.place.directory, &target.place.shown)?;
         Ok(target)
+    }
+
+    pub(super) fn at(place: Place, overwrite: bool) -> Result<Self, StoreError> {
+        let mode = if overwrite { Mode::Replace } else { Mode::Create };
+        place.replaceable(mode)?;
+        Ok(Self { place, mode })
     }
 }
 
 impl Target for LocalTarget {
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        let place = self.place.clone();
+        // What this target may do was looked at when it was made; publication decides.
+        if file.mode != self.mode && file.mode == Mode::Create {
+            place.replaceable(Mode::Create)?;
+        }
         let mode = match file.mode {
             Mode::Create => Mode::Create,
             Mode::Replace => self.mode,
         };
-        let place = Place::open(&self.path)?;
-        place.replaceable(mode)?;
-        let directory = fcntl_dupfd_cloexec(&place.directory, 0)
-            .map_err(|errno| failed(format_args!("create {}", place.shown), errno))?;
-        let temporary = Temporary::create(directory.into(), file, place.shown.clone())?;
+        let directory = Arc::clone(&place.directory);
+        let temporary = Temporary::create(directory, file, place.shown.clone())?;
         Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
     }
 }
 
 /// A name in an open directory.
-#[derive(Debug)]
-struct Place {
-    directory: OwnedFd,
-    name: OsString,
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) directory: Arc<OwnedFd>,
+    pub(super) name: OsString,
     /// The whole path in errors.
-    shown: String,
+    pub(super) shown: String,
 }
 
 impl Place {
@@ -132,7 +163,7 @@ impl Place {
         let directory = open(parent, flags, Permissions::empty()).map_err(|errno| {
             failed(format_args!("create {shown}: cannot open its directory"), errno)
         })?;
-        Ok(Self { directory, name: name.to_owned(), shown })
+        Ok(Self { directory: Arc::new(directory), name: name.to_owned(), shown })
     }
 
     fn replaceable(&self, mode: Mode) -> Result<Option<Permissions>, StoreError> {
@@ -153,16 +184,30 @@ impl Staged for LocalStaged {
         self.temporary.write(offset, data)
     }
 
+    fn held(&mut self) -> Option<&mut Held> {
+        self.temporary.held()
+    }
+
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_held(offset, length)
+    }
+
     fn sync(&mut self) -> Result<(), StoreError> {
         self.temporary.sync()
     }
 
     fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
         let Place { directory, name, shown } = &self.place;
-        self.temporary.prepare(self.place.replaceable(self.mode)?)?;
-        self.temporary
-            .rename(directory, name, self.mode)
-            .map_err(|errno| failed(format_args!("create {shown}"), errno))?;
+        let permissions = match self.mode {
+            // The rename itself refuses what is there.
+            Mode::Create => None,
+            Mode::Replace => self.place.replaceable(Mode::Replace)?,
+        };
+        self.temporary.prepare(permissions)?;
+        self.temporary.rename(directory, name, self.mode).map_err(|errno| match errno {
+            Errno::EXIST => exists(shown),
+            errno => failed(format_args!("create {shown}"), errno),
+        })?;
         self.published = true;
         Ok(())
     }

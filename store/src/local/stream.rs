@@ -26,7 +26,7 @@ impl<R: Read + Send> StreamSource<R> {
 
 impl<R: Read + Send> Source for StreamSource<R> {
     fn opened(&self) -> Opened {
-        Opened { size: None, modified: None }
+        Opened::default()
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -48,8 +48,8 @@ impl<R: Read + Send> Source for StreamSource<R> {
         Ok(self.buffer.split_to(count).freeze())
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<Option<Checksum>, StoreError> {
-        Ok(checksum)
+    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::{Share, long_ago, new_file, path, upload};
 
 /// What the store knows without reading.
 fn known(share: &Share) -> Option<Checksum> {
-    share.store.open(&path("file")).unwrap().finish(None).unwrap()
+    share.store.open(&path("file")).unwrap().opened().checksum
 }
 
 fn old_file(share: &Share, content: &str) {

@@ -1,6 +1,7 @@
 //! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and say so.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,14 +86,24 @@ fn no_inodes_are_no_space() {
 }
 
 #[test]
-fn a_share_that_cannot_be_written_is_served() {
+fn a_share_that_cannot_be_written_is_served_if_it_is_only_read() {
     let directory = TempDir::new().unwrap();
     let Some(mount) = Mount::new(directory.path(), "size=512k") else { return };
     fs::write(directory.path().join("file"), "x").unwrap();
-    let read_only =
-        Command::new("mount").args(["-o", "remount,ro"]).arg(&mount.0).status().unwrap().success();
-    assert!(read_only);
-    let store = Directory::open(directory.path(), Options::default()).unwrap();
+    let remount = |how| {
+        assert!(Command::new("mount").args(["-o", how]).arg(&mount.0).status().unwrap().success());
+    };
+    let refusal = || Directory::open(directory.path(), Options::default()).unwrap_err();
+    remount("remount,ro");
+    assert_eq!(refusal().kind(), ErrorKind::PermissionDenied);
+    remount("remount,rw");
+    drop(Directory::open(directory.path(), Options::default()).unwrap());
+    // A staging area that is there already makes no difference.
+    remount("remount,ro");
+    assert_eq!(refusal().kind(), ErrorKind::PermissionDenied);
+
+    let only_read = Options { read_only: true, ..Options::default() };
+    let store = Directory::open(directory.path(), only_read).unwrap();
     assert!(store.open(&path("file")).is_ok());
     assert_eq!(store.list(None, Depth::All).unwrap().next(10).unwrap().len(), 1);
     assert_eq!(store.create(&new_file("new")).unwrap_err().kind, StoreErrorKind::Denied);

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use haul_core::{Checksum, Done, Effect, Opened, StoreErrorKind};
-use haul_store::{LocalTarget, OwnFiles, Perform, StreamSource};
+use haul_core::{Checksum, Done, Effect, Opened, RequestId, StoreErrorKind};
+use haul_store::{FilesById, LocalTarget, OwnFiles, Perform, StreamSource};
 use tempfile::TempDir;
 
 use crate::session::{create, list, open, publish, write};
@@ -28,12 +28,12 @@ fn shown(files: &OwnFiles) -> String {
 fn an_upload_reads_what_the_user_gave() {
     let mut files = source();
     let mut perform = |effect| files.perform(&effect).unwrap();
-    let unknown = Opened { size: None, modified: None };
+    let unknown = Opened::default();
     assert_eq!(perform(open("named/by/the/server")), Done::Opened(unknown));
     let data = Done::Read(Bytes::from_static(b"hel"));
     assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
     let checksum = Some(Checksum::of(b"hello"));
-    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished { checksum });
+    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished);
     assert_eq!(shown(&files), "Nothing");
 }
 
@@ -60,9 +60,12 @@ fn what_is_discarded_is_closed() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     for _ in 0..2 {
         assert_eq!(files.perform(&Effect::Discard).unwrap(), Done::Discarded);
-        assert_eq!(shown(&files), "Nothing");
+        assert_eq!(shown(&files), "Target", "a download may begin anew");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    let mut files = source();
+    files.perform(&Effect::Discard).unwrap();
+    assert_eq!(shown(&files), "Nothing");
 }
 
 #[test]
@@ -90,4 +93,36 @@ fn an_effect_that_does_not_fit_changes_nothing() {
         }
         assert_eq!(shown(&files), name);
     }
+}
+
+#[test]
+fn each_request_has_its_own_files() {
+    let directory = TempDir::new().unwrap();
+    let mut files = FilesById::default();
+    let waiting = files.waiting();
+    let id = |effect: Effect, number| match effect {
+        Effect::Open { path, .. } => Effect::Open { id: RequestId(number), path },
+        Effect::Create { path, mode, size, modified, .. } => {
+            Effect::Create { id: RequestId(number), path, mode, size, modified }
+        }
+        other => other,
+    };
+    waiting.give(RequestId(1), source());
+    waiting.give(RequestId(2), target(&directory));
+    let mut perform = |effect| files.perform(&effect);
+    // Downloads that are stopped begin anew, whatever was done in between.
+    for _ in 0..2 {
+        assert_eq!(perform(id(create("x"), 2)), Ok(Done::Started));
+        assert_eq!(perform(write()), Ok(Done::Written));
+        assert_eq!(perform(Effect::Discard), Ok(Done::Discarded));
+    }
+    assert!(matches!(perform(id(open("x"), 1)), Ok(Done::Opened(_))));
+    assert_eq!(perform(Effect::Discard), Ok(Done::Discarded));
+    assert!(perform(id(open("x"), 1)).is_err(), "a source is read once");
+    assert!(perform(id(create("x"), 3)).is_err(), "nobody gave these");
+    assert_eq!(perform(id(create("x"), 2)), Ok(Done::Started));
+    assert_eq!(perform(write()), Ok(Done::Written));
+    assert_eq!(perform(publish()), Ok(Done::Published));
+    assert!(waiting.take(RequestId(2)).is_none());
+    assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
 }

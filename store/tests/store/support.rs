@@ -20,7 +20,7 @@ impl Share {
     }
 
     pub(crate) fn hidden() -> Self {
-        Self::with(Options { hidden: true })
+        Self::with(Options { hidden: true, ..Options::default() })
     }
 
     fn with(options: Options) -> Self {

@@ -2,17 +2,17 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::thread;
 
 use haul_store::Store;
-use haul_transport::Wake as _;
-use haul_transport::serving::ACCEPT_PAUSE;
 use haul_transport::socket::{is_of_the_connection, prepare_accepted};
+use haul_transport::{Pause, Wake as _};
 use tracing::{debug, info, warn};
 
 use super::refuse::Refusals;
-use super::{Host, Slot, session};
+use super::{Counted, Host, Slot, session};
 
 /// Connections taken in before refusals under way get their turn.
 const BATCH: usize = 64;
@@ -21,27 +21,15 @@ const BATCH: usize = 64;
 pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
     let stop = &host.stop;
     let mut refusals = Refusals::new(stop);
-    let mut paused_until = None;
+    let mut pause = Pause::default();
     while stop.drain_by().is_none() {
-        let pause = paused_until.map(|until| stop.clock.until(until));
-        let listening = pause.is_none_or(|pause| pause.is_zero());
-        refusals.wait(&stop.drain, listening.then_some(&listener), pause);
+        let (open, closed) = host.open.look();
+        let left = pause.left(stop.clock.now(), open);
+        let next: BorrowedFd<'_> = if left.is_some() { closed.as_fd() } else { listener.as_fd() };
+        refusals.wait(&stop.drain, Some(next), left);
         refusals.advance();
-        if !listening {
-            continue;
-        }
-        match take_in(&listener, host, &mut refusals) {
-            Ok(()) => {
-                if paused_until.take().is_some() {
-                    info!("accepting again");
-                }
-            }
-            Err(error) => {
-                if paused_until.is_none() {
-                    warn!(%error, "cannot accept; trying again every {ACCEPT_PAUSE:?}");
-                }
-                paused_until = Some(stop.clock.now() + ACCEPT_PAUSE);
-            }
+        if left.is_none() {
+            take_in(&listener, host, &mut refusals, &mut pause);
         }
     }
     drop(listener);
@@ -51,21 +39,34 @@ pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
     }
 }
 
-/// Takes in what is waiting, at most [`BATCH`]. An error is this system's, not a connection's.
+/// Takes in what is waiting and what there is room for, at most [`BATCH`].
 fn take_in<S: Store>(
     listener: &TcpListener,
     host: &Host<S>,
     refusals: &mut Refusals<'_>,
-) -> io::Result<()> {
+    pause: &mut Pause,
+) {
+    let clock = host.stop.clock;
     for _ in 0..BATCH {
         match listener.accept() {
-            Ok((socket, peer)) => admit(socket, peer, host, refusals),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Ok((socket, peer)) => {
+                if pause.succeeded(clock.now()) {
+                    info!("accepting again");
+                }
+                admit(socket, peer, host, refusals);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if is_of_the_connection(&error) => debug!(%error, "a connection was lost"),
-            Err(error) => return Err(error),
+            Err(error) => {
+                if pause.failed(clock.now(), host.open.look().0) {
+                    warn!(%error, "cannot accept; trying again now and then");
+                }
+            }
+        }
+        if pause.left(clock.now(), host.open.look().0).is_some() {
+            return;
         }
     }
-    Ok(())
 }
 
 fn admit<S: Store>(
@@ -80,16 +81,17 @@ fn admit<S: Store>(
         debug!(%peer, %error, "a connection was lost");
         return;
     }
+    let counted = host.open.count();
     let Some(slot) = host.slots.take(peer.ip()) else {
-        refusals.begin(host.refuse(socket), peer);
+        refusals.begin(host.refuse(socket), counted, peer);
         return;
     };
     match start_thread(host) {
         // The thread is there to receive: if it is not, the socket is closed and the place is given back.
-        Ok(thread) => drop(thread.send((socket, peer, slot))),
+        Ok(thread) => drop(thread.send((socket, counted, slot, peer))),
         Err(error) => {
             warn!(%peer, %error, "cannot start a thread");
-            refusals.begin(host.refuse(socket), peer);
+            refusals.begin(host.refuse(socket), counted, peer);
         }
     }
 }
@@ -97,13 +99,13 @@ fn admit<S: Store>(
 /// Starts a thread that waits for a session to serve, so that the socket is still here if there is no thread.
 fn start_thread<S: Store>(
     host: &Host<S>,
-) -> io::Result<mpsc::SyncSender<(TcpStream, SocketAddr, Slot)>> {
+) -> io::Result<mpsc::SyncSender<(TcpStream, Counted, Slot, SocketAddr)>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let host = host.clone();
     thread::Builder::new().name("haul-session".into()).stack_size(crate::STACK_SIZE).spawn(
         move || {
-            if let Ok((socket, peer, slot)) = receiver.recv() {
-                session::serve(socket, peer, slot, &host);
+            if let Ok((socket, counted, slot, peer)) = receiver.recv() {
+                session::serve(socket, counted, slot, peer, &host);
             }
         },
     )?;

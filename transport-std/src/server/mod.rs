@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 
 use haul_store::Store;
-use haul_transport::ServerOptions;
 use haul_transport::socket::{first, listen};
+use haul_transport::{ServerOptions, Slot};
 use tracing::info;
 
 use crate::ServerHandle;
@@ -19,7 +19,7 @@ mod session;
 use accept::accept;
 
 type Host<S> = haul_transport::serving::Host<S, Wake>;
-type Slot = haul_transport::Slot<Wake>;
+type Counted = haul_transport::Counted<Wake>;
 type Stop = haul_transport::Stop<Wake>;
 
 /// A server that listens. It serves once it [runs](Self::run).
@@ -61,8 +61,8 @@ impl<S: Store> Server<S> {
     pub fn run(self) {
         let Self { listener, host, .. } = self;
         accept(listener, &host);
-        while let Some(freed) = host.slots.until_free() {
-            wait_for(freed);
+        while let Some(closed) = host.open.until_none() {
+            wait_for(closed);
         }
         info!("stopped");
     }

@@ -1,15 +1,16 @@
 //! Telling clients that there is no place for them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use haul_core::server::Server;
 use haul_transport::serving::{MOST_REFUSALS, NoFiles, Refused};
-use haul_transport::{Connection, Next};
+use haul_transport::{Connection, Here, Next};
 use rustix::event::{PollFd, PollFlags};
 use tracing::{debug, warn};
 
-use super::Stop;
+use super::{Counted, Stop};
 use crate::drive::{flags, step};
 use crate::wait::{PAUSE, Wake, wait};
 
@@ -23,8 +24,10 @@ pub(super) struct Refusals<'a> {
 }
 
 struct Refusing {
-    connection: Connection<Server, NoFiles, TcpStream>,
+    connection: Connection<Server, Here<NoFiles>, TcpStream>,
     interest: PollFlags,
+    /// Dropped after the connection.
+    _counted: Counted,
 }
 
 impl<'a> Refusals<'a> {
@@ -39,7 +42,8 @@ impl<'a> Refusals<'a> {
     /// Begins to answer `busy` to a client.
     pub(super) fn begin(
         &mut self,
-        connection: Connection<Server, NoFiles, TcpStream>,
+        connection: Connection<Server, Here<NoFiles>, TcpStream>,
+        counted: Counted,
         peer: SocketAddr,
     ) {
         if self.under_way.len() >= MOST_REFUSALS {
@@ -47,7 +51,7 @@ impl<'a> Refusals<'a> {
             return;
         }
         debug!(%peer, "no place; refused");
-        let mut refusing = Refusing { connection, interest: PollFlags::OUT };
+        let mut refusing = Refusing { connection, interest: PollFlags::OUT, _counted: counted };
         if refusing.advance(self.stop) {
             self.under_way.push(refusing);
         }
@@ -58,15 +62,10 @@ impl<'a> Refusals<'a> {
         self.under_way.retain_mut(|refusing| refusing.advance(self.stop));
     }
 
-    /// Waits until a refusal can go on, `wake` is raised, a connection waits to be accepted or `pause` is over.
-    pub(super) fn wait(
-        &self,
-        wake: &Wake,
-        listener: Option<&TcpListener>,
-        pause: Option<Duration>,
-    ) {
+    /// Waits until a refusal can go on, `wake` is raised, there is something in `next` or `pause` is over.
+    pub(super) fn wait(&self, wake: &Wake, next: Option<BorrowedFd<'_>>, pause: Option<Duration>) {
         let mut fds = vec![PollFd::new(wake, PollFlags::IN)];
-        fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
+        fds.extend(next.map(|next| PollFd::from_borrowed_fd(next, PollFlags::IN)));
         fds.extend(
             self.under_way
                 .iter()

@@ -9,11 +9,17 @@ use haul_transport::Here;
 use haul_transport::serving::Served;
 use tracing::{error, info, info_span};
 
-use super::{Host, Slot};
+use super::{Counted, Host, Slot};
 use crate::drive::drive;
 
 /// Serves a client until the session is over. Neither an error nor a panic in it reaches the caller.
-pub(super) fn serve<S: Store>(socket: TcpStream, peer: SocketAddr, slot: Slot, host: &Host<S>) {
+pub(super) fn serve<S: Store>(
+    socket: TcpStream,
+    counted: Counted,
+    slot: Slot,
+    peer: SocketAddr,
+    host: &Host<S>,
+) {
     let _span = info_span!("session", %peer).entered();
     info!("begun");
     let mut connection = host.welcome(Here(Session::new(Arc::clone(&host.store))), socket);
@@ -28,4 +34,5 @@ pub(super) fn serve<S: Store>(socket: TcpStream, peer: SocketAddr, slot: Slot, h
     drop(connection.files);
     drop(slot);
     drop(connection.socket);
+    drop(counted);
 }

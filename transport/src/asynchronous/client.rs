@@ -1,36 +1,37 @@
 //! A client whose calls are futures.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures_lite::future::FutureExt;
-use haul_core::RequestId;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
-use haul_store::{OwnFiles, Source, Target};
+use haul_store::{FilesById, Source, Target, Waiting};
 
 use super::drive::drive;
-use super::{Elsewhere, Event, Runtime};
+use super::roaming::Roaming;
+use super::{Event, Runtime};
 use crate::call::{self, Call, Greeted, Running};
 use crate::cancel::settle;
 use crate::socket::{no_address, no_answer, prepare_connected};
-use crate::{Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions};
+use crate::{
+    Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions, DriveError, Here,
+};
 
 /// A connection to a server.
 ///
-/// Requests run one after another, and each waits for its reply. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
 /// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
 /// about the connection each further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
-    connection: Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>,
+    connection: Roaming<R, Machine, FilesById, R::Socket>,
     greeting: Greeting,
     cancel: Option<Cancel<Event>>,
-    /// The request under way, or the one whose future was dropped.
-    running: Option<RequestId>,
 }
 
 impl<R: Runtime> Client<R> {
@@ -52,8 +53,7 @@ impl<R: Runtime> Client<R> {
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions<Event>,
     ) -> Result<Self, ConnectError> {
-        let ClientOptions { mut config, connect_timeout, cancel } = options;
-        config.pass_through = false;
+        let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
         let reached = async { Ok(reach::<R>(address, connect_timeout).await?) };
         let cancelled = async {
@@ -63,16 +63,16 @@ impl<R: Runtime> Client<R> {
             }
             Err(ConnectError::Failed(Failure::Cancelled))
         };
-        let mut connection = Connection {
+        let mut connection = Roaming::new(Connection {
             machine: Machine::new(config),
-            files: Elsewhere::new(OwnFiles::Nothing),
+            files: Here(FilesById::default()),
             socket: cancelled.or(reached).await?,
             clock: Clock::start(),
-        };
+        });
         let mut owner = Greeted::new(wake);
-        drive::<R, _, _, _>(&mut connection, &mut owner).await.map_err(Failure::from)?;
+        drive(&mut connection, &mut owner).await.map_err(Failure::from)?;
         let greeting = owner.outcome()?;
-        Ok(Self { connection, greeting, cancel, running: None })
+        Ok(Self { connection, greeting, cancel })
     }
 
     /// What the server said first.
@@ -129,40 +129,51 @@ impl<R: Runtime> Client<R> {
         &mut self,
         call: Call<F>,
     ) -> Result<Summary, Failure> {
-        let Call { request, files, watch } = call;
-        self.end_dropped().await;
+        let mut outcome = None;
+        let ran = self.run(call::single(call, &mut outcome)).await;
+        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
+    }
+
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
+    ///
+    /// Calls are taken as there is room, a few tens ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`]. The error is why
+    /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
+    /// `calls` is asked where the connection is driven, and should not block for long.
+    pub async fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<F>>,
+    ) -> Result<(), Failure> {
         let _busy = self.cancel.as_ref().map(Cancel::busy);
         let wake = self.cancel.as_ref().map(Cancel::wake);
-        let id = self.connection.machine.request(request);
-        self.running = Some(id);
-        self.connection.files = Elsewhere::new(files);
         let lent = Lent(&mut self.connection);
-        let mut owner = Running::new(id, watch, wake);
-        let driven = drive::<R, _, _, _>(lent.0, &mut owner).await;
+        let files = lent.0.begin_anew().await.map_err(Failure::from)?;
+        let mut owner = Running::new(calls.into_iter(), files, wake);
+        let driven = drive(lent.0, &mut owner).await;
         drop(lent);
-        self.running = None;
         let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
         outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
     }
+}
 
-    /// Has the server end what a dropped future had begun. If that fails, so will whatever comes next.
-    async fn end_dropped(&mut self) {
-        if let Some(id) = self.running {
-            self.connection.machine.cancel(id);
-            let mut owner = Running::new(id, |_: &ClientEvent| ControlFlow::Continue(()), None);
-            let _ = drive::<R, _, _, _>(&mut self.connection, &mut owner).await;
-            self.running = None;
-        }
+/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
+struct Lent<'a, R: Runtime>(&'a mut Roaming<R, Machine, FilesById, R::Socket>);
+
+impl<R: Runtime> Roaming<R, Machine, FilesById, R::Socket> {
+    /// Waits for what a dropped future has left under way, and gives it up. Answers where to give files.
+    async fn begin_anew(&mut self) -> Result<Waiting, DriveError> {
+        poll_fn(|cx| {
+            self.poll_here(cx).map_ok(|connection| {
+                connection.machine.cancel_all();
+                connection.files.0.waiting()
+            })
+        })
+        .await
     }
 }
 
-/// A connection whose files are an application's, until this is dropped.
-struct Lent<'a, R: Runtime>(&'a mut Connection<Machine, Elsewhere<R, OwnFiles>, R::Socket>);
-
 impl<R: Runtime> Drop for Lent<'_, R> {
-    /// Work that is away drops its files when it comes to its end.
     fn drop(&mut self) {
-        self.0.files = Elsewhere::new(OwnFiles::Nothing);
+        self.0.with_files(FilesById::abandon);
     }
 }
 

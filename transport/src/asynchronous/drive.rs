@@ -7,29 +7,57 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use haul_core::Machine;
+use haul_store::Perform;
 
+use super::roaming::Roaming;
 use super::{Event, Runtime};
-use crate::{Clock, Connection, DriveError, Files, Next, Owner, Socket};
+use crate::{Awaited, Clock, DriveError, Next, Owner, Socket};
 
 /// Steps until others get their turn.
 const STEPS: usize = 64;
 
 /// Steps until all is over or the owner breaks. A dropped future loses nothing: another call goes on from there.
-pub(super) async fn drive<R: Runtime, M: Machine, F: Files, S: Socket>(
-    connection: &mut Connection<M, F, S>,
+pub(super) async fn drive<R, M, P, S>(
+    connection: &mut Roaming<R, M, P, S>,
     owner: &mut impl Owner<M, Wake = Event>,
-) -> Result<(), DriveError> {
+) -> Result<(), DriveError>
+where
+    R: Runtime,
+    M: Machine<Event: Clone + Send> + Send + 'static,
+    P: Perform + Send + 'static,
+    S: Socket + Send + Sync + 'static,
+{
     let mut listener = None;
     let mut alarm = Alarm::default();
     poll_fn(|cx| {
         for _ in 0..STEPS {
-            match connection.step(cx, owner)? {
+            if connection.poll_here(cx)?.is_pending() {
+                // The owner looks at it when the connection is here.
+                if poll_woken(cx, owner.wake(), &mut listener).is_ready() {
+                    connection.call();
+                }
+                return Poll::Pending;
+            }
+            while let Some(event) = connection.told() {
+                if owner.event(&event).is_break() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let Poll::Ready(here) = connection.poll_here(cx)? else {
+                continue;
+            };
+            match here.step(cx, owner)? {
                 Next::Step => continue,
                 Next::Return => return Poll::Ready(Ok(())),
-                Next::Wait(_) => {}
+                Next::Wait(Awaited::Files) => {
+                    connection.leave();
+                    continue;
+                }
+                Next::Wait(Awaited::Readable | Awaited::Writable) => {}
             }
+            let (clock, deadline) = (here.clock, here.machine.deadline());
             let woken = poll_woken(cx, owner.wake(), &mut listener);
-            let late = alarm.poll::<R>(cx, connection.clock, connection.machine.deadline());
+            let late = alarm.poll::<R>(cx, clock, deadline);
             if woken.is_pending() && late.is_pending() {
                 return Poll::Pending;
             }

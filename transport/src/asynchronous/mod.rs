@@ -1,7 +1,7 @@
 //! Server and client for any async runtime.
 //!
 //! A [`Runtime`] says how to listen, accept, connect, spawn, sleep and where work may block; the rest stands here once. A session is one task. File work runs where
-//! the runtime lets it block; what carries it out moves there and back, so there is never more than one piece of it for a session.
+//! the runtime lets it block, and so does whatever follows it as long as the peer keeps up; machine and files move there and back.
 //!
 //! # Dropped futures
 //! All that a connection has under way is kept in the connection and not in the future that drives it. Whoever drops the future of a client's call cancels the call: what was
@@ -14,18 +14,16 @@
 
 mod client;
 mod drive;
-mod elsewhere;
 mod event;
 mod futures_io;
+mod roaming;
 mod server;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 pub use self::client::Client;
-pub use self::elsewhere::Elsewhere;
 pub use self::event::Event;
 pub use self::futures_io::FuturesIo;
 pub use self::server::Server;
@@ -36,7 +34,7 @@ pub trait Runtime: 'static {
     /// A socket that listens.
     type Listener: Send + Sync + 'static;
     /// A socket to a peer.
-    type Socket: Socket + AsFd + Send + 'static;
+    type Socket: Socket + Send + Sync + 'static;
 
     /// Takes over a nonblocking listener.
     fn listener(listener: TcpListener) -> io::Result<Self::Listener>;

@@ -11,10 +11,11 @@ use haul_store::{Session, Store};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::drive::drive;
-use super::{Elsewhere, Event, Runtime};
-use crate::serving::{ACCEPT_PAUSE, Host, MOST_REFUSALS, Refused, Served};
+use super::roaming::Roaming;
+use super::{Event, Runtime};
+use crate::serving::{Host, MOST_REFUSALS, Refused, Served};
 use crate::socket::{first, is_of_the_connection, listen, prepare_accepted};
-use crate::{ServerHandle, ServerOptions, Slot, Slots};
+use crate::{Counted, Here, Pause, ServerHandle, ServerOptions, Slot, Slots, Stop, Wake as _};
 
 /// Connections taken in before others get their turn.
 const BATCH: u64 = 64;
@@ -24,7 +25,7 @@ pub struct Server<R: Runtime, S> {
     listener: R::Listener,
     address: SocketAddr,
     host: Host<S, Event>,
-    refusals: Arc<Slots<Event>>,
+    refusals: Arc<Slots>,
 }
 
 impl<R: Runtime, S: Store> Server<R, S> {
@@ -42,7 +43,7 @@ impl<R: Runtime, S: Store> Server<R, S> {
             address: listener.local_addr()?,
             listener: R::listener(listener)?,
             host: Host::new(store, options)?,
-            refusals: Arc::new(Slots::new(MOST_REFUSALS, MOST_REFUSALS)?),
+            refusals: Arc::new(Slots::new(MOST_REFUSALS, MOST_REFUSALS)),
         })
     }
 
@@ -63,10 +64,8 @@ impl<R: Runtime, S: Store> Server<R, S> {
         let _forced = ForcedOnDrop(self.handle());
         let Self { listener, host, refusals, .. } = self;
         accept::<R, S>(listener, &host, &refusals).await;
-        for slots in [&refusals, &host.slots] {
-            while let Some(freed) = slots.until_free() {
-                freed.raised().await;
-            }
+        while let Some(closed) = host.open.until_none() {
+            closed.raised().await;
         }
         info!("stopped");
     }
@@ -84,11 +83,19 @@ impl Drop for ForcedOnDrop {
 async fn accept<R: Runtime, S: Store>(
     listener: R::Listener,
     host: &Host<S, Event>,
-    refusals: &Arc<Slots<Event>>,
+    refusals: &Arc<Slots>,
 ) {
-    let drain = &host.stop.drain;
-    let mut failing = false;
+    let Stop { drain, clock, .. } = &*host.stop;
+    let mut pause = Pause::default();
     for count in 1_u64.. {
+        let (open, closed) = host.open.look();
+        if let Some(left) = pause.left(clock.now(), open) {
+            drain.raised().or(closed.raised()).or(R::sleep(left)).await;
+            if drain.is_raised() {
+                return;
+            }
+            continue;
+        }
         let drained = async {
             drain.raised().await;
             None
@@ -96,7 +103,7 @@ async fn accept<R: Runtime, S: Store>(
         match drained.or(async { Some(R::accept(&listener).await) }).await {
             None => return,
             Some(Ok((socket, peer))) => {
-                if std::mem::take(&mut failing) {
+                if pause.succeeded(clock.now()) {
                     info!("accepting again");
                 }
                 admit::<R, S>(socket, peer, host, refusals);
@@ -105,10 +112,9 @@ async fn accept<R: Runtime, S: Store>(
                 debug!(%error, "a connection was lost");
             }
             Some(Err(error)) => {
-                if !std::mem::replace(&mut failing, true) {
-                    warn!(%error, "cannot accept; trying again every {ACCEPT_PAUSE:?}");
+                if pause.failed(clock.now(), host.open.look().0) {
+                    warn!(%error, "cannot accept; trying again now and then");
                 }
-                drain.raised().or(R::sleep(ACCEPT_PAUSE)).await;
             }
         }
         if count.is_multiple_of(BATCH) {
@@ -121,30 +127,36 @@ fn admit<R: Runtime, S: Store>(
     socket: R::Socket,
     peer: SocketAddr,
     host: &Host<S, Event>,
-    refusals: &Arc<Slots<Event>>,
+    refusals: &Arc<Slots>,
 ) {
     if let Err(error) = prepare_accepted(&socket) {
         debug!(%peer, %error, "a connection was lost");
         return;
     }
+    let counted = host.open.count();
     if let Some(slot) = host.slots.take(peer.ip()) {
         let span = info_span!("session", %peer);
-        R::spawn(serve::<R, S>(socket, slot, host.clone()).instrument(span));
+        R::spawn(serve::<R, S>(socket, counted, slot, host.clone()).instrument(span));
     } else if let Some(slot) = refusals.take(peer.ip()) {
         debug!(%peer, "no place; refused");
-        R::spawn(refuse::<R, S>(socket, slot, host.clone()));
+        R::spawn(refuse::<R, S>(socket, counted, slot, host.clone()));
     } else {
         debug!(%peer, "no place; closed without a word");
     }
 }
 
 /// Serves a client until the session is over. Neither an error nor a panic in it reaches the runtime.
-async fn serve<R: Runtime, S: Store>(socket: R::Socket, slot: Slot<Event>, host: Host<S, Event>) {
+async fn serve<R: Runtime, S: Store>(
+    socket: R::Socket,
+    counted: Counted<Event>,
+    slot: Slot,
+    host: Host<S, Event>,
+) {
     info!("begun");
-    let files = Elsewhere::<R, _>::new(Session::new(Arc::clone(&host.store)));
-    let mut connection = host.welcome(files, socket);
+    let files = Here(Session::new(Arc::clone(&host.store)));
+    let mut connection = Roaming::<R, _, _, _>::new(host.welcome(files, socket));
     let mut owner = Served::new(&host.stop);
-    let driven = drive::<R, _, _, _>(&mut connection, &mut owner);
+    let driven = drive(&mut connection, &mut owner);
     // What a panic leaves half done is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
         Ok(Ok(())) => info!("over"),
@@ -152,18 +164,26 @@ async fn serve<R: Runtime, S: Store>(socket: R::Socket, slot: Slot<Event>, host:
         Err(_) => error!("panicked"),
     }
     // A client that sees its connection closed finds nothing staged and a free place.
-    connection.files.close().await;
+    let socket = connection.close().await;
     drop(slot);
-    drop(connection.socket);
+    drop(socket);
+    drop(counted);
 }
 
-async fn refuse<R: Runtime, S: Store>(socket: R::Socket, slot: Slot<Event>, host: Host<S, Event>) {
-    let mut connection = host.refuse(socket);
-    let driven = drive::<R, _, _, _>(&mut connection, &mut Refused(&host.stop)).await;
+async fn refuse<R: Runtime, S: Store>(
+    socket: R::Socket,
+    counted: Counted<Event>,
+    slot: Slot,
+    host: Host<S, Event>,
+) {
+    let mut connection = Roaming::<R, _, _, _>::new(host.refuse(socket));
+    let driven = drive(&mut connection, &mut Refused(&host.stop)).await;
     if let Err(error) = driven {
         warn!(%error, "a refusal is given up");
     }
     drop(slot);
+    drop(connection);
+    drop(counted);
 }
 
 impl<R: Runtime, S> fmt::Debug for Server<R, S> {

@@ -77,13 +77,13 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> 
         Line::Nothing => {}
         Line::List { path, depth, long } => {
             let path = names::place(app.base(), path.as_deref())?;
-            ls::list(app, path.as_ref(), depth, long)?;
+            ls::list(app, path.as_ref(), depth, ls::How { long, unsorted: false })?;
         }
         Line::Download { name, to, force } => {
             let path = names::file(app.base(), &name)?;
             let destination = names::destination(&path, to.as_deref())?;
             let mode = get::mode(force);
-            get::fetch(app, &get::Download { path, destination, offset: 0, length: None, mode })?;
+            get::fetch(app, get::Download { path, destination, offset: 0, length: None, mode })?;
         }
         Line::Upload { file, name, create } => {
             if file.as_os_str() == names::DASH {
@@ -93,7 +93,7 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> 
             let path = names::uploaded(app.base(), &file, name.as_deref())
                 .map_err(|error| error.advise("give it another name: UPLOAD FILE as NAME"))?;
             let mode = put::mode(create);
-            put::send(app, &put::Upload { origin: Origin::File(file), path, mode })?;
+            put::send(app, put::Upload { origin: Origin::File(file), path, mode })?;
         }
         Line::Help => app.print(HELP)?,
         Line::ServerHelp => {

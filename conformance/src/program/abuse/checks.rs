@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::report::Report;
 use super::size::Size;
-use super::{abandoned, chatter, crowded, memory, refused, slow, threads, unread};
+use super::{abandoned, chatter, crowded, listing, memory, refused, slow, threads, unread};
 
 /// Descriptors for the attackers of the largest attack.
 const DESCRIPTORS: u64 = 16 << 10;
@@ -28,6 +28,7 @@ const ATTACKS: &[Attack] = &[
     threads::no_threads,
     memory::transfers_in_little_memory,
     |program, size| Some(abandoned::abandoned_uploads(program, size)),
+    |program, size| Some(listing::long_listing(program, size)),
 ];
 
 /// Makes all attacks on `program` one after another, `percent` of the full size, and tells each one's report. Whether there was no violation.
@@ -105,4 +106,9 @@ pub fn transfers_fit_into_little_memory(program: &Path) {
 /// Uploads that are begun and abandoned leave nothing staged.
 pub fn abandoned_uploads_leave_nothing(program: &Path) {
     abandoned::abandoned_uploads(program, Size::Quick).assert_held();
+}
+
+/// A listing of 20,000 entries, while others come and go, has each once and takes little memory.
+pub fn a_long_listing_that_changes_is_whole(program: &Path) {
+    listing::long_listing(program, Size::Quick).assert_held();
 }

@@ -6,6 +6,7 @@ mod chatter;
 mod checks;
 mod crowded;
 mod honest;
+mod listing;
 mod memory;
 mod meter;
 mod refused;

@@ -119,7 +119,8 @@ impl Siege {
     }
 }
 
-struct SetOnDrop<'a>(&'a AtomicBool);
+/// Tells when what it is for is over, however it ends.
+pub(super) struct SetOnDrop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {

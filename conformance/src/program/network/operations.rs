@@ -106,19 +106,33 @@ pub fn a_server_starts_again_at_once(program: &Path) {
     bench.run(&["ls", "--server", &again.url()]).assert_code(0);
 }
 
-/// A directory on a read-only file system: the server says at the start that it takes no uploads, says so to whoever tries, and serves what is there.
+/// A directory on a read-only file system: the server does not start, or if it is told to only read, it refuses uploads and serves what is there.
 pub fn a_directory_that_cannot_be_written_is_told(program: &Path) {
     let bench = Bench::new(program);
     let Some(_tmpfs) = Tmpfs::mount(&bench.share(), "size=1m") else { return };
     fs::write(bench.share().join("served"), "hello").unwrap();
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(bench.share())).unwrap();
-    let server = bench.serve_under(&["sh", "-c", "exec \"$0\" \"$@\" 2>said"], &[]);
-    let said = fs::read_to_string(bench.here().join("said")).unwrap();
-    assert!(said.contains("uploads will be refused"), "{said}");
+    let Err(ended) = bench.try_serve_under(&[], &[]) else { panic!("it serves") };
+    ended.assert_code(7).assert_one_clear_line();
+    assert!(ended.stderr.contains("--read-only"), "{}", ended.stderr);
+    let server = bench.serve(&["--read-only"]);
     let url = server.url();
     bench.run(&["get", "--server", &url, "served"]).assert_code(0);
     let refused = bench.run(&["put", "--server", &url, "served", "--as", "new"]);
     refused.assert_code(4).assert_one_clear_line();
     bench.run(&["ls", "--server", &url]).assert_code(0);
+    assert_eq!(names_in(&bench.share()), ["served"]);
+}
+
+/// A server that only reads refuses uploads and writes nothing, though it could.
+pub fn a_server_that_only_reads_writes_nothing(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("served"), "hello").unwrap();
+    let server = bench.serve(&["--read-only"]);
+    let mut raw = connect(&server);
+    raw.send(b"UPLOAD served\nDATA 1\nxEND\nDOWNLOAD served\nEXIT\n");
+    assert!(raw.line().starts_with("ERR denied "));
+    let rest = raw.rest();
+    assert!(rest.contains("\r\nDATA 5\r\nhello") && rest.ends_with("OK \"bye\"\r\n"), "{rest}");
     assert_eq!(names_in(&bench.share()), ["served"]);
 }

@@ -1,0 +1,138 @@
+//! Haul's own programs, as they are built from these sources.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::rc::Rc;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Result;
+use crate::contender::At;
+
+/// What a server with many clients must not run out of.
+const MOST_CLIENTS: usize = 1 << 20;
+
+pub(crate) const PROGRAMS: [&str; 3] = ["haul-std", "haul-tokio", "haul-async-std"];
+
+/// Builds the programs and tells where they are.
+pub(crate) fn build() -> Result<PathBuf> {
+    let packages = PROGRAMS.iter().flat_map(|program| ["-p", program]);
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--bins"])
+        .args(packages)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    if !built.success() {
+        return Err("the programs cannot be built".into());
+    }
+    // This program is an example: the others are one directory up.
+    let examples = env::current_exe()?;
+    let release = examples.parent().and_then(Path::parent).ok_or("programs without a place")?;
+    Ok(release.to_path_buf())
+}
+
+/// When an upload is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// When it is there, as the peers do.
+    None,
+    /// When it is on stable storage, one disk flush for many if the program can do that.
+    Batch,
+    /// When it is on stable storage, each by itself.
+    Always,
+}
+
+/// What a program can do: they are looked up in its help, so that this can measure older ones.
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    path: PathBuf,
+    serve_help: String,
+    get_help: String,
+}
+
+impl Program {
+    pub(crate) fn find(name: &'static str, folder: &Path) -> Result<Self> {
+        let path = folder.join(name);
+        let help = |command: &str| -> Result<String> {
+            let output = Command::new(&path).args([command, "--help"]).output()?;
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let (serve_help, get_help) = (help("serve")?, help("get")?);
+        Ok(Self { name, path, serve_help, get_help })
+    }
+
+    /// Whether it moves whole directories.
+    pub(crate) fn moves_directories(&self) -> bool {
+        self.get_help.contains("--recursive")
+    }
+
+    /// Whether it moves several files at once over connections of their own.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.get_help.contains("--jobs")
+    }
+
+    /// How its server is told when to confirm, if it can do that.
+    fn sync_option(&self, sync: Sync) -> Option<&'static [&'static str]> {
+        let words = self.serve_help.contains("--sync");
+        Some(match sync {
+            Sync::None if words => &["--sync=none"],
+            Sync::None => &["--sync=none"],
+            Sync::Batch if words => &["--sync=batch"],
+            Sync::Batch => return None,
+            Sync::Always if words => &["--sync=always"],
+            Sync::Always => &[],
+        })
+    }
+
+    /// Starts a server that confirms like this, unless the program cannot.
+    pub(crate) fn serve(self: &Rc<Self>, share: &Path, sync: Sync) -> Result<Option<Haul>> {
+        let Some(option) = self.sync_option(sync) else { return Ok(None) };
+        let most = MOST_CLIENTS.to_string();
+        let mut child = Command::new(&self.path)
+            .arg("serve")
+            .arg(share)
+            .args(["--listen", "127.0.0.1:0", "--idle", "86400", "--quiet"])
+            .args(["--max-clients", &most, "--max-clients-per-address", &most])
+            .args(option)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let address = line.trim().strip_prefix("listening on haul://");
+        let address = address.ok_or_else(|| format!("{} does not listen", self.name))?.parse()?;
+        Ok(Some(Haul { program: Rc::clone(self), sync, child, address, _stdout: stdout }))
+    }
+}
+
+/// A running server. Dropping it stops it.
+pub(crate) struct Haul {
+    pub(crate) program: Rc<Program>,
+    pub(crate) sync: Sync,
+    pub(crate) address: SocketAddr,
+    child: Child,
+    /// Kept open: what else it prints shall not fail.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Haul {
+    pub(crate) fn name(&self) -> &'static str {
+        self.program.name
+    }
+
+    pub(crate) fn at(&self) -> At {
+        At { process: self.child.id(), port: self.address.port() }
+    }
+}
+
+impl Drop for Haul {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,82 @@
+//! Programs of others: found, or installed.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Result;
+
+/// Where a program comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin {
+    /// Packages of Debian and its kin.
+    Apt(&'static [&'static str]),
+    /// A crate.
+    Crate(&'static str),
+}
+
+/// Where programs are looked for, and where crates are installed.
+pub(crate) struct Programs {
+    folders: Vec<PathBuf>,
+    installed: PathBuf,
+    may_install: bool,
+}
+
+impl Programs {
+    pub(crate) fn new(installed: &Path, may_install: bool) -> Self {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut folders = vec![installed.join("bin")];
+        folders.extend(env::split_paths(&path));
+        // Where servers are, which is not on the path of every user.
+        folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
+        Self { folders, installed: installed.to_path_buf(), may_install }
+    }
+
+    /// The program's path. It is installed if it is missing.
+    pub(crate) fn need(&self, program: &str, origin: Origin) -> Result<PathBuf> {
+        if let Some(found) = self.find(program) {
+            return Ok(found);
+        }
+        if self.may_install {
+            self.install(program, origin)?;
+        }
+        self.find(program).ok_or_else(|| format!("{program} is not installed").into())
+    }
+
+    /// Where programs are.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        self.folders.iter()
+    }
+
+    fn find(&self, program: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(program)).find(|path| path.is_file())
+    }
+
+    fn install(&self, program: &str, origin: Origin) -> Result<()> {
+        eprintln!("installing {program}");
+        match origin {
+            Origin::Apt(packages) => {
+                quietly(Command::new("apt-get").arg("update"))?;
+                // A server that is only needed here shall not be started for good.
+                let mut install = Command::new("apt-get");
+                install.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+                quietly(install.args(["install", "-y", "--no-install-recommends"]).args(packages))
+            }
+            Origin::Crate(name) => quietly(
+                Command::new(env!("CARGO"))
+                    .args(["install", "--locked", "--quiet", name, "--root"])
+                    .arg(&self.installed),
+            ),
+        }
+    }
+}
+
+fn quietly(command: &mut Command) -> Result<()> {
+    let shown = command.get_program().display().to_string();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{shown}: {status}").into()),
+        Err(error) => Err(format!("{shown}: {error}").into()),
+    }
+}

@@ -1,0 +1,96 @@
+//! Conversations over bare sockets, the same code for every server.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use crate::Result;
+use crate::contender::At;
+
+/// Nothing more comes when a server has been silent for so long.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// How one talks with a server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether the server speaks first.
+    pub(super) greets: bool,
+    /// What asks for a file of 4 KiB,
+    pub(super) small: &'static str,
+    /// for the big one,
+    pub(super) big: &'static str,
+    /// and for the end of the connection.
+    pub(super) end: &'static str,
+}
+
+pub(super) const HAUL: Manner =
+    Manner { greets: true, small: "DOWNLOAD one\n", big: "DOWNLOAD big\n", end: "EXIT\n" };
+
+pub(super) const HTTP: Manner = Manner {
+    greets: false,
+    small: "GET /one HTTP/1.1\r\nHost: peer\r\n\r\n",
+    big: "GET /big HTTP/1.1\r\nHost: peer\r\n\r\n",
+    end: "HEAD /one HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n",
+};
+
+/// No files are asked for by this: FTP needs a second connection for them.
+pub(super) const FTP: Manner = Manner { greets: true, small: "", big: "", end: "QUIT\r\n" };
+
+impl Manner {
+    /// A connection that the server has taken.
+    pub(super) fn connect(self, at: At) -> Result<TcpStream> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port))?;
+        stream.set_nodelay(true)?;
+        if self.greets {
+            read_line(&mut stream)?;
+        }
+        Ok(stream)
+    }
+
+    /// How many bytes a reply has, which is the same each time. Nobody else may keep the server busy meanwhile.
+    pub(super) fn learn(self, at: At, request: &str) -> Result<usize> {
+        let mut stream = self.connect(at)?;
+        stream.write_all(request.as_bytes())?;
+        stream.set_read_timeout(Some(SILENCE))?;
+        let mut buffer = vec![0; 256 << 10];
+        let mut length = 0;
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Err("it hung up".into()),
+                Ok(count) => length += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && length > 0 => {
+                    return Ok(length);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Asks and reads the reply.
+pub(super) fn ask(
+    stream: &mut TcpStream,
+    request: &str,
+    length: usize,
+    buffer: &mut [u8],
+) -> Result<()> {
+    stream.write_all(request.as_bytes())?;
+    let mut left = length;
+    while left > 0 {
+        let most = left.min(buffer.len());
+        match stream.read(&mut buffer[..most])? {
+            0 => return Err("it hung up".into()),
+            count => left -= count,
+        }
+    }
+    Ok(())
+}
+
+/// Reads up to the end of a line, and nothing beyond.
+pub(super) fn read_line(stream: &mut TcpStream) -> Result<()> {
+    let mut byte = [0];
+    while byte != [b'\n'] {
+        stream.read_exact(&mut byte)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Payload on its way between a socket and a file, without a copy of it in this process.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use haul_core::Checksum;
+use haul_core::Hasher;
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread, read, retry_on_intr};
+use rustix::net::{SendFlags, send};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+
+/// Smaller files are not worth a pipe.
+pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
+/// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
+const ROOM: usize = 1 << 20;
+/// What is read at once to take its checksum: it shall stay in the processor's cache.
+const CHECKED_AT_ONCE: usize = 64 << 10;
+/// What is copied out of the pipe for a socket that can only be waited for by a write.
+const FRONT: usize = 4 << 10;
+
+/// Payload that the kernel holds in a pipe: pages of a file on their way to a socket, or of a socket on their way to a file. None of its moves from or to a socket waits.
+///
+/// As many bytes as were taken of a file are there to be sent even if it is cut afterwards. Memory is the system's: the pipe has room for 1 MiB, or for what the system grants.
+///
+/// A socket whose peer is gone raises SIGPIPE unless the process ignores it, as Rust's programs do.
+#[derive(Debug)]
+pub struct Held {
+    reader: OwnedFd,
+    writer: OwnedFd,
+    /// The next bytes of what goes out, when they had to be looked at; behind `front_sent` of them.
+    front: Vec<u8>,
+    front_sent: usize,
+}
+
+impl Held {
+    pub(crate) fn new() -> Result<Self, Errno> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Whoever has many pipes already gets less.
+        let _ = fcntl_setpipe_size(&writer, ROOM);
+        Ok(Self { reader, writer, front: Vec::new(), front_sent: 0 })
+    }
+
+    /// Takes 1 to `length` bytes of a file; none at its end.
+    pub(crate) fn take(
+        &self,
+        file: impl AsFd,
+        mut offset: u64,
+        length: usize,
+    ) -> Result<usize, Errno> {
+        let file = file.as_fd();
+        moved_until(length, |left| {
+            retry_on_intr(|| {
+                splice(file, Some(&mut offset), &self.writer, None, left, SpliceFlags::NONBLOCK)
+            })
+        })
+    }
+
+    /// Takes up to `length` bytes, at least 1, from a nonblocking socket, while nothing is held; 0 at the end of the stream.
+    pub fn receive(&self, socket: impl AsFd, length: usize) -> io::Result<usize> {
+        let socket = socket.as_fd();
+        let moved = moved_until(length, |left| {
+            retry_on_intr(|| splice(socket, None, &self.writer, None, left, SpliceFlags::NONBLOCK))
+        });
+        Ok(moved?)
+    }
+
+    /// Puts `length` bytes, all that is held, into a file. After an error it is unknown what is still held.
+    pub(crate) fn put(&self, file: impl AsFd, mut offset: u64, length: usize) -> Result<(), Errno> {
+        let file = file.as_fd();
+        let mut left = length;
+        while left > 0 {
+            let put =
+                || splice(&self.reader, None, file, Some(&mut offset), left, SpliceFlags::empty());
+            match retry_on_intr(put)? {
+                0 => return Err(Errno::IO),
+                count => left -= count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends up to `length` bytes of what is held to a nonblocking socket.
+    pub fn send(&mut self, socket: impl AsFd, length: usize) -> io::Result<usize> {
+        let front = &self.front[self.front_sent..];
+        if !front.is_empty() {
+            let count = retry_on_intr(|| send(&socket, front, SendFlags::NOSIGNAL))?;
+            self.front_is_sent(count);
+            return Ok(count);
+        }
+        let socket = socket.as_fd();
+        let moved = moved_until(length, |left| {
+            retry_on_intr(|| splice(&self.reader, None, socket, None, left, SpliceFlags::NONBLOCK))
+        });
+        Ok(moved?)
+    }
+
+    /// The next bytes to go out, for a socket that can only be waited for by a write. What was written is told by [`front_is_sent`](Self::front_is_sent).
+    pub fn front(&mut self) -> io::Result<&[u8]> {
+        if self.front.is_empty() {
+            self.front.reserve_exact(FRONT);
+            retry_on_intr(|| read(&self.reader, spare_capacity(&mut self.front)))?;
+        }
+        Ok(&self.front[self.front_sent..])
+    }
+
+    /// The first `count` bytes of the [`front`](Self::front) went out.
+    pub fn front_is_sent(&mut self, count: usize) {
+        self.front_sent += count;
+        if self.front_sent >= self.front.len() {
+            self.front = Vec::new();
+            self.front_sent = 0;
+        }
+    }
+}
+
+/// Moves until it is `length` bytes, the end, or until nothing more goes; that is an error only if nothing went before.
+fn moved_until(
+    length: usize,
+    mut step: impl FnMut(usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut moved = 0;
+    while moved < length {
+        match step(length - moved) {
+            Ok(0) => break,
+            Ok(count) => moved += count,
+            // It is met again at the next move.
+            Err(_) if moved > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(moved)
+}
+
+/// The checksum of `length` bytes of a file; `None` if it has fewer.
+pub(crate) fn checksum_of(
+    file: impl AsFd,
+    mut offset: u64,
+    length: usize,
+) -> Result<Option<Checksum>, Errno> {
+    let mut hasher = Hasher::new();
+    let mut buffer = Vec::with_capacity(CHECKED_AT_ONCE.min(length));
+    let mut left = length;
+    while left > 0 {
+        buffer.clear();
+        if retry_on_intr(|| pread(&file, spare_capacity(&mut buffer), offset))? == 0 {
+            return Ok(None);
+        }
+        let piece = &buffer[..buffer.len().min(left)];
+        hasher.update(piece);
+        offset += piece.len() as u64;
+        left -= piece.len();
+    }
+    Ok(Some(hasher.checksum()))
+}

@@ -1,0 +1,162 @@
+//! Payload between sockets and files, held in between.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use haul_core::{Checksum, Done, Effect, StoreErrorKind};
+use haul_store::{Held, NewFile, Perform, Session, Store};
+
+use crate::support::{Share, new_file, path};
+
+const LENGTH: usize = 300_000;
+
+fn data() -> Vec<u8> {
+    (0..LENGTH).map(|at| (at / 251 + at * 7).to_le_bytes()[0]).collect()
+}
+
+/// Two ends of a stream; the first does not wait.
+fn sockets() -> (UnixStream, UnixStream) {
+    let (socket, peer) = UnixStream::pair().unwrap();
+    socket.set_nonblocking(true).unwrap();
+    (socket, peer)
+}
+
+fn session(share: &Share) -> Session<haul_store::Directory> {
+    Session::new(std::sync::Arc::new(share.store.clone()))
+}
+
+fn open(name: &str) -> Effect {
+    Effect::Open { id: haul_core::RequestId(1), path: path(name) }
+}
+
+fn create(file: NewFile) -> Effect {
+    let NewFile { path, mode, size, modified } = file;
+    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified }
+}
+
+fn hold(offset: u64, length: usize) -> Effect {
+    Effect::Hold { offset, length, read: 1000, checksum: true }
+}
+
+/// Sends all that is held, by every way there is, while the peer takes it a little at a time.
+fn send_all(held: &mut Held, length: usize) -> Vec<u8> {
+    let (socket, mut peer) = sockets();
+    let (mut left, mut arrived) = (length, Vec::new());
+    let mut room = vec![0; 50_000];
+    while left > 0 {
+        match held.send(&socket, left) {
+            Ok(count) => left -= count,
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                let front = held.front().unwrap().len();
+                assert!((1..=left).contains(&front), "{front} of {left}");
+                let count = peer.read(&mut room).unwrap();
+                arrived.extend_from_slice(&room[..count]);
+                // Looking at the front takes nothing away; a part of it may go.
+                let half = &held.front().unwrap()[..front.div_ceil(2)];
+                let sent = (&socket).write(half).unwrap_or(0);
+                held.front_is_sent(sent);
+                left -= sent;
+            }
+        }
+    }
+    drop(socket);
+    peer.read_to_end(&mut arrived).unwrap();
+    arrived
+}
+
+#[test]
+fn what_is_held_of_a_file_goes_out() {
+    let share = Share::new();
+    share.put("file", std::str::from_utf8(&vec![b'x'; LENGTH]).unwrap());
+    std::fs::write(share.root().join("file"), data()).unwrap();
+    let mut session = session(&share);
+    session.perform(&open("file")).unwrap();
+    for offset in [0, 5, 100_000] {
+        let length = LENGTH - offset;
+        let done = session.perform(&hold(offset as u64, 10 * LENGTH)).unwrap();
+        let Done::Held { length: held, checksum } = done else { panic!("{done:?}") };
+        assert!(held <= length && held >= length.min(200_000), "{held}");
+        let expected = &data()[offset..][..held];
+        assert_eq!(checksum, Some(Checksum::of(expected)));
+        assert!(send_all(session.held().unwrap(), held) == expected);
+    }
+    session.perform(&Effect::FinishReading { checksum: None }).unwrap();
+}
+
+#[test]
+fn what_is_held_stays_though_the_file_is_cut() {
+    let share = Share::new();
+    std::fs::write(share.root().join("file"), data()).unwrap();
+    let mut session = session(&share);
+    session.perform(&open("file")).unwrap();
+    let Ok(Done::Held { length, .. }) = session.perform(&hold(0, 200_000)) else {
+        panic!("it is not held");
+    };
+    File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
+    // Those that were cut may have turned to zeros: that they changed is told in the end.
+    assert_eq!(send_all(session.held().unwrap(), length).len(), length);
+    for effect in [hold(length as u64, 1000), Effect::FinishReading { checksum: None }] {
+        assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
+    }
+}
+
+#[test]
+fn a_small_file_is_read() {
+    let share = Share::new();
+    share.put("file", "content");
+    let mut session = session(&share);
+    session.perform(&open("file")).unwrap();
+    assert_eq!(session.perform(&hold(3, 1000)).unwrap(), Done::Read("tent".into()));
+    assert!(session.held().is_none());
+}
+
+#[test]
+fn what_is_held_of_a_socket_gets_into_the_file() {
+    let share = Share::new();
+    let (socket, mut peer) = sockets();
+    let mut session = session(&share);
+    session.perform(&create(new_file("file"))).unwrap();
+    let nothing = session.held().unwrap().receive(&socket, LENGTH).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+
+    let (expected, mut written) = (data(), 0);
+    for piece in expected.chunks(70_001) {
+        peer.write_all(piece).unwrap();
+        while written < expected.len() {
+            let held = session.held().unwrap().receive(&socket, LENGTH);
+            let Ok(length) = held else { break };
+            let effect = Effect::WriteHeld { offset: written as u64, length };
+            let checksum = Checksum::of(&expected[written..][..length]);
+            assert_eq!(session.perform(&effect).unwrap(), Done::HeldWritten { checksum });
+            written += length;
+        }
+    }
+    assert_eq!(written, expected.len());
+    drop(peer);
+    assert_eq!(session.held().unwrap().receive(&socket, LENGTH).unwrap(), 0);
+    // Between what is held, bytes may come by the machine.
+    let effect = Effect::Write { offset: written as u64, data: "end".into() };
+    session.perform(&effect).unwrap();
+    session.perform(&Effect::Sync { files: 1 }).unwrap();
+    session.perform(&Effect::Publish { checksum: Checksum::EMPTY }).unwrap();
+    session.perform(&Effect::SyncDirectory).unwrap();
+    assert!(share.read("file").unwrap() == [expected, b"end".to_vec()].concat());
+}
+
+#[test]
+fn what_is_held_belongs_at_the_end() {
+    let share = Share::new();
+    let (socket, mut peer) = sockets();
+    let mut staged = share.store.create(&new_file("file")).unwrap();
+    haul_store::Staged::held(&mut staged).unwrap();
+    peer.write_all(b"bytes").unwrap();
+    haul_store::Staged::held(&mut staged).unwrap().receive(&socket, 5).unwrap();
+    let error = haul_store::Staged::write_held(&mut staged, 1, 5).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Io);
+    let checksum = haul_store::Staged::write_held(&mut staged, 0, 5).unwrap();
+    assert_eq!(checksum, Checksum::of(b"bytes"));
+    drop(staged);
+    assert!(share.staged().is_empty());
+}
