@@ -79,7 +79,7 @@ impl Program {
         let words = self.serve_help.contains("--sync");
         Some(match sync {
             Sync::None if words => &["--sync=none"],
-            Sync::None => &["--no-sync"],
+            Sync::None => &["--sync=none"],
             Sync::Batch if words => &["--sync=batch"],
             Sync::Batch => return None,
             Sync::Always if words => &["--sync=always"],

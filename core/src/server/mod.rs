@@ -380,8 +380,11 @@ impl Side for Server {
             State::Closing(_) => self.config.limits.chunk as u64,
             State::Listing(_) | State::Download(_) | State::Ending(_) => 0,
         };
+        let chunk = self.config.limits.chunk;
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
-        payload.min(self.config.limits.chunk).saturating_add(ahead)
+        let size = payload.min(chunk).saturating_add(ahead);
+        // Many small commands and bodies come in few reads.
+        if self.link.inbox.is_brimful() { size.max(chunk) } else { size }
     }
 
     fn looked(&mut self, found: bool) {

@@ -37,6 +37,8 @@ pub(crate) struct Inbox {
     scanned: usize,
     /// Room that was lent for the read under way.
     lent: usize,
+    /// The last read filled all its room: there is probably more.
+    brimful: bool,
     /// The peer will send no more.
     pub(crate) ended: bool,
 }
@@ -59,6 +61,7 @@ impl Inbox {
 
     pub(crate) fn add(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.buffer.len());
+        self.brimful = count == self.lent;
         self.lent = 0;
     }
 
@@ -75,11 +78,17 @@ impl Inbox {
         self.filled == 0
     }
 
+    /// Whether the last read left nothing of its room, so that the next one is worth more.
+    pub(crate) fn is_brimful(&self) -> bool {
+        self.brimful
+    }
+
     /// Gives the memory back while there is nothing to keep in it.
     pub(crate) fn release(&mut self) {
         if self.filled == 0 {
             self.buffer = BytesMut::new();
             self.lent = 0;
+            self.brimful = false;
         }
     }
 

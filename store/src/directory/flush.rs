@@ -56,10 +56,10 @@ impl Flushes {
         if state.ended < number {
             state.begun += 1;
             drop(state);
-            let flushed = flush();
+            let outcome = flush();
             state = self.state();
             state.ended = state.begun;
-            if let Err(errno) = flushed {
+            if let Err(errno) = outcome {
                 state.failed = Some((state.ended, errno));
             }
             self.progress.notify_all();
@@ -129,13 +129,13 @@ mod tests {
             Ok(())
         });
         assert_eq!(first, Ok(()));
-        let mut asked = false;
+        let mut called = false;
         let flush = || {
-            asked = true;
+            called = true;
             Ok(())
         };
         assert_eq!(flushes.wait_for(followers[0], flush), Ok(()));
-        assert!(asked, "the flush had begun before");
+        assert!(called, "the flush had begun before");
         assert_eq!(flushes.wait_for(followers[1], never), Ok(()));
     }
 
