@@ -61,7 +61,8 @@ fn bulk(row: &Results, work: &str) -> Vec<Judged> {
     let peers = |metric| best(row.of_kind(Kind::Peer), metric);
     let (fastest, cheapest) = (peers(Throughput), peers(CpuPerGigabyte));
     let bare = best(row.of_kind(Kind::Bare), Throughput);
-    let haul = best(row.of_kind(Kind::Haul), Throughput);
+    let haul = row.of_kind(Kind::Haul).filter(|entry| PROGRAMS.contains(&entry.name.as_str()));
+    let haul = best(haul, Throughput);
     let goal = |rest| format!("{work}: {rest}");
     vec![
         against(goal("≥ 2 × the fastest peer"), row, Throughput, fastest, 2.0),

@@ -10,7 +10,7 @@
 //! arrived is compared with what was sent, outside of the time that is taken. Peers that are missing are installed: from Debian's packages, or as crates under `target`; what cannot be had
 //! is left out with a line that says why. Tables, plots and every sample are written into a folder.
 //!
-//! Wanted on a quiet machine, as root (vsftpd needs it), with 5 GB free; the figures only compare within one run.
+//! Wanted on a quiet machine, as root (vsftpd needs it), with 6 GB free; the figures only compare within one run.
 
 mod contender;
 mod data;
@@ -114,6 +114,7 @@ fn main() -> Result<()> {
     if failed > 0 { Err(format!("{failed} did not run to the end").into()) } else { Ok(()) }
 }
 
+/// For those who come in crowds.
 fn allow_many_files() -> Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -42,7 +42,9 @@ impl Entry {
             self.samples.iter().filter_map(|sample| sample.get(&metric).copied()).collect();
         figures.sort_by(f64::total_cmp);
         let (least, most) = (*figures.first()?, *figures.last()?);
-        Some(Spread { least, median: figures[figures.len() / 2], most })
+        // Of an even number there are two in the middle.
+        let median = f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
+        Some(Spread { least, median, most })
     }
 
     pub(crate) fn median(&self, metric: Metric) -> Option<f64> {

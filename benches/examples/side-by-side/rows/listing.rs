@@ -1,10 +1,10 @@
 //! A directory of very many entries.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
 use std::time::Instant;
 
-use super::{Row, socket};
+use super::Row;
+use super::socket::HAUL;
 use crate::contender::{At, Contender, Kind, Metric, Sample};
 use crate::haul::Sync;
 use crate::measure;
@@ -72,8 +72,7 @@ fn command(rig: &Rig, name: String, kind: Kind, at: Option<At>, line: String) ->
 
 /// Lists over a bare connection, and looks at nothing but the number of lines.
 fn read_all(at: At, count: usize) -> Result<Sample> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port))?;
-    socket::read_line(&mut stream)?;
+    let mut stream = HAUL.connect(at)?;
     let before = measure::forget_peak(at.process)?;
     let (cpu, _) = measure::below()?;
     let mut buffer = vec![0; 256 << 10];

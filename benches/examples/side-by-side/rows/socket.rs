@@ -13,8 +13,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// How one talks with a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// Whether the server speaks first.
-    pub(super) greets: bool,
+    /// How the server's first line begins, if it speaks first.
+    pub(super) greeting: Option<&'static str>,
     /// What asks for a file of 4 KiB,
     pub(super) small: &'static str,
     /// for the big one,
@@ -23,26 +23,34 @@ pub(super) struct Manner {
     pub(super) end: &'static str,
 }
 
-pub(super) const HAUL: Manner =
-    Manner { greets: true, small: "DOWNLOAD one\n", big: "DOWNLOAD big\n", end: "EXIT\n" };
+pub(super) const HAUL: Manner = Manner {
+    greeting: Some("HAUL/"),
+    small: "DOWNLOAD one\n",
+    big: "DOWNLOAD big\n",
+    end: "EXIT\n",
+};
 
 pub(super) const HTTP: Manner = Manner {
-    greets: false,
+    greeting: None,
     small: "GET /one HTTP/1.1\r\nHost: peer\r\n\r\n",
     big: "GET /big HTTP/1.1\r\nHost: peer\r\n\r\n",
     end: "HEAD /one HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n",
 };
 
 /// No files are asked for by this: FTP needs a second connection for them.
-pub(super) const FTP: Manner = Manner { greets: true, small: "", big: "", end: "QUIT\r\n" };
+pub(super) const FTP: Manner =
+    Manner { greeting: Some("220"), small: "", big: "", end: "QUIT\r\n" };
 
 impl Manner {
     /// A connection that the server has taken.
     pub(super) fn connect(self, at: At) -> Result<TcpStream> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port))?;
         stream.set_nodelay(true)?;
-        if self.greets {
-            read_line(&mut stream)?;
+        if let Some(greeting) = self.greeting {
+            let line = read_line(&mut stream)?;
+            if !line.starts_with(greeting.as_bytes()) {
+                return Err(String::from_utf8_lossy(&line).into());
+            }
         }
         Ok(stream)
     }
@@ -87,10 +95,12 @@ pub(super) fn ask(
 }
 
 /// Reads up to the end of a line, and nothing beyond.
-pub(super) fn read_line(stream: &mut TcpStream) -> Result<()> {
+fn read_line(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
     let mut byte = [0];
     while byte != [b'\n'] {
         stream.read_exact(&mut byte)?;
+        line.extend(byte);
     }
-    Ok(())
+    Ok(line)
 }
