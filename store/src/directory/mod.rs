@@ -45,7 +45,7 @@ pub struct Directory(Arc<Shared>);
 struct Shared {
     root: Root,
     options: Options,
-    /// Opened when it is first needed.
+    /// Opened again if it has become another one.
     staging: Mutex<Option<staging::Area>>,
     checksums: Mutex<Checksums>,
     /// Held for writing while a directory is made and brought to stable storage. Whoever has found a directory and then held it for reading knows that the
@@ -64,15 +64,13 @@ impl Directory {
     /// for without it nothing keeps links inside.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let root = Root::open(path.as_ref())?;
-        if !options.read_only {
-            staging::prepare(&root)?;
-        }
+        let staging = if options.read_only { None } else { staging::prepare(&root)? };
         Ok(Self(Arc::new(Shared {
             flushes: flush::can_flush(&root).then(Flushes::default),
             beside: Budget::new(),
             root,
             options,
-            staging: Mutex::default(),
+            staging: Mutex::new(staging),
             checksums: Mutex::default(),
             making: RwLock::default(),
         })))

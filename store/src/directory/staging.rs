@@ -47,7 +47,11 @@ pub(crate) fn create(
 ) -> Result<(Temporary, FileId), StoreError> {
     for _ in 0..MAX_SWEPT {
         let Area { directory, id } = area(shared).map_err(cannot_use)?;
-        let temporary = Temporary::create(directory, file, name.to_owned())?;
+        // The name is not at fault.
+        let temporary = Temporary::create(directory, file, name.to_owned()).map_err(|error| {
+            let detail = format!("{}, in the staging area {NAME}", error.detail);
+            StoreError { detail, ..error }
+        })?;
         if is_mine(&temporary) {
             return Ok((temporary, id));
         }
@@ -61,25 +65,40 @@ fn area(shared: &Shared) -> Result<Area, Errno> {
     if let Some(area) = known.as_ref().filter(|area| shared.root.staging_id() == Some(area.id)) {
         return Ok(area.clone());
     }
-    let directory = Arc::new(open(&shared.root)?);
-    let id = Stat::of(&directory)?.id();
-    Ok(known.insert(Area { directory, id }).clone())
+    Ok(known.insert(Area::new(open(&shared.root)?)?).clone())
+}
+
+impl Area {
+    fn new(directory: OwnedFd) -> Result<Self, Errno> {
+        let id = Stat::of(&directory)?.id();
+        Ok(Self { directory: Arc::new(directory), id })
+    }
 }
 
 /// Makes sure that files can be staged, and removes what a crash left. A disk that is full or fails may get better: it is told to the log, and is no reason not to serve.
-pub(crate) fn prepare(root: &Root) -> io::Result<()> {
-    let swept = match open_writable(root).map_err(cannot_use) {
+pub(crate) fn prepare(root: &Root) -> io::Result<Option<Area>> {
+    let area = match open_writable(root).and_then(Area::new).map_err(cannot_use) {
         Err(error) if error.kind == StoreErrorKind::Denied => {
             return Err(io::Error::new(ErrorKind::PermissionDenied, error));
         }
-        opened => opened.and_then(|directory| sweep(&directory).map_err(cannot_use)),
+        opened => opened,
     };
+    let swept = area.and_then(|area| match sweep(&area.directory) {
+        Ok(files) => Ok((area, files)),
+        Err(errno) => Err(cannot_use(errno)),
+    });
     match swept {
-        Ok(0) => {}
-        Ok(files) => tracing::info!(files, "removed unfinished uploads that an earlier run left"),
-        Err(error) => tracing::warn!("uploads will be refused as long as this lasts: {error}"),
+        Ok((area, files)) => {
+            if files > 0 {
+                tracing::info!(files, "removed unfinished uploads that an earlier run left");
+            }
+            Ok(Some(area))
+        }
+        Err(error) => {
+            tracing::warn!("uploads will be refused as long as this lasts: {error}");
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 fn open_writable(root: &Root) -> Result<OwnedFd, Errno> {
