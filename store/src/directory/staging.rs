@@ -50,7 +50,7 @@ pub(crate) fn create(
         // The name is not at fault.
         let temporary = Temporary::create(directory, file, name.to_owned()).map_err(|error| {
             let detail = format!("{}, in the staging area {NAME}", error.detail);
-            StoreError { detail, ..error }
+            StoreError { detail: detail.into(), ..error }
         })?;
         if is_mine(&temporary) {
             return Ok((temporary, id));
