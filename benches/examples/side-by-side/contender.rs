@@ -79,8 +79,6 @@ pub(crate) struct Contender<'a> {
     /// The command, as one would type it; or what is done.
     pub(crate) shown: String,
     pub(crate) run: Box<dyn FnMut() -> Result<Sample> + 'a>,
-    /// Why it cannot run, if it cannot.
-    pub(crate) unavailable: Option<&'static str>,
 }
 
 /// What is run together.
@@ -92,13 +90,6 @@ pub(crate) struct Row<'a> {
     pub(crate) contenders: Vec<Contender<'a>>,
     /// Kept as long as it runs.
     pub(crate) proxies: Vec<Proxy>,
-}
-
-impl Contender<'_> {
-    /// The same, that does not run.
-    pub(crate) fn unavailable(self, why: &'static str) -> Self {
-        Self { unavailable: Some(why), ..self }
-    }
 }
 
 /// How much a transfer moves.
@@ -152,7 +143,7 @@ impl<'a> Transfers<'a> {
             data::remove(&to)?;
             Ok(sample(cost, moved, at.is_some()))
         };
-        Contender { name: name.into(), kind, shown, run: Box::new(run), unavailable: None }
+        Contender { name: name.into(), kind, shown, run: Box::new(run) }
     }
 
     /// Those of the peers that run.

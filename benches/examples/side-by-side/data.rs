@@ -120,8 +120,7 @@ impl Place {
     /// A tree of files of 4 KiB in the shared directory. No two have the same name, not even in different directories.
     pub(crate) fn small_files(&self, name: &str, count: usize) -> Result<PathBuf> {
         let path = self.shared(name);
-        let done = self.run(&format!("{name}.{count}"));
-        if done.exists() && path.exists() {
+        if self.is_made(name, count) {
             return Ok(path);
         }
         remove(&path)?;
@@ -135,15 +134,14 @@ impl Place {
             random.fill(&mut content);
             fs::write(directory.join(format!("f{number:05}")), &content)?;
         }
-        File::create(done)?;
+        self.made(name, count)?;
         Ok(path)
     }
 
     /// A directory of so many empty files in the shared directory.
     pub(crate) fn entries(&self, name: &str, count: usize) -> Result<PathBuf> {
         let path = self.shared(name);
-        let done = self.run(&format!("{name}.{count}"));
-        if done.exists() && path.exists() {
+        if self.is_made(name, count) {
             return Ok(path);
         }
         remove(&path)?;
@@ -151,8 +149,19 @@ impl Place {
         for number in 0..count {
             File::create(path.join(format!("entry-{number:07}")))?;
         }
-        File::create(done)?;
+        self.made(name, count)?;
         Ok(path)
+    }
+
+    /// Whether this was made to its end, with so many files, by a run before.
+    fn is_made(&self, name: &str, count: usize) -> bool {
+        let noted =
+            fs::read_to_string(self.run(name)).is_ok_and(|noted| noted == count.to_string());
+        noted && self.shared(name).exists()
+    }
+
+    fn made(&self, name: &str, count: usize) -> Result<()> {
+        Ok(fs::write(self.run(name), count.to_string())?)
     }
 
     /// Has the machine touch its memory: where that is virtual, the first time is slow.

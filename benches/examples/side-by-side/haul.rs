@@ -39,64 +39,44 @@ pub(crate) fn build() -> Result<PathBuf> {
 pub(crate) enum Sync {
     /// When it is there, as the peers do.
     None,
-    /// When it is on stable storage, one disk flush for many if the program can do that.
+    /// When it is on stable storage, one disk flush for many.
     Batch,
     /// When it is on stable storage, each by itself.
     Always,
 }
 
-/// What a program can do: they are looked up in its help, so that this can measure older ones.
+impl Sync {
+    pub(crate) const ALL: [Self; 3] = [Self::None, Self::Batch, Self::Always];
+
+    /// How a server is told.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::None => "--sync=none",
+            Self::Batch => "--sync=batch",
+            Self::Always => "--sync=always",
+        }
+    }
+}
+
 pub(crate) struct Program {
     pub(crate) name: &'static str,
     path: PathBuf,
-    serve_help: String,
-    get_help: String,
 }
 
 impl Program {
-    pub(crate) fn find(name: &'static str, folder: &Path) -> Result<Self> {
-        let path = folder.join(name);
-        let help = |command: &str| -> Result<String> {
-            let output = Command::new(&path).args([command, "--help"]).output()?;
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        };
-        let (serve_help, get_help) = (help("serve")?, help("get")?);
-        Ok(Self { name, path, serve_help, get_help })
+    pub(crate) fn of(name: &'static str, folder: &Path) -> Self {
+        Self { name, path: folder.join(name) }
     }
 
-    /// Whether it moves whole directories.
-    pub(crate) fn moves_directories(&self) -> bool {
-        self.get_help.contains("--recursive")
-    }
-
-    /// Whether it moves several files at once over connections of their own.
-    pub(crate) fn has_jobs(&self) -> bool {
-        self.get_help.contains("--jobs")
-    }
-
-    /// How its server is told when to confirm, if it can do that.
-    fn sync_option(&self, sync: Sync) -> Option<&'static [&'static str]> {
-        let words = self.serve_help.contains("--sync");
-        Some(match sync {
-            Sync::None if words => &["--sync=none"],
-            Sync::None => &["--sync=none"],
-            Sync::Batch if words => &["--sync=batch"],
-            Sync::Batch => return None,
-            Sync::Always if words => &["--sync=always"],
-            Sync::Always => &[],
-        })
-    }
-
-    /// Starts a server that confirms like this, unless the program cannot.
-    pub(crate) fn serve(self: &Rc<Self>, share: &Path, sync: Sync) -> Result<Option<Haul>> {
-        let Some(option) = self.sync_option(sync) else { return Ok(None) };
+    /// Starts a server that confirms like this.
+    pub(crate) fn serve(self: &Rc<Self>, share: &Path, sync: Sync) -> Result<Haul> {
         let most = MOST_CLIENTS.to_string();
         let mut child = Command::new(&self.path)
             .arg("serve")
             .arg(share)
             .args(["--listen", "127.0.0.1:0", "--idle", "86400", "--quiet"])
             .args(["--max-clients", &most, "--max-clients-per-address", &most])
-            .args(option)
+            .arg(sync.option())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -105,7 +85,7 @@ impl Program {
         stdout.read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening on haul://");
         let address = address.ok_or_else(|| format!("{} does not listen", self.name))?.parse()?;
-        Ok(Some(Haul { program: Rc::clone(self), sync, child, address, _stdout: stdout }))
+        Ok(Haul { program: Rc::clone(self), sync, child, address, _stdout: stdout })
     }
 }
 

@@ -69,10 +69,7 @@ fn write_row(text: &mut String, row: &Results) -> Result<()> {
     writeln!(text, "| --- |{}", " --- |".repeat(metrics.len()))?;
     for entry in entries {
         let cells: Vec<String> = match &entry.failure {
-            Some(why) => {
-                let word = if entry.failed { "failed" } else { "not available" };
-                vec![format!("{word}: {}", why.replace('|', "/"))]
-            }
+            Some(why) => vec![format!("failed: {}", why.replace('|', "/"))],
             None => metrics
                 .iter()
                 .map(|metric| entry.spread(*metric).map_or(String::from("–"), cell))

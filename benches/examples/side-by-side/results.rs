@@ -15,8 +15,6 @@ pub(crate) struct Entry {
     pub(crate) samples: Vec<Sample>,
     /// Why it did not run to the end.
     pub(crate) failure: Option<String>,
-    /// Whether that should not have happened.
-    pub(crate) failed: bool,
 }
 
 pub(crate) struct Results {
@@ -62,8 +60,7 @@ impl Results {
             kind: contender.kind,
             shown: contender.shown.clone(),
             samples: Vec::new(),
-            failed: false,
-            failure: contender.unavailable.map(String::from),
+            failure: None,
         };
         let mut entries: Vec<Entry> = contenders.iter().map(entry).collect();
         let meter = measure::Disturbance::start()?;
@@ -81,7 +78,6 @@ impl Results {
                     Err(error) => {
                         eprintln!("  {}: {error}", contender.name);
                         entry.failure = Some(error.to_string());
-                        entry.failed = true;
                     }
                 }
             }

@@ -36,9 +36,9 @@ impl Rig {
         let release = haul::build()?;
         let mut hauls = Vec::new();
         for name in PROGRAMS {
-            let program = Rc::new(Program::find(name, &release)?);
-            for sync in [Sync::None, Sync::Batch, Sync::Always] {
-                hauls.extend(program.serve(&place.share(), sync)?);
+            let program = Rc::new(Program::of(name, &release));
+            for sync in Sync::ALL {
+                hauls.push(program.serve(&place.share(), sync)?);
             }
         }
         let mut running = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Rig {
         Some(At { process: server.id(), port: server.port })
     }
 
-    /// Haul's servers that confirm like this, one of each program that can.
+    /// Haul's servers that confirm like this, one of each program.
     pub(crate) fn hauls(&self, sync: Sync) -> impl Iterator<Item = &Haul> {
         self.hauls.iter().filter(move |haul| haul.sync == sync)
     }

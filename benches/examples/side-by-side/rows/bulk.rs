@@ -80,7 +80,7 @@ pub(crate) fn up(rig: &Rig) -> Result<Row<'_>> {
 
 pub(crate) fn durable(rig: &Rig) -> Result<Row<'_>> {
     let transfers = to_share(rig)?;
-    let mut contenders = transfers.hauls(Sync::Always, "put $FROM --as up/big");
+    let mut contenders = transfers.hauls(Sync::Batch, "put $FROM --as up/big");
     contenders.push(transfers.contender(
         "cp + sync",
         Kind::Local,

@@ -45,7 +45,6 @@ pub(crate) fn idle(rig: &Rig) -> Row<'_> {
                 "{count} connections that were greeted and say nothing, or as many as are taken"
             ),
             run: Box::new(move || silent(&program, &share, count)),
-            unavailable: None,
         }
     };
     let contenders = rig.hauls(Sync::None).map(contender).collect();
@@ -58,7 +57,7 @@ pub(crate) fn idle(rig: &Rig) -> Row<'_> {
 
 #[allow(clippy::cast_precision_loss)]
 fn silent(program: &Rc<Program>, share: &Path, count: usize) -> Result<Sample> {
-    let server = program.serve(share, Sync::None)?.ok_or("it cannot serve")?;
+    let server = program.serve(share, Sync::None)?;
     let at = server.at();
     // One that comes and goes first: what the server needs once is not counted.
     drop(HAUL.connect(at)?);
@@ -82,7 +81,6 @@ pub(crate) fn accept(rig: &Rig) -> Result<Row<'_>> {
             manner.end.trim_end().escape_debug()
         ),
         run: Box::new(move || come_and_go(at, manner)),
-        unavailable: None,
     };
     let contenders = talkers(rig, &[(Nginx, "nginx", HTTP), (Vsftpd, "vsftpd", FTP)])
         .into_iter()
@@ -139,7 +137,7 @@ pub(crate) fn fair(rig: &Rig) -> Result<Row<'_>> {
             beside_bulk(at, manner, small, big, requests)
         };
         let shown = format!("{requests} times {}", manner.small.trim_end().escape_debug());
-        Contender { name, kind, shown, run: Box::new(run), unavailable: None }
+        Contender { name, kind, shown, run: Box::new(run) }
     };
     let contenders = talkers(rig, &[(Nginx, "nginx", HTTP)]).into_iter().map(contender).collect();
     let title = format!(

@@ -23,7 +23,6 @@ pub(crate) fn list(rig: &Rig) -> Result<Row<'_>> {
             kind: Kind::Haul,
             shown: "LIST huge, the answer read and dropped".into(),
             run: Box::new(move || read_all(at, count)),
-            unavailable: None,
         });
     }
     for haul in rig.hauls(Sync::None) {
@@ -67,7 +66,7 @@ fn command(rig: &Rig, name: String, kind: Kind, at: Option<At>, line: String) ->
         }
         Ok(sample)
     };
-    Contender { name, kind, shown: line, run: Box::new(run), unavailable: None }
+    Contender { name, kind, shown: line, run: Box::new(run) }
 }
 
 /// Lists over a bare connection, and looks at nothing but the number of lines.

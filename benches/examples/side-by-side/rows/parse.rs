@@ -22,14 +22,12 @@ pub(crate) fn parse() -> Row<'static> {
             kind: Kind::Haul,
             shown: line.into(),
             run: Box::new(move || Ok(rate(|| samples::read_haul(lines.as_bytes())))),
-            unavailable: None,
         });
         contenders.push(Contender {
             name: format!("httparse, {name}"),
             kind: Kind::Peer,
             shown: format!("GET …, {} bytes as well", line.len()),
             run: Box::new(move || Ok(rate(|| samples::read_http(requests.as_bytes())))),
-            unavailable: None,
         });
     }
     Row {

@@ -78,10 +78,6 @@ pub(crate) fn small(rig: &Rig) -> Result<Row<'_>> {
     };
     let mut proxies = Vec::new();
     let mut contenders = moved(&transfers, "get -r few -o $TO", &mut proxies)?;
-    if !rig.hauls(Sync::None).all(|haul| haul.program.moves_directories()) {
-        let why = "it moves no directories yet";
-        contenders = contenders.into_iter().map(|one| one.unavailable(why)).collect();
-    }
     if let Some(at) = rig.peer(Rsyncd) {
         let at = far(at, &mut proxies)?;
         let line = "rsync -r -W --inplace rsync://127.0.0.1:$PORT/share/few/ $TO";

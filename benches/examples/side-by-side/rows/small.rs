@@ -71,9 +71,9 @@ pub(crate) fn up(rig: &Rig) -> Result<Row<'_>> {
 pub(crate) fn durable(rig: &Rig) -> Result<Row<'_>> {
     let transfers = to_share(rig)?;
     let mut contenders = Vec::new();
-    for (sync, named) in [(Sync::None, "none"), (Sync::Batch, "batch"), (Sync::Always, "always")] {
+    for sync in Sync::ALL {
         for mut contender in hauls(&transfers, sync, "put -r $FROM --as up/small") {
-            contender.name = format!("{} --sync={named}", contender.name);
+            contender.name = format!("{} {}", contender.name, sync.option());
             contenders.push(contender);
         }
     }
@@ -93,20 +93,13 @@ fn to_share(rig: &Rig) -> Result<Transfers<'_>> {
     })
 }
 
-/// Haul's programs with one connection, and with several where they can.
-pub(super) fn hauls<'a>(transfers: &Transfers<'a>, sync: Sync, rest: &str) -> Vec<Contender<'a>> {
+/// Haul's programs with one connection, and with four.
+fn hauls<'a>(transfers: &Transfers<'a>, sync: Sync, rest: &str) -> Vec<Contender<'a>> {
     let mut contenders = transfers.hauls(sync, rest);
-    let jobs = transfers.hauls(sync, &format!("{rest} --jobs 4"));
-    for (haul, jobs) in transfers.rig.hauls(sync).zip(jobs) {
-        if haul.program.has_jobs() {
-            contenders.push(Contender { name: format!("{} --jobs 4", jobs.name), ..jobs });
-        }
+    for jobs in transfers.hauls(sync, &format!("{rest} --jobs 4")) {
+        contenders.push(Contender { name: format!("{} --jobs 4", jobs.name), ..jobs });
     }
-    if transfers.rig.hauls(sync).all(|haul| haul.program.moves_directories()) {
-        return contenders;
-    }
-    let why = "it moves no directories yet";
-    contenders.into_iter().map(|contender| contender.unavailable(why)).collect()
+    contenders
 }
 
 /// Fetches what is in a shared directory by curl, from a list of all names.
