@@ -4,7 +4,7 @@ use haul_conformance::sim::{self, Fault, Plan, Planted, Tally};
 
 const SEEDS: u64 = 100_000;
 /// How often each kind of fault must have happened in them.
-const AT_LEAST: u64 = 500;
+const AT_LEAST: u64 = 1000;
 /// A planted bug is found before so many seeds have run.
 const PATIENCE: u64 = 5000;
 

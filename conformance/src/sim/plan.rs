@@ -83,6 +83,9 @@ pub(super) struct FaultPlan {
     pub(super) fault: Fault,
 }
 
+/// Faults that few sessions have an occasion for, so that they must be tried more often to happen as often as the others.
+const SELDOM: &[Fault] = &[Fault::NoRoom, Fault::LocalWriteFails, Fault::LocalPublishFails];
+
 fn file_size(random: &mut Random) -> usize {
     match random.below(64) {
         0..8 => random.below(2),
@@ -148,7 +151,8 @@ impl Plan {
             .collect();
         let mut faults: Vec<FaultPlan> = (0..random.below(13))
             .map(|_| {
-                let fault = random.pick(Fault::ALL);
+                let kinds = if random.one_in(6) { SELDOM } else { Fault::ALL };
+                let fault = random.pick(kinds);
                 // What waits for an effect must not come after the last of them.
                 let at = step(random) / if fault.waits_for_an_effect() { 6 } else { 1 };
                 FaultPlan { at, session: random.below(sessions.len()), fault }

@@ -35,7 +35,7 @@ const MOST_LINGERING: usize = 16;
 /// How long steps are made away before the owner hears of what happened.
 const LONGEST: Duration = Duration::from_millis(10);
 /// Events after which the owner hears of them: it may want to cancel.
-const MOST_TOLD: usize = 32;
+const MOST_TOLD: usize = 4;
 
 /// A machine, its files and its socket, wherever they are.
 pub(super) struct Roaming<R, M: Machine, P, S> {
