@@ -3,8 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use haul_core::Checksum;
-use haul_core::Hasher;
+use haul_core::{Checksum, Hasher};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread, read, retry_on_intr};
 use rustix::net::{SendFlags, send};

@@ -50,6 +50,7 @@
 //! shared directory is read and not written, because nothing can be renamed into it. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
 mod directory;
+mod enter;
 mod error;
 mod held;
 mod local;

@@ -14,7 +14,7 @@ use crate::{Clock, Socket};
 /// Pieces that go to the socket in one call.
 const MAX_SLICES: usize = 64;
 /// Payload that is less than this comes through the machine, which costs it one copy.
-const WORTH_HOLDING: usize = 16 << 10;
+const WORTH_PASSING: usize = 16 << 10;
 
 /// A machine with all that it works on.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
                 }
             }
             Output::Receive { length } => {
-                let held = files.held().filter(|_| length >= WORTH_HOLDING);
+                let held = files.held().filter(|_| length >= WORTH_PASSING);
                 let moved = held.map(|held| held.receive(socket.as_fd(), length));
                 match moved {
                     Some(Ok(count @ 1..)) => machine.held(count)?,

@@ -91,7 +91,7 @@ fn file_size(random: &mut Random) -> usize {
         0..8 => random.below(2),
         8..24 => random.between(2, 100),
         24..63 => random.between(100, 6000),
-        // Beyond what a client sends before it is told that it may.
+        // Beyond what waits to go out before nothing but writing is asked for.
         _ => random.between(66_000, 80_000),
     }
 }

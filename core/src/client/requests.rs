@@ -150,6 +150,7 @@ impl Client {
 
     /// Aborts the oldest command if it has failed on this side. `ABORT` cancels those behind it too; they are sent again, so a small file that is coming already is rather taken to its end.
     fn abort_front(&mut self) -> bool {
+        let others = self.sent.iter().skip(1).any(|behind| behind.failed.is_none());
         let Some(front) = self.sent.front_mut() else {
             return false;
         };
@@ -158,12 +159,9 @@ impl Client {
             return false;
         }
         let small = matches!(&front.reply, Reply::Download(download) if download.is_small());
-        if small && self.sent.iter().skip(1).any(|behind| behind.failed.is_none()) {
+        if small && others {
             return false;
         }
-        let Some(front) = self.sent.front_mut() else {
-            return false;
-        };
         front.aborted = true;
         for behind in self.sent.iter_mut().skip(1) {
             behind.collateral = true;

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haul_core::{Depth, Entry, FilePath, StoreError};
-use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+use rustix::fs::{Dir, FileType, OFlags};
 use rustix::io::Errno;
 
 use super::Shared;
 use crate::Listing;
+use crate::enter::enter;
 use crate::error::failed;
 use crate::stat::{FileId, Stat};
 
@@ -165,8 +166,7 @@ impl Level {
     }
 
     fn open(&self, name: &CStr) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(self.entries.fd()?, name, flags, Mode::empty())
+        enter(self.entries.fd()?, name)
     }
 }
 
@@ -188,7 +188,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use rustix::fs::CWD;
+    use rustix::fs::{CWD, Mode, openat};
 
     use super::*;
 

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use haul_core::FilePath;
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, unlinkat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::Shared;
 use super::beneath::Root;
+use crate::enter::enter;
 use crate::stat::{FileId, Stat};
 
 /// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
@@ -78,8 +79,7 @@ impl Parent {
             }
         }
         drop(making);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.directory = openat(&self.directory, name, flags, Mode::empty())?;
+        self.directory = enter(&self.directory, name)?;
         self.id = Stat::of(&self.directory)?.id();
         Ok(())
     }

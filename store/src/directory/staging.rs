@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::Shared;
 use super::beneath::Root;
 use crate::NewFile;
+use crate::enter::enter;
 use crate::error::failed;
 use crate::stat::{FileId, Stat};
 use crate::temporary::{Temporary, TemporaryName};
@@ -108,11 +109,9 @@ fn open_writable(root: &Root) -> Result<OwnedFd, Errno> {
 }
 
 fn open(root: &Root) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || openat(root, NAME, flags, Mode::empty());
-    match open() {
+    match enter(root, NAME) {
         Err(Errno::NOENT) => match mkdirat(root, NAME, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => open(),
+            Ok(()) | Err(Errno::EXIST) => enter(root, NAME),
             Err(errno) => Err(errno),
         },
         opened => opened,

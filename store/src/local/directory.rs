@@ -9,12 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_core::{FilePath, StoreError, StoreErrorKind};
-use rustix::fs::{
-    Dir, FileType, Mode, OFlags, ResolveFlags, fsync, mkdirat, open, openat, openat2,
-};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fsync, mkdirat, open, openat2};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::file::{LocalSource, LocalTarget, Place};
+use crate::enter::enter;
 use crate::error::{failed, failed_io, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
@@ -138,11 +137,6 @@ impl LocalDirectory {
     }
 }
 
-fn enter(directory: &OwnedFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(directory, name, flags, Mode::empty())
-}
-
 fn refused(what: &str, shown: &str, errno: Errno) -> StoreError {
     match errno {
         Errno::LOOP => StoreError::new(
@@ -228,8 +222,7 @@ impl Walk {
         if kind == FileType::RegularFile {
             return Ok(Some(Found::File(path)));
         }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match openat(fd, name, flags, Mode::empty()).and_then(Dir::new) {
+        match enter(fd, name).and_then(Dir::new) {
             Ok(entries) => self.levels.push(Level { path: Some(path), entries }),
             // It was removed, or is something else by now.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
