@@ -83,6 +83,8 @@ pub enum Effect {
         size: Option<u64>,
         /// The modification time that the file shall have.
         modified: Option<Timestamp>,
+        /// Whether a [`Sync`](Self::Sync) will wait for the bytes to be on stable storage, so that they had better be sent there as they come.
+        durable: bool,
     },
     /// Append to the staged file that was begun last. Answer: [`Done::Written`], for all of `data`.
     Write {

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::checksum::{Checksum, Hasher};
 use crate::effect::Effect;
 use crate::limits::Limits;
-use crate::message::ClientLine;
+use crate::message::{ClientLine, data_line_len};
 use crate::wire::inbox::Inbox;
 use crate::wire::outbox::Outbox;
 
@@ -13,14 +13,16 @@ use crate::wire::outbox::Outbox;
 const GATHERED: usize = 64 << 10;
 /// A body of which so much is still to come is one whose `DATA` had better be read alone.
 const BULK: u64 = 64 << 10;
-/// Room for the line of a `DATA`.
-pub(crate) const DATA_LINE: usize = 32;
+/// Room for the line of a `DATA` of which nothing is known.
+const DATA_LINE: usize = 32;
 
 /// Payload that comes in.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// Payload of the current `DATA` that is still to come in.
     left: u64,
+    /// The length of the current `DATA`, or of the last one.
+    chunk: u64,
     announced: u64,
     written: u64,
     /// Small pieces that are not written yet.
@@ -34,6 +36,7 @@ impl Intake {
     /// A `DATA` with `length` bytes begins.
     pub(crate) fn announce(&mut self, length: u64) {
         self.left = length;
+        self.chunk = length;
         self.announced = self.announced.saturating_add(length);
     }
 
@@ -108,13 +111,21 @@ impl Intake {
         (left >= Limits::GATHER).then_some(left.min(limits.held.max(1)))
     }
 
-    /// Whether the next line announces more payload that may pass by the machine, if all is `expected` bytes: no more than the line should be read then.
-    pub(crate) fn expects_bulk(&self, expected: Option<u64>) -> bool {
-        self.left == 0
-            && match expected {
-                Some(expected) => expected.saturating_sub(self.announced) >= BULK,
-                None => self.announced >= BULK,
-            }
+    /// Room for the next line alone, if it probably announces payload that may pass by the machine; all payload is `expected` bytes. A peer's next `DATA` is as long as its
+    /// last one, or all the rest.
+    pub(crate) fn room_for_line(&self, expected: Option<u64>) -> Option<usize> {
+        let more = match expected {
+            Some(expected) => expected.saturating_sub(self.announced),
+            None => self.announced,
+        };
+        if self.left > 0 || more < BULK {
+            return None;
+        }
+        match self.chunk {
+            0 => Some(DATA_LINE),
+            chunk if chunk < Limits::GATHER as u64 => None,
+            chunk => Some(data_line_len(chunk.min(more))),
+        }
     }
 
     /// `count` bytes came in without the machine.

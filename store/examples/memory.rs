@@ -314,7 +314,13 @@ OK "bye"
     fn the_name_is_taken_by_who_publishes_first() {
         let store = Memory::default();
         let path = FilePath::parse("a").unwrap();
-        let file = NewFile { path: path.clone(), mode: Mode::Create, size: None, modified: None };
+        let file = NewFile {
+            path: path.clone(),
+            mode: Mode::Create,
+            size: None,
+            modified: None,
+            durable: false,
+        };
         let (mut first, mut second) = (store.create(&file).unwrap(), store.create(&file).unwrap());
         first.write(0, b"first").unwrap();
         first.publish(Checksum::of(b"first")).unwrap();

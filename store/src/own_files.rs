@@ -70,7 +70,7 @@ impl Perform for OwnFiles {
                 *self = Self::Nothing;
                 Ok(Done::Finished)
             }
-            Effect::Create { path, mode, size, modified, id: _ } => {
+            Effect::Create { path, mode, size, modified, durable, id: _ } => {
                 let mut target = match mem::take(self) {
                     Self::Target(target) => target,
                     misfit => {
@@ -83,6 +83,7 @@ impl Perform for OwnFiles {
                     mode: *mode,
                     size: *size,
                     modified: *modified,
+                    durable: *durable,
                 });
                 let (files, outcome) = match created {
                     Ok(staged) => (Self::Staged(staged, target), Ok(Done::Started)),

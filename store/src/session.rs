@@ -138,9 +138,9 @@ impl<S: Store> Perform for Session<S> {
                 self.open = Open::Nothing;
                 finished.map(|()| Done::Finished)
             }
-            Effect::Create { id: _, path, mode, size, modified } => {
-                let (mode, size, modified) = (*mode, *size, *modified);
-                self.create(&NewFile { path: path.clone(), mode, size, modified })
+            Effect::Create { id: _, path, mode, size, modified, durable } => {
+                let (mode, size, modified, durable) = (*mode, *size, *modified, *durable);
+                self.create(&NewFile { path: path.clone(), mode, size, modified, durable })
             }
             Effect::Write { offset, data } => {
                 let staged = self.staged.back_mut().ok_or_else(not_staged)?;

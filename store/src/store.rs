@@ -56,6 +56,8 @@ pub struct NewFile {
     pub size: Option<u64>,
     /// The modification time that it shall have.
     pub modified: Option<Timestamp>,
+    /// Whether its bytes will be waited for to be on stable storage.
+    pub durable: bool,
 }
 
 /// An open listing. Dropping it closes it.

@@ -3,14 +3,15 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
-    Access, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags, Timespec,
-    Timestamps, UTIME_OMIT, accessat, fallocate, fchmod, fsync, futimens, linkat, openat, renameat,
-    renameat_with, unlinkat,
+    Access, Advice, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags,
+    Timespec, Timestamps, UTIME_OMIT, accessat, fadvise, fallocate, fchmod, fsync, futimens,
+    linkat, openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::{Errno, pwrite, retry_on_intr};
 
@@ -21,6 +22,9 @@ use crate::stat::Stat;
 
 /// Files smaller than this are not worth a system call that reserves their blocks.
 const WORTH_RESERVING: u64 = 1 << 20;
+
+/// What is sent to stable storage at once.
+const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 
 /// A file that is being written. Dropping it before it has its own name removes it.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(crate) struct Temporary {
     name: String,
     modified: Option<Timestamp>,
     written: u64,
+    /// Whether it will be synced.
+    durable: bool,
+    /// The first so many bytes are on their way to stable storage.
+    begun: u64,
     state: State,
     held: Option<Held>,
     /// Whether it becomes large enough for that, as far as is known.
@@ -96,6 +104,8 @@ impl Temporary {
             name,
             modified: file.modified,
             written: 0,
+            durable: file.durable,
+            begun: 0,
             state: State::Dirty,
             held: None,
             worth_holding: file.size.is_none_or(|size| size >= WORTH_HOLDING),
@@ -142,6 +152,7 @@ impl Temporary {
             self.written += count as u64;
             data = &data[count..];
         }
+        self.write_back();
         Ok(())
     }
 
@@ -171,7 +182,17 @@ impl Temporary {
         let checksum = put().map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
         self.written += length as u64;
         self.held = Some(held);
+        self.write_back();
         Ok(checksum)
+    }
+
+    /// Sends what has come to stable storage while more comes, so that a sync has less to wait for.
+    fn write_back(&mut self) {
+        while self.durable && self.written - self.begun >= WRITTEN_BACK.get() {
+            // This begins to write dirty pages and drops clean ones, of which there are hardly any yet: the file stays in memory. A failure is met again by the sync.
+            let _ = fadvise(&self.file, self.begun, Some(WRITTEN_BACK), Advice::DontNeed);
+            self.begun += WRITTEN_BACK.get();
+        }
     }
 
     fn begin_write(&mut self, offset: u64) -> Result<(), StoreError> {
@@ -325,7 +346,8 @@ mod tests {
         let handle =
             || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
         let path = FilePath::parse("file").unwrap();
-        let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
+        let file =
+            NewFile { path, mode: Mode::Replace, size: None, modified: None, durable: false };
         let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
         temporary.write(0, b"byte").unwrap();
         temporary.sync().unwrap();
@@ -352,7 +374,7 @@ mod tests {
             || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
         std::fs::write(directory.path().join("file"), "old").unwrap();
         let path = FilePath::parse("file").unwrap();
-        let file = NewFile { path, mode: Mode::Create, size: None, modified: None };
+        let file = NewFile { path, mode: Mode::Create, size: None, modified: None, durable: false };
         let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
         temporary.write(0, b"new").unwrap();
         let renamed = temporary.rename(handle(), "file".as_ref(), Mode::Create);

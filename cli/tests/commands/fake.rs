@@ -133,6 +133,9 @@ impl Remote for Connection {
     }
 
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
+        if let Some(failure) = self.server.state().failures.remove("run") {
+            return Err(failure);
+        }
         for call in calls {
             let Call { request, files, mut watch } = call;
             let result = self.answer(request, files, &mut *watch);
@@ -259,8 +262,13 @@ impl Connection {
             length.map_or(rest.len(), |length| usize::try_from(length).unwrap().min(rest.len()));
         let content = &rest[..length];
         let size = content.len() as u64;
-        let file =
-            NewFile { path: path.clone(), mode, size: Some(size), modified: Some(modified()) };
+        let file = NewFile {
+            path: path.clone(),
+            mode,
+            size: Some(size),
+            modified: Some(modified()),
+            durable: false,
+        };
         let mut staged = target.create(&file)?;
         let mut bytes = 0;
         for piece in content.chunks(4) {

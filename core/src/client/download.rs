@@ -73,13 +73,13 @@ impl Client {
         }
     }
 
-    /// Whether a `DATA` is expected whose payload may pass by the machine.
-    pub(super) fn expects_bulk(&self) -> bool {
+    /// Room for the line of a `DATA` whose payload may pass by the machine, if that is what comes next.
+    pub(super) fn room_for_line(&self) -> Option<usize> {
         match self.sent.front().map(|sent| &sent.reply) {
-            Some(Reply::Download(download)) => download
-                .sending
-                .is_some_and(|sending| download.intake.expects_bulk(Some(sending.length))),
-            _ => false,
+            Some(Reply::Download(download)) => {
+                download.intake.room_for_line(Some(download.sending?.length))
+            }
+            _ => None,
         }
     }
 
@@ -110,6 +110,7 @@ impl Client {
                     mode: *mode,
                     size: download.sending.map(|sending| sending.length),
                     modified: download.sending.map(|sending| sending.modified),
+                    durable,
                 }))
             }
             Step::Body if !download.intake.is_under_way() => None,
@@ -118,8 +119,9 @@ impl Client {
                 if held.is_some() {
                     return held.map(Ask::Perform);
                 }
-                if !self.link.inbox.is_empty() {
-                    return download.intake.take(&mut self.link.inbox).map(Ask::Perform);
+                let piece = download.intake.take(&mut self.link.inbox);
+                if piece.is_some() {
+                    return piece.map(Ask::Perform);
                 }
                 let bypass = download.intake.bypass(&self.config.limits);
                 let length = bypass.filter(|_| self.config.pass_through)?;

@@ -18,7 +18,6 @@ use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::Greeting;
 use crate::output::Wait;
-use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ClientConfig, ClientEvent, Failure, Progress, Request};
@@ -337,11 +336,11 @@ impl Side for Client {
     }
 
     fn read_size(&self) -> usize {
-        if self.config.pass_through && self.expects_bulk() {
-            return DATA_LINE;
-        }
-        let payload = usize::try_from(self.payload_left()).unwrap_or(usize::MAX);
-        payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
+        let line = self.room_for_line().filter(|_| self.config.pass_through);
+        line.unwrap_or_else(|| {
+            let payload = usize::try_from(self.payload_left()).unwrap_or(usize::MAX);
+            payload.min(self.config.limits.chunk).saturating_add(LINES_AT_ONCE)
+        })
     }
 
     fn looked(&mut self, _: bool) {

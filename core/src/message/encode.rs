@@ -22,6 +22,12 @@ fn append(out: &mut BytesMut, line: &dyn fmt::Display) {
     debug_assert!(written.is_ok(), "memory takes every line");
 }
 
+/// The length of the line that announces `payload` bytes, with its ending.
+pub(crate) fn data_line_len(payload: u64) -> usize {
+    let digits = payload.checked_ilog10().unwrap_or(0) as usize + 1;
+    "DATA ".len() + digits + LINE_END.len()
+}
+
 impl ClientLine {
     /// Appends the line and its ending, CRLF, to `out`.
     pub fn encode(&self, out: &mut BytesMut) {

@@ -16,6 +16,8 @@ use crate::error::ErrorCode;
 use crate::name::FilePath;
 use crate::time::Timestamp;
 
+pub(crate) use encode::data_line_len;
+
 /// The version word that a greeting begins with.
 pub const VERSION: &str = "HAUL/1";
 

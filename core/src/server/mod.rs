@@ -22,7 +22,6 @@ use crate::error::{ErrorCode, StoreError};
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
-use crate::payload::DATA_LINE;
 use crate::timer::{Patience, What};
 
 pub use api::{ServerConfig, ServerEvent};
@@ -45,7 +44,7 @@ use upload::Upload;
 ///
 /// let mut server = Server::new(Arc::new(ServerConfig::default()));
 /// let Output::Write(greeting) = server.poll(Duration::ZERO) else { panic!("a server speaks first") };
-/// assert_eq!(greeting.first(), b"HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+/// assert_eq!(greeting.first(), b"HAUL/1 \"Welcome\" max-data=16777216 pipeline=256\r\n");
 /// ```
 #[derive(Debug)]
 pub struct Server {
@@ -372,10 +371,10 @@ impl Side for Server {
             return self.config.limits.chunk.saturating_add(ahead);
         }
         let payload = match &self.state {
-            State::Upload(upload) if self.config.pass_through && upload.expects_bulk() => {
-                return DATA_LINE;
-            }
-            State::Upload(upload) => upload.left(),
+            State::Upload(upload) => match upload.room_for_line() {
+                Some(line) if self.config.pass_through => return line,
+                _ => upload.left(),
+            },
             State::Ready { .. } => self.skip,
             State::Closing(_) => self.config.limits.chunk as u64,
             State::Listing(_) | State::Download(_) | State::Ending(_) => 0,

@@ -51,9 +51,12 @@ impl Upload {
         self.intake.left()
     }
 
-    /// Whether a `DATA` is expected whose payload may pass by the machine.
-    pub(super) fn expects_bulk(&self) -> bool {
-        self.step == Step::Body && self.intake.expects_bulk(self.size)
+    /// Room for the line of a `DATA` whose payload may pass by the machine, if that is what comes next.
+    pub(super) fn room_for_line(&self) -> Option<usize> {
+        match self.step {
+            Step::Body => self.intake.room_for_line(self.size),
+            Step::Create | Step::Ended(_) => None,
+        }
     }
 
     pub(super) fn hold(&mut self, count: usize) {
@@ -79,6 +82,7 @@ impl Server {
                 mode: upload.mode,
                 size: upload.size,
                 modified: upload.modified,
+                durable: self.config.durable,
             })),
             Step::Body if grace_is_over => {
                 self.happen(Input::GraceOver);

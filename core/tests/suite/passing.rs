@@ -85,10 +85,10 @@ fn zeros_are_counted_right() {
     }
 }
 
-/// Drives a machine whose payload passes by it: lines come from `next_line`, payload is zeros. What was written comes back.
+/// Drives a machine whose payload passes by it: lines come from `next_line`, which is told the room for them, payload is zeros. What was written to the socket comes back, and how much payload went by.
 fn drive<M: Machine>(
     machine: &mut M,
-    mut next_line: impl FnMut() -> Option<String>,
+    mut next_line: impl FnMut(usize) -> Option<String>,
     mut perform: impl FnMut(&Effect) -> Done,
     mut on_event: impl FnMut(&M::Event),
 ) -> (Vec<u8>, u64) {
@@ -96,13 +96,12 @@ fn drive<M: Machine>(
     loop {
         match machine.poll(Duration::ZERO) {
             Output::Read(haul_core::Wait::Never) => machine.would_block(),
-            Output::Read(haul_core::Wait::UntilDeadline) => match next_line() {
-                Some(line) => {
-                    machine.read_space()[..line.len()].copy_from_slice(line.as_bytes());
-                    machine.received(line.len())
-                }
-                None => machine.received(0),
-            },
+            Output::Read(haul_core::Wait::UntilDeadline) => {
+                let space = machine.read_space();
+                let line = next_line(space.len()).unwrap_or_default();
+                space[..line.len()].copy_from_slice(line.as_bytes());
+                machine.received(line.len())
+            }
             Output::Write(segments) => {
                 segments.iter().for_each(|piece| written.extend_from_slice(piece));
                 let count = segments.iter().map(<[u8]>::len).sum();
@@ -114,6 +113,12 @@ fn drive<M: Machine>(
                 passed += *length as u64;
                 let checksum = zeros(*length as u64);
                 machine.performed(Ok(Done::HeldWritten { checksum }))
+            }
+            Output::Perform(Effect::Write { offset, data }) => {
+                assert_eq!(*offset, passed);
+                assert!(data.len() < Limits::GATHER, "{} bytes did not pass by", data.len());
+                passed += data.len() as u64;
+                machine.performed(Ok(Done::Written))
             }
             Output::SendHeld { length } => {
                 passed += length as u64;
@@ -158,7 +163,7 @@ fn a_server_takes_more_than_4_gib() {
         other => panic!("{other:?}"),
     };
     let (written, passed) =
-        drive(&mut Server::new(Arc::new(config)), || lines.next(), perform, |_| {});
+        drive(&mut Server::new(Arc::new(config)), |_| lines.next(), perform, |_| {});
     assert_eq!(passed, HUGE);
     let said = String::from_utf8(written).expect("lines only");
     assert!(said.ends_with(&format!("OK size={HUGE} crc64nvme={}\r\n", zeros(HUGE))), "{said}");
@@ -185,7 +190,7 @@ fn a_server_sends_more_than_4_gib() {
         let limits = Limits { held: 16 << 20, ..Limits::default() };
         let config = ServerConfig { limits, pass_through: true, ..ServerConfig::default() };
         let mut server = Server::new(Arc::new(config));
-        let (written, passed) = drive(&mut server, || line.take(), perform, |_| {});
+        let (written, passed) = drive(&mut server, |_| line.take(), perform, |_| {});
         let length = HUGE - offset;
         assert_eq!(passed, length);
         let said = String::from_utf8(written).expect("lines only");
@@ -218,7 +223,7 @@ fn a_client_fetches_more_than_4_gib() {
     let mut finished = 0;
     let (_, passed) = drive(
         &mut client,
-        || lines.next(),
+        |_| lines.next(),
         perform,
         |event| {
             if let ClientEvent::Finished { result, .. } = event {
@@ -228,4 +233,45 @@ fn a_client_fetches_more_than_4_gib() {
         },
     );
     assert_eq!((finished, passed), (1, HUGE));
+}
+
+/// What is said to a machine that takes three chunks: the first line of a `DATA` brings some payload along, the later ones have just enough room.
+fn three_chunks(before: &[&str], after: &str) -> impl FnMut(usize) -> Option<String> + use<> {
+    let data = format!("DATA {CHUNK}\r\n");
+    let first = data.clone() + &"\0".repeat(10);
+    let said: Vec<_> = [before, &[&first, &data, &data, after]].concat();
+    let said: Vec<_> = said.into_iter().map(str::to_owned).collect();
+    let alone = before.len() + 1..before.len() + 3;
+    let mut said = said.into_iter().enumerate();
+    move |room| {
+        let (number, line) = said.next()?;
+        assert!(!alone.contains(&number) || room == line.len(), "room for {room} bytes");
+        Some(line)
+    }
+}
+
+/// Payload that came with its line is written, and the rest of it passes by all the same.
+#[test]
+fn what_comes_with_a_line_holds_up_nothing() {
+    const TOTAL: u64 = 3 * CHUNK;
+    let perform = |effect: &Effect| match effect {
+        Effect::Create { .. } => Done::Started,
+        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
+        Effect::Publish { checksum } if *checksum == zeros(TOTAL) => Done::Published,
+        other => panic!("{other:?}"),
+    };
+    let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
+    let mut server = Server::new(Arc::new(config));
+    let said = three_chunks(&[&format!("UPLOAD file size={TOTAL}\n")], "END\n");
+    assert_eq!(drive(&mut server, said, perform, |_| {}).1, TOTAL);
+
+    let mut client = Client::new(ClientConfig { pass_through: true, ..ClientConfig::default() });
+    let path = FilePath::parse("file").expect("a path");
+    client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Replace });
+    let greeting = "HAUL/1 \"\" max-data=1 pipeline=1\n";
+    let sending =
+        format!("SENDING size={TOTAL} offset=0 length={TOTAL} modified=2026-11-22T08:31:25Z\n");
+    let ok = format!("OK length={TOTAL} crc64nvme={}\n", zeros(TOTAL));
+    let said = three_chunks(&[greeting, &sending], &ok);
+    assert_eq!(drive(&mut client, said, perform, |_| {}).1, TOTAL);
 }

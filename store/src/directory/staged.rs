@@ -226,7 +226,13 @@ mod tests {
         let create = |name| {
             let path = FilePath::parse(name).unwrap();
             store
-                .create(&NewFile { path, mode: Mode::Replace, size: None, modified: None })
+                .create(&NewFile {
+                    path,
+                    mode: Mode::Replace,
+                    size: None,
+                    modified: None,
+                    durable: false,
+                })
                 .unwrap()
         };
         let mut before = [create("a"), create("b")];

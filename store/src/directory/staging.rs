@@ -229,7 +229,8 @@ mod tests {
     fn what_a_sweep_took_is_not_mine() {
         let (directory, root, area, _) = area();
         let path = FilePath::parse("file").unwrap();
-        let file = NewFile { path, mode: Mode::Replace, size: None, modified: None };
+        let file =
+            NewFile { path, mode: Mode::Replace, size: None, modified: None, durable: false };
         let temporary = Temporary::create(open(&root).unwrap(), &file, "file".into()).unwrap();
         let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();
         let name = CString::new(staged.file_name().into_encoded_bytes()).unwrap();

@@ -23,8 +23,13 @@ fn tree() -> TempDir {
 }
 
 fn bring(directory: &LocalDirectory, name: &str, overwrite: bool) -> Result<(), StoreErrorKind> {
-    let file =
-        NewFile { path: path("of/the/server"), mode: Publish::Replace, size: None, modified: None };
+    let file = NewFile {
+        path: path("of/the/server"),
+        mode: Publish::Replace,
+        size: None,
+        modified: None,
+        durable: false,
+    };
     let store = || {
         let mut staged = directory.target(&path(name), overwrite)?.create(&file)?;
         staged.write(0, b"new")?;

@@ -102,8 +102,8 @@ fn each_request_has_its_own_files() {
     let waiting = files.waiting();
     let id = |effect: Effect, number| match effect {
         Effect::Open { path, .. } => Effect::Open { id: RequestId(number), path },
-        Effect::Create { path, mode, size, modified, .. } => {
-            Effect::Create { id: RequestId(number), path, mode, size, modified }
+        Effect::Create { path, mode, size, modified, durable, .. } => {
+            Effect::Create { id: RequestId(number), path, mode, size, modified, durable }
         }
         other => other,
     };

@@ -31,8 +31,8 @@ fn open(name: &str) -> Effect {
 }
 
 fn create(file: NewFile) -> Effect {
-    let NewFile { path, mode, size, modified } = file;
-    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified }
+    let NewFile { path, mode, size, modified, durable } = file;
+    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified, durable }
 }
 
 fn hold(offset: u64, length: usize) -> Effect {

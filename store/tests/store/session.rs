@@ -15,7 +15,14 @@ fn session(share: &Share) -> Session<Directory> {
 }
 
 pub(crate) fn create(name: &str) -> Effect {
-    Effect::Create { id: ID, path: path(name), mode: Mode::Replace, size: None, modified: None }
+    Effect::Create {
+        id: ID,
+        path: path(name),
+        mode: Mode::Replace,
+        size: None,
+        modified: None,
+        durable: false,
+    }
 }
 
 pub(crate) fn open(name: &str) -> Effect {

@@ -105,7 +105,7 @@ pub(crate) fn path(text: &str) -> FilePath {
 }
 
 pub(crate) fn new_file(name: &str) -> NewFile {
-    NewFile { path: path(name), mode: Mode::Replace, size: None, modified: None }
+    NewFile { path: path(name), mode: Mode::Replace, size: None, modified: None, durable: false }
 }
 
 pub(crate) fn create_only(name: &str) -> NewFile {
