@@ -133,11 +133,12 @@ impl Client {
         let files = FilesById::default();
         let wake = cancel.as_ref().map(Cancel::wake);
         let mut owner = Running::new(calls.into_iter(), files.waiting(), wake);
+        // What was under way when a loop broke is nobody's.
+        connection.machine.cancel_all();
         connection.files = Here(files);
         let driven = drive(connection, &mut owner);
         connection.files = Here::default();
-        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
-        outcome.inspect_err(|failure| settle(cancel.as_ref(), failure))
+        owner.outcome(driven).inspect_err(|failure| settle(cancel.as_ref(), failure))
     }
 }
 

@@ -11,7 +11,7 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::{Depth, Entry, FilePath, Mode};
 use haul_store::{OwnFiles, Source, Target, Waiting};
 
-use crate::{Owner, Wake};
+use crate::{DriveError, Owner, Wake};
 
 /// A request, with the files that it needs and whoever watches it. A watcher is told of each event, the last of which is
 /// [`Finished`](ClientEvent::Finished); one that breaks before cancels the request.
@@ -221,8 +221,15 @@ where
         }
     }
 
-    /// What ended it, unless all calls were made and came to their own end.
-    pub fn outcome(self) -> Result<(), Failure> {
+    /// What ended it, unless all calls were made and came to their own end. What ended the loop ends each call that is still under way: nobody else would tell its watcher.
+    pub fn outcome(mut self, driven: Result<(), DriveError>) -> Result<(), Failure> {
+        if let Err(error) = driven {
+            let failure = Failure::from(error);
+            for (id, Watched { mut watch, .. }) in self.asked.drain(..) {
+                let _ = watch(&ClientEvent::Finished { id, result: Err(failure.clone()) });
+            }
+            return Err(failure);
+        }
         self.ended.map_or(Ok(()), Err)
     }
 
@@ -319,5 +326,41 @@ impl<I, F, W> fmt::Debug for Running<'_, I, F, W> {
             .field("asked", &self.asked.len())
             .field("cancelled", &self.cancelled)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::ErrorKind;
+
+    use haul_core::client::ClientConfig;
+    use haul_store::FilesById;
+
+    use super::*;
+    use crate::wake::tests::Flag;
+
+    /// Nobody else would say that they have ended.
+    #[test]
+    fn what_breaks_the_loop_is_told_to_all_that_wait() {
+        let told = RefCell::new(Vec::new());
+        let calls = (0..3).map(|_| Call {
+            request: Request::Help,
+            files: OwnFiles::Nothing,
+            watch: |event: &ClientEvent| {
+                if let ClientEvent::Finished { result, .. } = event {
+                    told.borrow_mut().push(result.clone());
+                }
+                ControlFlow::Continue(())
+            },
+        });
+        let mut running = Running::<_, _, Flag>::new(calls, FilesById::default().waiting(), None);
+        let mut machine = Machine::new(ClientConfig::default());
+        assert!(running.step_in(&mut machine, Duration::ZERO).is_continue());
+        let broken = DriveError::Wait(ErrorKind::OutOfMemory.into());
+        let Err(failure @ Failure::Local(_)) = running.outcome(Err(broken)) else {
+            panic!("it was no failure of this side");
+        };
+        assert_eq!(told.into_inner(), vec![Err(failure); 3]);
     }
 }

@@ -203,29 +203,9 @@ fn log(event: &ServerEvent) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
-
-    struct Flag(AtomicBool);
-
-    impl Wake for Flag {
-        fn new() -> std::io::Result<Self> {
-            Ok(Self(AtomicBool::new(false)))
-        }
-
-        fn raise(&self) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-
-        fn is_raised(&self) -> bool {
-            self.0.load(Ordering::SeqCst)
-        }
-
-        fn lower(&self) {
-            self.0.store(false, Ordering::SeqCst);
-        }
-    }
+    use crate::wake::tests::Flag;
 
     #[test]
     fn sessions_beyond_the_first_ones_get_smaller_chunks() {

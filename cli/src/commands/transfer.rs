@@ -2,9 +2,10 @@
 
 use std::mem;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use haul_core::FilePath;
 use haul_core::client::{ClientEvent, Failure, Progress, Request};
@@ -112,20 +113,25 @@ pub(crate) fn all<R: Runtime>(
     });
     let steps = Mutex::new(steps);
     let work = |remote: &mut Box<dyn Remote>| {
-        // What went wrong is told file by file.
-        let _ = remote.run(&mut Calls { desk: &desk, steps: &steps });
+        let outcome = remote.run(&mut Calls { desk: &desk, steps: &steps });
+        outcome.inspect_err(|failure| lock(&desk).lost |= *failure != Failure::Cancelled)
     };
-    match &mut remotes[..] {
-        [remote] => work(remote),
+    let outcomes = match &mut remotes[..] {
+        [remote] => vec![work(remote)],
         remotes => thread::scope(|scope| {
-            for remote in remotes {
-                scope.spawn(|| work(remote));
-            }
+            let running: Vec<_> =
+                remotes.iter_mut().map(|remote| scope.spawn(|| work(remote))).collect();
+            running.into_iter().map(joined).collect()
         }),
-    }
+    };
     let desk = desk.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Desk { app, bar, taken, under_way, hopeless, lost, .. } = desk;
+    let Desk { app, tally, bar, taken, first, under_way, hopeless, lost, .. } = desk;
     drop(bar);
+    // What went wrong is told file by file, unless no connection took any.
+    if let (Some(first), Some(Err(failure))) = (first, outcomes.first()) {
+        tally.count(app, &Err(Error::request(first.what.path.as_str(), failure)));
+    }
+    let hopeless = hopeless || outcomes.iter().all(Result::is_err);
     if under_way > 0 {
         app.note(format_args!("{under_way} more not finished"));
     }
@@ -138,6 +144,10 @@ pub(crate) fn all<R: Runtime>(
             app.give_back(remote);
         }
     }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The item of a step, which counts as one of the `taken`; else what it says is told.

@@ -113,6 +113,17 @@ fn after_a_lost_connection_nothing_more_is_tried() {
 }
 
 #[test]
+fn what_no_connection_takes_is_told() {
+    let (_directory, files) = here(&["a", "b"]);
+    let fake = Fake::default().fails("run", Failure::Disconnected);
+    let put = fake.run(&["put", &files[0], &files[1]]);
+    assert_eq!(put.exit, Exit::Network);
+    assert!(put.stderr.starts_with("haul-test: a: "), "{}", put.stderr);
+    assert!(put.stderr.ends_with("1 more not tried\n"), "{}", put.stderr);
+    assert!(stored(&fake).is_empty());
+}
+
+#[test]
 fn a_closed_stdout_does_not_undo_what_is_stored() {
     let (_directory, files) = here(&["a", "b"]);
     let fake = Fake::default();

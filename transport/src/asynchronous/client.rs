@@ -150,8 +150,7 @@ impl<R: Runtime> Client<R> {
         let mut owner = Running::new(calls.into_iter(), files, wake);
         let driven = drive(lent.0, &mut owner).await;
         drop(lent);
-        let outcome = driven.map_err(Failure::from).and_then(|()| owner.outcome());
-        outcome.inspect_err(|failure| settle(self.cancel.as_ref(), failure))
+        owner.outcome(driven).inspect_err(|failure| settle(self.cancel.as_ref(), failure))
     }
 }
 
