@@ -340,7 +340,7 @@ pub fn a_session_typed_by_hand(program: &Path) {
     raw.send(b"LIST\nEXIT\n");
     assert_eq!(
         raw.rest(),
-        "HAUL/1 \"Good day\" max-data=16777216 pipeline=64\r\nDIR \"photos\"\r\nOK entries=1\r\nOK \"bye\"\r\n"
+        "HAUL/1 \"Good day\" max-data=16777216 pipeline=256\r\nDIR \"photos\"\r\nOK entries=1\r\nOK \"bye\"\r\n"
     );
 }
 
