@@ -22,6 +22,10 @@ use Touches::{Connection, Files};
 const OPEN: &[&str] = &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR"];
 const WRITE: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EFBIG", "EINTR"];
 const NAME: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS"];
+const PIPE: &[&str] = &["EMFILE", "ENFILE", "ENOMEM"];
+const RESERVE: &[&str] = &["ENOSPC", "EDQUOT", "EFBIG", "EOPNOTSUPP", "EINTR"];
+/// From or to a file, or the socket.
+const PASS: &[&str] = &["EIO", "ENOSPC", "ENOMEM", "EINVAL", "EINTR", "ECONNRESET"];
 const SEND: &[&str] = &["ECONNRESET", "EPIPE", "ENOBUFS", "EINTR"];
 const RECEIVE: &[&str] = &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EINTR"];
 
@@ -36,6 +40,10 @@ pub(super) const SERVER: &[Call] = &[
     ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
     ("pwrite64", Files, WRITE),
     ("pread64", Files, &["EIO", "EINTR"]),
+    ("pipe2", Files, PIPE),
+    ("fallocate", Files, RESERVE),
+    ("splice", Connection, PASS),
+    ("fcntl", Connection, &["EPERM", "EBUSY"]),
     ("fsync", Files, &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
     ("syncfs", Files, &["EIO", "ENOSPC", "EDQUOT"]),
     ("renameat", Files, NAME),
@@ -55,6 +63,7 @@ pub(super) const SERVER: &[Call] = &[
     ("epoll_wait", Connection, &["EINTR"]),
     ("epoll_pwait", Connection, &["EINTR"]),
     ("ppoll", Connection, &["EINTR", "ENOMEM"]),
+    ("read", Connection, RECEIVE),
     ("recvfrom", Connection, RECEIVE),
     ("sendmsg", Connection, SEND),
     ("sendto", Connection, SEND),
@@ -69,6 +78,10 @@ pub(super) const CLIENT: &[Call] = &[
     ("statx", Files, &["EIO", "EACCES", "ENOMEM"]),
     ("pwrite64", Files, WRITE),
     ("pread64", Files, &["EIO", "EINTR"]),
+    ("pipe2", Files, PIPE),
+    ("fallocate", Files, RESERVE),
+    ("splice", Connection, PASS),
+    ("fcntl", Connection, &["EPERM", "EBUSY"]),
     ("renameat", Files, NAME),
     ("renameat2", Files, NAME),
     ("utimensat", Files, &["EIO", "EACCES"]),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::history::{History, Upload};
 use super::injected::Fault;
+use super::injected_server::LARGE;
 use super::process::{Bench, Serving};
 use super::running::Ended;
 
@@ -29,7 +30,7 @@ impl ClientUnderTest {
     pub(super) fn new(program: &Path, command: &'static str) -> Self {
         let bench = Bench::new(program);
         let history = History::default();
-        let found = history.send("served".into(), 200_000, false);
+        let found = history.send("served".into(), LARGE, false);
         fs::write(bench.share().join("served"), found.bytes()).expect("it can be written");
         history.acknowledge(&found);
         let server = bench.serve(&[]);
@@ -42,7 +43,7 @@ impl ClientUnderTest {
         for name in self.names() {
             fs::remove_file(here.join(name)).expect("it was just seen");
         }
-        let upload = self.history.send("put".into(), 200_000, false);
+        let upload = self.history.send("put".into(), LARGE, false);
         fs::write(here.join("source"), upload.bytes()).expect("it can be written");
         let ended = self.run(fault);
         let log = fs::read_to_string(here.join("calls")).expect("strace made it");

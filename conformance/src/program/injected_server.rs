@@ -13,6 +13,9 @@ use super::load::Connection;
 use super::process::{Bench, LINGERING, Serving};
 use super::tracer::Tracer;
 
+/// The size of the larger file: worth a pipe, and worth having its blocks reserved.
+pub(super) const LARGE: usize = 1_200_000;
+
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {
     server: Serving,
@@ -78,7 +81,7 @@ impl ServerUnderTest {
     fn try_session(&self) -> io::Result<()> {
         let mut connection = Connection::open(self.server.address())?;
         let uploads = [
-            self.history.send("kept/file".into(), 200_000, false),
+            self.history.send("kept/file".into(), LARGE, false),
             self.history.send("new/directory/file".into(), 3_000, true),
         ];
         connection.send(&uploads)?;
