@@ -180,7 +180,7 @@ pub fn single<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
 }
 
 /// Calls whose commands wait for their turn: as many as a server usually answers at once.
-const AHEAD: usize = 64;
+const AHEAD: usize = 256;
 
 /// Waits for the end of many calls.
 pub struct Running<'a, I, F, W> {

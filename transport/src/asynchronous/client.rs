@@ -136,7 +136,7 @@ impl<R: Runtime> Client<R> {
 
     /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
     ///
-    /// Calls are taken as there is room, a few tens ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`]. The error is why
+    /// Calls are taken as there is room, a few hundred ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`]. The error is why
     /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
     /// `calls` is asked where the connection is driven, and should not block for long.
     pub async fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
