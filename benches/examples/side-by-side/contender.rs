@@ -136,11 +136,11 @@ impl<'a> Transfers<'a> {
                 line.replace(name, &path.display().to_string())
             });
         let run = move || {
-            data::remove(&to)?;
+            rig.place.put_away(&to)?;
             rig.place.settle()?;
             let cost = measure::run(&mut rig.command(&full)?, at.map(|at| at.process))?;
             data::must_be_equal(&from, &to)?;
-            data::remove(&to)?;
+            rig.place.put_away(&to)?;
             Ok(sample(cost, moved, at.is_some()))
         };
         Contender { name: name.into(), kind, shown, run: Box::new(run) }

@@ -1,5 +1,6 @@
 //! What is moved: files of bytes that cannot be compressed, made once and kept for the next run.
 
+use std::cell::Cell;
 use std::fs::{self, File, Permissions};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -56,6 +57,8 @@ impl Sizes {
 /// The folder that all of it is in.
 pub(crate) struct Place {
     root: PathBuf,
+    /// Trees that were put away.
+    old: Cell<usize>,
 }
 
 impl Place {
@@ -66,7 +69,29 @@ impl Place {
         }
         // Servers with a user of their own write there too.
         fs::set_permissions(root.join("share/up"), Permissions::from_mode(0o777))?;
-        Ok(Self { root })
+        let place = Self { root, old: Cell::new(0) };
+        place.clear()?;
+        Ok(place)
+    }
+
+    /// Takes away what was brought to `path`, if anything was. A tree is kept until [`clear`](Self::clear): for a minute after inodes became free, ext4 without a journal looks at
+    /// each of them again for every new file, and the next contender would pay for that.
+    pub(crate) fn put_away(&self, path: &Path) -> Result<()> {
+        if !path.is_dir() {
+            return remove(path);
+        }
+        let number = self.old.replace(self.old.get() + 1);
+        Ok(fs::rename(path, self.old().join(number.to_string()))?)
+    }
+
+    /// Removes what was put away.
+    pub(crate) fn clear(&self) -> Result<()> {
+        remove(&self.old())?;
+        Ok(fs::create_dir(self.old())?)
+    }
+
+    fn old(&self) -> PathBuf {
+        self.root.join("old")
     }
 
     /// What every server shares.

@@ -111,6 +111,7 @@ fn main() -> Result<()> {
         // After each row, so that what was measured is kept whatever comes.
         report::write(&results, &machine, &rig.missing, &reached, quick)?;
     }
+    rig.place.clear()?;
     println!("{}", results.join("README.md").display());
     let failed =
         reached.iter().flat_map(|row| &row.entries).filter(|entry| entry.failure.is_some()).count();

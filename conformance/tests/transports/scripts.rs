@@ -1,5 +1,6 @@
 //! Every script of the conformance suite; the transcripts are those of the bare machine, to the byte.
 
+use haul_core::server::ServerConfig;
 use haul_store::{Directory, Options};
 use haul_transport::ServerOptions;
 
@@ -7,10 +8,19 @@ use super::running::Running;
 
 #[test]
 fn transcripts_are_those_of_the_machine() {
+    check(true);
+}
+
+#[test]
+fn transcripts_are_the_same_without_pass_through() {
+    check(false);
+}
+
+fn check(pass_through: bool) {
     let checked = haul_conformance::tcp::check(|setup, directory| {
         let store = Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
-        let options = ServerOptions { config: setup.config.clone(), ..ServerOptions::default() };
-        Ok(Running::start(store, options))
+        let config = ServerConfig { pass_through, ..setup.config.clone() };
+        Ok(Running::start(store, ServerOptions { config, ..ServerOptions::default() }))
     });
     checked.unwrap();
 }
