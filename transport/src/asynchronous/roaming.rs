@@ -34,8 +34,10 @@ const LINGER: Duration = Duration::from_millis(1);
 const MOST_LINGERING: usize = 16;
 /// How long steps are made away before the owner hears of what happened.
 const LONGEST: Duration = Duration::from_millis(10);
-/// Events after which the owner hears of them: it may want to cancel.
-const MOST_TOLD: usize = 4;
+/// How long after an event the owner hears of it: it may want to cancel. A large file moves by a few MiB meanwhile, small ones by the dozen.
+const HEARD_WITHIN: Duration = Duration::from_micros(500);
+/// Events that are kept for the owner, each as large as a name.
+const MOST_TOLD: usize = 256;
 
 /// A machine, its files and its socket, wherever they are.
 pub(super) struct Roaming<R, M: Machine, P, S> {
@@ -217,7 +219,7 @@ fn work<M: Machine<Event: Clone>, P: Perform, S: Socket>(
     mut connection: Connection<M, Here<P>, Lent<S>>,
     called: &AtomicBool,
 ) -> Brought<M, P> {
-    let mut owner = Absent { called, told: Vec::new() };
+    let mut owner = Absent { called, told: Vec::new(), back_by: None };
     let mut cx = Context::from_waker(Waker::noop());
     let until = connection.clock.now() + LONGEST;
     let outcome = loop {
@@ -258,13 +260,19 @@ fn goes_on_soon<M: Machine, P: Perform, S: Socket>(
 struct Absent<'a, E> {
     called: &'a AtomicBool,
     told: Vec<E>,
+    /// When the owner has to hear of the first of them.
+    back_by: Option<Duration>,
 }
 
 impl<M: Machine<Event: Clone>> Owner<M> for Absent<'_, M::Event> {
     type Wake = Event;
 
-    fn step_in(&mut self, _: &mut M, _: Duration) -> ControlFlow<()> {
-        if self.called.load(Ordering::Relaxed) || self.told.len() >= MOST_TOLD {
+    fn step_in(&mut self, _: &mut M, now: Duration) -> ControlFlow<()> {
+        if !self.told.is_empty() {
+            self.back_by.get_or_insert(now + HEARD_WITHIN);
+        }
+        let late = self.back_by.is_some_and(|by| by <= now) || self.told.len() >= MOST_TOLD;
+        if late || self.called.load(Ordering::Relaxed) {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
