@@ -35,7 +35,7 @@ const MOST_LINGERING: usize = 16;
 /// How long steps are made away before the owner hears of what happened.
 const LONGEST: Duration = Duration::from_millis(10);
 /// How long after an event the owner hears of it: it may want to cancel. A large file moves by a few MiB meanwhile, small ones by the dozen.
-const HEARD_WITHIN: Duration = Duration::from_micros(500);
+const HEARD_WITHIN: Duration = Duration::from_millis(1);
 /// Events that are kept for the owner, each as large as a name.
 const MOST_TOLD: usize = 256;
 
