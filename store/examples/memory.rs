@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_transcript() {
-        let expected = r#"HAUL/1 "Welcome" max-data=16777216 pipeline=64
+        let expected = r#"HAUL/1 "Welcome" max-data=16777216 pipeline=256
 READY
 OK size=6 crc64nvme=6a43fb4bad5a5607
 ERR exists "the name is taken"
