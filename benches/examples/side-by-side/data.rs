@@ -209,7 +209,7 @@ pub(crate) fn renew(path: &Path) -> Result<()> {
 }
 
 /// Removes a file or a tree, if it is there.
-pub(crate) fn remove(path: &Path) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
         Ok(found) if found.is_dir() => Ok(fs::remove_dir_all(path)?),

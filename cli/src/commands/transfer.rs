@@ -112,10 +112,7 @@ pub(crate) fn all<R: Runtime>(
         lost: false,
     });
     let steps = Mutex::new(steps);
-    let work = |remote: &mut Box<dyn Remote>| {
-        let outcome = remote.run(&mut Calls { desk: &desk, steps: &steps });
-        outcome.inspect_err(|failure| lock(&desk).lost |= *failure != Failure::Cancelled)
-    };
+    let work = |remote: &mut Box<dyn Remote>| remote.run(&mut Calls { desk: &desk, steps: &steps });
     let outcomes = match &mut remotes[..] {
         [remote] => vec![work(remote)],
         remotes => thread::scope(|scope| {
@@ -132,6 +129,10 @@ pub(crate) fn all<R: Runtime>(
         tally.count(app, &Err(Error::request(first.what.path.as_str(), failure)));
     }
     let hopeless = hopeless || outcomes.iter().all(Result::is_err);
+    let lost = lost
+        || outcomes
+            .iter()
+            .any(|outcome| outcome.as_ref().is_err_and(|failure| *failure != Failure::Cancelled));
     if under_way > 0 {
         app.note(format_args!("{under_way} more not finished"));
     }

@@ -18,6 +18,9 @@ use super::injected_server::ServerUnderTest;
 /// The widest gap between failures that come again and again, in calls.
 const STEPS: u64 = 6;
 
+/// The size of the larger file: worth a pipe, and worth having its blocks reserved.
+pub(super) const LARGE: usize = 1_200_000;
+
 /// Failures of one kind: the `first` time that `call` is made, it fails with `errno`, and if there is a `step`, so many calls later again and again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {

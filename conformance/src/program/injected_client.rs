@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::history::{History, Upload};
-use super::injected::Fault;
-use super::injected_server::LARGE;
+use super::injected::{Fault, LARGE};
 use super::process::{Bench, Serving};
 use super::running::Ended;
 

@@ -8,13 +8,10 @@ use rustix::process::Signal;
 
 use super::calls::Touches;
 use super::history::History;
-use super::injected::Fault;
+use super::injected::{Fault, LARGE};
 use super::load::Connection;
 use super::process::{Bench, LINGERING, Serving};
 use super::tracer::Tracer;
-
-/// The size of the larger file: worth a pipe, and worth having its blocks reserved.
-pub(super) const LARGE: usize = 1_200_000;
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {
