@@ -56,3 +56,14 @@ fn a_failure_is_shrunk() {
     assert_eq!(text.matches("Upload {").count(), 1, "{text}");
     assert!(!text.contains("Download {"), "{text}");
 }
+
+/// What once failed by a mistake, of the product or of its judge.
+#[test]
+fn seeds_that_failed_once_do_not_fail_again() {
+    // A line with a turned bit, and an empty upload that might be under either of two names.
+    for seed in [205_193_596] {
+        if let Err(report) = sim::check(seed, None) {
+            panic!("{report}");
+        }
+    }
+}

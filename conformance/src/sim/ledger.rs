@@ -154,30 +154,35 @@ impl Ledger {
     ) -> Result<(), String> {
         let Version { path, data, .. } = &self.versions[id];
         let versions = &self.versions;
+        let (mut seen, mut survivors) = (false, Vec::new());
         for (name, history) in &mut self.names {
             if name != path && !self.names_may_differ {
                 continue;
             }
             // An equal content may have been there before.
             let from = since.get(name).map_or(0, |from| from.saturating_sub(1));
-            let mut alike = (from..history.shown.len())
+            let alike: Vec<_> = (from..history.shown.len())
                 .filter(|at| versions[history.shown[*at].version].data == *data)
-                .peekable();
-            if alike.peek().is_none() {
-                continue;
+                .collect();
+            seen |= !alike.is_empty();
+            let cuts = &history.cuts;
+            let lost = |at| cuts.iter().any(|(length, left)| at < *length && *left < Some(at));
+            // Contents as short as none cannot be told apart: one of them that survived will do.
+            if let Some(at) = alike.into_iter().find(|at| !lost(*at)) {
+                survivors.push((&mut history.floor, at));
             }
-            if durable {
-                let cuts = &history.cuts;
-                let lost = |at| cuts.iter().any(|(length, left)| at < *length && *left < Some(at));
-                // Contents as short as none cannot be told apart: one of them that survived will do.
-                let Some(at) = alike.find(|at| !lost(*at)) else {
-                    return Err(format!("{path:?} was lost in a power cut and is acknowledged"));
-                };
-                history.floor = history.floor.max(Some(at));
-            }
-            return Ok(());
         }
-        Err(format!("{path:?} is acknowledged and was never there"))
+        if !seen {
+            return Err(format!("{path:?} is acknowledged and was never there"));
+        }
+        if durable && survivors.is_empty() {
+            return Err(format!("{path:?} was lost in a power cut and is acknowledged"));
+        }
+        // Under several names, any of them may be the one.
+        if durable && let [(floor, at)] = &mut survivors[..] {
+            **floor = (**floor).max(Some(*at));
+        }
+        Ok(())
     }
 
     /// A client was told that an upload failed with nothing published.
