@@ -78,6 +78,7 @@ macro_rules! program_tests {
             flipped_bits_and_truncations_are_detected
             an_interrupted_client_leaves_nothing
             a_full_share_takes_what_fits
+            a_quota_is_no_space
             a_full_disk_leaves_nothing_of_a_download
             a_server_without_descriptors_recovers
             a_client_at_its_limits_leaves_nothing

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::{Resource, Rlimit};
+use tempfile::NamedTempFile;
 
 use super::super::cases::{assert_staging_is_empty, names_in};
 use super::super::disk::run;
@@ -15,25 +16,51 @@ use super::super::faults::MUST_RUN;
 use super::super::process::Bench;
 use crate::content::Content;
 
-/// A small file system in memory, mounted at a directory until it is dropped.
-pub(super) struct Tmpfs(PathBuf);
+/// A small file system, mounted at a directory until it is dropped.
+pub(super) struct Small {
+    mounted_at: PathBuf,
+    /// If it is not in memory.
+    _image: Option<NamedTempFile>,
+}
 
-impl Tmpfs {
-    /// Nothing if there cannot be one here.
-    pub(super) fn mount(at: &Path, options: &str) -> Option<Self> {
+impl Small {
+    /// In memory. Nothing if there cannot be one here.
+    pub(super) fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         let mounted =
             run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at));
-        if let Err(reason) = &mounted {
-            assert!(std::env::var_os(MUST_RUN).is_none(), "nothing can be mounted: {reason}");
-            eprintln!("skipped: nothing can be mounted here: {reason}");
-        }
-        mounted.ok().map(|()| Self(at.to_owned()))
+        or_skip(mounted.map(|()| Self { mounted_at: at.to_owned(), _image: None }))
+    }
+
+    /// With a quota in bytes that holds for everybody: those of Btrfs bind root too. Nothing if there cannot be one here.
+    fn quota(at: &Path, bytes: u64) -> Option<Self> {
+        or_skip(Self::try_quota(at, bytes))
+    }
+
+    fn try_quota(at: &Path, bytes: u64) -> Result<Self, String> {
+        let image = NamedTempFile::new().map_err(|error| error.to_string())?;
+        image.as_file().set_len(128 << 20).map_err(|error| error.to_string())?;
+        run(Command::new("mkfs.btrfs").args(["-q", "-f"]).arg(image.path()))?;
+        run(Command::new("mount").args(["-t", "btrfs", "-o", "loop"]).arg(image.path()).arg(at))?;
+        let small = Self { mounted_at: at.to_owned(), _image: Some(image) };
+        run(Command::new("btrfs").args(["quota", "enable"]).arg(at))?;
+        let limit = bytes.to_string();
+        run(Command::new("btrfs").args(["qgroup", "limit", &limit, "0/5"]).arg(at))?;
+        Ok(small)
     }
 }
 
-impl Drop for Tmpfs {
+fn or_skip(mounted: Result<Small, String>) -> Option<Small> {
+    mounted
+        .inspect_err(|reason| {
+            assert!(std::env::var_os(MUST_RUN).is_none(), "nothing can be mounted: {reason}");
+            eprintln!("skipped: nothing can be mounted here: {reason}");
+        })
+        .ok()
+}
+
+impl Drop for Small {
     fn drop(&mut self) {
-        let _ = run(Command::new("umount").arg("-l").arg(&self.0));
+        let _ = run(Command::new("umount").arg("-l").arg(&self.mounted_at));
     }
 }
 
@@ -41,7 +68,7 @@ impl Drop for Tmpfs {
 pub fn a_full_share_takes_what_fits(program: &Path) {
     for (options, bytes, filler) in [("size=300k", 500_000, 0), ("nr_inodes=20", 50_000, 40)] {
         let bench = Bench::new(program);
-        let Some(_tmpfs) = Tmpfs::mount(&bench.share(), options) else { return };
+        let Some(_small) = Small::tmpfs(&bench.share(), options) else { return };
         let server = bench.serve(&[]);
         let url = server.url();
         let put = |name: &str, bytes: usize| {
@@ -71,13 +98,39 @@ pub fn a_full_share_takes_what_fits(program: &Path) {
     }
 }
 
+/// What may be taken is used up, though the disk is not full: `no-space` as well.
+pub fn a_quota_is_no_space(program: &Path) {
+    let bench = Bench::new(program);
+    let Some(_small) = Small::quota(&bench.share(), 400_000) else { return };
+    let server = bench.serve(&[]);
+    let url = server.url();
+    let (large, little) = (Content::pattern(500_000).to_vec(), Content::pattern(2_000).to_vec());
+    fs::write(bench.here().join("large"), &large).unwrap();
+    fs::write(bench.here().join("little"), &little).unwrap();
+    bench.run(&["put", "--server", &url, "little", "--as", "old"]).assert_code(0);
+    for refused in [
+        bench.run(&["put", "--server", &url, "large", "--as", "old"]),
+        bench.run(&["put", "--server", &url, "large", "--as", "new/name"]),
+        // Without a size it comes to light only when it is written.
+        bench.run_with(&["put", "--server", &url, "-", "--as", "old"], &large),
+    ] {
+        refused.assert_code(4).assert_one_clear_line();
+        assert!(refused.stderr.contains("space"), "{}", refused.stderr);
+        assert_staging_is_empty(&bench);
+        assert!(!bench.share().join("new").exists(), "a directory was left");
+    }
+    assert!(fs::read(bench.share().join("old")).unwrap() == little);
+    bench.run(&["put", "--server", &url, "little", "--as", "small"]).assert_code(0);
+    assert!(fs::read(bench.share().join("small")).unwrap() == little);
+}
+
 /// The client's file system is full: code 7, and nothing is left.
 pub fn a_full_disk_leaves_nothing_of_a_download(program: &Path) {
     for (options, filler) in [("size=300k", 0), ("nr_inodes=20", 40)] {
         let bench = Bench::new(program);
         let small = bench.here().join("small");
         fs::create_dir(&small).unwrap();
-        let Some(_tmpfs) = Tmpfs::mount(&small, options) else { return };
+        let Some(_small) = Small::tmpfs(&small, options) else { return };
         let full = (0..filler).take_while(|n| fs::write(small.join(format!("{n}")), "").is_ok());
         let full = full.count();
         fs::write(bench.share().join("large"), Content::pattern(500_000).to_vec()).unwrap();

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use super::super::cases::{assert_staging_is_empty, names_in};
 use super::super::disk::run;
 use super::super::process::{Bench, Raw, Serving};
-use super::limits::Tmpfs;
+use super::limits::Small;
 use crate::content::Content;
 
 /// More than the buffers of a connection hold, in bytes.
@@ -109,7 +109,7 @@ pub fn a_server_starts_again_at_once(program: &Path) {
 /// A directory on a read-only file system: the server does not start, or if it is told to only read, it refuses uploads and serves what is there.
 pub fn a_directory_that_cannot_be_written_is_told(program: &Path) {
     let bench = Bench::new(program);
-    let Some(_tmpfs) = Tmpfs::mount(&bench.share(), "size=1m") else { return };
+    let Some(_small) = Small::tmpfs(&bench.share(), "size=1m") else { return };
     fs::write(bench.share().join("served"), "hello").unwrap();
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(bench.share())).unwrap();
     let Err(ended) = bench.try_serve_under(&[], &[]) else { panic!("it serves") };
