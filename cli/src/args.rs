@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -40,7 +41,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
     /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
-    #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true)]
+    #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_pass_through: bool,
     /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
     #[arg(long, short, global = true, action = ArgAction::Count)]

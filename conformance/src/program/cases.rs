@@ -316,6 +316,20 @@ pub fn a_shell_from_a_pipe(program: &Path) {
     assert_eq!(fs::read(bench.here().join("down.txt")).unwrap(), b"down");
 }
 
+/// What switches something on in the environment takes the values that people write there.
+pub fn a_switch_in_the_environment_takes_what_people_write(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "hello").unwrap();
+    for value in ["1", "yes", "true", "0", "false", ""] {
+        let launcher = ["env", &format!("HAUL_NO_PASS_THROUGH={value}")];
+        let server = bench.serve_under(&launcher, &[]);
+        let args = ["get", "a", "-o", "-", "--server", &server.url()];
+        let ended = bench.run_under(&launcher, &args, b"");
+        ended.assert_code(0);
+        assert_eq!(ended.stdout, b"hello", "{value:?}");
+    }
+}
+
 /// A reader that goes away is told by an exit code, not by a signal.
 pub fn a_closed_stdout_is_no_crash(program: &Path) {
     let bench = Bench::new(program);

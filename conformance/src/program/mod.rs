@@ -59,6 +59,7 @@ macro_rules! program_tests {
             streams_instead_of_files
             output_for_programs
             a_shell_from_a_pipe
+            a_switch_in_the_environment_takes_what_people_write
             a_closed_stdout_is_no_crash
             a_session_typed_by_hand
             more_clients_than_places
