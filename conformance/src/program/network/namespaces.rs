@@ -41,13 +41,14 @@ impl Hosts {
         let Self { server, client } = self;
         for host in [server, client] {
             ip(&["netns", "add", host])?;
-            ip(&["-n", host, "link", "set", "lo", "up"])?;
+            run_on(host, &["ip", "link", "set", "lo", "up"])?;
         }
         let peer = ["peer", "name", "wire", "netns", client];
-        ip(&[&["-n", server, "link", "add", "wire", "type", "veth"], &peer[..]].concat())?;
+        run_on(server, &[&["ip", "link", "add", "wire", "type", "veth"], &peer[..]].concat())?;
         for (host, address) in [(server, SERVER), (client, CLIENT)] {
-            ip(&["-n", host, "addr", "add", &format!("{address}/30"), "dev", "wire"])?;
-            ip(&["-n", host, "link", "set", "wire", "up"])?;
+            let address = format!("{address}/30");
+            run_on(host, &["ip", "addr", "add", &address, "dev", "wire"])?;
+            run_on(host, &["ip", "link", "set", "wire", "up"])?;
         }
         // Nothing is lost yet, but it is known that something could be.
         self.lose(0)?;
@@ -78,7 +79,7 @@ impl Hosts {
         })
     }
 
-    /// What makes a program run on one of them. Not `ip netns exec`: that gives it mounts of its own, which would keep what others unmount.
+    /// What makes a program run on one of them. Neither `ip netns exec` nor `ip -n`: they take mounts of their own, which keep what others unmount, such as a disk whose power is cut.
     pub(super) fn on(host: &str) -> [String; 2] {
         [String::from("nsenter"), format!("--net=/run/netns/{host}")]
     }
