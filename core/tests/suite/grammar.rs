@@ -157,3 +157,12 @@ fn a_depth_is_written_unless_it_is_one() {
         assert_eq!(out, written);
     }
 }
+
+/// A backslash that quotes nothing, in the middle and at the end.
+#[test]
+fn a_backslash_stands_before_what_it_quotes() {
+    assert!(ClientLine::parse(r#"LIST "a\"b""#).is_ok());
+    for text in [r#"LIST "a\b""#, r#"LIST "a\"#, r#"LIST "a\""#] {
+        assert!(ClientLine::parse(text).is_err(), "{text}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Both machines as a transport meets them, under every schedule and fault that the laboratory of `haul-conformance` can make.
 
 mod bodies;
+mod client_endings;
 mod client_hostile;
 mod client_states;
 mod commit;

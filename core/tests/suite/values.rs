@@ -218,3 +218,17 @@ fn the_longest_path_is_a_path() {
     assert!(FilePath::parse(&part).is_ok());
     assert_eq!(FilePath::parse(&format!("{part}x")), Err(PathError::ComponentTooLong));
 }
+
+#[test]
+fn a_path_is_hidden_by_any_of_its_names() {
+    for (text, hidden) in [
+        ("a", false),
+        ("a.b", false),
+        ("a./b", false),
+        (".a", true),
+        ("a/.b", true),
+        (".a/b", true),
+    ] {
+        assert_eq!(FilePath::parse(text).unwrap().is_hidden(), hidden, "{text}");
+    }
+}

@@ -1,0 +1,167 @@
+//! What a client says when something ends otherwise than it was asked for.
+
+use bytes::Bytes;
+use haul_conformance::lab::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
+use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
+use haul_core::{Checksum, Depth, Done, Effect, Limits, Mode, StoreError, StoreErrorKind};
+use haul_store::Perform;
+
+use crate::joined::{path, results};
+
+const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
+const DATA: &str = "a whole file";
+const LISTED: &str = "DIR photos\r\nOK entries=1\r\n";
+
+fn fetch() -> Request {
+    Request::Download { path: path("file"), offset: 0, length: None, mode: Mode::Replace }
+}
+
+fn list() -> Request {
+    Request::List { path: None, depth: Depth::ONE }
+}
+
+/// A whole download of [`DATA`].
+fn download() -> String {
+    let (length, checksum) = (DATA.len(), Checksum::of(DATA.as_bytes()));
+    format!(
+        "SENDING size={length} offset=0 length={length} modified=2026-11-22T08:31:25Z\r\nDATA {length}\r\n{DATA}OK length={length} crc64nvme={checksum}\r\n"
+    )
+}
+
+fn client(requests: &[Request], durable: bool) -> Client {
+    let mut client = Client::new(ClientConfig { durable, ..ClientConfig::default() });
+    for request in requests {
+        client.request(request.clone());
+    }
+    client
+}
+
+fn targets(durable: bool, faults: Faults) -> LocalFiles {
+    LocalFiles { targets: MemoryFiles::new(durable).with_faults(faults), ..LocalFiles::default() }
+}
+
+fn outcomes(run: &Run<ClientEvent>) -> Vec<Result<(), Failure>> {
+    results(&run.events).into_values().map(|result| result.map(drop)).collect()
+}
+
+/// The file has its name by then and is whole, but the request has not been kept.
+#[test]
+fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
+    let said = format!("{GREETING}{}", download());
+    let play = |faults| {
+        let mut local = targets(true, faults);
+        let run = Solo::new(said.as_bytes())
+            .by_line()
+            .ending(End::Silence)
+            .play(&mut client(&[fetch()], true), &mut local);
+        (outcomes(&run), local)
+    };
+    let (went_well, local) = play(Faults::default());
+    assert_eq!(went_well, [Ok(())]);
+    let names: Vec<_> = local.targets.journal().iter().map(|record| record.name).collect();
+    let at = names.iter().position(|name| *name == "sync-directory").expect("it is durable");
+    let (failed, local) =
+        play(Faults { fail: Some((at, StoreErrorKind::Io)), ..Faults::default() });
+    assert!(matches!(failed[..], [Err(Failure::Local(_))]), "{failed:?}");
+    assert_eq!(local.targets.file("file"), Some(DATA.as_bytes()));
+    assert!(!local.has_open());
+}
+
+/// Files that have no room even for one.
+struct NoRoom(LocalFiles);
+
+impl Perform for NoRoom {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        match effect {
+            Effect::Create { .. } => Ok(Done::Full),
+            _ => self.0.perform(effect),
+        }
+    }
+}
+
+impl Files for NoRoom {
+    fn receive(&mut self, bytes: &[u8]) {
+        self.0.receive(bytes);
+    }
+
+    fn send_held(&mut self, count: usize) -> Bytes {
+        self.0.send_held(count)
+    }
+}
+
+/// A client commits each file at once, so waiting for room would be for ever.
+#[test]
+fn no_room_for_one_file_is_a_failure() {
+    let said = format!("{GREETING}{}{LISTED}", download());
+    let run = Solo::new(said.as_bytes()).by_line().ending(End::Silence).play(
+        &mut client(&[fetch(), list()], false),
+        &mut NoRoom(targets(false, Faults::default())),
+    );
+    let outcomes = outcomes(&run);
+    let [Err(Failure::Local(error)), Ok(())] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(error.kind, StoreErrorKind::Io);
+}
+
+#[test]
+fn each_event_names_its_request() {
+    let said = format!("{GREETING}{}{LISTED}INFO HELP\r\nOK\r\n", download());
+    let mut client = client(&[], false);
+    let ids = [fetch(), list(), Request::Help].map(|request| client.request(request));
+    let run = Solo::new(said.as_bytes())
+        .by_line()
+        .ending(End::HangUp)
+        .play(&mut client, &mut targets(false, Faults::default()));
+    let mut of = ids.iter().peekable();
+    for event in &run.events {
+        match event {
+            ClientEvent::Greeted(_) | ClientEvent::Lost(_) => assert_eq!(event.id(), None),
+            ClientEvent::Finished { .. } => assert_eq!(event.id().as_ref(), of.next()),
+            _ => assert_eq!(event.id().as_ref(), of.peek().copied()),
+        }
+    }
+    assert_eq!(outcomes(&run), [Ok(()), Ok(()), Ok(())]);
+}
+
+#[test]
+fn a_client_says_why_it_is_of_no_more_use() {
+    let mut ended = client(&[Request::Exit, list()], false);
+    assert_eq!(ended.failure(), None);
+    let said = format!("{GREETING}OK \"bye\"\r\n");
+    let run = Solo::new(said.as_bytes()).by_line().play(&mut ended, &mut LocalFiles::default());
+    assert!(run.over);
+    assert_eq!(outcomes(&run), [Ok(()), Err(Failure::Ended)]);
+
+    let mut lost = client(&[list()], false);
+    let endless = format!("{GREETING}{}", "x".repeat(2 * Limits::MAX_LINE));
+    Solo::new(endless.as_bytes()).ending(End::Silence).play(&mut lost, &mut LocalFiles::default());
+    assert_eq!(lost.failure(), Some(&Failure::Violation("a line is longer than 4096 bytes")));
+}
+
+/// At any step, with requests that wait, that were sent and whose file is open.
+#[test]
+fn what_is_given_up_ends_at_any_step() {
+    let requests = [fetch(), list(), fetch(), Request::Help];
+    let said = format!("{GREETING}{0}{LISTED}{0}OK\r\n", download());
+    let mut cancelled = 0;
+    for at in 0..60 {
+        let (mut client, mut local) = (client(&requests, false), targets(false, Faults::default()));
+        let run = Solo::new(said.as_bytes()).by_line().ending(End::HangUp).play_with(
+            &mut client,
+            &mut local,
+            |client, _, step| {
+                if step == at {
+                    client.cancel_all();
+                }
+            },
+        );
+        let outcomes = outcomes(&run);
+        assert_eq!(outcomes.len(), requests.len(), "step {at}");
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(Failure::Cancelled))),
+            "step {at}: {outcomes:?}"
+        );
+        assert!(!local.has_open(), "step {at}");
+        cancelled += outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    }
+    assert!(cancelled > requests.len());
+}
