@@ -65,6 +65,7 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
     let held = |length| Done::Held { length, checksum: Some(Checksum::EMPTY) };
     let all = vec![
         ("list create", Done::Started),
+        ("create", Done::Full),
         ("next-entries", entries(0)),
         ("open", Done::Opened(Opened::default())),
         ("read hold", Done::Read(Bytes::new())),
@@ -238,4 +239,12 @@ fn of_a_client() {
         "write-held",
     ];
     assert_eq!(seen, all);
+}
+
+/// A machine that was not polled has asked for nothing.
+#[test]
+fn before_the_first_poll() {
+    let mut machine = Client::new(ClientConfig::default());
+    let expected = Misuse { told: "received", waiting_for: "poll" };
+    assert_eq!(machine.received(1), Err(expected));
 }
