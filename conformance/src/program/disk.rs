@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use tempfile::NamedTempFile;
+
 /// `EXT4_IOC_SHUTDOWN` without a flush of the journal: from then on nothing reaches the disk, and what only the page cache knows is gone after the next mount.
 ///
 /// No tool of every system asks for it, and a system call of one's own needs unsafe code, so Perl makes it: `perl-base` is on every Debian.
@@ -11,16 +13,14 @@ const SHUTDOWN: &str = "open(my $d, '<', $ARGV[0]) or die $!; my $how = pack('L'
 /// An ext4 file system in a file, mounted at a directory until it is dropped.
 pub(super) struct Disk {
     /// Outside of what is mounted.
-    image: tempfile::NamedTempFile,
+    image: NamedTempFile,
     mounted_at: PathBuf,
 }
 
 impl Disk {
     /// A new one at the empty directory `place`, or why there cannot be one here.
     pub(super) fn new(place: &Path) -> Result<Self, String> {
-        let image = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-        image.as_file().set_len(128 << 20).map_err(|error| error.to_string())?;
-        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.path()))?;
+        let image = image(Command::new("mkfs.ext4").args(["-q", "-F"]))?;
         let disk = Self { image, mounted_at: place.to_owned() };
         disk.mount()?;
         std::fs::remove_dir(place.join("lost+found")).map_err(|error| error.to_string())?;
@@ -62,6 +62,14 @@ impl Drop for Disk {
             let _ = run(Command::new("umount").arg("-l").arg(&self.mounted_at));
         }
     }
+}
+
+/// A file of 128 MiB in which `mkfs` has made a file system.
+pub(super) fn image(mkfs: &mut Command) -> Result<NamedTempFile, String> {
+    let image = NamedTempFile::new().map_err(|error| error.to_string())?;
+    image.as_file().set_len(128 << 20).map_err(|error| error.to_string())?;
+    run(mkfs.arg(image.path()))?;
+    Ok(image)
 }
 
 /// Runs a tool to its end, or says what it said.

@@ -13,7 +13,20 @@ use super::cases::assert_staging_is_empty;
 use super::process::{Bench, Raw, Serving};
 
 /// Set where a check must not be skipped for want of a tool.
-pub(super) const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";
+const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";
+
+/// What a check needs, if this machine has it; otherwise the check is skipped, and says why.
+///
+/// # Panics
+/// When it cannot be had, and `HAUL_TESTS_MUST_RUN` is set.
+pub(super) fn or_skip<T>(needed: Result<T, String>) -> Option<T> {
+    needed
+        .inspect_err(|reason| {
+            assert!(std::env::var_os(MUST_RUN).is_none(), "{reason}");
+            eprintln!("skipped: {reason}");
+        })
+        .ok()
+}
 
 /// Whether system calls can be made to fail here.
 ///
@@ -25,12 +38,8 @@ pub(super) fn can_inject() -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    let can = traced.is_ok_and(|status| status.success());
-    if !can {
-        assert!(std::env::var_os(MUST_RUN).is_none(), "strace does not run here");
-        eprintln!("skipped: strace does not run here");
-    }
-    can
+    let runs = traced.is_ok_and(|status| status.success());
+    or_skip(runs.then_some(()).ok_or_else(|| String::from("strace does not run here"))).is_some()
 }
 
 /// A server whose `call` fails as `injected` says, on every file or on one; its calls are logged in `here/calls`. The tracer is a process of its own, so signals reach the

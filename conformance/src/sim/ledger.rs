@@ -175,12 +175,14 @@ impl Ledger {
         if !seen {
             return Err(format!("{path:?} is acknowledged and was never there"));
         }
-        if durable && survivors.is_empty() {
-            return Err(format!("{path:?} was lost in a power cut and is acknowledged"));
+        if !durable {
+            return Ok(());
         }
-        // Under several names, any of them may be the one.
-        if durable && let [(floor, at)] = &mut survivors[..] {
-            **floor = (**floor).max(Some(*at));
+        match &mut survivors[..] {
+            [] => return Err(format!("{path:?} was lost in a power cut and is acknowledged")),
+            [(floor, at)] => **floor = (**floor).max(Some(*at)),
+            // Under several names: any of them may be the one.
+            _ => {}
         }
         Ok(())
     }

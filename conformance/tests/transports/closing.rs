@@ -4,7 +4,7 @@ use std::thread;
 use haul_transport::{ServerOptions};
 
 use super::running::{serve};
-use crate::support::{Peer, Share, payload};
+use crate::support::{Peer, Share, payload, places};
 
 /// At once.
 const CLIENTS: usize = 4;
@@ -26,12 +26,7 @@ fn refused(address: std::net::SocketAddr, opening: &str, body: &[u8]) -> String 
 fn a_violation_is_told_to_a_client_that_is_still_sending() {
     let share = Share::new();
     // A place for each: on a busy machine a server may learn late of those that have gone.
-    let options = ServerOptions {
-        max_clients: CLIENTS * TIMES,
-        max_clients_per_address: CLIENTS * TIMES,
-        ..ServerOptions::default()
-    };
-    let server = serve(&share, options);
+    let server = serve(&share, places(CLIENTS * TIMES));
     let body = payload(512 << 10);
     thread::scope(|scope| {
         for _ in 0..CLIENTS {

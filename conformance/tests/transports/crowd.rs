@@ -4,11 +4,11 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use haul_core::{Checksum, Mode};
-use haul_transport::{DownloadOptions, ServerOptions};
+use haul_transport::DownloadOptions;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::running::serve;
-use crate::support::{Share, go_on, path, payload, source, target};
+use crate::support::{Share, go_on, path, payload, places, source, target};
 
 const CLIENTS: usize = 1000;
 /// Of a client's thread, in bytes.
@@ -29,14 +29,7 @@ fn a_thousand_clients_at_once_each_move_files_both_ways() {
     let (share, mine) = (Share::new(), Share::new());
     let common = payload(256 << 10);
     share.write("common", &common);
-    let server = serve(
-        &share,
-        ServerOptions {
-            max_clients: CLIENTS,
-            max_clients_per_address: CLIENTS,
-            ..ServerOptions::default()
-        },
-    );
+    let server = serve(&share, places(CLIENTS));
     let all_are_here = Barrier::new(CLIENTS);
     let one = |number: usize| {
         let mut client = server.client();

@@ -11,6 +11,7 @@ use std::{env, fs};
 
 use haul_core::FilePath;
 use haul_store::{Directory, LocalSource, LocalTarget, Options, Source, Target};
+use haul_transport::ServerOptions;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::SockRef;
 use tempfile::TempDir;
@@ -65,6 +66,11 @@ pub(crate) fn payload(length: usize) -> Vec<u8> {
     let mut payload = pattern.repeat(length / pattern.len() + 1);
     payload.truncate(length);
     payload
+}
+
+/// Of a server with a place for each of `count` clients, all from one address.
+pub(crate) fn places(count: usize) -> ServerOptions {
+    ServerOptions { max_clients: count, max_clients_per_address: count, ..ServerOptions::default() }
 }
 
 /// A file of a client to upload.

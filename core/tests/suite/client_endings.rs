@@ -3,29 +3,23 @@
 use bytes::Bytes;
 use haul_conformance::lab::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
-use haul_core::{Checksum, Depth, Done, Effect, Limits, Mode, StoreError, StoreErrorKind};
+use haul_core::{Depth, Done, Effect, Limits, StoreError, StoreErrorKind};
 use haul_store::Perform;
 
-use crate::joined::{path, results};
+use crate::client_hostile::{GREETING, fetch, sent};
+use crate::joined::results;
 
-const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
-const DATA: &str = "a whole file";
+const DATA: &[u8] = b"a whole file";
 const LISTED: &str = "DIR photos\r\nOK entries=1\r\n";
-
-fn fetch() -> Request {
-    Request::Download { path: path("file"), offset: 0, length: None, mode: Mode::Replace }
-}
 
 fn list() -> Request {
     Request::List { path: None, depth: Depth::ONE }
 }
 
-/// A whole download of [`DATA`].
-fn download() -> String {
-    let (length, checksum) = (DATA.len(), Checksum::of(DATA.as_bytes()));
-    format!(
-        "SENDING size={length} offset=0 length={length} modified=2026-11-22T08:31:25Z\r\nDATA {length}\r\n{DATA}OK length={length} crc64nvme={checksum}\r\n"
-    )
+/// What a server says that greets, and sends [`DATA`] in the place of each `{}`.
+fn says(script: &str) -> Vec<u8> {
+    let sent = String::from_utf8(sent(DATA)).expect("it is text");
+    format!("{GREETING}{}", script.replace("{}", &sent)).into_bytes()
 }
 
 fn client(requests: &[Request], durable: bool) -> Client {
@@ -47,10 +41,10 @@ fn outcomes(run: &Run<ClientEvent>) -> Vec<Result<(), Failure>> {
 /// The file has its name by then and is whole, but the request has not been kept.
 #[test]
 fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
-    let said = format!("{GREETING}{}", download());
+    let said = says("{}");
     let play = |faults| {
         let mut local = targets(true, faults);
-        let run = Solo::new(said.as_bytes())
+        let run = Solo::new(&said)
             .by_line()
             .ending(End::Silence)
             .play(&mut client(&[fetch()], true), &mut local);
@@ -63,7 +57,7 @@ fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
     let (failed, local) =
         play(Faults { fail: Some((at, StoreErrorKind::Io)), ..Faults::default() });
     assert!(matches!(failed[..], [Err(Failure::Local(_))]), "{failed:?}");
-    assert_eq!(local.targets.file("file"), Some(DATA.as_bytes()));
+    assert_eq!(local.targets.file("file"), Some(DATA));
     assert!(!local.has_open());
 }
 
@@ -92,8 +86,8 @@ impl Files for NoRoom {
 /// A client commits each file at once, so waiting for room would be for ever.
 #[test]
 fn no_room_for_one_file_is_a_failure() {
-    let said = format!("{GREETING}{}{LISTED}", download());
-    let run = Solo::new(said.as_bytes()).by_line().ending(End::Silence).play(
+    let said = says(&format!("{{}}{LISTED}"));
+    let run = Solo::new(&said).by_line().ending(End::Silence).play(
         &mut client(&[fetch(), list()], false),
         &mut NoRoom(targets(false, Faults::default())),
     );
@@ -104,10 +98,10 @@ fn no_room_for_one_file_is_a_failure() {
 
 #[test]
 fn each_event_names_its_request() {
-    let said = format!("{GREETING}{}{LISTED}INFO HELP\r\nOK\r\n", download());
+    let said = says(&format!("{{}}{LISTED}INFO HELP\r\nOK\r\n"));
     let mut client = client(&[], false);
     let ids = [fetch(), list(), Request::Help].map(|request| client.request(request));
-    let run = Solo::new(said.as_bytes())
+    let run = Solo::new(&said)
         .by_line()
         .ending(End::HangUp)
         .play(&mut client, &mut targets(false, Faults::default()));
@@ -126,14 +120,14 @@ fn each_event_names_its_request() {
 fn a_client_says_why_it_is_of_no_more_use() {
     let mut ended = client(&[Request::Exit, list()], false);
     assert_eq!(ended.failure(), None);
-    let said = format!("{GREETING}OK \"bye\"\r\n");
-    let run = Solo::new(said.as_bytes()).by_line().play(&mut ended, &mut LocalFiles::default());
+    let said = says("OK \"bye\"\r\n");
+    let run = Solo::new(&said).by_line().play(&mut ended, &mut LocalFiles::default());
     assert!(run.over);
     assert_eq!(outcomes(&run), [Ok(()), Err(Failure::Ended)]);
 
     let mut lost = client(&[list()], false);
-    let endless = format!("{GREETING}{}", "x".repeat(2 * Limits::MAX_LINE));
-    Solo::new(endless.as_bytes()).ending(End::Silence).play(&mut lost, &mut LocalFiles::default());
+    let endless = says(&"x".repeat(2 * Limits::MAX_LINE));
+    Solo::new(&endless).ending(End::Silence).play(&mut lost, &mut LocalFiles::default());
     assert_eq!(lost.failure(), Some(&Failure::Violation("a line is longer than 4096 bytes")));
 }
 
@@ -141,11 +135,11 @@ fn a_client_says_why_it_is_of_no_more_use() {
 #[test]
 fn what_is_given_up_ends_at_any_step() {
     let requests = [fetch(), list(), fetch(), Request::Help];
-    let said = format!("{GREETING}{0}{LISTED}{0}OK\r\n", download());
+    let said = says(&format!("{{}}{LISTED}{{}}OK\r\n"));
     let mut cancelled = 0;
     for at in 0..60 {
         let (mut client, mut local) = (client(&requests, false), targets(false, Faults::default()));
-        let run = Solo::new(said.as_bytes()).by_line().ending(End::HangUp).play_with(
+        let run = Solo::new(&said).by_line().ending(End::HangUp).play_with(
             &mut client,
             &mut local,
             |client, _, step| {

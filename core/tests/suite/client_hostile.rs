@@ -64,14 +64,19 @@ fn end() -> impl Strategy<Value = End> {
     select(vec![End::HangUp, End::Silence, End::Broken])
 }
 
-const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
+pub(crate) const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
 const MODIFIED: &str = "2026-11-22T08:31:25Z";
 
-/// A good download of `data` in chunks.
+/// A greeting, and a good download of `data`.
 fn download(data: &[u8]) -> Vec<u8> {
+    [GREETING.as_bytes(), &sent(data)].concat()
+}
+
+/// A good download of `data` in chunks.
+pub(crate) fn sent(data: &[u8]) -> Vec<u8> {
     let length = data.len();
     let mut said =
-        format!("{GREETING}SENDING size={length} offset=0 length={length} modified={MODIFIED}\r\n")
+        format!("SENDING size={length} offset=0 length={length} modified={MODIFIED}\r\n")
             .into_bytes();
     for chunk in data.chunks(700) {
         said.extend_from_slice(format!("DATA {}\r\n", chunk.len()).as_bytes());
@@ -83,7 +88,7 @@ fn download(data: &[u8]) -> Vec<u8> {
     said
 }
 
-fn fetch() -> Request {
+pub(crate) fn fetch() -> Request {
     Request::Download { path: path("file"), offset: 0, length: None, mode: Mode::Replace }
 }
 

@@ -12,7 +12,7 @@ use super::cgroup::Cgroup;
 use super::report::Report;
 use super::siege::Siege;
 use super::size::Size;
-use crate::program::faults::MUST_RUN;
+use crate::program::faults::or_skip;
 use crate::program::process::Bench;
 
 /// What server and cached files get together, in bytes.
@@ -24,14 +24,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Transfers, all under way at once, of a server in a control group with little memory: it is not killed, and each transfer is whole. `None` where there are no such groups.
 pub(super) fn transfers_in_little_memory(program: &Path, size: Size) -> Option<Report> {
-    let cgroup = match Cgroup::new(MEMORY) {
-        Ok(cgroup) => cgroup,
-        Err(error) => {
-            assert!(std::env::var_os(MUST_RUN).is_none(), "no control group: {error}");
-            eprintln!("skipped: no control group can be made: {error}");
-            return None;
-        }
-    };
+    let cgroup = Cgroup::new(MEMORY);
+    let cgroup = or_skip(cgroup.map_err(|error| format!("no control group can be made: {error}")))?;
     let length = size.of(8 << 20, 1 << 20);
     let bench = Bench::new(program);
     fs::write(bench.share().join("down"), vec![b'd'; length]).expect("the share is writable");

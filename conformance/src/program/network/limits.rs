@@ -11,8 +11,8 @@ use rustix::process::{Resource, Rlimit};
 use tempfile::NamedTempFile;
 
 use super::super::cases::{assert_staging_is_empty, names_in};
-use super::super::disk::run;
-use super::super::faults::MUST_RUN;
+use super::super::disk::{image, run};
+use super::super::faults::or_skip;
 use super::super::process::Bench;
 use crate::content::Content;
 
@@ -26,9 +26,8 @@ pub(super) struct Small {
 impl Small {
     /// In memory. Nothing if there cannot be one here.
     pub(super) fn tmpfs(at: &Path, options: &str) -> Option<Self> {
-        let mounted =
-            run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at));
-        or_skip(mounted.map(|()| Self { mounted_at: at.to_owned(), _image: None }))
+        or_skip(run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at)))
+            .map(|()| Self { mounted_at: at.to_owned(), _image: None })
     }
 
     /// With a quota in bytes that holds for everybody: those of Btrfs bind root too. Nothing if there cannot be one here.
@@ -37,9 +36,7 @@ impl Small {
     }
 
     fn try_quota(at: &Path, bytes: u64) -> Result<Self, String> {
-        let image = NamedTempFile::new().map_err(|error| error.to_string())?;
-        image.as_file().set_len(128 << 20).map_err(|error| error.to_string())?;
-        run(Command::new("mkfs.btrfs").args(["-q", "-f"]).arg(image.path()))?;
+        let image = image(Command::new("mkfs.btrfs").args(["-q", "-f"]))?;
         run(Command::new("mount").args(["-t", "btrfs", "-o", "loop"]).arg(image.path()).arg(at))?;
         let small = Self { mounted_at: at.to_owned(), _image: Some(image) };
         run(Command::new("btrfs").args(["quota", "enable"]).arg(at))?;
@@ -47,15 +44,6 @@ impl Small {
         run(Command::new("btrfs").args(["qgroup", "limit", &limit, "0/5"]).arg(at))?;
         Ok(small)
     }
-}
-
-fn or_skip(mounted: Result<Small, String>) -> Option<Small> {
-    mounted
-        .inspect_err(|reason| {
-            assert!(std::env::var_os(MUST_RUN).is_none(), "nothing can be mounted: {reason}");
-            eprintln!("skipped: nothing can be mounted here: {reason}");
-        })
-        .ok()
 }
 
 impl Drop for Small {
@@ -69,32 +57,7 @@ pub fn a_full_share_takes_what_fits(program: &Path) {
     for (options, bytes, filler) in [("size=300k", 500_000, 0), ("nr_inodes=20", 50_000, 40)] {
         let bench = Bench::new(program);
         let Some(_small) = Small::tmpfs(&bench.share(), options) else { return };
-        let server = bench.serve(&[]);
-        let url = server.url();
-        let put = |name: &str, bytes: usize| {
-            fs::write(bench.here().join("file"), Content::pattern(bytes).to_vec()).unwrap();
-            bench.run(&["put", "--server", &url, "file", "--as", name])
-        };
-        put("old", 1_000).assert_code(0);
-        let fillers: Vec<PathBuf> =
-            (0..filler).map(|number| bench.share().join(format!("filler-{number}"))).collect();
-        // As many as there is room for.
-        let full = fillers.iter().take_while(|path| fs::write(path, "").is_ok()).count();
-        // Without a size it comes to light only when it is written.
-        let piped = Content::pattern(bytes).to_vec();
-        let piped = bench.run_with(&["put", "--server", &url, "-", "--as", "old"], &piped);
-        for refused in [put("old", bytes), put("new/name", bytes), piped] {
-            refused.assert_code(4).assert_one_clear_line();
-            assert!(refused.stderr.contains("space"), "{options}: {}", refused.stderr);
-            assert_staging_is_empty(&bench);
-            assert!(!bench.share().join("new").exists(), "{options}: a directory was left");
-        }
-        assert!(fs::read(bench.share().join("old")).unwrap() == Content::pattern(1_000).to_vec());
-        for path in &fillers[..full] {
-            fs::remove_file(path).unwrap();
-        }
-        put("small", 2_000).assert_code(0);
-        assert!(fs::read(bench.share().join("small")).unwrap() == Content::pattern(2_000).to_vec());
+        takes_what_fits(&bench, bytes, filler);
     }
 }
 
@@ -102,26 +65,37 @@ pub fn a_full_share_takes_what_fits(program: &Path) {
 pub fn a_quota_is_no_space(program: &Path) {
     let bench = Bench::new(program);
     let Some(_small) = Small::quota(&bench.share(), 400_000) else { return };
+    takes_what_fits(&bench, 500_000, 0);
+}
+
+/// So many bytes do not fit into the share once it is full of that many files.
+fn takes_what_fits(bench: &Bench, bytes: usize, filler: usize) {
     let server = bench.serve(&[]);
     let url = server.url();
-    let (large, little) = (Content::pattern(500_000).to_vec(), Content::pattern(2_000).to_vec());
-    fs::write(bench.here().join("large"), &large).unwrap();
-    fs::write(bench.here().join("little"), &little).unwrap();
-    bench.run(&["put", "--server", &url, "little", "--as", "old"]).assert_code(0);
-    for refused in [
-        bench.run(&["put", "--server", &url, "large", "--as", "old"]),
-        bench.run(&["put", "--server", &url, "large", "--as", "new/name"]),
-        // Without a size it comes to light only when it is written.
-        bench.run_with(&["put", "--server", &url, "-", "--as", "old"], &large),
-    ] {
+    let put = |name: &str, bytes: usize| {
+        fs::write(bench.here().join("file"), Content::pattern(bytes).to_vec()).unwrap();
+        bench.run(&["put", "--server", &url, "file", "--as", name])
+    };
+    put("old", 1_000).assert_code(0);
+    let fillers: Vec<PathBuf> =
+        (0..filler).map(|number| bench.share().join(format!("filler-{number}"))).collect();
+    // As many as there is room for.
+    let full = fillers.iter().take_while(|path| fs::write(path, "").is_ok()).count();
+    // Without a size it comes to light only when it is written.
+    let piped = Content::pattern(bytes).to_vec();
+    let piped = bench.run_with(&["put", "--server", &url, "-", "--as", "old"], &piped);
+    for refused in [put("old", bytes), put("new/name", bytes), piped] {
         refused.assert_code(4).assert_one_clear_line();
-        assert!(refused.stderr.contains("space"), "{}", refused.stderr);
-        assert_staging_is_empty(&bench);
-        assert!(!bench.share().join("new").exists(), "a directory was left");
+        assert!(refused.stderr.contains("space"), "{bytes}: {}", refused.stderr);
+        assert_staging_is_empty(bench);
+        assert!(!bench.share().join("new").exists(), "{bytes}: a directory was left");
     }
-    assert!(fs::read(bench.share().join("old")).unwrap() == little);
-    bench.run(&["put", "--server", &url, "little", "--as", "small"]).assert_code(0);
-    assert!(fs::read(bench.share().join("small")).unwrap() == little);
+    assert!(fs::read(bench.share().join("old")).unwrap() == Content::pattern(1_000).to_vec());
+    for path in &fillers[..full] {
+        fs::remove_file(path).unwrap();
+    }
+    put("small", 2_000).assert_code(0);
+    assert!(fs::read(bench.share().join("small")).unwrap() == Content::pattern(2_000).to_vec());
 }
 
 /// The client's file system is full: code 7, and nothing is left.
