@@ -25,9 +25,10 @@
 //! ```
 //!
 //! # What a directory promises
-//! **Whole files.** A name shows the old file or the whole new one. Bytes go to a staging file, which takes its name by a rename when they are all there. With
-//! [`Mode::Create`](haul_core::Mode::Create) that rename never replaces. What is not published leaves no trace, not even the directories made for it; what a crash leaves in the staging area is swept
-//! when a directory is opened the next time. The file that is replaced passes on its permissions, but not its owner, its set-user-ID bits or its other names: a hard
+//! **Whole files.** A name shows the old file or the whole new one. Bytes go to a staging file, which takes its name when they are all there. With
+//! [`Mode::Create`](haul_core::Mode::Create) it never replaces another file then. What is not published leaves no trace, not even the directories made for it. On ext4, XFS, Btrfs and F2FS the
+//! staging file has no name (`O_TMPFILE`) unless it takes the place of another one, and the kernel removes it after a crash; what a crash leaves in the staging area otherwise is swept when a
+//! directory is opened the next time. The file that is replaced passes on its permissions, but not its owner, its set-user-ID bits or its other names: a hard
 //! link keeps the old bytes. A symbolic link is replaced itself.
 //!
 //! **Durable files.** After [`Staged::sync`], [`Staged::publish`] and [`Staged::sync_directory`], in this order, the file is on stable storage: its bytes, size and times, its name, and the
@@ -52,8 +53,10 @@
 mod directory;
 mod enter;
 mod error;
+mod file_system;
 mod held;
 mod local;
+mod nameless;
 mod own_files;
 mod perform;
 mod regular;

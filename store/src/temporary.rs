@@ -1,4 +1,4 @@
-//! A file that is written under a temporary name and then takes its own.
+//! A file that is written without a name, or under a temporary one, and then takes its own.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
-    Access, Advice, AtFlags, FallocateFlags, FileType, Mode as Permissions, OFlags, RenameFlags,
-    Timespec, Timestamps, UTIME_OMIT, accessat, fadvise, fallocate, fchmod, fsync, futimens,
-    linkat, openat, renameat, renameat_with, unlinkat,
+    Access, Advice, AtFlags, FallocateFlags, FileType, FlockOperation, Mode as Permissions, OFlags,
+    RenameFlags, Timespec, Timestamps, UTIME_OMIT, accessat, fadvise, fallocate, fchmod, flock,
+    fsync, futimens, linkat, openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::{Errno, pwrite, retry_on_intr};
 
-use crate::NewFile;
 use crate::error::{failed, misuse};
 use crate::held::{Held, WORTH_HOLDING, checksum_of};
 use crate::stat::Stat;
+use crate::{NewFile, nameless};
 
 /// Files smaller than this are not worth a system call that reserves their blocks.
 const WORTH_RESERVING: u64 = 1 << 20;
@@ -30,8 +30,7 @@ const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 #[derive(Debug)]
 pub(crate) struct Temporary {
     directory: Arc<OwnedFd>,
-    /// `None` once it has its own name.
-    staged_as: Option<TemporaryName>,
+    called: Called,
     file: OwnedFd,
     /// The file's own name in errors.
     name: String,
@@ -45,6 +44,15 @@ pub(crate) struct Temporary {
     held: Option<Held>,
     /// Whether it becomes large enough for that, as far as is known.
     worth_holding: bool,
+}
+
+#[derive(Debug)]
+enum Called {
+    /// It has no name.
+    Nothing,
+    Temporarily(TemporaryName),
+    /// It has its own name.
+    Finally,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,18 +96,21 @@ impl Temporary {
     ) -> Result<Self, StoreError> {
         let directory = directory.into();
         let new = || {
-            let temporary_name = TemporaryName::new();
             // The process's umask takes from these permissions, as with any other program's files.
             let permissions = Permissions::from_raw_mode(0o666);
+            if let Some(file) = nameless::create(&directory, permissions)? {
+                return Ok((Called::Nothing, file));
+            }
+            let temporary_name = TemporaryName::new();
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let file = openat(&directory, &temporary_name.0, flags, permissions)?;
-            Ok((temporary_name, file))
+            Ok((Called::Temporarily(temporary_name), file))
         };
-        let (temporary_name, handle) =
+        let (called, handle) =
             new().map_err(|errno| failed(format_args!("create {name}"), errno))?;
         let temporary = Self {
             directory,
-            staged_as: Some(temporary_name),
+            called,
             file: handle,
             name,
             modified: file.modified,
@@ -135,6 +146,11 @@ impl Temporary {
     /// The open file.
     pub(crate) fn file(&self) -> &OwnedFd {
         &self.file
+    }
+
+    /// Whether it has no name by which anybody could take it away.
+    pub(crate) fn is_nameless(&self) -> bool {
+        matches!(self.called, Called::Nothing)
     }
 
     /// Whether all that was written is on stable storage.
@@ -242,13 +258,23 @@ impl Temporary {
     }
 
     /// Gives the file its name, atomically.
-    pub(crate) fn rename(
+    pub(crate) fn publish(
         &mut self,
         directory: impl AsFd,
         name: &OsStr,
         mode: Mode,
     ) -> Result<(), Errno> {
-        let Some(TemporaryName(old)) = &self.staged_as else {
+        if self.is_nameless() {
+            match nameless::link(&self.file, &directory, name) {
+                Err(Errno::EXIST) if mode == Mode::Replace => self.take_temporary_name()?,
+                linked => {
+                    linked?;
+                    self.called = Called::Finally;
+                    return Ok(());
+                }
+            }
+        }
+        let Called::Temporarily(TemporaryName(old)) = &self.called else {
             return Err(Errno::NOENT);
         };
         match mode {
@@ -264,8 +290,23 @@ impl Temporary {
                 }
             }
         }
-        self.staged_as = None;
+        self.called = Called::Finally;
         Ok(())
+    }
+
+    /// Only what has a name can take the place of another file.
+    fn take_temporary_name(&mut self) -> Result<(), Errno> {
+        // A sweep takes what nobody has locked; where there are no locks there are no sweeps.
+        let _ = self.lock();
+        let name = TemporaryName::new();
+        nameless::link(&self.file, &self.directory, &name.0)?;
+        self.called = Called::Temporarily(name);
+        Ok(())
+    }
+
+    /// Marks the file as one that somebody writes.
+    pub(crate) fn lock(&self) -> Result<(), Errno> {
+        flock(&self.file, FlockOperation::NonBlockingLockExclusive)
     }
 
     fn set_times(&self) -> Result<(), StoreError> {
@@ -291,7 +332,7 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if let Some(TemporaryName(name)) = &self.staged_as {
+        if let Called::Temporarily(TemporaryName(name)) = &self.called {
             // If even that fails there is nobody to tell; a server's next start sweeps it.
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
@@ -337,18 +378,21 @@ pub(crate) fn require_writable(
 mod tests {
     use haul_core::FilePath;
     use rustix::fs::{CWD, open};
+    use tempfile::TempDir;
 
     use super::*;
+
+    fn create(directory: &Arc<OwnedFd>, mode: Mode) -> Temporary {
+        let path = FilePath::parse("file").unwrap();
+        let file = NewFile { path, mode, size: None, modified: None, durable: false };
+        Temporary::create(Arc::clone(directory), &file, "file".into()).unwrap()
+    }
 
     #[test]
     fn a_failed_sync_is_final() {
         let directory = tempfile::tempdir().unwrap();
-        let handle =
-            || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
-        let path = FilePath::parse("file").unwrap();
-        let file =
-            NewFile { path, mode: Mode::Replace, size: None, modified: None, durable: false };
-        let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
+        let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        let mut temporary = create(&Arc::new(handle), Mode::Replace);
         temporary.write(0, b"byte").unwrap();
         temporary.sync().unwrap();
         assert!(temporary.is_synced());
@@ -366,20 +410,64 @@ mod tests {
         assert!(!temporary.is_synced());
     }
 
+    /// A directory where files are made without a name, if the file system of temporary files lets it, and one where they have a name.
+    fn directories() -> [(TempDir, Arc<OwnedFd>); 2] {
+        [tempfile::tempdir(), tempfile::tempdir_in("/dev/shm")].map(|directory| {
+            let directory = directory.unwrap();
+            let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+            (directory, Arc::new(handle))
+        })
+    }
+
     /// What appears after the last look at the name is kept all the same.
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
-        let directory = tempfile::tempdir().unwrap();
-        let handle =
-            || Arc::new(open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap());
-        std::fs::write(directory.path().join("file"), "old").unwrap();
-        let path = FilePath::parse("file").unwrap();
-        let file = NewFile { path, mode: Mode::Create, size: None, modified: None, durable: false };
-        let mut temporary = Temporary::create(handle(), &file, "file".into()).unwrap();
-        temporary.write(0, b"new").unwrap();
-        let renamed = temporary.rename(handle(), "file".as_ref(), Mode::Create);
-        assert_eq!(renamed, Err(Errno::EXIST));
-        assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"old");
+        for (directory, handle) in directories() {
+            std::fs::write(directory.path().join("file"), "old").unwrap();
+            let mut temporary = create(&handle, Mode::Create);
+            temporary.write(0, b"new").unwrap();
+            let published = temporary.publish(&handle, "file".as_ref(), Mode::Create);
+            assert_eq!(published, Err(Errno::EXIST));
+            assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"old");
+        }
+    }
+
+    /// It needs a name to take the place of another file, and must not keep that one.
+    #[test]
+    fn a_file_takes_the_place_of_another() {
+        for (directory, handle) in directories() {
+            std::fs::create_dir(directory.path().join("directory")).unwrap();
+            std::fs::write(directory.path().join("file"), "old").unwrap();
+            let mut temporary = create(&handle, Mode::Replace);
+            temporary.write(0, b"new").unwrap();
+            let published = temporary.publish(&handle, "directory".as_ref(), Mode::Replace);
+            assert_eq!(published, Err(Errno::ISDIR));
+            assert!(!temporary.is_nameless());
+            assert_eq!(temporary.publish(&handle, "file".as_ref(), Mode::Replace), Ok(()));
+            drop(temporary);
+            assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"new");
+            std::fs::remove_dir(directory.path().join("directory")).unwrap();
+            assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+
+    /// What is named before it takes the place of another file is locked, or another server's start would sweep it.
+    #[test]
+    fn a_file_with_a_name_is_locked() {
+        let [(directory, handle), _] = directories();
+        let mut temporary = create(&handle, Mode::Replace);
+        if temporary.is_nameless() {
+            std::fs::create_dir(directory.path().join("directory")).unwrap();
+            temporary.publish(&handle, "directory".as_ref(), Mode::Replace).unwrap_err();
+            let name = std::fs::read_dir(directory.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .find(|name| TemporaryName::matches(name.as_encoded_bytes()))
+                .unwrap();
+            let other = openat(&handle, name, OFlags::RDWR, Permissions::empty()).unwrap();
+            let locked = flock(other, FlockOperation::NonBlockingLockExclusive);
+            assert_eq!(locked, Err(Errno::WOULDBLOCK));
+        }
     }
 
     #[test]

@@ -19,9 +19,12 @@ pub(super) type Call = (&'static str, Touches, &'static [&'static str]);
 
 use Touches::{Connection, Files};
 
-const OPEN: &[&str] = &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR"];
+const OPEN: &[&str] =
+    &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR", "EOPNOTSUPP"];
 const WRITE: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EFBIG", "EINTR"];
 const NAME: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS"];
+/// `EEXIST` too: of a name that was free a moment ago.
+const LINK: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS", "EEXIST"];
 const PIPE: &[&str] = &["EMFILE", "ENFILE", "ENOMEM"];
 const RESERVE: &[&str] = &["ENOSPC", "EDQUOT", "EFBIG", "EOPNOTSUPP", "EINTR"];
 /// From or to a file, or the socket.
@@ -46,6 +49,8 @@ pub(super) const SERVER: &[Call] = &[
     ("fcntl", Connection, &["EPERM", "EBUSY"]),
     ("fsync", Files, &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
     ("syncfs", Files, &["EIO", "ENOSPC", "EDQUOT"]),
+    ("fstatfs", Files, &["EIO", "ENOSYS"]),
+    ("linkat", Files, LINK),
     ("renameat", Files, NAME),
     ("renameat2", Files, NAME),
     ("mkdirat", Files, NAME),
@@ -82,6 +87,8 @@ pub(super) const CLIENT: &[Call] = &[
     ("fallocate", Files, RESERVE),
     ("splice", Connection, PASS),
     ("fcntl", Connection, &["EPERM", "EBUSY"]),
+    ("fstatfs", Files, &["EIO", "ENOSYS"]),
+    ("linkat", Files, LINK),
     ("renameat", Files, NAME),
     ("renameat2", Files, NAME),
     ("utimensat", Files, &["EIO", "EACCES"]),

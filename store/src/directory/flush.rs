@@ -3,13 +3,11 @@
 use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{fstatfs, syncfs};
+use rustix::fs::syncfs;
 use rustix::io::Errno;
 use rustix::system::uname;
 
-/// The `f_type` of file systems on which `syncfs` does for all files what `fsync` does for one: ext4, XFS, Btrfs, F2FS. Others may do less (FUSE does not ask its server at
-/// all), so there each file is synced on its own.
-const TRUSTED: [u32; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
+use crate::file_system;
 
 /// The first Linux whose `syncfs` tells that something could not be written.
 const TELLS_ERRORS: (u32, u32) = (5, 8);
@@ -86,12 +84,10 @@ pub(crate) fn flush(file: impl AsFd) -> Result<(), Errno> {
     syncfs(file)
 }
 
-/// Whether [`flush`] is as good as syncing each file.
+/// Whether [`flush`] is as good as syncing each file. Where it is not, each file is synced on its own.
 pub(crate) fn can_flush(file: impl AsFd) -> bool {
     let release = uname().release().to_string_lossy().into_owned();
-    let trusted = |file_system: u32| TRUSTED.contains(&file_system);
-    version(&release) >= Some(TELLS_ERRORS)
-        && fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(trusted))
+    version(&release) >= Some(TELLS_ERRORS) && file_system::is_trusted(file)
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

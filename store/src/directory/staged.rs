@@ -59,7 +59,7 @@ impl DirectoryStaged {
         let (directory, name) = (parent.directory(), OsStr::new(self.path.file_name()));
         let permissions = replaceable(directory, name, self.mode, self.path.escaped())?;
         self.temporary.prepare(permissions)?;
-        match self.temporary.rename(directory, name, self.mode) {
+        match self.temporary.publish(directory, name, self.mode) {
             Ok(()) => {
                 parent.keep();
                 Ok(true)

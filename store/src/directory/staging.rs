@@ -1,7 +1,7 @@
 //! The staging area: where files are until they are published.
 //!
-//! It is a directory in the shared one, so that it is on the same file system. Whoever writes a file in it holds a lock on that file, which the kernel takes away when the process ends, however it ends:
-//! a file that nobody has locked is a leftover. So servers can share a directory, and one can start while another still drains.
+//! It is a directory in the shared one, so that it is on the same file system. Where files can be without a name, they have none in it. Where they cannot, whoever writes a file in it holds a lock
+//! on that file, which the kernel takes away when the process ends, however it ends: a file that nobody has locked is a leftover. So servers can share a directory, and one can start while another still drains.
 
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
@@ -53,7 +53,7 @@ pub(crate) fn create(
             let detail = format!("{}, in the staging area {NAME}", error.detail);
             StoreError { detail: detail.into(), ..error }
         })?;
-        if is_mine(&temporary) {
+        if temporary.is_nameless() || is_mine(&temporary) {
             return Ok((temporary, id));
         }
     }
@@ -153,7 +153,7 @@ fn lock_leftover(directory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
 
 /// Locks a staging file that was just made, unless a sweep was faster.
 fn is_mine(temporary: &Temporary) -> bool {
-    match flock(temporary.file(), FlockOperation::NonBlockingLockExclusive) {
+    match temporary.lock() {
         Ok(()) => Stat::of(temporary.file()).is_ok_and(|stat| stat.links > 0),
         // A sweep looks at it right now.
         Err(Errno::WOULDBLOCK) => false,
@@ -187,9 +187,9 @@ mod tests {
 
     const LEFTOVER: &str = ".haul-0123456789abcdef";
 
-    /// A shared directory, its staging area open, and a name in that.
+    /// A shared directory on tmpfs, where staged files have names, its staging area open, and a name in that.
     fn area() -> (TempDir, Root, OwnedFd, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir_in("/dev/shm").unwrap();
         let root = Root::open(directory.path()).unwrap();
         let area = open(&root).unwrap();
         let leftover = directory.path().join(NAME).join(LEFTOVER);

@@ -204,7 +204,7 @@ impl Staged for LocalStaged {
             Mode::Replace => self.place.replaceable(Mode::Replace)?,
         };
         self.temporary.prepare(permissions)?;
-        self.temporary.rename(directory, name, self.mode).map_err(|errno| match errno {
+        self.temporary.publish(directory, name, self.mode).map_err(|errno| match errno {
             Errno::EXIST => exists(shown),
             errno => failed(format_args!("create {shown}"), errno),
         })?;

@@ -11,7 +11,7 @@ use haul_store::{LocalSource, LocalTarget, NewFile, Source, Target};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
-use crate::support::{create_only, long_ago, new_file, read_all};
+use crate::support::{create_only, long_ago, new_file, read_all, staged_in};
 
 /// The name that a server gives is of no account here.
 fn from_server() -> NewFile {
@@ -91,33 +91,36 @@ fn a_pipe_is_uploaded() {
 
 #[test]
 fn a_download_takes_its_name_at_the_end() {
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("file");
-    let mut target = LocalTarget::new(&file, false).unwrap();
-    let mut staged = target.create(&from_server()).unwrap();
-    staged.write(0, b"abc").unwrap();
-    assert!(!file.exists());
-    assert_eq!(names(directory.path()).len(), 1);
-    assert!(names(directory.path())[0].starts_with(".haul-"));
-    staged.sync().unwrap();
-    let temporary = fs::metadata(directory.path().join(&names(directory.path())[0])).unwrap();
-    assert_eq!(temporary.mtime(), long_ago().seconds(), "the time is on stable storage too");
-    staged.publish(Checksum::of(b"abc")).unwrap();
-    staged.sync_directory().unwrap();
-    drop(staged);
-    assert_eq!(names(directory.path()), ["file"]);
-    assert_eq!(fs::read(&file).unwrap(), b"abc");
-    assert_eq!(LocalSource::open(&file).unwrap().opened().modified, Some(long_ago()));
+    // On tmpfs it has another name until then, elsewhere mostly none.
+    for directory in [TempDir::new(), TempDir::new_in("/dev/shm")].map(Result::unwrap) {
+        let file = directory.path().join("file");
+        let mut target = LocalTarget::new(&file, false).unwrap();
+        let mut staged = target.create(&from_server()).unwrap();
+        staged.write(0, b"abc").unwrap();
+        assert!(!file.exists());
+        let names_before = names(directory.path());
+        assert!(names_before.iter().all(|name| name.starts_with(".haul-")), "{names_before:?}");
+        staged.sync().unwrap();
+        let [temporary] = staged_in(directory.path()).try_into().unwrap();
+        let time = fs::metadata(temporary).unwrap().mtime();
+        assert_eq!(time, long_ago().seconds(), "the time is on stable storage too");
+        staged.publish(Checksum::of(b"abc")).unwrap();
+        staged.sync_directory().unwrap();
+        drop(staged);
+        assert_eq!(names(directory.path()), ["file"]);
+        assert_eq!(fs::read(&file).unwrap(), b"abc");
+        assert_eq!(LocalSource::open(&file).unwrap().opened().modified, Some(long_ago()));
 
-    let reference = directory.path().join("reference");
-    fs::write(&reference, "").unwrap();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
-    assert_eq!(mode(&file), mode(&reference));
+        let reference = directory.path().join("reference");
+        fs::write(&reference, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&file), mode(&reference));
+    }
 }
 
 #[test]
 fn a_download_that_fails_leaves_nothing() {
-    let directory = TempDir::new().unwrap();
+    let directory = TempDir::new_in("/dev/shm").unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "old").unwrap();
     let mut target = LocalTarget::new(&file, true).unwrap();

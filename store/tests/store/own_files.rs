@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::session::{create, list, open, publish, write};
 
+use crate::support::staged_in;
+
 fn source() -> OwnFiles {
     OwnFiles::Source(Box::new(StreamSource::new(Cursor::new(b"hello"), "standard input")))
 }
@@ -57,12 +59,12 @@ fn what_is_discarded_is_closed() {
     let directory = TempDir::new().unwrap();
     let mut files = target(&directory);
     files.perform(&create("file")).unwrap();
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(staged_in(directory.path()).len(), 1);
     for _ in 0..2 {
         assert_eq!(files.perform(&Effect::Discard).unwrap(), Done::Discarded);
         assert_eq!(shown(&files), "Target", "a download may begin anew");
     }
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert_eq!(staged_in(directory.path()).len(), 0);
     let mut files = source();
     files.perform(&Effect::Discard).unwrap();
     assert_eq!(shown(&files), "Nothing");

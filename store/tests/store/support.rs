@@ -1,6 +1,7 @@
 //! A shared directory to try things on.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,8 +24,17 @@ impl Share {
         Self::with(Options { hidden: true, ..Options::default() })
     }
 
+    /// On tmpfs, where staged files have names. Hidden files are served.
+    pub(crate) fn with_named_files() -> Self {
+        let options = Options { hidden: true, ..Options::default() };
+        Self::within(TempDir::new_in("/dev/shm").unwrap(), options)
+    }
+
     fn with(options: Options) -> Self {
-        let around = TempDir::new().unwrap();
+        Self::within(TempDir::new().unwrap(), options)
+    }
+
+    fn within(around: TempDir, options: Options) -> Self {
         fs::create_dir(around.path().join("share")).unwrap();
         fs::create_dir(around.path().join("outside")).unwrap();
         fs::write(around.path().join("outside/secret"), "secret").unwrap();
@@ -77,10 +87,9 @@ impl Share {
         Ok(Listed { entries, skipped: listing.skipped() })
     }
 
-    /// The names of staging files.
+    /// The files in the staging area, with a name and without.
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
-        let staging = self.root().join(".haul-staging");
-        fs::read_dir(staging).unwrap().map(|entry| entry.unwrap().path()).collect()
+        staged_in(&self.root().join(".haul-staging"))
     }
 }
 
@@ -98,6 +107,19 @@ impl Listed {
         };
         self.entries.iter().map(name).collect()
     }
+}
+
+/// What stands in a directory, and the files that this process has open in it without a name.
+pub(crate) fn staged_in(directory: &Path) -> Vec<PathBuf> {
+    let nameless = |file: &PathBuf| {
+        fs::read_link(file).is_ok_and(|name| name.starts_with(directory))
+            && fs::metadata(file).is_ok_and(|file| file.is_file() && file.nlink() == 0)
+    };
+    entries(directory).chain(entries("/proc/self/fd".as_ref()).filter(nameless)).collect()
+}
+
+fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path())
 }
 
 pub(crate) fn path(text: &str) -> FilePath {
