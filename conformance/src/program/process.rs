@@ -30,7 +30,16 @@ pub(crate) struct Bench {
 impl Bench {
     /// A new place, with the empty directories `share` and `here`.
     pub(crate) fn new(program: &Path) -> Self {
-        let place = tempfile::tempdir().expect("a temporary directory can be made");
+        Self::within(program, &std::env::temp_dir())
+    }
+
+    /// The same on tmpfs, where a file that is staged has a name.
+    pub(crate) fn on_tmpfs(program: &Path) -> Self {
+        Self::within(program, "/dev/shm".as_ref())
+    }
+
+    fn within(program: &Path, directory: &Path) -> Self {
+        let place = tempfile::tempdir_in(directory).expect("a temporary directory can be made");
         for name in ["share", "here"] {
             std::fs::create_dir(place.path().join(name)).expect("a directory can be made in it");
         }
