@@ -73,7 +73,8 @@ pub fn kills(program: &Path, cycles: u64, seed: u64) -> Result<Crashes, String> 
     for (bench, cycles) in
         [(Bench::on_tmpfs(program), tmpfs), (Bench::new(program), cycles - tmpfs)]
     {
-        Crashing { bench, disk: None, options: &[] }.run(cycles, seed, &mut crashes)?;
+        let address = Bench::own_address();
+        Crashing { bench, disk: None, options: &[], address }.run(cycles, seed, &mut crashes)?;
     }
     Ok(crashes)
 }
@@ -91,7 +92,8 @@ pub fn power_cuts(
     let bench = Bench::new(program);
     let disk = Some(Disk::new(&bench.share()).expect("a file system of one's own"));
     let mut crashes = Crashes::default();
-    Crashing { disk, bench, options }.run(cycles, seed, &mut crashes)?;
+    let address = Bench::own_address();
+    Crashing { disk, bench, options, address }.run(cycles, seed, &mut crashes)?;
     Ok(crashes)
 }
 
@@ -114,6 +116,7 @@ struct Crashing<'a> {
     disk: Option<Disk>,
     bench: Bench,
     options: &'a [&'a str],
+    address: String,
 }
 
 impl Crashing<'_> {
@@ -187,7 +190,7 @@ impl Crashing<'_> {
         let staging = self.bench.share().join(STAGING);
         let staged = || fs::read_dir(&staging).map_or(0, |entries| entries.count() as u64);
         crashes.swept += staged();
-        let server = self.bench.serve(self.options);
+        let server = self.bench.serve_at(&self.address, &[], self.options);
         if staged() > 0 {
             return Err(String::from("the staging area was not swept"));
         }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -44,6 +45,14 @@ impl Bench {
             std::fs::create_dir(place.path().join(name)).expect("a directory can be made in it");
         }
         Self { program: program.to_owned(), place }
+    }
+
+    /// An address of this machine that no other test's server has, with any port. Who comes late to a server that was killed must not meet another test's, which was given the port.
+    pub(crate) fn own_address() -> String {
+        static BENCHES: AtomicU32 = AtomicU32::new(0);
+        let [.., above, process] = std::process::id().to_be_bytes();
+        let bench = BENCHES.fetch_add(1, Ordering::Relaxed) % 254 + 1;
+        format!("127.{}.{process}.{bench}:0", 0x40 | above & 0x3f)
     }
 
     /// What the server shares.
