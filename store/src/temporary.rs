@@ -410,21 +410,29 @@ mod tests {
         assert!(!temporary.is_synced());
     }
 
-    /// A directory where files are made without a name, if the file system of temporary files lets it, and one where they have a name.
-    fn directories() -> [(TempDir, Arc<OwnedFd>); 2] {
-        [tempfile::tempdir(), tempfile::tempdir_in("/dev/shm")].map(|directory| {
-            let directory = directory.unwrap();
+    /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
+    fn named_and_nameless(mode: Mode) -> [(TempDir, Arc<OwnedFd>, Temporary); 2] {
+        [false, true].map(|nameless| {
+            let directory = tempfile::tempdir_in("/dev/shm").unwrap();
             let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
-            (directory, Arc::new(handle))
+            let handle = Arc::new(handle);
+            let mut temporary = create(&handle, mode);
+            if nameless && let Called::Temporarily(TemporaryName(name)) = &temporary.called {
+                unlinkat(&handle, name, AtFlags::empty()).unwrap();
+                let flags = OFlags::RDWR | OFlags::TMPFILE;
+                temporary.file = openat(&handle, c".", flags, Permissions::RWXU).unwrap();
+                temporary.called = Called::Nothing;
+            }
+            assert_eq!(temporary.is_nameless(), nameless);
+            (directory, handle, temporary)
         })
     }
 
     /// What appears after the last look at the name is kept all the same.
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
-        for (directory, handle) in directories() {
+        for (directory, handle, mut temporary) in named_and_nameless(Mode::Create) {
             std::fs::write(directory.path().join("file"), "old").unwrap();
-            let mut temporary = create(&handle, Mode::Create);
             temporary.write(0, b"new").unwrap();
             let published = temporary.publish(&handle, "file".as_ref(), Mode::Create);
             assert_eq!(published, Err(Errno::EXIST));
@@ -435,10 +443,9 @@ mod tests {
     /// It needs a name to take the place of another file, and must not keep that one.
     #[test]
     fn a_file_takes_the_place_of_another() {
-        for (directory, handle) in directories() {
+        for (directory, handle, mut temporary) in named_and_nameless(Mode::Replace) {
             std::fs::create_dir(directory.path().join("directory")).unwrap();
             std::fs::write(directory.path().join("file"), "old").unwrap();
-            let mut temporary = create(&handle, Mode::Replace);
             temporary.write(0, b"new").unwrap();
             let published = temporary.publish(&handle, "directory".as_ref(), Mode::Replace);
             assert_eq!(published, Err(Errno::ISDIR));
@@ -454,20 +461,14 @@ mod tests {
     /// What is named before it takes the place of another file is locked, or another server's start would sweep it.
     #[test]
     fn a_file_with_a_name_is_locked() {
-        let [(directory, handle), _] = directories();
-        let mut temporary = create(&handle, Mode::Replace);
-        if temporary.is_nameless() {
-            std::fs::create_dir(directory.path().join("directory")).unwrap();
-            temporary.publish(&handle, "directory".as_ref(), Mode::Replace).unwrap_err();
-            let name = std::fs::read_dir(directory.path())
-                .unwrap()
-                .map(|entry| entry.unwrap().file_name())
-                .find(|name| TemporaryName::matches(name.as_encoded_bytes()))
-                .unwrap();
-            let other = openat(&handle, name, OFlags::RDWR, Permissions::empty()).unwrap();
-            let locked = flock(other, FlockOperation::NonBlockingLockExclusive);
-            assert_eq!(locked, Err(Errno::WOULDBLOCK));
-        }
+        let [_, (_directory, handle, mut temporary)] = named_and_nameless(Mode::Replace);
+        temporary.take_temporary_name().unwrap();
+        let Called::Temporarily(TemporaryName(name)) = &temporary.called else {
+            panic!("it has no name");
+        };
+        let other = openat(&handle, name, OFlags::RDWR, Permissions::empty()).unwrap();
+        let locked = flock(other, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(locked, Err(Errno::WOULDBLOCK));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use haul_store::{FilesById, LocalTarget, OwnFiles, Perform, StreamSource};
 use tempfile::TempDir;
 
 use crate::session::{create, list, open, publish, write};
-
 use crate::support::staged_in;
 
 fn source() -> OwnFiles {
