@@ -17,11 +17,15 @@ const MOST_CLIENTS: usize = 1 << 20;
 
 pub(crate) const PROGRAMS: [&str; 3] = ["haul-std", "haul-tokio", "haul-async-std"];
 
-/// Builds the programs and tells where they are.
+/// Whether this program is optimised, and so Haul's programs too.
+pub(crate) const OPTIMISED: bool = !cfg!(debug_assertions);
+
+/// Builds the programs, with the profile of this one, and tells where they are.
 pub(crate) fn build() -> Result<PathBuf> {
     let packages = PROGRAMS.iter().flat_map(|program| ["-p", program]);
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--bins"])
+        .args(["build", "--quiet", "--bins"])
+        .args(OPTIMISED.then_some("--release"))
         .args(packages)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
@@ -30,8 +34,8 @@ pub(crate) fn build() -> Result<PathBuf> {
     }
     // This program is an example: the others are one directory up.
     let examples = env::current_exe()?;
-    let release = examples.parent().and_then(Path::parent).ok_or("programs without a place")?;
-    Ok(release.to_path_buf())
+    let folder = examples.parent().and_then(Path::parent).ok_or("programs without a place")?;
+    Ok(folder.to_path_buf())
 }
 
 /// When an upload is confirmed.

@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo run --release -p haul-benches --example side-by-side
 //! cargo run --release -p haul-benches --example side-by-side -- down up --rounds 9 --peers nginx,rsyncd
-//! cargo run --release -p haul-benches --example side-by-side -- --quick
+//! cargo run -p haul-benches --example side-by-side -- --quick
 //! ```
 //!
 //! It makes the data, builds Haul's three programs, starts all servers over one directory, and runs each row's contenders in turn (A B A B …) after a round that does not count. What
@@ -88,12 +88,15 @@ fn main() -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stopped))?;
     }
     let Arguments { rows, rounds, peers, no_install, quick, data, results, .. } = arguments;
+    if !quick && !haul::OPTIMISED {
+        return Err("figures of programs that are not optimised tell nothing: cargo run --release, or --quick to see that all of it works".into());
+    }
     let rows = if rows.is_empty() { RowName::value_variants().to_vec() } else { rows };
     let (sizes, few) = if quick { (Sizes::QUICK, 1) } else { (Sizes::FULL, 5) };
     let rounds = rounds.unwrap_or(few);
     let all = if quick { &[] } else { Peer::value_variants() };
     let peers = peers.unwrap_or_else(|| all.to_vec());
-    // This is target/release/examples/side-by-side.
+    // This is target/PROFILE/examples/side-by-side.
     let this = env::current_exe()?;
     let target = this.ancestors().nth(3).ok_or("a program without a place")?;
     let folder = target.join("side-by-side");

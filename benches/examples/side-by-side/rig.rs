@@ -33,10 +33,10 @@ impl Rig {
         peers: &[Peer],
         programs: &Programs,
     ) -> Result<Self> {
-        let release = haul::build()?;
+        let built = haul::build()?;
         let mut hauls = Vec::new();
         for name in PROGRAMS {
-            let program = Rc::new(Program::of(name, &release));
+            let program = Rc::new(Program::of(name, &built));
             for sync in Sync::ALL {
                 hauls.push(program.serve(&place.share(), sync)?);
             }
@@ -56,7 +56,7 @@ impl Rig {
             }
         }
         let this = env::current_exe()?;
-        let own = [release.as_path(), this.parent().unwrap_or(Path::new("."))];
+        let own = [built.as_path(), this.parent().unwrap_or(Path::new("."))];
         let folders = own.into_iter().map(Path::to_path_buf).chain(programs.folders().cloned());
         let path = env::join_paths(folders)?;
         Ok(Self { place, sizes, missing, peers: running, hauls, path })
