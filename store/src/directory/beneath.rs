@@ -15,8 +15,8 @@ use crate::stat::{FileId, Stat};
 
 /// The links that are followed to find one file, as many as the kernel follows.
 const MAX_LINKS: usize = 40;
-/// How often the kernel is asked when names change while it follows them.
-const MAX_ATTEMPTS: usize = 128;
+/// How often the kernel is asked when names change while it follows them: for some ten milliseconds at most, since they may change as fast as it looks.
+const MAX_ATTEMPTS: usize = 1 << 13;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::support::{Share, new_file, path};
 
 #[test]
 fn it_is_never_reached() {
-    let share = Share::with_named_files();
+    let share = Share::on_tmpfs();
     let root = share.root();
     let mut staged = share.store.create(&new_file("file")).unwrap();
     staged.write(0, b"unfinished").unwrap();
@@ -64,7 +64,7 @@ fn a_share_within_a_share_keeps_its_own() {
 
 #[test]
 fn leftovers_are_swept_and_the_living_are_not() {
-    let share = Share::with_named_files();
+    let share = Share::on_tmpfs();
     let mut living = share.store.create(&new_file("living")).unwrap();
     living.write(0, b"alive").unwrap();
     let living_file = share.staged().pop().unwrap();

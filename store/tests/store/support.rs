@@ -24,8 +24,8 @@ impl Share {
         Self::with(Options { hidden: true, ..Options::default() })
     }
 
-    /// On tmpfs, where staged files have names. Hidden files are served.
-    pub(crate) fn with_named_files() -> Self {
+    /// On tmpfs, where staged files have names, and names change fastest. Hidden files are served.
+    pub(crate) fn on_tmpfs() -> Self {
         let options = Options { hidden: true, ..Options::default() };
         Self::within(TempDir::new_in("/dev/shm").unwrap(), options)
     }

@@ -113,7 +113,7 @@ fn create_is_decided_when_it_is_published() {
 
 #[test]
 fn a_publication_that_fails_takes_its_directories_back() {
-    let share = Share::with_named_files();
+    let share = Share::on_tmpfs();
     let mut staged = share.store.create(&new_file("a/b/c/file")).unwrap();
     staged.write(0, b"x").unwrap();
     // Somebody takes the staging file away, so that the very last step fails.
