@@ -17,11 +17,13 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 static CAN_LINK: LazyLock<bool> =
     LazyLock::new(|| accessat(CWD, DESCRIPTORS, Access::EXEC_OK, AtFlags::empty()).is_ok());
 
-/// Makes an empty file on the file system of `directory`, to read and to write; `None` where it could not be given a name later.
+/// Whether files that are made in `directory` without a name could be given one later.
+pub(crate) fn is_possible(directory: impl AsFd) -> bool {
+    *CAN_LINK && file_system::is_trusted(directory)
+}
+
+/// Makes an empty file on the file system of `directory`, where it [is possible](is_possible), to read and to write; `None` if it turns out not to be.
 pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<OwnedFd>, Errno> {
-    if !*CAN_LINK || !file_system::is_trusted(&directory) {
-        return Ok(None);
-    }
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     match openat(directory, c".", flags, permissions) {
         Err(Errno::OPNOTSUPP) => Ok(None),

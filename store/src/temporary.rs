@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::num::NonZeroU64;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use haul_core::{Checksum, Mode, StoreError, StoreErrorKind, Timestamp};
@@ -26,10 +26,30 @@ const WORTH_RESERVING: u64 = 1 << 20;
 /// What is sent to stable storage at once.
 const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 
+/// An open directory that files are made in.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    directory: OwnedFd,
+    /// Whether they can be made without a name.
+    nameless: bool,
+}
+
+impl Workplace {
+    pub(crate) fn new(directory: OwnedFd) -> Self {
+        Self { nameless: nameless::is_possible(&directory), directory }
+    }
+}
+
+impl AsFd for Workplace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
 /// A file that is being written. Dropping it before it has its own name removes it.
 #[derive(Debug)]
 pub(crate) struct Temporary {
-    directory: Arc<OwnedFd>,
+    directory: Arc<Workplace>,
     called: Called,
     file: OwnedFd,
     /// The file's own name in errors.
@@ -90,15 +110,16 @@ impl TemporaryName {
 impl Temporary {
     /// Makes an empty file in `directory`, with room for `file` if its size is known. `name` is for errors.
     pub(crate) fn create(
-        directory: impl Into<Arc<OwnedFd>>,
+        directory: Arc<Workplace>,
         file: &NewFile,
         name: String,
     ) -> Result<Self, StoreError> {
-        let directory = directory.into();
         let new = || {
             // The process's umask takes from these permissions, as with any other program's files.
             let permissions = Permissions::from_raw_mode(0o666);
-            if let Some(file) = nameless::create(&directory, permissions)? {
+            if directory.nameless
+                && let Some(file) = nameless::create(&directory, permissions)?
+            {
                 return Ok((Called::Nothing, file));
             }
             let temporary_name = TemporaryName::new();
@@ -243,43 +264,37 @@ impl Temporary {
         synced.map_err(|errno| failed(format_args!("bring {} to stable storage", self.name), errno))
     }
 
-    /// Gives the file its times and `permissions`, as the last thing before it gets its name.
-    pub(crate) fn prepare(&mut self, permissions: Option<Permissions>) -> Result<(), StoreError> {
-        match self.state {
-            State::Failed => return Err(self.untrusted()),
-            State::Dirty => self.set_times()?,
-            State::Synced => {}
-        }
-        if let Some(permissions) = permissions {
-            // Whoever may not change them keeps those of a new file.
-            let _ = fchmod(&self.file, permissions);
-        }
-        Ok(())
-    }
-
-    /// Gives the file its name, atomically.
+    /// Gives the file its times, the permissions of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
     pub(crate) fn publish(
         &mut self,
         directory: impl AsFd,
         name: &OsStr,
         mode: Mode,
-    ) -> Result<(), Errno> {
-        if self.is_nameless() {
-            match nameless::link(&self.file, &directory, name) {
-                Err(Errno::EXIST) if mode == Mode::Replace => self.take_temporary_name()?,
-                linked => {
-                    linked?;
-                    self.called = Called::Finally;
-                    return Ok(());
-                }
+    ) -> Result<bool, StoreError> {
+        match self.state {
+            State::Failed => return Err(self.untrusted()),
+            State::Dirty => self.set_times()?,
+            State::Synced => {}
+        }
+        // Mostly there is nothing of that name, and then it need not be looked at before.
+        if mode == Mode::Create || self.is_nameless() {
+            match self.take_new_name(&directory, name) {
+                Err(Errno::EXIST) if mode == Mode::Replace => {}
+                taken => return self.published(taken),
             }
         }
-        let Called::Temporarily(TemporaryName(old)) = &self.called else {
-            return Err(Errno::NOENT);
-        };
-        match mode {
-            Mode::Replace => renameat(&self.directory, old, directory, name)?,
-            Mode::Create => {
+        if let Some(permissions) = replaceable(&directory, name, mode, &self.name)? {
+            // Whoever may not change them keeps those of a new file.
+            let _ = fchmod(&self.file, permissions);
+        }
+        let taken = self.take_name_of_another(directory, name);
+        self.published(taken)
+    }
+
+    fn take_new_name(&mut self, directory: impl AsFd, name: &OsStr) -> Result<(), Errno> {
+        match &self.called {
+            Called::Nothing => nameless::link(&self.file, directory, name)?,
+            Called::Temporarily(TemporaryName(old)) => {
                 match renameat_with(&self.directory, old, &directory, name, RenameFlags::NOREPLACE)
                 {
                     // Not every file system has it. A second link is as atomic, and the first one goes when `self` is dropped.
@@ -289,9 +304,32 @@ impl Temporary {
                     renamed => renamed?,
                 }
             }
+            Called::Finally => return Err(Errno::NOENT),
         }
         self.called = Called::Finally;
         Ok(())
+    }
+
+    fn take_name_of_another(&mut self, directory: impl AsFd, name: &OsStr) -> Result<(), Errno> {
+        if self.is_nameless() {
+            self.take_temporary_name()?;
+        }
+        let Called::Temporarily(TemporaryName(old)) = &self.called else {
+            return Err(Errno::NOENT);
+        };
+        renameat(&self.directory, old, directory, name)?;
+        self.called = Called::Finally;
+        Ok(())
+    }
+
+    fn published(&self, taken: Result<(), Errno>) -> Result<bool, StoreError> {
+        match taken {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::EXIST) => Err(exists(&self.name)),
+            Err(Errno::XDEV) => Err(other_file_system(&self.name)),
+            Err(errno) => Err(failed(format_args!("create {}", self.name), errno)),
+        }
     }
 
     /// Only what has a name can take the place of another file.
@@ -361,8 +399,15 @@ pub(crate) fn replaceable(
 }
 
 /// What must not be replaced is there.
-pub(crate) fn exists(shown: impl Display) -> StoreError {
+fn exists(shown: impl Display) -> StoreError {
     StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already"))
+}
+
+/// A file cannot be given a name there.
+pub(crate) fn other_file_system(shown: impl Display) -> StoreError {
+    let detail =
+        format!("cannot create {shown}: it would be on another file system than the staging area");
+    StoreError::new(StoreErrorKind::Denied, detail)
 }
 
 /// Refuses a directory that no file can be put into.
@@ -382,7 +427,12 @@ mod tests {
 
     use super::*;
 
-    fn create(directory: &Arc<OwnedFd>, mode: Mode) -> Temporary {
+    fn open_workplace(directory: &TempDir) -> Arc<Workplace> {
+        let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        Arc::new(Workplace::new(handle))
+    }
+
+    fn create(directory: &Arc<Workplace>, mode: Mode) -> Temporary {
         let path = FilePath::parse("file").unwrap();
         let file = NewFile { path, mode, size: None, modified: None, durable: false };
         Temporary::create(Arc::clone(directory), &file, "file".into()).unwrap()
@@ -391,8 +441,7 @@ mod tests {
     #[test]
     fn a_failed_sync_is_final() {
         let directory = tempfile::tempdir().unwrap();
-        let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
-        let mut temporary = create(&Arc::new(handle), Mode::Replace);
+        let mut temporary = create(&open_workplace(&directory), Mode::Replace);
         temporary.write(0, b"byte").unwrap();
         temporary.sync().unwrap();
         assert!(temporary.is_synced());
@@ -406,16 +455,16 @@ mod tests {
         temporary.file = good;
 
         assert_eq!(temporary.sync().unwrap_err().kind, StoreErrorKind::Io);
-        assert_eq!(temporary.prepare(None).unwrap_err().kind, StoreErrorKind::Io);
+        let published = temporary.publish(CWD, "file".as_ref(), Mode::Replace);
+        assert_eq!(published.unwrap_err().kind, StoreErrorKind::Io);
         assert!(!temporary.is_synced());
     }
 
     /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
-    fn named_and_nameless(mode: Mode) -> [(TempDir, Arc<OwnedFd>, Temporary); 2] {
+    fn named_and_nameless(mode: Mode) -> [(TempDir, Arc<Workplace>, Temporary); 2] {
         [false, true].map(|nameless| {
             let directory = tempfile::tempdir_in("/dev/shm").unwrap();
-            let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
-            let handle = Arc::new(handle);
+            let handle = open_workplace(&directory);
             let mut temporary = create(&handle, mode);
             if nameless && let Called::Temporarily(TemporaryName(name)) = &temporary.called {
                 unlinkat(&handle, name, AtFlags::empty()).unwrap();
@@ -435,7 +484,7 @@ mod tests {
             std::fs::write(directory.path().join("file"), "old").unwrap();
             temporary.write(0, b"new").unwrap();
             let published = temporary.publish(&handle, "file".as_ref(), Mode::Create);
-            assert_eq!(published, Err(Errno::EXIST));
+            assert_eq!(published.unwrap_err().kind, StoreErrorKind::Exists);
             assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"old");
         }
     }
@@ -448,9 +497,8 @@ mod tests {
             std::fs::write(directory.path().join("file"), "old").unwrap();
             temporary.write(0, b"new").unwrap();
             let published = temporary.publish(&handle, "directory".as_ref(), Mode::Replace);
-            assert_eq!(published, Err(Errno::ISDIR));
-            assert!(!temporary.is_nameless());
-            assert_eq!(temporary.publish(&handle, "file".as_ref(), Mode::Replace), Ok(()));
+            assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
+            assert!(temporary.publish(&handle, "file".as_ref(), Mode::Replace).unwrap());
             drop(temporary);
             assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"new");
             std::fs::remove_dir(directory.path().join("directory")).unwrap();

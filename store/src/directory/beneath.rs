@@ -34,7 +34,7 @@ impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = Self(open(path, flags, Mode::empty())?);
-        match root.open_directory(Path::new("."), OFlags::PATH) {
+        match root.open_directory(Path::new("."), OFlags::PATH, None) {
             Err(Errno::NOSYS) => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this needs openat2, a system call of Linux 5.6 and later",
@@ -45,18 +45,19 @@ impl Root {
 
     /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
     ///
-    /// [`Errno::XDEV`] is a path that leaves the root. The staging area is not found by any path.
+    /// [`Errno::XDEV`] is a path that leaves the root. `staging`, the staging area, is not found by any path.
     pub(crate) fn open_directory(
         &self,
         path: &Path,
         access: OFlags,
+        staging: Option<FileId>,
     ) -> Result<(OwnedFd, Stat), Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let directory = persist(|| openat2(&self.0, path, flags, Mode::empty(), resolve))?;
         let stat = Stat::of(&directory)?;
-        if self.staging_id() == Some(stat.id()) {
+        if staging == Some(stat.id()) {
             return Err(Errno::NOENT);
         }
         Ok((directory, stat))
@@ -64,19 +65,20 @@ impl Root {
 
     /// Finds what `path` leads to, following links that stay beneath the root.
     pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
+        let staging = self.staging_id();
         let mut path = path.to_owned();
         for _ in 0..=MAX_LINKS {
             // The last component is found apart from the others, so that the directory which truly holds the file is known: links to a file in the staging area lead nowhere.
             let Some(name) = path.file_name() else {
-                let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
+                let (directory, stat) = self.open_directory(&path, OFlags::PATH, staging)?;
                 return Ok(Located { directory, name: ".".into(), stat });
             };
             let parent = path.parent().unwrap_or(Path::new("."));
-            let (directory, _) = self.open_directory(parent, OFlags::PATH)?;
+            let (directory, _) = self.open_directory(parent, OFlags::PATH, staging)?;
             let stat = Stat::at(&directory, name)?;
             if stat.file_type != FileType::Symlink {
                 let may_be_staging = stat.file_type == FileType::Directory;
-                if may_be_staging && self.staging_id() == Some(stat.id()) {
+                if may_be_staging && staging == Some(stat.id()) {
                     return Err(Errno::NOENT);
                 }
                 return Ok(Located { name: name.to_owned(), directory, stat });

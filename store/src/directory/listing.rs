@@ -51,7 +51,7 @@ impl DirectoryListing {
         let cannot = |errno| failed(format_args!("list {shown}"), errno);
         let root = &listing.shared.root;
         let directory = match path {
-            None => root.open_directory(Path::new("."), OFlags::RDONLY).map_err(cannot)?.0,
+            None => root.open_directory(Path::new("."), OFlags::RDONLY, staging).map_err(cannot)?.0,
             Some(path) => {
                 listing.shared.require_served(path)?;
                 let located = root.locate(path.as_str().as_ref()).map_err(cannot)?;

@@ -32,12 +32,12 @@ pub(crate) struct Nearest {
 }
 
 /// Finds the innermost directory above `file` that is there.
-pub(crate) fn nearest(root: &Root, file: &FilePath) -> Result<Nearest, Errno> {
+pub(crate) fn nearest(root: &Root, file: &FilePath, staging: FileId) -> Result<Nearest, Errno> {
     let mut missing = Vec::new();
     let mut path = file.parent();
     loop {
         let text = path.as_ref().map_or(".", FilePath::as_str);
-        match (root.open_directory(Path::new(text), OFlags::RDONLY), path) {
+        match (root.open_directory(Path::new(text), OFlags::RDONLY, Some(staging)), path) {
             (Err(Errno::NOENT), Some(absent)) => {
                 missing.push(absent.file_name().to_owned());
                 path = absent.parent();
@@ -54,8 +54,13 @@ impl Parent {
     /// Opens the directory that `file` goes into and makes what is missing of it; if `durable`, on stable storage.
     ///
     /// [`Errno::NOENT`] means that a directory was removed at the same time.
-    pub(crate) fn make(shared: &Shared, file: &FilePath, durable: bool) -> Result<Self, Errno> {
-        let Nearest { directory, id, mut missing } = nearest(&shared.root, file)?;
+    pub(crate) fn make(
+        shared: &Shared,
+        file: &FilePath,
+        staging: FileId,
+        durable: bool,
+    ) -> Result<Self, Errno> {
+        let Nearest { directory, id, mut missing } = nearest(&shared.root, file, staging)?;
         let mut parent = Self { directory, id, made: Vec::new() };
         while let Some(name) = missing.pop() {
             parent.descend(shared, &name, durable)?;
@@ -126,8 +131,9 @@ mod tests {
         symlink("directory", at("link")).unwrap();
         let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
         let enter = |name| {
+            let staging = shared.root.staging_id().unwrap();
             let Nearest { directory, id, .. } =
-                nearest(&shared.root, &FilePath::parse("new").unwrap())?;
+                nearest(&shared.root, &FilePath::parse("new").unwrap(), staging)?;
             Parent { directory, id, made: Vec::new() }.descend(&shared, name, false)
         };
         assert_eq!(enter("directory"), Ok(()));

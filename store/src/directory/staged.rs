@@ -15,7 +15,7 @@ use super::parent::{self, Nearest, Parent};
 use super::{Shared, staging};
 use crate::error::{failed, misuse};
 use crate::stat::{FileId, Stat};
-use crate::temporary::{Temporary, replaceable, require_writable};
+use crate::temporary::{Temporary, other_file_system, replaceable, require_writable};
 use crate::{Held, NewFile, Staged};
 
 /// How often directories are made anew because somebody removed them before the file was in them.
@@ -28,6 +28,8 @@ pub struct DirectoryStaged {
     path: FilePath,
     mode: Mode,
     temporary: Temporary,
+    /// The directory that it was made in.
+    staging: FileId,
     /// Once it is published: where.
     published: Option<Parent>,
     /// The last flush that had failed when it was begun.
@@ -39,15 +41,22 @@ pub struct DirectoryStaged {
 impl DirectoryStaged {
     pub(super) fn begin(shared: Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
         shared.require_served(&file.path)?;
-        let place = refuse_early(&shared, file)?;
+        let area = staging::area(&shared)?;
+        refuse_early(&shared.root, area.id, file)?;
         let name = file.path.escaped().to_string();
-        let (temporary, area) = staging::create(&shared, file, &name)?;
-        if !place.same_device(area) {
-            return Err(other_file_system(&file.path));
-        }
-        let (path, mode) = (file.path.clone(), file.mode);
+        let (path, mode, staging) = (file.path.clone(), file.mode, area.id);
+        let temporary = area.create(file, &name)?;
         let last_failed = shared.last_failed();
-        Ok(Self { shared, path, mode, temporary, published: None, last_failed, _place: None })
+        Ok(Self {
+            shared,
+            path,
+            mode,
+            temporary,
+            staging,
+            published: None,
+            last_failed,
+            _place: None,
+        })
     }
 
     pub(super) fn beside(self, place: Place) -> Self {
@@ -57,56 +66,41 @@ impl DirectoryStaged {
     /// Publishes in `parent`. Answers whether that was still there.
     fn publish_in(&mut self, parent: &mut Parent) -> Result<bool, StoreError> {
         let (directory, name) = (parent.directory(), OsStr::new(self.path.file_name()));
-        let permissions = replaceable(directory, name, self.mode, self.path.escaped())?;
-        self.temporary.prepare(permissions)?;
-        match self.temporary.publish(directory, name, self.mode) {
-            Ok(()) => {
-                parent.keep();
-                Ok(true)
-            }
-            Err(Errno::NOENT) => Ok(false),
-            Err(Errno::XDEV) => Err(other_file_system(&self.path)),
-            Err(errno) => Err(cannot_create(&self.path, errno)),
+        let published = self.temporary.publish(directory, name, self.mode)?;
+        if published {
+            parent.keep();
         }
+        Ok(published)
     }
 }
 
-/// Finds what would keep `file` from being published, so that nobody sends it in vain; publication decides anew. Answers which is the innermost directory above it that is there.
-fn refuse_early(shared: &Shared, file: &NewFile) -> Result<FileId, StoreError> {
+/// Finds what would keep `file` from being published, so that nobody sends it in vain; publication decides anew.
+fn refuse_early(root: &Root, staging: FileId, file: &NewFile) -> Result<(), StoreError> {
     let path = &file.path;
     let Nearest { directory, id, missing } =
-        parent::nearest(&shared.root, path).map_err(|errno| cannot_create(path, errno))?;
+        parent::nearest(root, path, staging).map_err(|errno| cannot_create(path, errno))?;
     match missing.last() {
         None => {
             replaceable(&directory, path.file_name().as_ref(), file.mode, path.escaped())?;
         }
-        Some(name) if leads_nowhere(&shared.root, &directory, name) => {
+        Some(name) if leads_nowhere(&directory, name, staging) => {
             let detail = format!("{} is below a name that leads nowhere", path.escaped());
             return Err(StoreError::new(StoreErrorKind::NotFound, detail));
         }
         Some(_) => {}
     }
     require_writable(&directory, path.escaped())?;
-    Ok(id)
+    if id.same_device(staging) { Ok(()) } else { Err(other_file_system(path.escaped())) }
 }
 
 /// Whether a name beneath which nothing was found is a link, or the staging area mounted once more. No directory can be made there.
-fn leads_nowhere(root: &Root, directory: &OwnedFd, name: &str) -> bool {
-    Stat::at(directory, name).is_ok_and(|stat| {
-        stat.file_type == FileType::Symlink || root.staging_id() == Some(stat.id())
-    })
+fn leads_nowhere(directory: &OwnedFd, name: &str, staging: FileId) -> bool {
+    Stat::at(directory, name)
+        .is_ok_and(|stat| stat.file_type == FileType::Symlink || stat.id() == staging)
 }
 
 fn cannot_create(path: &FilePath, errno: Errno) -> StoreError {
     failed(format_args!("create {}", path.escaped()), errno)
-}
-
-fn other_file_system(path: &FilePath) -> StoreError {
-    let detail = format!(
-        "cannot create {}: it would be on another file system than the staging area",
-        path.escaped()
-    );
-    StoreError::new(StoreErrorKind::Denied, detail)
 }
 
 impl Staged for DirectoryStaged {
@@ -129,7 +123,7 @@ impl Staged for DirectoryStaged {
     fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
         for _ in 0..MAX_REMOVED {
             let durable = self.temporary.is_synced();
-            let mut parent = match Parent::make(&self.shared, &self.path, durable) {
+            let mut parent = match Parent::make(&self.shared, &self.path, self.staging, durable) {
                 Err(Errno::NOENT) => continue,
                 made => made.map_err(|errno| cannot_create(&self.path, errno))?,
             };

@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, PoisonError};
 
 use haul_core::{StoreError, StoreErrorKind};
@@ -20,7 +20,7 @@ use crate::NewFile;
 use crate::enter::enter;
 use crate::error::failed;
 use crate::stat::{FileId, Stat};
-use crate::temporary::{Temporary, TemporaryName};
+use crate::temporary::{Temporary, TemporaryName, Workplace};
 
 /// The staging area's name in the shared directory.
 pub(crate) const NAME: &str = ".haul-staging";
@@ -36,43 +36,41 @@ pub(crate) fn is_staging(component: &[u8]) -> bool {
 /// The staging area, open.
 #[derive(Debug, Clone)]
 pub(crate) struct Area {
-    directory: Arc<OwnedFd>,
-    id: FileId,
-}
-
-/// Makes a staging file for `file`, and tells which directory it is in; `name` is for errors.
-pub(crate) fn create(
-    shared: &Shared,
-    file: &NewFile,
-    name: &str,
-) -> Result<(Temporary, FileId), StoreError> {
-    for _ in 0..MAX_SWEPT {
-        let Area { directory, id } = area(shared).map_err(cannot_use)?;
-        // The name is not at fault.
-        let temporary = Temporary::create(directory, file, name.to_owned()).map_err(|error| {
-            let detail = format!("{}, in the staging area {NAME}", error.detail);
-            StoreError { detail: detail.into(), ..error }
-        })?;
-        if temporary.is_nameless() || is_mine(&temporary) {
-            return Ok((temporary, id));
-        }
-    }
-    Err(StoreError::new(StoreErrorKind::Io, format!("cannot create {name}: it is swept away")))
+    directory: Arc<Workplace>,
+    pub(crate) id: FileId,
 }
 
 /// The staging area as it was opened before, if it still is the one.
-fn area(shared: &Shared) -> Result<Area, Errno> {
+pub(crate) fn area(shared: &Shared) -> Result<Area, StoreError> {
     let mut known = shared.staging.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(area) = known.as_ref().filter(|area| shared.root.staging_id() == Some(area.id)) {
         return Ok(area.clone());
     }
-    Ok(known.insert(Area::new(open(&shared.root)?)?).clone())
+    let opened = open(&shared.root).and_then(Area::new).map_err(cannot_use)?;
+    Ok(known.insert(opened).clone())
 }
 
 impl Area {
     fn new(directory: OwnedFd) -> Result<Self, Errno> {
         let id = Stat::of(&directory)?.id();
-        Ok(Self { directory: Arc::new(directory), id })
+        Ok(Self { directory: Arc::new(Workplace::new(directory)), id })
+    }
+
+    /// Makes a staging file for `file`; `name` is for errors.
+    pub(crate) fn create(&self, file: &NewFile, name: &str) -> Result<Temporary, StoreError> {
+        for _ in 0..MAX_SWEPT {
+            let directory = Arc::clone(&self.directory);
+            // The name is not at fault.
+            let temporary =
+                Temporary::create(directory, file, name.to_owned()).map_err(|error| {
+                    let detail = format!("{}, in the staging area {NAME}", error.detail);
+                    StoreError { detail: detail.into(), ..error }
+                })?;
+            if temporary.is_nameless() || is_mine(&temporary) {
+                return Ok(temporary);
+            }
+        }
+        Err(StoreError::new(StoreErrorKind::Io, format!("cannot create {name}: it is swept away")))
     }
 }
 
@@ -118,8 +116,9 @@ fn open(root: &Root) -> Result<OwnedFd, Errno> {
     }
 }
 
-fn sweep(directory: &OwnedFd) -> Result<u64, Errno> {
+fn sweep(directory: impl AsFd) -> Result<u64, Errno> {
     let mut swept = 0;
+    let directory = directory.as_fd();
     let mut entries = Dir::read_from(directory)?;
     while let Some(entry) = entries.read() {
         let entry = entry?;
@@ -142,7 +141,7 @@ fn sweep(directory: &OwnedFd) -> Result<u64, Errno> {
 }
 
 /// Takes the lock of a staging file whose writer is gone.
-fn lock_leftover(directory: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
+fn lock_leftover(directory: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
     // Some network file systems lock only what is open for writing.
     let flags =
         OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -231,7 +230,8 @@ mod tests {
         let path = FilePath::parse("file").unwrap();
         let file =
             NewFile { path, mode: Mode::Replace, size: None, modified: None, durable: false };
-        let temporary = Temporary::create(open(&root).unwrap(), &file, "file".into()).unwrap();
+        let workplace = Arc::new(Workplace::new(open(&root).unwrap()));
+        let temporary = Temporary::create(workplace, &file, "file".into()).unwrap();
         let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();
         let name = CString::new(staged.file_name().into_encoded_bytes()).unwrap();
 

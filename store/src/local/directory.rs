@@ -3,7 +3,7 @@
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use crate::enter::enter;
 use crate::error::{failed, failed_io, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
+use crate::temporary::Workplace;
 
 /// A directory of this machine, for many uploads from it or downloads into it.
 ///
@@ -26,12 +27,12 @@ pub struct LocalDirectory(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    root: Arc<OwnedFd>,
+    root: Arc<Workplace>,
     shown: String,
     /// Directories that are made are brought to stable storage.
     durable: bool,
     /// The directory that was opened last: files of one directory mostly come together.
-    last: Mutex<Option<(FilePath, Arc<OwnedFd>)>>,
+    last: Mutex<Option<(FilePath, Arc<Workplace>)>>,
 }
 
 impl LocalDirectory {
@@ -61,7 +62,12 @@ impl LocalDirectory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = open(path, flags, Mode::empty())
             .map_err(|errno| failed(format_args!("open {shown}"), errno))?;
-        Ok(Self(Arc::new(Inner { root: Arc::new(root), shown, durable, last: Mutex::default() })))
+        Ok(Self(Arc::new(Inner {
+            root: Arc::new(Workplace::new(root)),
+            shown,
+            durable,
+            last: Mutex::default(),
+        })))
     }
 
     /// Opens a regular file beneath it for an upload.
@@ -95,7 +101,7 @@ impl LocalDirectory {
         Walk { directory: self.clone(), hidden, levels: Vec::new(), begun: false }
     }
 
-    fn directory(&self, path: &FilePath) -> Result<Arc<OwnedFd>, Errno> {
+    fn directory(&self, path: &FilePath) -> Result<Arc<Workplace>, Errno> {
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, directory)) = last.as_ref().filter(|(before, _)| before == path) {
             return Ok(Arc::clone(directory));
@@ -104,7 +110,7 @@ impl LocalDirectory {
             Err(Errno::NOENT) => self.descend(path)?,
             opened => opened?,
         };
-        let directory = Arc::new(opened);
+        let directory = Arc::new(Workplace::new(opened));
         *last = Some((path.clone(), Arc::clone(&directory)));
         Ok(directory)
     }
@@ -113,7 +119,7 @@ impl LocalDirectory {
     fn descend(&self, path: &FilePath) -> Result<OwnedFd, Errno> {
         let mut inner: Option<OwnedFd> = None;
         for name in path.components() {
-            let above = inner.as_ref().unwrap_or(&self.0.root);
+            let above = inner.as_ref().map_or(self.0.root.as_fd(), AsFd::as_fd);
             match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) if self.0.durable => fsync(above)?,
                 Ok(()) | Err(Errno::EXIST) => {}

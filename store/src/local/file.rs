@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use super::StreamSource;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, exists, replaceable, require_writable};
+use crate::temporary::{Temporary, Workplace, replaceable, require_writable};
 use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
@@ -115,7 +114,7 @@ impl LocalTarget {
 
     pub(super) fn at(place: Place, overwrite: bool) -> Result<Self, StoreError> {
         let mode = if overwrite { Mode::Replace } else { Mode::Create };
-        place.replaceable(mode)?;
+        place.require_replaceable(mode)?;
         Ok(Self { place, mode })
     }
 }
@@ -125,7 +124,7 @@ impl Target for LocalTarget {
         let place = self.place.clone();
         // What this target may do was looked at when it was made; publication decides.
         if file.mode != self.mode && file.mode == Mode::Create {
-            place.replaceable(Mode::Create)?;
+            place.require_replaceable(Mode::Create)?;
         }
         let mode = match file.mode {
             Mode::Create => Mode::Create,
@@ -140,7 +139,7 @@ impl Target for LocalTarget {
 /// A name in an open directory.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    pub(super) directory: Arc<OwnedFd>,
+    pub(super) directory: Arc<Workplace>,
     pub(super) name: OsString,
     /// The whole path in errors.
     pub(super) shown: String,
@@ -163,11 +162,11 @@ impl Place {
         let directory = open(parent, flags, Permissions::empty()).map_err(|errno| {
             failed(format_args!("create {shown}: cannot open its directory"), errno)
         })?;
-        Ok(Self { directory: Arc::new(directory), name: name.to_owned(), shown })
+        Ok(Self { directory: Arc::new(Workplace::new(directory)), name: name.to_owned(), shown })
     }
 
-    fn replaceable(&self, mode: Mode) -> Result<Option<Permissions>, StoreError> {
-        replaceable(&self.directory, &self.name, mode, &self.shown)
+    fn require_replaceable(&self, mode: Mode) -> Result<(), StoreError> {
+        replaceable(&self.directory, &self.name, mode, &self.shown).map(drop)
     }
 }
 
@@ -198,16 +197,9 @@ impl Staged for LocalStaged {
 
     fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
         let Place { directory, name, shown } = &self.place;
-        let permissions = match self.mode {
-            // The rename itself refuses what is there.
-            Mode::Create => None,
-            Mode::Replace => self.place.replaceable(Mode::Replace)?,
-        };
-        self.temporary.prepare(permissions)?;
-        self.temporary.publish(directory, name, self.mode).map_err(|errno| match errno {
-            Errno::EXIST => exists(shown),
-            errno => failed(format_args!("create {shown}"), errno),
-        })?;
+        if !self.temporary.publish(directory, name, self.mode)? {
+            return Err(failed(format_args!("create {shown}"), Errno::NOENT));
+        }
         self.published = true;
         Ok(())
     }
