@@ -150,7 +150,9 @@ fn failure_advice(failure: &Failure) -> Option<&'static str> {
 /// What a person can do about a refusal.
 fn refusal_advice(refusal: &Refusal) -> Option<Cow<'static, str>> {
     let advice = match refusal.code()? {
-        ErrorCode::NotFound => "check the name with ls",
+        ErrorCode::NotFound => {
+            "check the name with ls; only serve --hidden serves names that begin with a dot"
+        }
         ErrorCode::Exists => "without --create it is replaced",
         ErrorCode::IsDirectory => "name a file in it; ls shows them",
         ErrorCode::NotAFile => "only regular files are served, and only directories hold them",

@@ -37,7 +37,7 @@ error_codes! {
     BadName = "bad-name",
     /// An offset lies past the end of the file.
     BadRange = "bad-range",
-    /// There is nothing of this name.
+    /// There is nothing of this name, or nothing that is served.
     NotFound = "not-found",
     /// The name is taken.
     Exists = "exists",
@@ -150,7 +150,7 @@ impl StoreErrorKind {
     /// What a peer is told: no more than it could find out.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::NotFound => "there is nothing of this name; LIST shows what is there",
+            Self::NotFound => "nothing of this name is served; LIST shows what is",
             Self::Exists => "the name is taken",
             Self::IsDirectory => "the name is a directory's",
             Self::NotAFile => "the name is not a regular file's",

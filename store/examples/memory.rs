@@ -276,7 +276,7 @@ SENDING size=6 offset=0 length=6 modified=2026-11-22T08:31:25Z
 DATA 6
 hello
 OK length=6 crc64nvme=6a43fb4bad5a5607
-ERR not-found "there is nothing of this name; LIST shows what is there"
+ERR not-found "nothing of this name is served; LIST shows what is"
 OK "bye"
 "#;
         assert_eq!(said(&Arc::default(), SCRIPT), expected);
