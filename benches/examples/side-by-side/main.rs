@@ -82,6 +82,7 @@ fn main() -> Result<()> {
         return prototype::transfer(from, to);
     }
     allow_many_files()?;
+    measure::adopt_orphans()?;
     // Whoever stops this wants the servers stopped too.
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
