@@ -4,12 +4,18 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use haul_core::{Checksum, Depth, StoreErrorKind};
 use haul_store::{Directory, Listing, LocalTarget, NewFile, Options, Staged, Store, Target};
+use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use crate::support::{Share, new_file, path, upload};
+
+/// How long a program may take to start, however busy the machine is.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Mount(PathBuf);
 
@@ -37,6 +43,21 @@ impl Mount {
     }
 }
 
+/// The blocks and inodes that are free.
+fn room(directory: &Path) -> [u64; 2] {
+    let room = statvfs(directory).unwrap();
+    [room.f_bfree, room.f_ffree]
+}
+
+/// Waits until there is room again. A program that another test has just begun to start holds whatever was open in this process until it runs.
+fn wait_for(wanted: [u64; 2], directory: &Path) {
+    let began = Instant::now();
+    while room(directory) != wanted {
+        assert!(began.elapsed() < PATIENCE, "{:?} are free, not {wanted:?}", room(directory));
+        thread::yield_now();
+    }
+}
+
 impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
@@ -49,6 +70,7 @@ fn a_full_disk_is_told_and_left_clean() {
     let Some(_mount) = Mount::new(directory.path(), "size=512k") else { return };
     let store = Directory::open(directory.path(), Options::default()).unwrap();
     upload(&store, &new_file("file"), &vec![1; 100_000]).unwrap();
+    let before = room(directory.path());
 
     let mut staged = store.create(&new_file("file")).unwrap();
     let mut offset = 0;
@@ -67,6 +89,7 @@ fn a_full_disk_is_told_and_left_clean() {
 
     assert_eq!(fs::read_dir(directory.path().join(".haul-staging")).unwrap().count(), 0);
     assert_eq!(fs::read(directory.path().join("file")).unwrap(), vec![1; 100_000]);
+    wait_for(before, directory.path());
     upload(&store, &new_file("file"), &vec![3; 100_000]).unwrap();
 }
 
@@ -77,11 +100,13 @@ fn no_inodes_are_no_space() {
     let Some(_mount) = Mount::new(directory.path(), "nr_inodes=4") else { return };
     let store = Directory::open(directory.path(), Options::default()).unwrap();
     upload(&store, &new_file("file"), b"x").unwrap();
+    let before = room(directory.path());
     let mut staged = store.create(&new_file("a/file")).unwrap();
     let error = staged.publish(Checksum::EMPTY).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::NoSpace);
     assert_eq!(store.create(&new_file("b")).unwrap_err().kind, StoreErrorKind::NoSpace);
     drop(staged);
+    wait_for(before, directory.path());
     upload(&store, &new_file("file"), b"y").unwrap();
 }
 
