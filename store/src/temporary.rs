@@ -498,6 +498,10 @@ mod tests {
             temporary.write(0, b"new").unwrap();
             let published = temporary.publish(&handle, "directory".as_ref(), Mode::Replace);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
+            // Nor if it becomes one after the last look.
+            let taken = temporary.take_name_of_another(&handle, "directory".as_ref());
+            assert_eq!(taken, Err(Errno::ISDIR));
+            assert!(!temporary.is_nameless());
             assert!(temporary.publish(&handle, "file".as_ref(), Mode::Replace).unwrap());
             drop(temporary);
             assert_eq!(std::fs::read(directory.path().join("file")).unwrap(), b"new");
