@@ -19,6 +19,7 @@ use core::fmt::{self, Write};
 pub struct Escaped<'a> {
     text: &'a str,
     cut: bool,
+    quoted: bool,
 }
 
 impl<'a> Escaped<'a> {
@@ -27,29 +28,46 @@ impl<'a> Escaped<'a> {
 
     /// Escapes `text`.
     pub fn new(text: &'a str) -> Self {
-        Self { text, cut: false }.cut(Self::MAX_CHARS)
+        Self { text, cut: false, quoted: false }.cut(Self::MAX_CHARS)
     }
 
     /// Shows at most `chars` characters of the text.
     #[must_use]
     pub fn cut(self, chars: usize) -> Self {
         match self.text.char_indices().nth(chars) {
-            Some((end, _)) => Self { text: &self.text[..end], cut: true },
+            Some((end, _)) => Self { text: &self.text[..end], cut: true, ..self },
             None => self,
         }
+    }
+
+    /// Puts the text in double quotes, and a backslash before each that is in it: whatever it says, its end is in plain sight.
+    ///
+    /// ```
+    /// use haul_core::Escaped;
+    ///
+    /// assert_eq!(Escaped::new(r#"a" code=ok"#).quoted().to_string(), r#""a\" code=ok""#);
+    /// ```
+    #[must_use]
+    pub fn quoted(self) -> Self {
+        Self { quoted: true, ..self }
     }
 }
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `str::escape_debug` knows what cannot be printed; only quotes are kept from it, for they are harmless here.
+        let (ends, double) = if self.quoted { ("\"", "\\\"") } else { ("", "\"") };
+        f.write_str(ends)?;
+        // `str::escape_debug` knows what cannot be printed; only quotes are kept from it, for most are harmless here.
         let mut rest = self.text;
         while let Some(quote) = rest.find(['"', '\'']) {
             write!(f, "{}", rest[..quote].escape_debug())?;
-            f.write_str(&rest[quote..=quote])?;
+            f.write_str(if rest[quote..].starts_with('"') { double } else { "'" })?;
             rest = &rest[quote + 1..];
         }
         write!(f, "{}", rest.escape_debug())?;
-        if self.cut { f.write_char('…') } else { Ok(()) }
+        if self.cut {
+            f.write_char('…')?;
+        }
+        f.write_str(ends)
     }
 }

@@ -1,6 +1,7 @@
 //! How a server behaves, and what it tells of its sessions.
 
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::effect::RequestId;
 use crate::error::StoreError;
@@ -47,6 +48,8 @@ pub enum ServerEvent {
         reply: Result<Summary, Refusal>,
         /// The store's own words for a failure, which the peer is not told.
         cause: Option<StoreError>,
+        /// When its line was read, on the clock of [`poll`](crate::Machine::poll).
+        began: Duration,
     },
     /// The session ends early; the refusal was sent if the connection allowed it.
     CutOff {
@@ -54,10 +57,14 @@ pub enum ServerEvent {
         command: Option<Command>,
         /// What was said.
         refusal: Refusal,
+        /// When the line of the last command was read, on the same clock.
+        began: Duration,
     },
     /// The peer went away, or took nothing for too long.
     Vanished {
         /// The command that was under way, if any: it got no reply.
         command: Option<Command>,
+        /// When the line of the last command was read, on the same clock.
+        began: Duration,
     },
 }

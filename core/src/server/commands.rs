@@ -77,6 +77,7 @@ impl Server {
         let action = table::decide(phase, classify(&parsed));
         if matches!(action, Action::Run | Action::Refuse) {
             self.commands += 1;
+            self.began = self.link.timer.now();
         }
         match (action, parsed) {
             (Action::Run, Ok(ClientLine::Command(command))) => {

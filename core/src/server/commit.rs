@@ -4,6 +4,7 @@
 //! see the files, comes after their commit.
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use super::{Server, ServerEvent, State};
 use crate::checksum::Checksum;
@@ -31,6 +32,7 @@ pub(super) struct Batch {
 pub(super) struct Whole {
     pub(super) id: RequestId,
     pub(super) command: Option<Command>,
+    pub(super) began: Duration,
     pub(super) size: u64,
     pub(super) checksum: Checksum,
 }
@@ -186,7 +188,7 @@ impl Server {
             if at > 0 {
                 self.line(&ServerLine::Ready);
             }
-            let Whole { id, command, size, checksum } = whole;
+            let Whole { id, command, began, size, checksum } = whole;
             let (reply, cause) = match outcome {
                 Ok(()) => {
                     let (size, checksum) = (Some(size), Some(checksum));
@@ -198,7 +200,7 @@ impl Server {
             if let State::Ready { discarding } = &mut self.state {
                 *discarding = reply.is_err();
             }
-            self.events.push_back(ServerEvent::Answered { id, command, reply, cause });
+            self.events.push_back(ServerEvent::Answered { id, command, reply, cause, began });
         }
         self.look.done();
         self.discarded = 0;

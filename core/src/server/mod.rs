@@ -57,6 +57,8 @@ pub struct Server {
     commands: u64,
     /// The command under way, for the event that tells of its end.
     current: Option<Command>,
+    /// When the line of the last command was read.
+    began: Duration,
     /// Whether the store has something open for this session, beside the uploads of the batch.
     open: bool,
     batch: Batch,
@@ -122,6 +124,7 @@ impl Server {
             look: LookAhead::default(),
             commands: 0,
             current: None,
+            began: Duration::ZERO,
             open: false,
             batch: Batch::default(),
             skip: 0,
@@ -240,6 +243,7 @@ impl Server {
 
     fn conclude(&mut self, verdict: Verdict) {
         let command = self.current.take();
+        let began = self.began;
         self.look.done();
         match verdict {
             Verdict::Reply { reply, cause } => {
@@ -251,6 +255,7 @@ impl Server {
                     command,
                     reply,
                     cause,
+                    began,
                 });
                 self.state = if exit {
                     State::Closing(Closing::Flushing)
@@ -261,17 +266,17 @@ impl Server {
             }
             Verdict::CutOff(refusal) => {
                 self.say(&Err(refusal.clone()));
-                self.events.push_back(ServerEvent::CutOff { command, refusal });
+                self.events.push_back(ServerEvent::CutOff { command, refusal, began });
                 self.state = State::Closing(Closing::Flushing);
             }
             Verdict::HangUp => {
                 if command.is_some() {
-                    self.events.push_back(ServerEvent::Vanished { command });
+                    self.events.push_back(ServerEvent::Vanished { command, began });
                 }
                 self.state = State::Closing(Closing::Flushing);
             }
             Verdict::Vanish => {
-                self.events.push_back(ServerEvent::Vanished { command });
+                self.events.push_back(ServerEvent::Vanished { command, began });
                 self.state = State::Closing(Closing::Over);
             }
         }

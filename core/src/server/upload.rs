@@ -201,7 +201,7 @@ impl Server {
             self.open = false;
             self.state = State::Ready { discarding: false };
             let (id, command) = (self.id(), self.current.take());
-            self.add_to_batch(Whole { id, command, size, checksum });
+            self.add_to_batch(Whole { id, command, began: self.began, size, checksum });
         }
     }
 

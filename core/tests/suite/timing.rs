@@ -44,6 +44,20 @@ fn a_silent_client_is_sent_away() {
     }
 }
 
+/// Each of several commands that are under way at once has a beginning of its own.
+#[test]
+fn the_beginning_of_each_command_is_told() {
+    let uploads = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\nDATA 100\nabc";
+    let solo = Solo { storage: SECOND, ..Solo::new(uploads.as_bytes()).ending(End::Silence) };
+    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    let [ServerEvent::Answered { began: first, .. }, ServerEvent::CutOff { began: second, .. }] =
+        &run.events[..]
+    else {
+        panic!("{:?}", run.events);
+    };
+    assert_eq!((*first, second.as_secs()), (Duration::ZERO, 2), "`a` is created and written first");
+}
+
 /// Bytes keep coming, but too few.
 #[test]
 fn drip_fed_input_is_cut() {

@@ -143,7 +143,23 @@ proptest! {
         let bad = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
         prop_assert!(!shown.contains(bad), "{:?}", shown);
         prop_assert!(shown.chars().count() <= most * 10 + 1);
+        let quoted = Escaped::new(&text).cut(most).quoted().to_string();
+        prop_assert!(!quoted.contains(bad), "{:?}", quoted);
+        prop_assert_eq!(end_of_quoted(&quoted), Some(quoted.len()));
     }
+}
+
+/// Where the quoted text at the front of `line` ends, as a program reads it that knows quotes and backslashes.
+fn end_of_quoted(line: &str) -> Option<usize> {
+    let mut chars = line.strip_prefix('"')?.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some(at + 2),
+            '\\' => drop(chars.next()?),
+            _ => {}
+        }
+    }
+    None
 }
 
 #[test]
