@@ -166,7 +166,7 @@ fn log(event: &ServerEvent) {
     let command = match event {
         ServerEvent::Answered { command, .. }
         | ServerEvent::CutOff { command, .. }
-        | ServerEvent::Vanished { command } => command.as_ref(),
+        | ServerEvent::Vanished { command, .. } => command.as_ref(),
     };
     let verb = command.map(Command::verb);
     let path = command.and_then(Command::path).map(|path| display(path.escaped()));
