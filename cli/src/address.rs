@@ -3,13 +3,18 @@
 //! A server's address is `haul://HOST[:PORT][/PATH]`, or the same without `haul://`. HOST is a name, an IPv4 address, or an IPv6 address in brackets; PORT is 4285
 //! unless it says otherwise. PATH is the directory that names on the command line start from: with `haul://host/photos`, `get sea.jpg` fetches `photos/sea.jpg`. It is
 //! taken as it stands, without percent-encoding, and keeps the rules of names.
+//!
+//! A link-local IPv6 address is no use without its zone, the network interface: `[fe80::1%eth0]`,
+//! `[fe80::1%2]`, or as RFC 6874 writes it in a URI, `[fe80::1%25eth0]`.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use haul_core::{FilePath, PathError};
 use thiserror::Error;
+
+use crate::names;
 
 /// The port of a server unless its address says otherwise.
 pub(crate) const DEFAULT_PORT: u16 = 4285;
@@ -25,6 +30,17 @@ pub(crate) struct ServerAddress {
     pub(crate) port: u16,
     /// What names start from; `None` is the shared directory itself.
     pub(crate) base: Option<FilePath>,
+}
+
+/// A server, and a name there as it was written: what may stand in place of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    /// 1 to 65535.
+    pub(crate) port: u16,
+    /// Without the `/` behind the host.
+    pub(crate) name: String,
 }
 
 /// Where a server listens.
@@ -47,6 +63,8 @@ pub(crate) enum AddressError {
     OnlyPort,
     #[error("an IPv6 address stands in brackets, such as [::1]:4285")]
     Brackets,
+    #[error("this address is link-local: write the network interface too, such as [fe80::1%eth0]")]
+    NoZone,
     #[error("a host has no spaces and none of @ / ? # [ ] in it")]
     Host,
     #[error("a port is a number from 0 to 65535")]
@@ -59,19 +77,38 @@ pub(crate) enum AddressError {
     Path(#[from] PathError),
 }
 
-impl FromStr for ServerAddress {
+impl Address {
+    /// Whether `text` is an address, with its scheme, and not a name.
+    pub(crate) fn is_whole(text: &str) -> bool {
+        text.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("haul"))
+    }
+
+    /// The server, with names that start from what is shared.
+    pub(crate) fn server(&self) -> ServerAddress {
+        ServerAddress { host: self.host.clone(), port: self.port, base: None }
+    }
+}
+
+impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let rest = without_scheme(text)?;
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (authority, name) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = host_and_port(authority)?;
         if port == 0 {
             return Err(AddressError::PortZero);
         }
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let base = if path.is_empty() { None } else { Some(FilePath::parse(path)?) };
-        Ok(Self { host, port, base })
+        Ok(Self { host, port, name: name.to_owned() })
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let Address { host, port, name } = text.parse()?;
+        Ok(Self { host, port, base: names::path(&name)? })
     }
 }
 
@@ -127,20 +164,19 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
 fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(AddressError::Brackets)?;
-        // A scope, as in `fe80::1%eth0`, is the resolver's to understand.
-        let address = host.split_once('%').map_or(host, |(address, _)| address);
-        address.parse::<Ipv6Addr>().map_err(|_| AddressError::Brackets)?;
+        let host = ipv6(host)?;
         match after.strip_prefix(':') {
             Some(port) => (host, Some(port)),
             None if after.is_empty() => (host, None),
             None => return Err(AddressError::Brackets),
         }
     } else {
-        match authority.split_once(':') {
+        let (host, port) = match authority.split_once(':') {
             Some((_, port)) if port.contains(':') => return Err(AddressError::Brackets),
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
-        }
+        };
+        (host.to_owned(), port)
     };
     if host.is_empty() {
         return Err(AddressError::NoHost);
@@ -153,7 +189,26 @@ fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
         return Err(AddressError::OnlyPort);
     }
     let port = port.map_or(Ok(DEFAULT_PORT), parse_port)?;
-    Ok((host.to_owned(), port))
+    Ok((host, port))
+}
+
+/// An IPv6 address, with `%` and its zone if it has one, as the resolver takes it.
+fn ipv6(text: &str) -> Result<String, AddressError> {
+    let (address, zone) = match text.split_once('%') {
+        None => (text, None),
+        // In a URI a `%` is written `%25`.
+        Some((address, zone)) => {
+            let bare = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+            (address, Some(bare))
+        }
+    };
+    let parsed: Ipv6Addr = address.parse().map_err(|_| AddressError::Brackets)?;
+    match zone {
+        Some("") => Err(AddressError::NoZone),
+        Some(zone) => Ok(format!("{address}%{zone}")),
+        None if parsed.is_unicast_link_local() => Err(AddressError::NoZone),
+        None => Ok(address.to_owned()),
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, AddressError> {
@@ -162,7 +217,25 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
 }
 
 fn write_host_and_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
-    if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    match host.split_once('%') {
+        // As it stands it would be read as the form of a URI.
+        Some((address, zone)) if zone.starts_with("25") && zone.len() > 2 => {
+            write!(f, "[{address}%25{zone}]:{port}")
+        }
+        _ if host.contains(':') => write!(f, "[{host}]:{port}"),
+        _ => write!(f, "{host}:{port}"),
+    }
+}
+
+/// The address of a socket, as a host without brackets and a port.
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+            address => address.ip().to_string(),
+        };
+        Self { host, port: address.port() }
+    }
 }
 
 #[cfg(test)]
@@ -186,6 +259,25 @@ mod tests {
         assert_eq!(server("files.example"), Ok(plain("files.example", DEFAULT_PORT)));
         assert_eq!(server("haul://[::1]:99"), Ok(plain("::1", 99)));
         assert_eq!(server("[fe80::1%2]"), Ok(plain("fe80::1%2", DEFAULT_PORT)));
+        assert_eq!(server("[fe80::1%eth0]:9"), Ok(plain("fe80::1%eth0", 9)));
+    }
+
+    #[test]
+    fn a_zone_is_written_in_either_way() {
+        for (text, host) in [
+            ("[fe80::1%25eth0]", "fe80::1%eth0"),
+            ("[fe80::1%252]", "fe80::1%2"),
+            ("[fe80::1%25]", "fe80::1%25"),
+            ("[fe80::1%25251]", "fe80::1%251"),
+        ] {
+            assert_eq!(server(text), Ok(plain(host, DEFAULT_PORT)), "{text}");
+            let shown = text.parse::<ServerAddress>().unwrap().to_string();
+            assert_eq!(server(&shown), Ok(plain(host, DEFAULT_PORT)), "{text}: {shown}");
+        }
+        for text in ["[fe80::1]:1", "[fe80::1%]", "[febf::1]"] {
+            assert_eq!(server(text), Err(AddressError::NoZone), "{text}");
+        }
+        assert_eq!(server("[fec0::1]"), Ok(plain("fec0::1", DEFAULT_PORT)));
     }
 
     #[test]
@@ -194,7 +286,8 @@ mod tests {
         assert_eq!(server("haul://h/a b/100%"), based("a b/100%"));
         assert_eq!(server("h/photos/"), based("photos"));
         assert_eq!(server("h/../x"), Err(AddressError::Path(PathError::DotComponent)));
-        assert_eq!(server("h//x"), Err(AddressError::Path(PathError::EmptyComponent)));
+        assert_eq!(server("h//x/./y//"), based("x/y"));
+        assert_eq!(server("h/."), Ok(plain("h", DEFAULT_PORT)));
     }
 
     #[test]

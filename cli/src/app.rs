@@ -11,6 +11,7 @@ use haul_transport::{Call, ConnectError, call};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
+use crate::address::ServerAddress;
 use crate::args::Settings;
 use crate::console::Console;
 use crate::error::{self, Error};
@@ -22,6 +23,8 @@ use crate::runtime::{Remote, Runtime};
 pub(crate) struct App<'a, R> {
     pub(crate) runtime: &'a R,
     pub(crate) settings: Settings,
+    /// The one that [was chosen](Self::choose_server).
+    pub(crate) server: ServerAddress,
     pub(crate) console: Console,
     /// Whether files that are brought here go to stable storage, over connections that are made from now on.
     pub(crate) durable: bool,
@@ -30,12 +33,13 @@ pub(crate) struct App<'a, R> {
 
 impl<'a, R: Runtime> App<'a, R> {
     pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
-        Self { runtime, settings, console, durable: false, remote: None }
+        let server = ServerAddress::default();
+        Self { runtime, settings, server, console, durable: false, remote: None }
     }
 
     /// What names start from.
     pub(crate) fn base(&self) -> Option<&FilePath> {
-        self.settings.server.base.as_ref()
+        self.server.base.as_ref()
     }
 
     /// Connects if there is no connection, and gives the server's greeting.
@@ -121,7 +125,7 @@ impl<'a, R: Runtime> App<'a, R> {
 
     /// Makes another connection.
     pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
-        let server = &self.settings.server;
+        let server = &self.server;
         let config = ClientConfig {
             durable: self.durable,
             pass_through: !self.settings.no_pass_through,

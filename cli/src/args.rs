@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ErrorKind};
-use clap::parser::ValueSource;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::address::ServerAddress;
@@ -26,11 +25,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Settings {
-    /// The server: `haul://HOST[:PORT][/PATH]`
+    /// The server: `haul://HOST[:PORT][/PATH]` [default: that of `HAUL_SERVER`, or `haul://127.0.0.1:4285`]
     ///
     /// Without `haul://` it is understood too. Names on the command line start from PATH, which is taken as it stands, without percent-encoding.
-    #[arg(long, global = true, value_name = "ADDRESS", env = "HAUL_SERVER", default_value_t)]
-    pub(crate) server: ServerAddress,
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) server: Option<ServerAddress>,
     /// Print nothing but errors, and what was asked for
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -87,6 +86,28 @@ pub(crate) enum Command {
     Man(man::ManArgs),
 }
 
+impl Command {
+    /// Whether it takes something from stdin.
+    pub(crate) fn reads_stdin(&self) -> bool {
+        match self {
+            Self::Put(args) => args.reads_stdin(),
+            Self::Shell(args) => args.reads_stdin(),
+            _ => false,
+        }
+    }
+
+    /// Whether it puts something on stdout that somebody asked for.
+    pub(crate) fn writes_stdout(&self, quiet: bool) -> bool {
+        match self {
+            // Where it listens is a help, not a result.
+            Self::Serve(_) => false,
+            Self::Get(args) => !quiet || args.writes_stdout(),
+            Self::Put(_) => !quiet,
+            _ => true,
+        }
+    }
+}
+
 /// What a command line may hold, for a program of this name.
 pub(crate) fn command(program: &'static str) -> clap::Command {
     Cli::command().name(program).bin_name(program).after_help(Exit::table())
@@ -100,8 +121,7 @@ pub(crate) fn parse(
     let mut command = command(program);
     let matches = command.try_get_matches_from_mut(args)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    let server_given = matches.value_source("server") == Some(ValueSource::CommandLine);
-    if server_given && matches!(cli.command, Command::Serve(_)) {
+    if cli.settings.server.is_some() && matches!(cli.command, Command::Serve(_)) {
         let message = "--server is for clients: say with --listen where to serve";
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
@@ -161,7 +181,7 @@ mod tests {
     fn global_options_stand_before_or_after_the_command() {
         for line in ["haul-test --server h:1 -q ls", "haul-test ls -q --server h:1"] {
             let cli = read(line).unwrap();
-            assert_eq!(cli.settings.server.to_string(), "haul://h:1");
+            assert_eq!(cli.settings.server.unwrap().to_string(), "haul://h:1");
             assert!(cli.settings.quiet);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 
+use crate::descriptors;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -26,11 +27,15 @@ pub struct Console {
 impl Console {
     /// The process's own streams.
     pub fn system() -> Self {
-        Self {
-            stdin: Input::new(io::stdin(), io::stdin().is_terminal()),
-            stdout: Stream::new(io::stdout(), io::stdout().is_terminal()),
-            stderr: Stream::new(io::stderr(), io::stderr().is_terminal()),
-        }
+        let stdin = match descriptors::stdin_fault() {
+            None => Input::new(descriptors::Stdin, io::stdin().is_terminal()),
+            Some(fault) => Input::unusable(fault),
+        };
+        let stdout = match descriptors::stdout_fault() {
+            None => Stream::new(descriptors::Stdout, io::stdout().is_terminal()),
+            Some(fault) => Stream::unusable(fault),
+        };
+        Self { stdin, stdout, stderr: Stream::new(io::stderr(), io::stderr().is_terminal()) }
     }
 
     /// Tells of an error, in one line that begins with the program's name, and gives the code to end with.
@@ -48,16 +53,28 @@ impl Console {
 pub struct Input {
     reader: Option<Box<dyn Read + Send>>,
     terminal: bool,
+    fault: Option<&'static str>,
 }
 
 impl Input {
     /// Reads from `reader`; `terminal` says whether a person types there.
     pub fn new(reader: impl Read + Send + 'static, terminal: bool) -> Self {
-        Self { reader: Some(Box::new(reader)), terminal }
+        Self { reader: Some(Box::new(reader)), terminal, fault: None }
+    }
+
+    /// A stream that cannot be read, and why: the error of each command that would read it.
+    pub fn unusable(fault: &'static str) -> Self {
+        Self { reader: None, terminal: false, fault: Some(fault) }
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// Fails if nothing can be read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let advice = "let it read a file or a pipe; < /dev/null gives it nothing to read";
+        self.fault.map_or(Ok(()), |fault| Err(Error::new(Exit::Local, fault).advise(advice)))
     }
 
     /// The stream, once.
@@ -71,6 +88,7 @@ impl Input {
 pub struct Stream {
     shared: Arc<Shared>,
     terminal: bool,
+    fault: Option<&'static str>,
 }
 
 struct Shared {
@@ -83,7 +101,18 @@ impl Stream {
     pub fn new(writer: impl Write + Send + 'static, terminal: bool) -> Self {
         let shared =
             Shared { writer: Mutex::new(Box::new(writer)), closed: AtomicBool::new(false) };
-        Self { shared: Arc::new(shared), terminal }
+        Self { shared: Arc::new(shared), terminal, fault: None }
+    }
+
+    /// A stream that cannot be written, and why: the error of each command that would write to it.
+    pub fn unusable(fault: &'static str) -> Self {
+        Self { fault: Some(fault), ..Self::new(Unusable(fault), false) }
+    }
+
+    /// Fails if nothing can be written.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let advice = "send it to a file or a pipe, or to /dev/null if nobody wants it";
+        self.fault.map_or(Ok(()), |fault| Err(Error::new(Exit::Local, fault).advise(advice)))
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
@@ -137,5 +166,17 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         self.with(|writer| writer.flush())
+    }
+}
+
+struct Unusable(&'static str);
+
+impl Write for Unusable {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other(self.0))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

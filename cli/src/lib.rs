@@ -11,7 +11,7 @@
 //! # How it is built
 //!
 //! `args` reads the command line; each command is a module under `commands` and works with an `App`: the [`Runtime`], the settings, the [`Console`] and at most one
-//! connection. A command asks the [`Remote`] and prints results to stdout; what fails becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). Names are
+//! connection. `operands` tells names on the server, files here and the server itself apart. A command asks the [`Remote`] and prints results to stdout; what fails becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). Names are
 //! decided in `names`, which knows only what the person typed: nothing that a server says can choose a file here.
 //!
 //! # What a program promises
@@ -20,7 +20,8 @@
 //! - `get` and `put` end with a line or object for each file, when it is verified and has its name. `path` in JSON is the name on the server; `target` (of `get`) and `source`
 //!   (of `put`) are names here, `-` for a stream.
 //! - An error is one line that says what to do next. Text from a server is escaped and cut in it; nothing from a server reaches a terminal raw.
-//! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word.
+//! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word. A stdin or stdout that is closed or open in the wrong direction is an error
+//!   before anything is done, if the command would use it; a server uses neither.
 //! - The codes are those of [`Exit`]; `--help` shows them.
 
 mod address;
@@ -30,10 +31,12 @@ mod args;
 mod asynchronous;
 mod commands;
 mod console;
+mod descriptors;
 mod error;
 mod exit;
 mod logs;
 mod names;
+mod operands;
 mod output;
 mod progress;
 mod runtime;
@@ -83,7 +86,7 @@ pub fn run<R: Runtime>(
         Err(error) => return not_a_command(&mut console, R::PROGRAM, &error),
     };
     let mut app = App::new(runtime, cli.settings.clone(), console);
-    let exit = match start_logs(&app, &cli).and_then(|()| execute(&mut app, &cli.command)) {
+    let exit = match prepare(&app, &cli).and_then(|()| execute(&mut app, &cli.command)) {
         Ok(exit) => exit,
         Err(error) => app.report(&error),
     };
@@ -104,7 +107,14 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, command: &Command) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-fn start_logs<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<(), Error> {
+fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<(), Error> {
+    // Before anything is stored or brought: what is to be told of it must not fail afterwards.
+    if cli.command.reads_stdin() {
+        app.console.stdin.check()?;
+    }
+    if cli.command.writes_stdout(cli.settings.quiet) {
+        app.console.stdout.check()?;
+    }
     let usual = match cli.command {
         Command::Serve(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,

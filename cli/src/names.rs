@@ -24,15 +24,44 @@ pub(crate) enum Origin {
 /// The word that stands for stdin or stdout where a file is expected.
 pub(crate) const DASH: &str = "-";
 
+/// Whether `file` is the program's own stdin, as a word or by one of its paths.
+pub(crate) fn is_stdin(file: &Path) -> bool {
+    [DASH, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].map(Path::new).contains(&file)
+}
+
+/// Whether `file` is the program's own stdout, as a word or by one of its paths.
+pub(crate) fn is_stdout(file: &Path) -> bool {
+    [DASH, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].map(Path::new).contains(&file)
+}
+
+/// The name on the server that is meant by `text`; `None` is all that is shared.
+///
+/// A `/` in front stands for the top of what names start from, as they do anyway; `.` and several
+/// `/` in a row are what they are in a path. `..` is refused: there is nothing above the top.
+pub(crate) fn path(text: &str) -> Result<Option<FilePath>, PathError> {
+    let components: Vec<&str> =
+        text.split('/').filter(|component| !matches!(*component, "" | ".")).collect();
+    if components.is_empty() { Ok(None) } else { FilePath::parse(&components.join("/")).map(Some) }
+}
+
+/// Whether `text` can only be a directory: all that is shared, or a name with a `/` at its end.
+pub(crate) fn is_directory(text: &str) -> bool {
+    text == "." || text.ends_with('/') || text.ends_with("/.")
+}
+
 /// The file that is meant by `name` when names start from `base`.
 pub(crate) fn file(base: Option<&FilePath>, name: &str) -> Result<FilePath, Error> {
-    let parsed = match base {
-        // The name is checked by itself first, so that it cannot be absolute or empty behind the base.
-        Some(base) => FilePath::parse(name)
-            .and_then(|name| FilePath::parse(&format!("{}/{}", base.as_str(), name.as_str()))),
-        None => FilePath::parse(name),
-    };
-    parsed.map_err(|error| bad_name(name, error))
+    if is_directory(name) {
+        let message = format!("{}: this can only be a directory", error::cut(name));
+        let advice = "name a file in it; get -r takes all, and -o says where it goes here";
+        return Err(Error::usage(message).advise(advice));
+    }
+    let path = named(name)?.ok_or_else(|| bad_name(name, PathError::Empty))?;
+    match base {
+        None => Ok(path),
+        Some(base) => FilePath::parse(&format!("{}/{}", base.as_str(), path.as_str()))
+            .map_err(|error| bad_name(name, error)),
+    }
 }
 
 /// The directory or file that is meant by `name`; `None` for the shared directory itself. A `/` at the end is no matter: listings print one after directories.
@@ -40,9 +69,10 @@ pub(crate) fn place(
     base: Option<&FilePath>,
     name: Option<&str>,
 ) -> Result<Option<FilePath>, Error> {
-    match name.map(|name| name.strip_suffix('/').unwrap_or(name)) {
-        None | Some("" | ".") => Ok(base.cloned()),
-        Some(name) => file(base, name).map(Some),
+    let name = name.unwrap_or_default();
+    match named(name)? {
+        None => Ok(base.cloned()),
+        Some(path) => file(base, path.as_str()).map(Some),
     }
 }
 
@@ -80,17 +110,16 @@ pub(crate) fn uploaded(
     file_here: &Path,
     name: Option<&str>,
 ) -> Result<FilePath, Error> {
-    let prefix = match name {
-        Some(name) if !name.ends_with('/') => return file(base, name),
-        Some(prefix) => prefix,
-        None => "",
+    let directory = match name {
+        Some(name) if !is_directory(name) => return file(base, name),
+        name => place(base, name)?,
     };
     let own = file_here.file_name().ok_or_else(|| whole_directory(file_here))?;
     let own = own.to_str().ok_or_else(|| {
         Error::usage(format!("{}: this name is not UTF-8", file_here.display()))
             .advise("give it another with --as NAME")
     })?;
-    file(base, &format!("{prefix}{own}"))
+    file(directory.as_ref(), own)
         .map_err(|error| error.advise("give it another name with --as NAME"))
 }
 
@@ -102,7 +131,7 @@ pub(crate) fn uploaded_directory(
 ) -> Result<Option<FilePath>, Error> {
     match name {
         Some(".") => Ok(base.cloned()),
-        _ if directory.file_name().is_none() && name.is_none_or(|name| name.ends_with('/')) => {
+        _ if directory.file_name().is_none() && name.is_none_or(is_directory) => {
             let message = format!("{}: this directory has no name to keep", directory.display());
             Err(Error::usage(message).advise("give it one with --as NAME, or --as . for none"))
         }
@@ -148,12 +177,17 @@ fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-fn bad_name(name: &str, why: PathError) -> Error {
-    let error = Error::usage(format!("{}: {why}", error::cut(name)));
-    if name.contains("://") {
-        return error.advise("name the server with --server, and the file by its path there");
+fn named(text: &str) -> Result<Option<FilePath>, Error> {
+    if text.contains("://") {
+        let message = format!("{}: this is no name on the server", error::cut(text));
+        return Err(Error::usage(message)
+            .advise("whole addresses begin with haul://, and stand on the command line"));
     }
-    error
+    path(text).map_err(|error| bad_name(text, error))
+}
+
+fn bad_name(name: &str, why: PathError) -> Error {
+    Error::usage(format!("{}: {why}", error::cut(name)))
 }
 
 #[cfg(test)]
@@ -172,6 +206,16 @@ mod tests {
         assert_eq!(place(None, None).unwrap(), None);
         assert_eq!(place(None, Some("a/")).unwrap(), Some(path("a")));
         assert_eq!(place(Some(&base), Some(".")).unwrap(), Some(base.clone()));
+        for name in ["/", "./", ".//."] {
+            assert_eq!(place(None, Some(name)).unwrap(), None);
+        }
+        for name in ["/a", "./a", "a//", "//a/.", "a/./"] {
+            assert_eq!(place(None, Some(name)).unwrap(), Some(path("a")), "{name}");
+            assert_eq!(place(Some(&base), Some(name)).unwrap(), Some(path("photos/a")), "{name}");
+        }
+        for name in ["/a/b", "./a//b", "a/./b"] {
+            assert_eq!(file(Some(&base), name).unwrap(), path("photos/a/b"), "{name}");
+        }
         assert_eq!(relative(Some(&base), &path("photos/a/b")), Some("a/b"));
         assert_eq!(relative(Some(&base), &base), Some("photos"));
         assert_eq!(relative(Some(&base), &path("photosets/a")), None);
@@ -180,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_base_does_not_make_a_bad_name_good() {
-        for name in ["", "/etc/passwd", "../x", "a//b", "a/", "a\\b", "a\nb"] {
+        for name in ["", "..", "../x", "a/../b", "/..", "a/", ".", "/", "a\\b", "a\nb"] {
             for base in [None, Some(path("photos"))] {
                 assert_eq!(file(base.as_ref(), name).unwrap_err().exit(), Exit::Usage, "{name:?}");
             }
@@ -207,7 +251,13 @@ mod tests {
         let here = Path::new("/tmp/notes.txt");
         assert_eq!(uploaded(None, here, None).unwrap(), path("notes.txt"));
         assert_eq!(uploaded(None, here, Some("a/b")).unwrap(), path("a/b"));
-        assert_eq!(uploaded(None, here, Some("a/")).unwrap(), path("a/notes.txt"));
+        for directory in ["a/", "/a/", "a/.", "./a//"] {
+            assert_eq!(uploaded(None, here, Some(directory)).unwrap(), path("a/notes.txt"));
+        }
+        for top in [".", "/", "./"] {
+            assert_eq!(uploaded(None, here, Some(top)).unwrap(), path("notes.txt"));
+        }
+        assert!(uploaded(None, here, Some("")).is_err());
         assert_eq!(uploaded(Some(&path("x")), here, Some("a/")).unwrap(), path("x/a/notes.txt"));
         let bad = uploaded(None, Path::new("a\\b"), None).unwrap_err();
         assert_eq!(bad.exit(), Exit::Usage);

@@ -18,6 +18,7 @@ use crate::console::Stream;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names::{self, DASH, Destination};
+use crate::operands::FromServer;
 use crate::output::Direction;
 use crate::runtime::Runtime;
 use crate::size::Size;
@@ -29,9 +30,9 @@ use crate::size::Size;
 ///
 /// With -r everything in a directory of the server is brought into one here, by the same names. Nothing is written outside of that one, whatever names the server lists, and
 /// no symbolic link in it is followed.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct GetArgs {
-    /// The files, as `ls` shows them
+    /// The files, as `ls` shows them; or their whole addresses, `haul://HOST/NAME`, and then DEST if you like
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
     /// The file or directory to write, or - for stdout [default: the name's last part, in the current directory]
@@ -55,6 +56,12 @@ pub(crate) struct GetArgs {
     many: Many,
 }
 
+impl GetArgs {
+    pub(crate) fn writes_stdout(&self) -> bool {
+        self.output.as_deref().is_some_and(names::is_stdout)
+    }
+}
+
 /// What to bring, and whereto.
 pub(crate) struct Download {
     pub(crate) path: FilePath,
@@ -66,6 +73,7 @@ pub(crate) struct Download {
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Exit, Error> {
     app.durable = args.sync;
+    let args = &resolved(app, args)?;
     let mut tally = Tally::default();
     if args.many.recursive {
         recursive(app, args, &mut tally)?;
@@ -79,6 +87,16 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Ex
         .map(|download| item(download, &stdout).map_or_else(Step::Fail, Step::Move));
     transfer::all(app, &mut tally, steps, extent, args.many.jobs);
     Ok(tally.exit())
+}
+
+/// The arguments with names on the server in the place of addresses.
+fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<GetArgs, Error> {
+    let FromServer { names, here } = app.names_to_get(&args.names)?;
+    if let (Some(here), Some(output)) = (&here, &args.output) {
+        let message = format!("{} and {}: two destinations", here.display(), output.display());
+        return Err(Error::usage(message).advise("leave one of them out"));
+    }
+    Ok(GetArgs { names, output: here.or_else(|| args.output.clone()), ..args.clone() })
 }
 
 fn plan(base: Option<&FilePath>, args: &GetArgs) -> Result<Vec<Download>, Error> {

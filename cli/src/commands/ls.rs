@@ -33,7 +33,7 @@ const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
 /// On a terminal, characters that could act on it are shown as \u{…}.
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
-    /// What to list [default: all that is shared]
+    /// What to list, by its name on the server or its whole address, `haul://HOST/NAME` [default: all that is shared]
     #[arg(value_name = "PATH")]
     path: Option<String>,
     /// Show sizes in bytes and times of modification in UTC
@@ -48,7 +48,8 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &LsArgs) -> Result<(), Error> {
-    let path = names::place(app.base(), args.path.as_deref())?;
+    let name = app.name_on_server(args.path.as_deref())?;
+    let path = names::place(app.base(), name.as_deref())?;
     let depth = if args.recursive { Depth::All } else { Depth::ONE };
     list(app, path.as_ref(), depth, How { long: args.long, unsorted: args.unsorted })
 }

@@ -16,6 +16,7 @@ use crate::args::Many;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names::{self, DASH, Origin};
+use crate::operands::ToServer;
 use crate::output::Direction;
 use crate::runtime::Runtime;
 
@@ -26,9 +27,9 @@ use crate::runtime::Runtime;
 ///
 /// With -r the files in directories are sent too, under the same names: `put -r photos` makes photos/sea.jpg there. Symbolic links and what else is no regular file are
 /// left out, and so are empty directories.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct PutArgs {
-    /// The files here, or - for stdin
+    /// The files here, or - for stdin; behind them, if you like, the whole address of where they go, `haul://HOST/NAME`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The name on the server; with a / at its end, the directory there for the files [default: each file's own name]
@@ -41,6 +42,12 @@ pub(crate) struct PutArgs {
     create: bool,
     #[command(flatten)]
     many: Many,
+}
+
+impl PutArgs {
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.files.iter().any(|file| names::is_stdin(file))
+    }
 }
 
 /// What to send, and under which name.
@@ -58,6 +65,7 @@ enum Named {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Exit, Error> {
+    let args = &resolved(app, args)?;
     let mut tally = Tally::default();
     let named = plan(app, args, &mut tally)?;
     let extent = if named.iter().all(|named| matches!(named, Named::File(_))) {
@@ -91,13 +99,23 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Ex
     Ok(tally.exit())
 }
 
+/// The arguments with a name on the server in the place of an address.
+fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<PutArgs, Error> {
+    let ToServer { files, name } = app.files_to_put(&args.files)?;
+    if let (Some(name), Some(other)) = (&name, &args.name) {
+        let message = format!("{name} in the address, and --as {other}: two names");
+        return Err(Error::usage(message).advise("leave one of them out"));
+    }
+    Ok(PutArgs { files, name: name.or_else(|| args.name.clone()), ..args.clone() })
+}
+
 fn plan<R: Runtime>(
     app: &mut App<'_, R>,
     args: &PutArgs,
     tally: &mut Tally,
 ) -> Result<Vec<Named>, Error> {
     let name = args.name.as_deref();
-    let one_name = name.is_some_and(|name| !name.ends_with('/') && name != ".");
+    let one_name = name.is_some_and(|name| !names::is_directory(name));
     if one_name && args.files.len() > 1 {
         let message = "--as gives one name to several files";
         return Err(Error::usage(message).advise("with a / at its end it is a directory for them"));

@@ -363,7 +363,7 @@ impl Run {
     pub(crate) fn run(self, fake: &Fake, line: &[&str]) -> Outcome {
         let server: &[&str] = match line.first() {
             Some(&("serve" | "completions" | "man")) | None => &[],
-            _ if line.contains(&"--server") => &[],
+            _ if line.iter().any(|word| *word == "--server" || word.contains("://")) => &[],
             _ => &["--server", "haul://test"],
         };
         let args = ["haul-test"].iter().chain(server).chain(line).map(OsString::from);

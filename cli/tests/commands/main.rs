@@ -4,6 +4,7 @@ mod fake;
 mod general;
 mod get;
 mod ls;
+mod operands;
 mod put;
 mod serve;
 mod shell;

@@ -80,7 +80,8 @@ fn what_cannot_be_sent_says_the_way_out() {
     fake.run(&["put", &files[0], &files[1], "--as", "x"]).failed(Exit::Usage, &["several files"]);
     fake.run(&["put", &files[2]]).failed(Exit::Usage, &["control characters", "--as NAME"]);
     fake.run(&["put", &files[3]]).failed(Exit::Usage, &[r"e\nf", "--as NAME"]);
-    fake.run(&["put", &files[0], "--as", "/x"]).failed(Exit::Usage, &["/x: a path is relative"]);
+    fake.run(&["put", &files[0], "--as", "../x"])
+        .failed(Exit::Usage, &["../x: a path has no . or .."]);
     fake.run(&["put", &files[0], &files[0]]).failed(Exit::Usage, &["same name"]);
     assert!(fake.state().connected.is_empty());
 }

@@ -18,9 +18,11 @@ mod injected_client;
 mod injected_server;
 mod load;
 mod network;
+mod people;
 mod process;
 mod running;
 mod sends;
+mod streams;
 mod tracer;
 
 pub use abuse::*;
@@ -29,7 +31,9 @@ pub use crashes::*;
 pub use faults::*;
 pub use injected::*;
 pub use network::*;
+pub use people::*;
 pub use sends::*;
+pub use streams::*;
 
 pub(crate) use process::Bench;
 pub(crate) use running::Ended;
@@ -61,6 +65,10 @@ macro_rules! program_tests {
             a_shell_from_a_pipe
             a_switch_in_the_environment_takes_what_people_write
             a_closed_stdout_is_no_crash
+            a_closed_stream_is_an_error_before_anything_is_done
+            a_stream_that_is_not_used_may_be_closed
+            an_empty_variable_is_an_unset_one
+            names_are_what_they_look_like
             a_session_typed_by_hand
             more_clients_than_places
             uploads_that_create_one_name

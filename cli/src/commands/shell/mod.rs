@@ -35,6 +35,12 @@ pub(crate) struct ShellArgs {
     keep_going: bool,
 }
 
+impl ShellArgs {
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.script.as_deref().is_none_or(names::is_stdin)
+    }
+}
+
 const HELP: &str = "\
 LIST [PATH] [depth=N|all] [-l]        what is there; -l shows sizes and times
 DOWNLOAD [-f] NAME [to FILE]          bring a file; -f replaces the one here
@@ -44,6 +50,7 @@ HELP [server]                         this text, or the server's own
 Words with spaces are quoted: 'my file', \"my file\" or my\\ file.";
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ShellArgs) -> Result<Exit, Error> {
+    app.choose_server()?;
     let (name, input): (String, Box<dyn Read>) = match &args.script {
         Some(path) => {
             let name = path.display().to_string();

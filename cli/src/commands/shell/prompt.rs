@@ -26,7 +26,7 @@ const PROMPT: &str = "haul> ";
 /// Asks for lines until one ends the session.
 pub(super) fn run<R: Runtime>(app: &mut App<'_, R>) -> Result<(), Error> {
     let banner = app.connect()?.banner.clone();
-    let server = app.settings.server.clone();
+    let server = app.server.clone();
     app.note(format_args!(
         "connected to {server}: {} (HELP lists the commands)",
         Escaped::new(&banner)

@@ -1,0 +1,70 @@
+//! What a person types and has set, by the reports of people who were stopped by it.
+
+// That is what checks are for.
+#![allow(clippy::missing_panics_doc)]
+
+use std::fs;
+use std::path::Path;
+
+use super::Bench;
+
+/// A variable that is empty is as good as none, and one that is wrong troubles only those who need it.
+pub fn an_empty_variable_is_an_unset_one(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "hello").unwrap();
+    let empty = ["HAUL_SERVER=", "HAUL_LOG=", "HAUL_NO_PASS_THROUGH=", "NO_COLOR="];
+    let launcher = [&["env"][..], &empty].concat();
+    let server = bench.serve_under(&launcher, &[]);
+    let url = server.url();
+    bench.run_under(&launcher, &["completions", "bash"], b"").assert_code(0);
+    bench.run_under(&launcher, &["ls", "--server", &url], b"").assert_code(0);
+    let named = format!("HAUL_SERVER={url}");
+    bench.run_under(&["env", &named], &["ls"], b"").assert_code(0);
+
+    let wrong = ["env", "HAUL_SERVER=http://h"];
+    let _server = bench.serve_under(&wrong, &[]);
+    bench.run_under(&wrong, &["ls", "--server", &url], b"").assert_code(0);
+    bench.run_under(&wrong, &["ls", &url], b"").assert_code(0);
+    bench.run_under(&wrong, &["man"], b"").assert_code(0);
+    let told = bench.run_under(&wrong, &["ls"], b"");
+    told.assert_code(2).assert_one_clear_line();
+    assert!(told.stderr.contains("HAUL_SERVER"), "{}", told.stderr);
+}
+
+/// Names on the server are what they look like, and whole addresses are names.
+pub fn names_are_what_they_look_like(program: &Path) {
+    let bench = Bench::new(program);
+    fs::create_dir(bench.share().join("p")).unwrap();
+    fs::write(bench.share().join("p/a"), "hello").unwrap();
+    fs::write(bench.here().join("up"), "up").unwrap();
+    let server = bench.serve(&[]);
+    let url = server.url();
+    for name in ["/p", "./p", "p//", "p/"] {
+        let listed = bench.run(&["ls", "--server", &url, name]);
+        assert_eq!(listed.assert_code(0).stdout, b"p/a\n", "{name}");
+    }
+    let whole = |name: &str| format!("{url}/{name}");
+    for (number, args) in [
+        &["get", "--server", &url, "/p/a", "-qo"][..],
+        &["get", "--server", &url, "./p/a", "-qo"],
+        &["get", "-q", &whole("p/a")],
+        &["get", "-rq", &whole("p")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let here = format!("b{number}");
+        let ended = bench.run(&[args, &[here.as_str()]].concat());
+        assert_eq!(ended.assert_code(0).stderr, "", "{args:?}");
+    }
+    for file in ["b0", "b1", "b2", "b3/a"] {
+        assert_eq!(fs::read(bench.here().join(file)).unwrap(), b"hello", "{file}");
+    }
+    bench.run(&["put", "up", "--server", &url, "--as", "/p/one"]).assert_code(0);
+    bench.run(&["put", "up", &whole("p/in/")]).assert_code(0);
+    for file in ["p/one", "p/in/up"] {
+        assert_eq!(fs::read(bench.share().join(file)).unwrap(), b"up", "{file}");
+    }
+    let above = bench.run(&["get", "--server", &url, "p/../a"]);
+    above.assert_code(2).assert_one_clear_line();
+}
