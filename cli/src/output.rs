@@ -27,6 +27,7 @@ impl<'a> EntryRecord<'a> {
                 Self { path, kind: "file", size: Some(*size), modified: Some(modified.to_string()) }
             }
             Entry::Directory { .. } => Self { path, kind: "directory", size: None, modified: None },
+            Entry::Omitted { .. } => Self { path, kind: "omitted", size: None, modified: None },
         }
     }
 }

@@ -132,6 +132,7 @@ impl Files {
                     path: path.clone(),
                     size: content.len() as u64,
                     modified,
+                    executable: false,
                 };
                 self.open = Open::Listing(self.named.iter().map(entry).collect());
                 Ok(Done::Started)
@@ -144,7 +145,7 @@ impl Files {
                 let missing = || StoreError::new(StoreErrorKind::NotFound, "no such file");
                 let content = self.named.get(path).cloned().ok_or_else(missing)?;
                 let size = Some(content.len() as u64);
-                let opened = Opened { size, modified: Some(modified), checksum: None };
+                let opened = Opened { size, modified: Some(modified), ..Opened::default() };
                 self.open = Open::Source(content);
                 Ok(Done::Opened(opened))
             }
@@ -196,7 +197,7 @@ fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<d
 
     // What is there afterwards has come from the server.
     client.files.named.clear();
-    client.machine.request(Request::List { path: None, depth: Depth::ONE });
+    client.machine.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
     let download =
         Request::Download { path: path.clone(), offset: 0, length: None, mode: Mode::Create };
     client.machine.request(download);

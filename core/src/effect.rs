@@ -32,6 +32,8 @@ pub enum Effect {
         path: Option<FilePath>,
         /// How deep to go.
         depth: Depth,
+        /// Whether what is left out is named by [`Entry::Omitted`].
+        omitted: bool,
     },
     /// Fetch the next entries of the listing. Answer: [`Done::Entries`]; none of them means that the listing is over and closed.
     NextEntries {
@@ -64,11 +66,15 @@ pub enum Effect {
         /// Whether their checksum is needed.
         checksum: bool,
     },
-    /// The file was sent: make sure that it is still what was opened, and close it. Answer: [`Done::Finished`], or
+    /// A range of the file was sent, which may be all of it: make sure that its bytes are those that were sent, and close the file. Answer: [`Done::Finished`], or
     /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed).
     FinishReading {
-        /// The checksum of the whole file, when it was taken on the way; a store may remember it.
-        checksum: Option<Checksum>,
+        /// Where the range begins, in bytes from the start of the file.
+        offset: u64,
+        /// Its length in bytes.
+        length: u64,
+        /// The checksum of what was sent.
+        checksum: Checksum,
     },
     /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`]; or [`Done::Full`], if other files are staged that are to be
     /// committed first.
@@ -83,6 +89,8 @@ pub enum Effect {
         size: Option<u64>,
         /// The modification time that the file shall have.
         modified: Option<Timestamp>,
+        /// Whether it may be executed: by those to whom the umask leaves that right.
+        executable: bool,
         /// Whether a [`Sync`](Self::Sync) will wait for the bytes to be on stable storage, so that they had better be sent there as they come.
         durable: bool,
     },
@@ -231,6 +239,8 @@ pub struct Opened {
     pub size: Option<u64>,
     /// When it was last modified.
     pub modified: Option<Timestamp>,
+    /// Whether its owner may execute it.
+    pub executable: bool,
     /// The checksum of the whole file, if it is known without reading it. Only a file with a known size has one.
     pub checksum: Option<Checksum>,
 }

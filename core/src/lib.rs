@@ -151,7 +151,7 @@ pub use error::{ErrorCode, Misuse, StoreError, StoreErrorKind};
 pub use escape::Escaped;
 pub use limits::{Limits, Timing};
 pub use machine::Machine;
-pub use message::{Command, Depth, Entry, Mode};
+pub use message::{Command, Depth, Entry, Mode, Omission};
 pub use name::{FilePath, PathError};
 pub use output::{Output, Segments, Wait};
 pub use time::Timestamp;

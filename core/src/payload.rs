@@ -197,11 +197,6 @@ impl Outflow {
         self.known.unwrap_or_else(|| self.hasher.checksum())
     }
 
-    /// The same, if it was taken of what was sent.
-    pub(crate) fn taken(&self) -> Option<Checksum> {
-        self.known.is_none().then(|| self.hasher.checksum())
-    }
-
     /// Announces `data` and queues it.
     pub(crate) fn send(&mut self, data: Bytes, outbox: &mut Outbox) {
         self.announce(data.len(), outbox);

@@ -34,6 +34,7 @@ type Files = BTreeMap<FilePath, File>;
 struct File {
     content: Bytes,
     modified: Timestamp,
+    executable: bool,
 }
 
 fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
@@ -73,12 +74,13 @@ impl Store for Memory {
     type Source = Download;
     type Staged = Upload;
 
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<Entries, StoreError> {
+    fn list(&self, path: Option<&FilePath>, depth: Depth, _: bool) -> Result<Entries, StoreError> {
         let files = lock(&self.0);
         let file = |path: &FilePath, file: &File| Entry::File {
             path: path.clone(),
             size: file.content.len() as u64,
             modified: file.modified,
+            executable: file.executable,
         };
         if let Some((path, found)) = path.and_then(|path| files.get_key_value(path)) {
             return Ok(Entries(vec![file(path, found)].into_iter()));
@@ -89,11 +91,12 @@ impl Store for Memory {
             if path.is_some_and(|path| above(name).all(|directory| directory != *path)) {
                 continue;
             }
-            let directories = above(name).map(|path| Entry::Directory { path });
-            for entry in iter::once(file(name, found)).chain(directories) {
-                let levels_between = entry.path().components().count().checked_sub(base + 1);
+            let directories = above(name)
+                .map(|path| (path.clone(), Entry::Directory { path, error: None, link: false }));
+            for (path, entry) in iter::once((name.clone(), file(name, found))).chain(directories) {
+                let levels_between = path.components().count().checked_sub(base + 1);
                 if levels_between.is_some_and(|levels| depth.goes_below(levels as u64)) {
-                    entries.insert(entry.path().clone(), entry);
+                    entries.insert(path, entry);
                 }
             }
         }
@@ -134,8 +137,9 @@ struct Download(File);
 
 impl Source for Download {
     fn opened(&self) -> Opened {
-        let File { content, modified } = &self.0;
-        Opened { size: Some(content.len() as u64), modified: Some(*modified), checksum: None }
+        let File { content, modified, executable } = &self.0;
+        let (size, modified) = (Some(content.len() as u64), Some(*modified));
+        Opened { size, modified, executable: *executable, checksum: None }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -145,7 +149,7 @@ impl Source for Download {
         Ok(content.slice(start..end))
     }
 
-    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, _: u64, _: u64, _: Checksum) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -169,12 +173,12 @@ impl Staged for Upload {
     }
 
     fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
-        let NewFile { path, mode, modified, .. } = &self.file;
+        let NewFile { path, mode, modified, executable, .. } = &self.file;
         let mut files = lock(&self.files);
         require_free(&files, path, *mode)?;
         let content = std::mem::take(&mut self.content).into();
         let modified = modified.unwrap_or_else(now);
-        files.insert(path.clone(), File { content, modified });
+        files.insert(path.clone(), File { content, modified, executable: *executable });
         Ok(())
     }
 
@@ -319,6 +323,7 @@ OK "bye"
             mode: Mode::Create,
             size: None,
             modified: None,
+            executable: false,
             durable: false,
         };
         let (mut first, mut second) = (store.create(&file).unwrap(), store.create(&file).unwrap());

@@ -13,7 +13,7 @@
 //! let store = Directory::open(directory, Options::default())?;
 //! let path = FilePath::parse("notes/today.txt")?;
 //!
-//! let file = NewFile { path: path.clone(), mode: Mode::Create, size: None, modified: None, durable: false };
+//! let file = NewFile { path: path.clone(), mode: Mode::Create, size: None, modified: None, executable: false, durable: false };
 //! let mut staged = store.create(&file)?;
 //! staged.write(0, b"hello")?;
 //! staged.sync()?;

@@ -65,12 +65,12 @@ impl Perform for OwnFiles {
                     None => source.read(*offset, *read).map(Done::Read),
                 }
             }
-            Effect::FinishReading { checksum } => {
-                self.source()?.finish(*checksum)?;
+            Effect::FinishReading { offset, length, checksum } => {
+                self.source()?.finish(*offset, *length, *checksum)?;
                 *self = Self::Nothing;
                 Ok(Done::Finished)
             }
-            Effect::Create { path, mode, size, modified, durable, id: _ } => {
+            Effect::Create { path, mode, size, modified, executable, durable, id: _ } => {
                 let mut target = match mem::take(self) {
                     Self::Target(target) => target,
                     misfit => {
@@ -83,6 +83,7 @@ impl Perform for OwnFiles {
                     mode: *mode,
                     size: *size,
                     modified: *modified,
+                    executable: *executable,
                     durable: *durable,
                 });
                 let (files, outcome) = match created {

@@ -102,9 +102,9 @@ impl<S: Store> fmt::Debug for Session<S> {
 impl<S: Store> Perform for Session<S> {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         match effect {
-            Effect::List { id: _, path, depth } => {
+            Effect::List { id: _, path, depth, omitted } => {
                 self.require_nothing_open()?;
-                self.open = Open::Listing(self.store.list(path.as_ref(), *depth)?);
+                self.open = Open::Listing(self.store.list(path.as_ref(), *depth, *omitted)?);
                 Ok(Done::Started)
             }
             Effect::NextEntries { max } => {
@@ -133,14 +133,15 @@ impl<S: Store> Perform for Session<S> {
                     None => source.read(*offset, *read).map(Done::Read),
                 }
             }
-            Effect::FinishReading { checksum } => {
-                let finished = self.source()?.finish(*checksum);
+            Effect::FinishReading { offset, length, checksum } => {
+                let finished = self.source()?.finish(*offset, *length, *checksum);
                 self.open = Open::Nothing;
                 finished.map(|()| Done::Finished)
             }
-            Effect::Create { id: _, path, mode, size, modified, durable } => {
-                let (mode, size, modified, durable) = (*mode, *size, *modified, *durable);
-                self.create(&NewFile { path: path.clone(), mode, size, modified, durable })
+            Effect::Create { id: _, path, mode, size, modified, executable, durable } => {
+                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
+                let (executable, durable) = (*executable, *durable);
+                self.create(&NewFile { path, mode, size, modified, executable, durable })
             }
             Effect::Write { offset, data } => {
                 let staged = self.staged.back_mut().ok_or_else(not_staged)?;

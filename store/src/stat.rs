@@ -101,7 +101,11 @@ impl FileId {
 impl Version {
     /// What a source of this version tells.
     pub(crate) fn opened(&self) -> Opened {
-        Opened { size: Some(self.size), modified: Some(self.modified.timestamp()), checksum: None }
+        Opened {
+            size: Some(self.size),
+            modified: Some(self.modified.timestamp()),
+            ..Opened::default()
+        }
     }
 }
 

@@ -19,7 +19,12 @@ pub trait Store: Send + Sync + 'static {
     type Staged: Staged;
 
     /// Begins to list `path`, or the whole store for `None`.
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<Self::Listing, StoreError>;
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        omitted: bool,
+    ) -> Result<Self::Listing, StoreError>;
 
     /// Opens a regular file.
     fn open(&self, path: &FilePath) -> Result<Self::Source, StoreError>;
@@ -56,6 +61,8 @@ pub struct NewFile {
     pub size: Option<u64>,
     /// The modification time that it shall have.
     pub modified: Option<Timestamp>,
+    /// Whether it may be executed: by those to whom the umask leaves that right.
+    pub executable: bool,
     /// Whether its bytes will be waited for to be on stable storage.
     pub durable: bool,
 }
@@ -93,8 +100,8 @@ pub trait Source: Send {
         None
     }
 
-    /// Makes sure that the file is still what was opened. `checksum` is that of the whole file, if it was taken.
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError>;
+    /// Makes sure that the bytes of a range, which may be all of the file, are those that were sent; `checksum` is that of what was sent.
+    fn finish(&mut self, offset: u64, length: u64, checksum: Checksum) -> Result<(), StoreError>;
 }
 
 /// Bytes of a source that are held.

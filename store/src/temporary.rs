@@ -434,7 +434,8 @@ mod tests {
 
     fn create(directory: &Arc<Workplace>, mode: Mode) -> Temporary {
         let path = FilePath::parse("file").unwrap();
-        let file = NewFile { path, mode, size: None, modified: None, durable: false };
+        let file =
+            NewFile { path, mode, size: None, modified: None, executable: false, durable: false };
         Temporary::create(Arc::clone(directory), &file, "file".into()).unwrap()
     }
 

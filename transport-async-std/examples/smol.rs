@@ -9,10 +9,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_core::{Depth, FilePath, Mode};
+use haul_core::{FilePath, Mode};
 use haul_store::{Directory, Options, StreamSource};
 use haul_transport::asynchronous::{Client, FuturesIo, Runtime, Server};
-use haul_transport::{ClientOptions, ServerOptions};
+use haul_transport::{ClientOptions, ListOptions, ServerOptions};
 use smol::net::{TcpListener, TcpStream};
 
 struct Smol;
@@ -64,8 +64,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             client.upload(&name, Mode::Create, source, |_| ControlFlow::Continue(())).await?;
         println!("stored {} bytes", receipt.size.unwrap_or_default());
         client
-            .list(None, Depth::ONE, |entry| {
-                println!("{}", entry.path().escaped());
+            .list(None, ListOptions::default(), |entry| {
+                if let Some(path) = entry.path() {
+                    println!("{}", path.escaped());
+                }
                 ControlFlow::Continue(())
             })
             .await?;

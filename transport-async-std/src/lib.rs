@@ -59,7 +59,8 @@ mod runtime;
 
 pub use haul_transport::asynchronous::Event;
 pub use haul_transport::{
-    Call, ConnectError, DownloadOptions, ServerOptions, call, cancel_on_signals, drain_on_signals,
+    Call, ConnectError, DownloadOptions, ListOptions, ServerOptions, call, cancel_on_signals,
+    drain_on_signals,
 };
 pub use runtime::AsyncStd;
 

@@ -6,11 +6,13 @@ use std::ops::ControlFlow;
 
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
-use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_core::{Entry, FilePath, Mode};
 use haul_store::{FilesById, Source, Target};
 use haul_transport::call::{self, Greeted, Running};
 use haul_transport::socket::first;
-use haul_transport::{Call, Clock, ConnectError, Connection, DownloadOptions, Here, settle};
+use haul_transport::{
+    Call, Clock, ConnectError, Connection, DownloadOptions, Here, ListOptions, settle,
+};
 
 use crate::connect::connect;
 use crate::drive::drive;
@@ -70,10 +72,10 @@ impl Client {
     pub fn list(
         &mut self,
         path: Option<&FilePath>,
-        depth: Depth,
+        options: ListOptions,
         on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        self.call(call::list(path, depth, on_entry))
+        self.call(call::list(path, options, on_entry))
     }
 
     /// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and checksum were found right.

@@ -54,7 +54,8 @@ mod wait;
 
 pub use client::Client;
 pub use haul_transport::{
-    Call, ConnectError, DownloadOptions, ServerOptions, call, cancel_on_signals, drain_on_signals,
+    Call, ConnectError, DownloadOptions, ListOptions, ServerOptions, call, cancel_on_signals,
+    drain_on_signals,
 };
 pub use server::Server;
 pub use wait::Wake;

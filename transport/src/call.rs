@@ -43,14 +43,31 @@ impl Default for DownloadOptions {
     }
 }
 
+/// How far a listing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListOptions {
+    /// How deep it goes.
+    pub depth: Depth,
+    /// Whether to name what it leaves out, too, by [`Entry::Omitted`]. If the server does not know how to, the summary has no count of it.
+    pub omitted: bool,
+}
+
+impl Default for ListOptions {
+    /// A directory's own entries.
+    fn default() -> Self {
+        Self { depth: Depth::ONE, omitted: false }
+    }
+}
+
 /// Lists a directory or a file; `None` is the shared directory itself. Entries come in any order.
 pub fn list(
     path: Option<&FilePath>,
-    depth: Depth,
+    options: ListOptions,
     mut on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
 ) -> Call<impl FnMut(&ClientEvent) -> ControlFlow<()>> {
+    let ListOptions { depth, omitted } = options;
     Call {
-        request: Request::List { path: path.cloned(), depth },
+        request: Request::List { path: path.cloned(), depth, omitted },
         files: OwnFiles::Nothing,
         watch: move |event: &ClientEvent| match event {
             ClientEvent::Entry { entry, .. } => on_entry(entry),

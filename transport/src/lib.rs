@@ -30,7 +30,7 @@ pub mod socket;
 mod stop;
 mod wake;
 
-pub use call::{Call, DownloadOptions};
+pub use call::{Call, DownloadOptions, ListOptions};
 pub use cancel::{Busy, Cancel, settle};
 pub use clock::Clock;
 pub use drive::{Awaited, Connection, DriveError, Files, Here, Next, Owner};

@@ -46,5 +46,6 @@ fn entry(number: u32) -> ServerLine {
         path: path.expect("the path keeps the rules"),
         size: u64::from(number) * 4_097,
         modified: modified.expect("the time is within its bounds"),
+        executable: false,
     })
 }

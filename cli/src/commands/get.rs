@@ -8,7 +8,7 @@ use clap::Args;
 use haul_core::client::{Failure, Request};
 use haul_core::{Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind};
 use haul_store::{LocalDirectory, LocalTarget, OwnFiles, StreamTarget, Target};
-use haul_transport::call;
+use haul_transport::{ListOptions, call};
 
 use super::tally::Tally;
 use super::transfer::{self, Extent, Item, Step, What};
@@ -311,14 +311,15 @@ fn list<R: Runtime>(
     let mut listed = Listed::default();
     let mut invented = false;
     let take = |entry: &Entry| {
-        if path == Some(entry.path()) && matches!(entry, Entry::File { .. }) {
+        let Some(found) = entry.path() else { return ControlFlow::Continue(()) };
+        if path == Some(found) && matches!(entry, Entry::File { .. }) {
             listed.is_file = true;
             return ControlFlow::Continue(());
         }
         let name = match path {
-            None => Some(entry.path().clone()),
-            Some(path) => names::relative(Some(path), entry.path())
-                .filter(|_| path != entry.path())
+            None => Some(found.clone()),
+            Some(path) => names::relative(Some(path), found)
+                .filter(|_| path != found)
                 .and_then(|name| FilePath::parse(name).ok()),
         };
         match (name, entry) {
@@ -330,13 +331,17 @@ fn list<R: Runtime>(
                 let parent_is_hidden = name.parent().is_some_and(|parent| parent.is_hidden());
                 listed.hidden += usize::from(!parent_is_hidden);
             }
+            (Some(_), Entry::Omitted { .. }) => {}
             (Some(name), Entry::Directory { .. }) => listed.directories.push(name),
             (Some(name), Entry::File { size, .. }) => listed.files.push((name, *size)),
         }
         ControlFlow::Continue(())
     };
     let subject = path.map_or("/", FilePath::as_str);
-    let done = app.request(subject, call::list(path, Depth::All, take));
+    let done = app.request(
+        subject,
+        call::list(path, ListOptions { depth: Depth::All, ..ListOptions::default() }, take),
+    );
     if invented {
         let failure = Failure::Violation("it listed a name that lies elsewhere");
         return Err(Error::request(subject, &failure));

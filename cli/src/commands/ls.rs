@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use haul_core::client::Failure;
 use haul_core::{Depth, Entry, Escaped, FilePath, Timestamp};
-use haul_transport::call;
+use haul_transport::{ListOptions, call};
 
 use crate::app::App;
 use crate::console::Stream;
@@ -87,7 +87,8 @@ pub(crate) fn list<R: Runtime>(
             ControlFlow::Break(())
         }
     };
-    let listed = app.request(subject, call::list(path, depth, print));
+    let listed = app
+        .request(subject, call::list(path, ListOptions { depth, ..ListOptions::default() }, print));
     match stopped {
         Some(Stop::Output(error)) => return Err(Error::output(&error)),
         Some(Stop::Invented) => {
@@ -136,7 +137,7 @@ struct Printer {
 impl Printer {
     /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
     fn take(&mut self, held: &mut Option<Vec<Entry>>, entry: &Entry) -> Result<(), Stop> {
-        if names::relative(self.base.as_ref(), entry.path()).is_none() {
+        if entry.path().is_some_and(|path| names::relative(self.base.as_ref(), path).is_none()) {
             return Err(Stop::Invented);
         }
         if let Some(entries) = held {
@@ -159,7 +160,7 @@ impl Printer {
     /// Prints what was held, sorted and aligned, and brings all out.
     fn finish(mut self, held: Option<Vec<Entry>>) -> io::Result<()> {
         let mut entries = held.unwrap_or_default();
-        entries.sort_unstable_by(|a, b| a.path().cmp(b.path()));
+        entries.sort_unstable_by(|a, b| a.path().cmp(&b.path()));
         let width = entries.iter().map(size_width).max().unwrap_or_default();
         for entry in &entries {
             self.print(entry, width)?;
@@ -168,7 +169,12 @@ impl Printer {
     }
 
     fn print(&mut self, entry: &Entry, size_width: usize) -> io::Result<()> {
-        let path = names::relative(self.base.as_ref(), entry.path()).unwrap_or_default();
+        let path = match entry {
+            Entry::Omitted { shown, .. } => shown,
+            Entry::File { path, .. } | Entry::Directory { path, .. } => {
+                names::relative(self.base.as_ref(), path).unwrap_or_default()
+            }
+        };
         if self.json {
             let line = output::json(&EntryRecord::new(path, entry), self.terminal)?;
             return writeln!(self.out, "{line}");
@@ -179,13 +185,13 @@ impl Printer {
                     let modified = Timestamp::new(modified.seconds(), 0).unwrap_or(*modified);
                     write!(self.out, "{size:>size_width$}  {modified}  ")?;
                 }
-                Entry::Directory { .. } => {
+                Entry::Directory { .. } | Entry::Omitted { .. } => {
                     write!(self.out, "{:>size_width$}  {:TIME_WIDTH$}  ", "-", "-")?;
                 }
             }
         }
         let (style, slash) = match entry {
-            Entry::File { .. } => (Style::new(), ""),
+            Entry::File { .. } | Entry::Omitted { .. } => (Style::new(), ""),
             Entry::Directory { .. } => (self.directory, "/"),
         };
         if self.terminal {
@@ -200,6 +206,6 @@ impl Printer {
 fn size_width(entry: &Entry) -> usize {
     match entry {
         Entry::File { size, .. } => size.checked_ilog10().unwrap_or(0) as usize + 1,
-        Entry::Directory { .. } => 1,
+        Entry::Directory { .. } | Entry::Omitted { .. } => 1,
     }
 }

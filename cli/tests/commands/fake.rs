@@ -165,9 +165,11 @@ impl Connection {
     ) -> Result<Summary, Failure> {
         let on_progress = &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
         match (request, files) {
-            (Request::List { path, depth }, _) => self.list(path.as_ref(), depth, &mut |entry| {
-                watch(&ClientEvent::Entry { id: ID, entry: entry.clone() })
-            }),
+            (Request::List { path, depth, .. }, _) => {
+                self.list(path.as_ref(), depth, &mut |entry| {
+                    watch(&ClientEvent::Entry { id: ID, entry: entry.clone() })
+                })
+            }
             (Request::Download { path, offset, length, mode }, OwnFiles::Target(target)) => {
                 self.download(&path, offset, length, mode, target, on_progress)
             }
@@ -204,6 +206,7 @@ impl Connection {
                 path: self::path(name),
                 size: content.len() as u64,
                 modified: modified(),
+                executable: false,
             };
             if path.is_some_and(|path| path.as_str() == name) {
                 entries.insert(name.clone(), whole);
@@ -219,7 +222,7 @@ impl Connection {
                     let entry = if end == name.len() {
                         whole.clone()
                     } else {
-                        Entry::Directory { path: self::path(&name_here) }
+                        Entry::Directory { path: self::path(&name_here), error: None, link: false }
                     };
                     entries.insert(name_here, entry);
                     end += 1;
@@ -267,6 +270,7 @@ impl Connection {
             mode,
             size: Some(size),
             modified: Some(modified()),
+            executable: false,
             durable: false,
         };
         let mut staged = target.create(&file)?;
@@ -313,7 +317,7 @@ impl Connection {
             }
         }
         let checksum = Checksum::of(&content);
-        source.finish(Some(checksum))?;
+        source.finish(0, content.len() as u64, checksum)?;
         let size = content.len() as u64;
         self.server.state().files.insert(path.as_str().to_owned(), content);
         Ok(Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() })

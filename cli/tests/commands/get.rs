@@ -280,12 +280,17 @@ fn places_that_are_none_are_refused_before_anything_comes() {
 /// Only what the person asked for is written, and only where.
 #[test]
 fn a_server_chooses_no_place_outside() {
-    let file = |name: &str| Entry::File { path: path(name), size: 1, modified: modified() };
+    let file = |name: &str| Entry::File {
+        path: path(name),
+        size: 1,
+        modified: modified(),
+        executable: false,
+    };
     for name in ["b/notes.txt", "aa/x", "a"] {
         let (directory, to) = here();
         let fake = tree();
         fake.state().invented = vec![match name {
-            "a" => Entry::Directory { path: path(name) },
+            "a" => Entry::Directory { path: path(name), error: None, link: false },
             name => file(name),
         }];
         let got = fake.run(&["get", "-r", "a", "-o", &to]);

@@ -102,6 +102,7 @@ fn a_listing_that_is_too_long_to_sort_is_printed_as_it_comes() {
         path: path(&format!("{number}")),
         size: 1,
         modified: modified(),
+        executable: false,
     };
     fake.state().invented = (0..100_002).rev().map(entry).collect();
     let listed = fake.run(&["ls"]);
@@ -119,7 +120,7 @@ fn a_listing_that_is_too_long_to_sort_is_printed_as_it_comes() {
 #[test]
 fn a_name_from_elsewhere_is_a_broken_promise() {
     let fake = tree();
-    fake.state().invented = vec![Entry::Directory { path: path("etc") }];
+    fake.state().invented = vec![Entry::Directory { path: path("etc"), error: None, link: false }];
     let listed = fake.run(&["ls", "--server", "test/photos"]);
     listed.failed(Exit::Integrity, &["broke the protocol"]);
     assert_eq!(listed.stdout, "");
@@ -152,6 +153,7 @@ fn a_closed_stdout_ends_it_without_a_word() {
         path: path(&format!("{number}")),
         size: 1,
         modified: modified(),
+        executable: false,
     };
     fake.state().invented = (0..200_000).map(entry).collect();
     for room in [0, 5, 100_000] {

@@ -56,7 +56,7 @@ pub fn client(data: &[u8]) {
 fn requests(wanted: u8) -> Vec<Request> {
     let path = |text| FilePath::parse(text).expect("the path keeps the rules");
     let all = [
-        Request::List { path: None, depth: Depth::ONE },
+        Request::List { path: None, depth: Depth::ONE, omitted: true },
         Request::Download { path: path("notes.txt"), offset: 0, length: None, mode: Mode::Replace },
         Request::Upload { path: path("notes.txt"), mode: Mode::Replace },
         Request::Download { path: path("part"), offset: 6, length: Some(5), mode: Mode::Create },

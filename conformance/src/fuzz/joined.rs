@@ -87,7 +87,11 @@ fn request([kind, name, from, to]: [u8; 4]) -> Request {
     let path = FilePath::parse(pick(name, NAMES)).expect("the path keeps the rules");
     let mode = if kind & 8 == 0 { Mode::Replace } else { Mode::Create };
     match kind % 5 {
-        0 => Request::List { path: (kind & 16 != 0).then_some(path), depth: Depth::All },
+        0 => Request::List {
+            path: (kind & 16 != 0).then_some(path),
+            depth: Depth::All,
+            omitted: kind & 32 != 0,
+        },
         1 => Request::Help,
         2 => Request::Download {
             path,

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use haul_core::{Depth, FilePath, StoreErrorKind};
+use haul_core::{Depth, Entry, FilePath, StoreErrorKind};
 use haul_store::{Directory, Listing, Options, Source, Store};
 use tempfile::TempDir;
 
@@ -104,11 +104,11 @@ pub fn names(data: &[u8]) {
             ),
             (Ok(_), other) => panic!("{text:?} was opened, which is {other:?}"),
         }
-        if let Ok(mut listing) = place.store.list(Some(&path), Depth::All) {
+        if let Ok(mut listing) = place.store.list(Some(&path), Depth::All, true) {
             while let Ok(entries @ [_, ..]) = listing.next(100).as_deref() {
-                for entry in entries {
-                    let found = resolve(&place.share(), entry.path());
-                    assert!(found.is_some(), "{text:?} lists {:?}", entry.path());
+                for listed in entries.iter().filter_map(Entry::path) {
+                    let found = resolve(&place.share(), listed);
+                    assert!(found.is_some(), "{text:?} lists {listed:?}");
                 }
             }
         }

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use haul_core::message::{
     ClientLine, Command, Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
 };
-use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Timestamp};
+use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
 
 use crate::lab::naive::{self, Reading};
 
@@ -112,6 +112,7 @@ impl Values<'_> {
                 } else {
                     Depth::All
                 },
+                omitted: self.flag(),
             }),
             6 => ClientLine::Command(Command::Download {
                 path: self.path()?,
@@ -123,12 +124,13 @@ impl Values<'_> {
                 size: self.option(Self::number),
                 mode: if self.flag() { Mode::Create } else { Mode::Replace },
                 modified: self.option(Self::time).flatten(),
+                executable: self.flag(),
             }),
         })
     }
 
     fn server_line(&mut self) -> Option<ServerLine> {
-        Some(match self.byte() % 9 {
+        Some(match self.byte() % 10 {
             0 => ServerLine::Greeting(Greeting {
                 banner: self.text(),
                 max_data: 1 + self.number() % Limits::MAX_DATA,
@@ -138,13 +140,23 @@ impl Values<'_> {
                 path: self.path()?,
                 size: self.number(),
                 modified: self.time()?,
+                executable: self.flag(),
             }),
-            2 => ServerLine::Entry(Entry::Directory { path: self.path()? }),
+            2 => ServerLine::Entry(Entry::Directory {
+                path: self.path()?,
+                error: self.option(
+                    |seed| {
+                        if seed.flag() { ErrorCode::Denied } else { ErrorCode::Io }
+                    },
+                ),
+                link: self.flag(),
+            }),
             3 => ServerLine::Sending(Sending {
                 size: self.number(),
                 offset: self.number(),
                 length: self.number(),
                 modified: self.time()?,
+                executable: self.flag(),
             }),
             4 => ServerLine::Data(1 + self.number() % Limits::MAX_DATA),
             5 => ServerLine::Ready,
@@ -152,10 +164,15 @@ impl Values<'_> {
             7 => ServerLine::Ok(Summary {
                 text: self.option(Self::text).map(Into::into),
                 entries: self.option(Self::number),
+                omitted: self.option(Self::number),
                 skipped: self.option(Self::number),
                 length: self.option(Self::number),
                 size: self.option(Self::number),
                 checksum: self.option(Self::checksum),
+            }),
+            8 => ServerLine::Entry(Entry::Omitted {
+                shown: self.text(),
+                reason: Omission::ALL[usize::from(self.byte()) % Omission::ALL.len()],
             }),
             _ => ServerLine::Err(Refusal {
                 retry_after: self.option(Self::number),

@@ -182,10 +182,13 @@ impl MemoryFiles {
         depth: haul_core::Depth,
     ) -> Result<Vec<Entry>, StoreError> {
         let entry = |path: &FilePath, node: &Node| match node {
-            Node::File { data, modified } => {
-                Entry::File { path: path.clone(), size: data.len() as u64, modified: *modified }
-            }
-            Node::Directory => Entry::Directory { path: path.clone() },
+            Node::File { data, modified } => Entry::File {
+                path: path.clone(),
+                size: data.len() as u64,
+                modified: *modified,
+                executable: false,
+            },
+            Node::Directory => Entry::Directory { path: path.clone(), error: None, link: false },
         };
         let prefix = match path {
             None => String::new(),
@@ -350,7 +353,12 @@ impl Perform for MemoryFiles {
                 let known = self.faults.hold == Some(Hold::WithoutChecksum);
                 let checksum = known.then(|| Checksum::of(&data));
                 self.open = Open::Source { data, changed: false, held: Bytes::new() };
-                Ok(Done::Opened(Opened { size, modified: Some(modified), checksum }))
+                Ok(Done::Opened(Opened {
+                    size,
+                    modified: Some(modified),
+                    executable: false,
+                    checksum,
+                }))
             }
             Effect::Read { offset, length } => Ok(Done::Read(self.read(*offset, *length))),
             Effect::Hold { offset, length, read, checksum } => {

@@ -99,6 +99,10 @@ fn take<T>(
     }
 }
 
+fn yes(text: &str) -> Option<()> {
+    (text == "yes").then_some(())
+}
+
 fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
     let command = match verb {
         "LIST" => {
@@ -108,10 +112,11 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
             })
             .ok()?;
             let depth = depth.unwrap_or(Depth::ONE);
+            let omitted = take(&mut rest, "omitted", yes).ok()?.is_some();
             match rest.pop() {
-                None => Command::List { path: None, depth },
+                None => Command::List { path: None, depth, omitted },
                 Some(Token { key: None, value }) => {
-                    Command::List { path: Some(path(&value)?), depth }
+                    Command::List { path: Some(path(&value)?), depth, omitted }
                 }
                 Some(_) => return None,
             }
@@ -131,12 +136,14 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
                 _ => None,
             })
             .ok()?;
+            let executable = take(&mut rest, "executable", yes).ok()?.is_some();
             let token = rest.pop().filter(|token| token.key.is_none())?;
             Command::Upload {
                 path: path(&token.value)?,
                 size,
                 mode: mode.unwrap_or(Mode::Replace),
                 modified,
+                executable,
             }
         }
         "HELP" => Command::Help,

@@ -103,7 +103,8 @@ impl ClientSide {
             let mut version = None;
             let request = match &what {
                 What::List { all } => {
-                    Request::List { path: None, depth: if *all { Depth::All } else { Depth::ONE } }
+                    let depth = if *all { Depth::All } else { Depth::ONE };
+                    Request::List { path: None, depth, omitted: false }
                 }
                 What::Help => Request::Help,
                 What::Download { name, offset, length } => Request::Download {

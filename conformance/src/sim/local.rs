@@ -20,11 +20,7 @@ pub(super) struct LocalSource {
 
 impl Source for LocalSource {
     fn opened(&self) -> Opened {
-        Opened {
-            size: self.known_size.then_some(self.data.len() as u64),
-            modified: None,
-            checksum: None,
-        }
+        Opened { size: self.known_size.then_some(self.data.len() as u64), ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -35,7 +31,7 @@ impl Source for LocalSource {
         Ok(self.data.slice(start..self.data.len().min(start.saturating_add(length))))
     }
 
-    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, _: u64, _: u64, _: Checksum) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -40,7 +40,12 @@ impl Store for SimStore {
     type Source = SimSource;
     type Staged = SimStaged;
 
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<SimListing, StoreError> {
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        _: bool,
+    ) -> Result<SimListing, StoreError> {
         self.fails(&[(Fault::ListFails, StoreErrorKind::Io)])?;
         let entries = entries(&self.disk.lock(), path, depth)?;
         Ok(SimListing { store: self.clone(), rest: entries.into_iter() })
@@ -143,6 +148,7 @@ fn entries(disk: &Disk, path: Option<&FilePath>, depth: Depth) -> Result<Vec<Ent
         path: path.clone(),
         size: disk.inodes[*inode].data.len() as u64,
         modified: Timestamp::EPOCH,
+        executable: false,
     };
     let mut prefix = String::new();
     if let Some(path) = path {
@@ -191,7 +197,7 @@ pub(super) struct SimSource {
 
 impl Source for SimSource {
     fn opened(&self) -> Opened {
-        Opened { size: Some(self.size), modified: None, checksum: None }
+        Opened { size: Some(self.size), ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -207,7 +213,7 @@ impl Source for SimSource {
         Ok(Bytes::copy_from_slice(&data[start..data.len().min(start.saturating_add(length))]))
     }
 
-    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, _: u64, _: u64, _: Checksum) -> Result<(), StoreError> {
         self.store.fails(&[
             (Fault::FinishFails, StoreErrorKind::Io),
             (Fault::FinishChanged, StoreErrorKind::Changed),

@@ -9,11 +9,11 @@ use std::sync::{Arc, LazyLock};
 
 use haul_core::client::{ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
-use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_core::{Entry, FilePath, Mode};
 use haul_store::{Source, Store, Target};
 use haul_transport::asynchronous::{self, Event, Runtime};
 use haul_transport::{
-    Call, ClientOptions, ConnectError, DownloadOptions, ServerHandle, ServerOptions,
+    Call, ClientOptions, ConnectError, DownloadOptions, ListOptions, ServerHandle, ServerOptions,
 };
 
 /// A runtime that a thread can wait on.
@@ -98,10 +98,10 @@ impl<B: BlockOn> Client<B> {
     pub(crate) fn list(
         &mut self,
         path: Option<&FilePath>,
-        depth: Depth,
+        options: ListOptions,
         on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        B::block_on(self.inner.list(path, depth, on_entry))
+        B::block_on(self.inner.list(path, options, on_entry))
     }
 
     pub(crate) fn download(

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use haul_core::client::Failure;
-use haul_core::{Depth, Mode};
+use haul_core::Mode;
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
-use haul_transport::{ConnectError, DownloadOptions, ServerOptions, cancel_on_signals};
+use haul_transport::{ConnectError, DownloadOptions, ListOptions, ServerOptions, cancel_on_signals};
 
 use super::running::{list, serve};
 use super::transport::{Cancel, Client, ClientOptions};
@@ -81,7 +81,7 @@ fn a_listing_is_cancelled_and_the_session_goes_on() {
     let server = serve(&share, ServerOptions::default());
     let mut client = server.client();
     let mut seen = 0;
-    let stopped = client.list(None, Depth::ONE, |_| {
+    let stopped = client.list(None, ListOptions::default(), |_| {
         seen += 1;
         ControlFlow::Break(())
     });

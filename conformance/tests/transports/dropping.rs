@@ -14,9 +14,9 @@ use std::thread;
 use std::time::Instant;
 
 use futures_lite::FutureExt;
-use haul_core::{Checksum, Depth, Mode};
+use haul_core::{Checksum, Mode};
 use haul_transport::asynchronous::{Client, Event, Runtime, Server};
-use haul_transport::{ClientOptions, DownloadOptions, ServerHandle, ServerOptions};
+use haul_transport::{ClientOptions, DownloadOptions, ListOptions, ServerHandle, ServerOptions};
 
 use crate::blocking::{BlockOn, OnAsyncStd, OnTokio};
 use crate::support::{HANG, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
@@ -95,8 +95,10 @@ fn calls_that_are_dropped<B: BlockOn>() {
             let up = client.upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
             dropped += usize::from(give_up(up, polls).await);
             // The next call ends the one before, on the same connection.
-            let listed =
-                client.list(None, Depth::ONE, |_| ControlFlow::Continue(())).await.unwrap();
+            let listed = client
+                .list(None, ListOptions::default(), |_| ControlFlow::Continue(()))
+                .await
+                .unwrap();
             // An upload whose last byte was out is stored.
             let stored = fs::read(share.path().join("new"));
             assert_eq!(listed.entries, Some(1 + u64::from(stored.is_ok())), "after {polls} polls");
@@ -148,7 +150,7 @@ fn the_server_is_told_of_a_call_that_is_dropped<B: BlockOn>() {
     B::block_on(async {
         let mut client = client::<B>(address).await;
         let endless = async {
-            client.list(None, Depth::ONE, |_| ControlFlow::Continue(())).await.unwrap();
+            client.list(None, ListOptions::default(), |_| ControlFlow::Continue(())).await.unwrap();
         };
         endless
             .or(async { B::Runtime::unblock(move || comes.recv()).await.unwrap().unwrap() })

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use haul_conformance::tcp::RunningServer;
-use haul_core::{Checksum, Depth, Mode};
+use haul_core::{Checksum, Mode};
 use haul_store::{StreamSource, StreamTarget};
-use haul_transport::{DownloadOptions, ServerOptions};
+use haul_transport::{DownloadOptions, ListOptions, ServerOptions};
 
 use super::running::serve;
 use super::transport::{Client, ClientOptions};
@@ -40,7 +40,7 @@ pub(crate) fn move_files(address: SocketAddr, share: &Share) {
         assert_eq!(mine.read("back"), name.as_bytes());
     }
     let listed =
-        client.list(Some(&path("many")), Depth::ONE, |_| ControlFlow::Continue(())).unwrap();
+        client.list(Some(&path("many")), ListOptions::default(), |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(listed.entries, Some(MANY));
     client.exit().unwrap();
 }

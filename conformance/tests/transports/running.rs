@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use haul_conformance::tcp::RunningServer;
-use haul_core::Depth;
 use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_store::Store;
-use haul_transport::ServerOptions;
+use haul_transport::{ListOptions, ServerOptions};
 
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
 use crate::support::{LOCALHOST, Peer, Share};
@@ -85,5 +84,5 @@ pub(crate) fn serve(share: &Share, options: ServerOptions) -> Running {
 
 /// Lists the shared directory.
 pub(crate) fn list(client: &mut Client) -> Result<Summary, Failure> {
-    client.list(None, Depth::ONE, |_| std::ops::ControlFlow::Continue(()))
+    client.list(None, ListOptions::default(), |_| std::ops::ControlFlow::Continue(()))
 }

@@ -116,8 +116,13 @@ impl Store for Panicking {
     type Source = DirectorySource;
     type Staged = DirectoryStaged;
 
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<DirectoryListing, StoreError> {
-        self.0.list(path, depth)
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        omitted: bool,
+    ) -> Result<DirectoryListing, StoreError> {
+        self.0.list(path, depth, omitted)
     }
 
     fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {
@@ -173,8 +178,13 @@ impl Store for Watched {
     type Source = DirectorySource;
     type Staged = WatchedStaged;
 
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<DirectoryListing, StoreError> {
-        self.directory.list(path, depth)
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        omitted: bool,
+    ) -> Result<DirectoryListing, StoreError> {
+        self.directory.list(path, depth, omitted)
     }
 
     fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {

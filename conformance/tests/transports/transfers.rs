@@ -7,7 +7,7 @@ use std::thread;
 use haul_core::client::Failure;
 use haul_core::client::Progress;
 use haul_core::{Checksum, Depth, ErrorCode, Mode, StoreErrorKind};
-use haul_transport::{DownloadOptions, ServerOptions};
+use haul_transport::{DownloadOptions, ListOptions, ServerOptions};
 
 use super::running::{list, serve};
 use crate::support::{Share, go_on, path, payload, source, target};
@@ -59,8 +59,8 @@ fn files_go_up_and_come_back_the_same() {
     }
     let mut names = Vec::new();
     let summary = client
-        .list(None, Depth::All, |entry| {
-            names.push(entry.path().as_str().to_owned());
+        .list(None, ListOptions { depth: Depth::All, ..ListOptions::default() }, |entry| {
+            names.extend(entry.path().map(|path| path.as_str().to_owned()));
             ControlFlow::Continue(())
         })
         .unwrap();

@@ -30,6 +30,8 @@ pub enum Request {
         path: Option<FilePath>,
         /// How deep to go.
         depth: Depth,
+        /// Whether to ask for what the listing leaves out, too. If the server does not know how to tell it, the `OK` has no count of it.
+        omitted: bool,
     },
     /// Fetch a file or a range of it. When the server begins to send, the machine asks for [`Effect::Create`](crate::Effect::Create), then
     /// for `Write`s, and for `Publish` only when length and checksum were found right.
@@ -43,8 +45,8 @@ pub enum Request {
         /// What [`Effect::Create`](crate::Effect::Create) is told.
         mode: Mode,
     },
-    /// Store a file. The machine asks for [`Effect::Open`](crate::Effect::Open) before it says anything to the server; size and modification
-    /// time are those that the source tells.
+    /// Store a file. The machine asks for [`Effect::Open`](crate::Effect::Open) before it says anything to the server; size, modification
+    /// time and whether it is executable are what the source tells.
     Upload {
         /// The name to be.
         path: FilePath,

@@ -110,6 +110,7 @@ impl Client {
                     mode: *mode,
                     size: download.sending.map(|sending| sending.length),
                     modified: download.sending.map(|sending| sending.modified),
+                    executable: download.sending.is_some_and(|sending| sending.executable),
                     durable,
                 }))
             }

@@ -38,7 +38,7 @@ const LINES_AT_ONCE: usize = 64 << 10;
 /// use haul_core::{Depth, Machine, Output, Wait};
 ///
 /// let mut client = Client::new(ClientConfig::default());
-/// client.request(Request::List { path: None, depth: Depth::ONE });
+/// client.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
 /// // Nothing is said before the server's greeting.
 /// assert!(matches!(client.poll(Duration::ZERO), Output::Read(Wait::UntilDeadline)));
 /// ```
@@ -60,6 +60,10 @@ pub struct Client {
     looked_after: u64,
     requests: u64,
     file: File,
+    /// Whether the server knows `omitted=yes`, once an answer has shown it.
+    knows_omitted: Option<bool>,
+    /// The same of `executable=yes`.
+    knows_executable: Option<bool>,
     /// The socket takes nothing any more; what the server had to say may still come.
     deaf: bool,
     /// The application was told that the connection is over.
@@ -102,6 +106,8 @@ impl Client {
             looked_after: 0,
             requests: 0,
             file: File::Closed,
+            knows_omitted: None,
+            knows_executable: None,
             deaf: false,
             told: false,
         }

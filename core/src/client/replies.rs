@@ -3,7 +3,7 @@
 use super::requests::{Reply, Sent};
 use super::{Client, ClientEvent, Failure, Request, Session};
 use crate::error::ErrorCode;
-use crate::message::{Garbled, Greeting, Refusal, ServerLine, Summary};
+use crate::message::{Entry, Garbled, Greeting, Refusal, ServerLine, Summary};
 use crate::wire::inbox::LineFault;
 
 fn closes(refusal: &Refusal) -> bool {
@@ -53,8 +53,15 @@ impl Client {
             return;
         };
         match (line, &mut front.reply) {
-            (ServerLine::Entry(entry), Reply::List { entries }) => {
-                *entries += 1;
+            (ServerLine::Entry(entry), Reply::List { entries, omitted }) => {
+                match (&entry, omitted) {
+                    (Entry::File { .. } | Entry::Directory { .. }, _) => *entries += 1,
+                    (Entry::Omitted { .. }, Some(omitted)) => *omitted += 1,
+                    (Entry::Omitted { .. }, None) => {
+                        self.violation("it tells what a listing leaves out without being asked");
+                        return;
+                    }
+                }
                 if front.failed.is_none() {
                     self.events.push_back(ClientEvent::Entry { id: front.id, entry });
                 }
@@ -96,8 +103,11 @@ impl Client {
         };
         match &front.reply {
             Reply::Download(_) => self.download_ends(summary),
-            Reply::List { entries } => {
-                if summary.entries == Some(*entries) {
+            Reply::List { entries, omitted } => {
+                // An `omitted=` that was not asked for is an option to be ignored.
+                let complete = summary.entries == Some(*entries)
+                    && (omitted.is_none() || summary.omitted == *omitted);
+                if complete {
                     self.answer(Ok(summary));
                 } else {
                     self.violation("a listing has not as many lines as its OK says");
@@ -142,7 +152,12 @@ impl Client {
         let Some(front) = self.sent.front() else {
             return;
         };
-        let collateral = front.failed.is_none() && front.collateral;
+        let fails = front.failed.is_none();
+        let collateral = fails && front.collateral;
+        let bad_argument = refusal.code() == Some(ErrorCode::BadArgument);
+        if fails && bad_argument && self.is_asked_without_option() {
+            return;
+        }
         if collateral && refusal.code() == Some(ErrorCode::Aborted) {
             // A download may have begun: it begins anew.
             self.discard_file();
@@ -151,10 +166,26 @@ impl Client {
             }
             return;
         }
-        if let Reply::Upload { ended: None, .. } = front.reply {
+        let begun = self.sent.front().map(|front| &front.reply);
+        if let Some(Reply::Upload { ended: None, .. }) = begun {
             self.upload_is_refused();
         }
         self.answer(Err(Failure::Refused(refusal)));
+    }
+
+    /// Asks again for what the oldest command asks for, without the option that an older server does not know. `false` if the command has none.
+    fn is_asked_without_option(&mut self) -> bool {
+        match self.sent.front().map(|front| &front.reply) {
+            Some(Reply::List { entries: 0, omitted: Some(0) }) => {
+                self.knows_omitted = Some(false);
+                if let Some(Sent { id, request, .. }) = self.sent.pop_front() {
+                    self.put_back(id, request);
+                }
+                true
+            }
+            Some(Reply::Upload { .. }) => self.upload_is_announced_without_option(),
+            _ => false,
+        }
     }
 
     /// The oldest command has its final reply; `result` counts unless the request had failed before.

@@ -33,6 +33,8 @@ pub(super) struct Sent {
 pub(super) enum Reply {
     List {
         entries: u64,
+        /// What the listing leaves out, if that was asked for.
+        omitted: Option<u64>,
     },
     Download(Box<Download>),
     /// `READY`, unless it came; then the receipt for what `END` has closed.
@@ -99,9 +101,10 @@ impl Client {
                 self.upload = Some(Upload::new(id, path.clone(), *mode));
                 return true;
             }
-            Request::List { path, depth } => {
-                let command = Command::List { path: path.clone(), depth: *depth };
-                (command, Reply::List { entries: 0 })
+            Request::List { path, depth, omitted } => {
+                let omitted = *omitted && self.knows_omitted != Some(false);
+                let command = Command::List { path: path.clone(), depth: *depth, omitted };
+                (command, Reply::List { entries: 0, omitted: omitted.then_some(0) })
             }
             Request::Download { path, offset, length, .. } => {
                 let (offset, length) = (*offset, *length);

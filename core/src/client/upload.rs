@@ -20,7 +20,9 @@ pub(super) struct Upload {
     path: FilePath,
     mode: Mode,
     step: Step,
-    size: Option<u64>,
+    opened: Opened,
+    /// Its command says that the file is executable.
+    says_executable: bool,
     outflow: Outflow,
 }
 
@@ -37,7 +39,8 @@ enum Step {
 impl Upload {
     pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
         let (step, outflow) = (Step::Open, Outflow::new(None));
-        Self { id, path, mode, step, size: None, outflow }
+        let opened = Opened::default();
+        Self { id, path, mode, step, opened, says_executable: false, outflow }
     }
 
     /// Whether the server was told of it.
@@ -73,7 +76,7 @@ impl Client {
             Step::AwaitReady => None,
             Step::Body => {
                 let offset = upload.outflow.sent();
-                let left = upload.size.map_or(u64::MAX, |size| size - offset);
+                let left = upload.opened.size.map_or(u64::MAX, |size| size - offset);
                 if left == 0 {
                     upload.step = Step::Finish;
                     return self.advance_upload();
@@ -93,7 +96,8 @@ impl Client {
                 )))
             }
             Step::Finish => {
-                Some(Ask::Perform(Effect::FinishReading { checksum: upload.outflow.taken() }))
+                let (length, checksum) = (upload.outflow.sent(), upload.outflow.checksum());
+                Some(Ask::Perform(Effect::FinishReading { offset: 0, length, checksum }))
             }
             Step::Abandoned => {
                 self.abandon_upload();
@@ -109,7 +113,7 @@ impl Client {
         match outcome {
             Ok(Done::Opened(opened)) => self.source_opened(opened),
             Ok(Done::Read(data)) if data.is_empty() => {
-                if upload.size.is_some() {
+                if upload.opened.size.is_some() {
                     let detail = "the file became shorter while it was sent";
                     self.give_up_upload(Failure::Local(StoreError::new(
                         StoreErrorKind::Changed,
@@ -141,20 +145,46 @@ impl Client {
         let Some(upload) = &mut self.upload else {
             return;
         };
-        upload.size = opened.size;
+        upload.opened = opened;
         let known = opened.checksum.filter(|_| opened.size.is_some() && self.config.pass_through);
         upload.outflow = Outflow::new(known);
-        let eager = opened.size.is_some_and(|size| size <= EAGER);
+        upload.says_executable = opened.executable && self.knows_executable != Some(false);
+        // An older server refuses the option. Until this one has taken it, its answer comes before the body, so that the command alone is sent again.
+        let certain = !upload.says_executable || self.knows_executable == Some(true);
+        let eager = certain && opened.size.is_some_and(|size| size <= EAGER);
         upload.step = if eager { Step::Body } else { Step::AwaitReady };
-        let (id, mode, path) = (upload.id, upload.mode, upload.path.clone());
+        self.announce_upload();
+    }
+
+    fn announce_upload(&mut self) {
+        let Some(Upload { id, path, mode, opened, says_executable, .. }) = &self.upload else {
+            return;
+        };
+        let (id, mode, path) = (*id, *mode, path.clone());
+        let Opened { size, modified, .. } = *opened;
+        let executable = *says_executable;
         let request = Request::Upload { path: path.clone(), mode };
-        let command = Command::Upload { path, size: opened.size, mode, modified: opened.modified };
+        let command = Command::Upload { path, size, mode, modified, executable };
         self.send_command(id, request, command, Reply::Upload { ready: false, ended: None });
+    }
+
+    /// The command was refused for an option. If that was `executable=yes`, it is sent again without: the body waits for its answer. `false` if it was not.
+    pub(super) fn upload_is_announced_without_option(&mut self) -> bool {
+        let Some(upload) = self.upload.as_mut().filter(|upload| {
+            upload.says_executable && upload.step == Step::AwaitReady && self.sent.len() == 1
+        }) else {
+            return false;
+        };
+        upload.says_executable = false;
+        self.knows_executable = Some(false);
+        self.sent.clear();
+        self.announce_upload();
+        true
     }
 
     fn upload_progress(&mut self) {
         let Some(upload) = &self.upload else { return };
-        let progress = Progress { bytes: upload.outflow.sent(), total: upload.size };
+        let progress = Progress { bytes: upload.outflow.sent(), total: upload.opened.size };
         self.events.push_back(ClientEvent::Progress { id: upload.id, progress });
     }
 
@@ -177,6 +207,9 @@ impl Client {
             && upload.step == Step::AwaitReady
         {
             upload.step = Step::Body;
+            if upload.says_executable {
+                self.knows_executable = Some(true);
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use alloc::string::{String, ToString};
 use core::num::NonZeroU64;
 
 use super::{
-    ClientLine, Command, Depth, Entry, Garbled, Greeting, LineError, Mode, Refusal, Sending,
-    ServerLine, Summary, VERSION,
+    ClientLine, Command, Depth, Entry, Garbled, Greeting, LineError, Mode, Omission, Refusal,
+    Sending, ServerLine, Summary, VERSION,
 };
 use crate::checksum::Checksum;
 use crate::error::ErrorCode;
@@ -135,16 +135,19 @@ fn no_arguments(mut words: Words<'_>, command: Command) -> Result<Command, LineE
 }
 
 fn parse_list(words: Words<'_>) -> Result<Command, LineError> {
-    let mut path = None;
-    let mut depth = None;
+    let (mut path, mut depth, mut omitted) = (None, None, None);
     for word in words {
         match word? {
             Word::Plain(text) => set_path(&mut path, &text)?,
             Word::Option { key: "depth", value } => set(&mut depth, "depth", parse_depth(&value))?,
+            Word::Option { key: "omitted", value } => {
+                set(&mut omitted, "omitted", parse_flag(&value))?;
+            }
             Word::Option { key, .. } => return Err(unknown_option(key)),
         }
     }
-    Ok(Command::List { path, depth: depth.unwrap_or(Depth::ONE) })
+    let (depth, omitted) = (depth.unwrap_or(Depth::ONE), omitted.is_some());
+    Ok(Command::List { path, depth, omitted })
 }
 
 fn parse_depth(text: &str) -> Option<Depth> {
@@ -152,6 +155,11 @@ fn parse_depth(text: &str) -> Option<Depth> {
         return Some(Depth::All);
     }
     parse_number(text).and_then(NonZeroU64::new).map(Depth::Levels)
+}
+
+/// The value of an option that is there or is not.
+fn parse_flag(text: &str) -> Option<()> {
+    (text == "yes").then_some(())
 }
 
 fn parse_download(words: Words<'_>) -> Result<Command, LineError> {
@@ -173,7 +181,8 @@ fn parse_download(words: Words<'_>) -> Result<Command, LineError> {
 }
 
 fn parse_upload(words: Words<'_>) -> Result<Command, LineError> {
-    let (mut path, mut size, mut mode, mut modified) = (None, None, None, None);
+    let (mut path, mut size, mut mode) = (None, None, None);
+    let (mut modified, mut executable) = (None, None);
     for word in words {
         match word? {
             Word::Plain(text) => set_path(&mut path, &text)?,
@@ -182,11 +191,15 @@ fn parse_upload(words: Words<'_>) -> Result<Command, LineError> {
             Word::Option { key: "modified", value } => {
                 set(&mut modified, "modified", Timestamp::parse(&value))?;
             }
+            Word::Option { key: "executable", value } => {
+                set(&mut executable, "executable", parse_flag(&value))?;
+            }
             Word::Option { key, .. } => return Err(unknown_option(key)),
         }
     }
     let path = path.ok_or_else(|| bad_argument("UPLOAD needs a path"))?;
-    Ok(Command::Upload { path, size, mode: mode.unwrap_or(Mode::Replace), modified })
+    let (mode, executable) = (mode.unwrap_or(Mode::Replace), executable.is_some());
+    Ok(Command::Upload { path, size, mode, modified, executable })
 }
 
 fn parse_mode(text: &str) -> Option<Mode> {
@@ -214,6 +227,7 @@ fn set<T>(slot: &mut Option<T>, key: &str, value: Option<T>) -> Result<(), LineE
     let form = match key {
         "depth" => "a number from 1, or all",
         "mode" => "replace or create",
+        "omitted" | "executable" => "yes or to be left out",
         "modified" => "a time such as 2026-11-22T08:31:25Z",
         _ => "a number of at most 9223372036854775807",
     };
@@ -246,13 +260,23 @@ impl ServerLine {
                 path: arguments.path()?,
                 size: required(arguments.size)?,
                 modified: required(arguments.modified)?,
+                executable: arguments.executable.is_some(),
             })),
-            "DIR" => Ok(Self::Entry(Entry::Directory { path: arguments.path()? })),
+            "DIR" => Ok(Self::Entry(Entry::Directory {
+                path: arguments.path()?,
+                error: arguments.error,
+                link: arguments.link.is_some(),
+            })),
+            "OMITTED" => Ok(Self::Entry(Entry::Omitted {
+                shown: required(arguments.first)?.into_owned(),
+                reason: required(arguments.reason)?,
+            })),
             "SENDING" => Ok(Self::Sending(Sending {
                 size: required(arguments.size)?,
                 offset: required(arguments.offset)?,
                 length: required(arguments.length)?,
                 modified: required(arguments.modified)?,
+                executable: arguments.executable.is_some(),
             })),
             "DATA" => (arguments.first.as_deref())
                 .and_then(parse_number)
@@ -264,6 +288,7 @@ impl ServerLine {
             "OK" => Ok(Self::Ok(Summary {
                 text: arguments.first.map(|text| Cow::Owned(text.into_owned())),
                 entries: arguments.entries,
+                omitted: arguments.omitted,
                 skipped: arguments.skipped,
                 length: arguments.length,
                 size: arguments.size,
@@ -290,8 +315,22 @@ impl ServerLine {
 
 /// A code that this version does not know, but that has the form of one.
 fn new_code(word: Cow<'_, str>) -> Result<Cow<'_, str>, Garbled> {
-    let code = !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-    if code { Ok(word) } else { Err(Garbled("an ERR has no code")) }
+    if is_code(&word) { Ok(word) } else { Err(Garbled("an ERR has no code")) }
+}
+
+fn is_code(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}
+
+/// Why the content of a directory is not listed. Any word but `denied` says that the server could not, in whatever way.
+fn parse_error(word: &str) -> Option<ErrorCode> {
+    let denied = word == ErrorCode::Denied.as_str();
+    is_code(word).then_some(if denied { ErrorCode::Denied } else { ErrorCode::Io })
+}
+
+fn parse_reason(word: &str) -> Option<Omission> {
+    let known = Omission::ALL.iter().copied().find(|reason| reason.as_str() == word);
+    is_code(word).then(|| known.unwrap_or(Omission::Unknown))
 }
 
 fn required<T>(value: Option<T>) -> Result<T, Garbled> {
@@ -307,12 +346,17 @@ struct Arguments<'a> {
     offset: Option<u64>,
     length: Option<u64>,
     entries: Option<u64>,
+    omitted: Option<u64>,
     skipped: Option<u64>,
     retry_after: Option<u64>,
     max_data: Option<u64>,
     pipeline: Option<u64>,
     modified: Option<Timestamp>,
     checksum: Option<Checksum>,
+    executable: Option<()>,
+    link: Option<()>,
+    error: Option<ErrorCode>,
+    reason: Option<Omission>,
 }
 
 impl<'a> Arguments<'a> {
@@ -336,12 +380,17 @@ impl<'a> Arguments<'a> {
             "offset" => &mut self.offset,
             "length" => &mut self.length,
             "entries" => &mut self.entries,
+            "omitted" => &mut self.omitted,
             "skipped" => &mut self.skipped,
             "retry-after" => &mut self.retry_after,
             "max-data" => &mut self.max_data,
             "pipeline" => &mut self.pipeline,
             "modified" => return keep(&mut self.modified, Timestamp::parse(value)),
             "crc64nvme" => return keep(&mut self.checksum, Checksum::parse(value)),
+            "executable" => return keep(&mut self.executable, parse_flag(value)),
+            "link" => return keep(&mut self.link, parse_flag(value)),
+            "error" => return keep(&mut self.error, parse_error(value)),
+            "reason" => return keep(&mut self.reason, parse_reason(value)),
             _ => return Ok(()),
         };
         keep(number, parse_number(value))

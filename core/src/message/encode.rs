@@ -63,24 +63,28 @@ impl fmt::Display for Command {
             write!(f, " {}", Quoted(path.as_str()))?;
         }
         match self {
-            Self::List { depth, .. } => match depth {
-                Depth::Levels(levels) if levels.get() == 1 => Ok(()),
-                Depth::Levels(levels) => write!(f, " depth={levels}"),
-                Depth::All => f.write_str(" depth=all"),
-            },
+            Self::List { depth, omitted, .. } => {
+                match depth {
+                    Depth::Levels(levels) if levels.get() == 1 => {}
+                    Depth::Levels(levels) => write!(f, " depth={levels}")?,
+                    Depth::All => f.write_str(" depth=all")?,
+                }
+                flag(f, "omitted", *omitted)
+            }
             Self::Download { offset, length, .. } => {
                 if *offset != 0 {
                     write!(f, " offset={offset}")?;
                 }
                 option(f, "length", length.as_ref())
             }
-            Self::Upload { size, mode, modified, .. } => {
+            Self::Upload { size, mode, modified, executable, .. } => {
                 option(f, "size", size.as_ref())?;
                 match mode {
                     Mode::Replace => {}
                     Mode::Create => f.write_str(" mode=create")?,
                 }
-                option(f, "modified", modified.as_ref())
+                option(f, "modified", modified.as_ref())?;
+                flag(f, "executable", *executable)
             }
             Self::Help | Self::Exit => Ok(()),
         }
@@ -94,12 +98,22 @@ impl fmt::Display for ServerLine {
             Self::Greeting(Greeting { banner, max_data, pipeline }) => {
                 write!(f, "{VERSION} {} max-data={max_data} pipeline={pipeline}", Quoted(banner))
             }
-            Self::Entry(Entry::File { path, size, modified }) => {
-                write!(f, "FILE {} size={size} modified={modified}", Quoted(path.as_str()))
+            Self::Entry(Entry::File { path, size, modified, executable }) => {
+                write!(f, "FILE {} size={size} modified={modified}", Quoted(path.as_str()))?;
+                flag(f, "executable", *executable)
             }
-            Self::Entry(Entry::Directory { path }) => write!(f, "DIR {}", Quoted(path.as_str())),
-            Self::Sending(Sending { size, offset, length, modified }) => {
-                write!(f, "SENDING size={size} offset={offset} length={length} modified={modified}")
+            Self::Entry(Entry::Directory { path, error, link }) => {
+                write!(f, "DIR {}", Quoted(path.as_str()))?;
+                option(f, "error", error.as_ref())?;
+                flag(f, "link", *link)
+            }
+            Self::Entry(Entry::Omitted { shown, reason }) => {
+                write!(f, "OMITTED {} reason={reason}", Quoted(shown))
+            }
+            Self::Sending(Sending { size, offset, length, modified, executable }) => {
+                write!(f, "SENDING size={size} offset={offset} length={length}")?;
+                write!(f, " modified={modified}")?;
+                flag(f, "executable", *executable)
             }
             Self::Data(length) => write!(f, "DATA {length}"),
             Self::Ready => f.write_str("READY"),
@@ -120,6 +134,7 @@ impl fmt::Display for Summary {
             write!(f, " {}", Quoted(text))?;
         }
         option(f, "entries", self.entries.as_ref())?;
+        option(f, "omitted", self.omitted.as_ref())?;
         option(f, "skipped", self.skipped.as_ref())?;
         option(f, "length", self.length.as_ref())?;
         option(f, "size", self.size.as_ref())?;
@@ -132,4 +147,9 @@ fn option(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&impl fmt::Displa
         Some(value) => write!(f, " {key}={value}"),
         None => Ok(()),
     }
+}
+
+/// An option that is there or is not.
+fn flag(f: &mut fmt::Formatter<'_>, key: &str, is_set: bool) -> fmt::Result {
+    option(f, key, is_set.then_some(&"yes"))
 }

@@ -14,9 +14,9 @@ use crate::machine::Ask;
 use crate::message::{ClientLine, Command, LineError, Refusal, ServerLine, Summary};
 
 const HELP: &[&str] = &[
-    "LIST [path] [depth=N|all] - what is there",
+    "LIST [path] [depth=N|all] [omitted=yes] - what is there, and what is left out",
     "DOWNLOAD path [offset=N] [length=N] - fetch a file",
-    "UPLOAD path [size=N] [mode=replace|create] [modified=T] - store a file: DATA n and n bytes, any number of times, then END [crc64nvme=C], or ABORT",
+    "UPLOAD path [size=N] [mode=replace|create] [modified=T] [executable=yes] - store a file: DATA n and n bytes, any number of times, then END [crc64nvme=C], or ABORT",
     "HELP - these lines",
     "EXIT - goodbye",
     "Put a path that has spaces or = in double quotes",
@@ -136,18 +136,18 @@ impl Server {
 
     fn run(&mut self, command: Command) {
         match command {
-            Command::List { path, depth } => {
-                self.state = State::Listing(Listing::new(path, depth));
+            Command::List { path, depth, omitted } => {
+                self.state = State::Listing(Listing::new(path, depth, omitted));
             }
             Command::Download { path, offset, length } => {
                 self.state = State::Download(Download::new(path, offset, length));
             }
-            Command::Upload { path, size, mode, modified } => {
+            Command::Upload { path, size, mode, modified, executable } => {
                 let limit = self.config.limits.max_file_size;
                 if size.zip(limit).is_some_and(|(size, limit)| size > limit) {
                     self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words());
                 } else {
-                    self.state = State::Upload(Upload::new(path, size, mode, modified));
+                    self.state = State::Upload(Upload::new(path, size, mode, modified, executable));
                 }
             }
             Command::Help => {

@@ -25,8 +25,6 @@ pub(super) struct Download {
 
 #[derive(Debug)]
 struct Body {
-    /// Whether all of the file is sent.
-    whole: bool,
     offset: u64,
     length: u64,
     outflow: Outflow,
@@ -70,8 +68,8 @@ impl Server {
         };
         let left = body.length - body.outflow.sent();
         if left == 0 {
-            let checksum = body.outflow.taken().filter(|_| body.whole);
-            return Some(Ask::Perform(Effect::FinishReading { checksum }));
+            let (offset, length, checksum) = (body.offset, body.length, body.outflow.checksum());
+            return Some(Ask::Perform(Effect::FinishReading { offset, length, checksum }));
         }
         let (offset, config) = (body.offset + body.outflow.sent(), &self.config);
         let pass_through = config.pass_through;
@@ -119,13 +117,14 @@ impl Server {
             return;
         };
         let length = download.length.unwrap_or(rest).min(rest);
-        let whole = length == size;
         // What passes through the machine is checked anew.
-        let known = opened.checksum.filter(|_| whole && self.config.pass_through);
+        let known = opened.checksum.filter(|_| length == size && self.config.pass_through);
         let outflow = Outflow::new(known);
-        download.body = Some(Body { whole, offset, length, outflow });
+        download.body = Some(Body { offset, length, outflow });
         let modified = opened.modified.unwrap_or(Timestamp::EPOCH);
-        self.line(&ServerLine::Sending(Sending { size, offset, length, modified }));
+        let executable = opened.executable;
+        let sending = Sending { size, offset, length, modified, executable };
+        self.line(&ServerLine::Sending(sending));
     }
 
     fn outflow(&mut self) -> Option<(&mut Outflow, &mut Outbox)> {

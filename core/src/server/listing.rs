@@ -6,7 +6,7 @@ use super::{Server, ServerEvent, State};
 use crate::effect::{Done, Effect};
 use crate::error::StoreError;
 use crate::machine::Ask;
-use crate::message::{Depth, ServerLine, Summary};
+use crate::message::{Depth, Entry, ServerLine, Summary};
 use crate::name::FilePath;
 
 /// A listing under way.
@@ -14,12 +14,16 @@ use crate::name::FilePath;
 pub(super) struct Listing {
     path: Option<FilePath>,
     depth: Depth,
+    /// Whether what is left out was asked for.
+    omitted: bool,
     entries: u64,
+    /// Names left out so far that were told.
+    told: u64,
 }
 
 impl Listing {
-    pub(super) fn new(path: Option<FilePath>, depth: Depth) -> Self {
-        Self { path, depth, entries: 0 }
+    pub(super) fn new(path: Option<FilePath>, depth: Depth, omitted: bool) -> Self {
+        Self { path, depth, omitted, entries: 0, told: 0 }
     }
 }
 
@@ -35,7 +39,8 @@ impl Server {
         Some(Ask::Perform(if self.open {
             Effect::NextEntries { max: self.config.limits.list_batch.max(1) }
         } else {
-            Effect::List { id, path: listing.path.clone(), depth: listing.depth }
+            let Listing { path, depth, omitted, .. } = listing;
+            Effect::List { id, path: path.clone(), depth: *depth, omitted: *omitted }
         }))
     }
 
@@ -48,15 +53,21 @@ impl Server {
                 self.open = false;
                 let summary = Summary {
                     entries: Some(listing.entries),
+                    omitted: listing.omitted.then_some(listing.told),
                     skipped: (skipped > 0).then_some(skipped),
                     ..Summary::default()
                 };
                 self.succeed(summary);
             }
             Ok(Done::Entries { entries, .. }) => {
-                listing.entries += entries.len() as u64;
                 for entry in entries {
-                    self.line(&ServerLine::Entry(entry));
+                    match entry {
+                        // A client that does not know the line must never see it.
+                        Entry::Omitted { .. } if !listing.omitted => continue,
+                        Entry::Omitted { .. } => listing.told += 1,
+                        Entry::File { .. } | Entry::Directory { .. } => listing.entries += 1,
+                    }
+                    self.link.outbox.line(|out| ServerLine::Entry(entry).encode(out));
                 }
             }
             Ok(_) => self.open = true,

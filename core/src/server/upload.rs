@@ -22,6 +22,7 @@ pub(super) struct Upload {
     size: Option<u64>,
     mode: Mode,
     modified: Option<Timestamp>,
+    executable: bool,
     intake: Intake,
     step: Step,
 }
@@ -41,9 +42,10 @@ impl Upload {
         size: Option<u64>,
         mode: Mode,
         modified: Option<Timestamp>,
+        executable: bool,
     ) -> Self {
         let intake = Intake::default();
-        Self { path, size, mode, modified, intake, step: Step::Create }
+        Self { path, size, mode, modified, executable, intake, step: Step::Create }
     }
 
     /// Payload of the current `DATA` that is still to come in.
@@ -82,6 +84,7 @@ impl Server {
                 mode: upload.mode,
                 size: upload.size,
                 modified: upload.modified,
+                executable: upload.executable,
                 durable: self.config.durable,
             })),
             Step::Body if grace_is_over => {

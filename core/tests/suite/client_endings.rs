@@ -13,7 +13,7 @@ const DATA: &[u8] = b"a whole file";
 const LISTED: &str = "DIR photos\r\nOK entries=1\r\n";
 
 fn list() -> Request {
-    Request::List { path: None, depth: Depth::ONE }
+    Request::List { path: None, depth: Depth::ONE, omitted: false }
 }
 
 /// What a server says that greets, and sends [`DATA`] in the place of each `{}`.

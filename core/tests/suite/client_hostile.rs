@@ -156,7 +156,7 @@ proptest! {
     fn a_listing_must_add_up(lines in 0..20_u64, said in 0..20_u64) {
         let entries = "DIR d\n".repeat(usize::try_from(lines)?);
         let answer = format!("{GREETING}{entries}OK entries={said}\n");
-        let (events, _) = survive(&[Request::List { path: None, depth: Depth::ONE }], answer.as_bytes(), &[], End::HangUp, false);
+        let (events, _) = survive(&[Request::List { path: None, depth: Depth::ONE, omitted: false }], answer.as_bytes(), &[], End::HangUp, false);
         prop_assert_eq!(results(&events).values().all(Result::is_ok), lines == said);
     }
 }

@@ -54,7 +54,7 @@ const TABLE: &[(&str, Option<&str>, &[&str], &str)] = &[
 
 fn request(name: &str) -> Request {
     match name {
-        "list" => Request::List { path: None, depth: Depth::ONE },
+        "list" => Request::List { path: None, depth: Depth::ONE, omitted: false },
         "download" => {
             Request::Download { path: path("f"), offset: 0, length: None, mode: Mode::Replace }
         }

@@ -54,11 +54,9 @@ fn run(requests: impl IntoIterator<Item = Request>, fails: Option<RequestId>) ->
                     Effect::Create { .. } => Ok(Done::Started),
                     Effect::Write { .. } => Ok(Done::Written),
                     Effect::Publish { .. } => Ok(Done::Published),
-                    Effect::Open { .. } => Ok(Done::Opened(Opened {
-                        size: Some(4096),
-                        modified: None,
-                        checksum: None,
-                    })),
+                    Effect::Open { .. } => {
+                        Ok(Done::Opened(Opened { size: Some(4096), ..Opened::default() }))
+                    }
                     Effect::Read { .. } => Ok(Done::Read(Bytes::from_static(FILE))),
                     Effect::FinishReading { .. } => Ok(Done::Finished),
                     Effect::Discard => Ok(Done::Discarded),

@@ -37,8 +37,8 @@ pub(crate) fn local() -> LocalFiles {
 pub(crate) fn request() -> impl Strategy<Value = Request> {
     let mode = select(vec![Mode::Replace, Mode::Create]);
     prop_oneof![
-        Just(Request::List { path: None, depth: Depth::All }),
-        Just(Request::List { path: Some(path("missing")), depth: Depth::ONE }),
+        Just(Request::List { path: None, depth: Depth::All, omitted: false }),
+        Just(Request::List { path: Some(path("missing")), depth: Depth::ONE, omitted: false }),
         Just(Request::Help),
         (select(SHARED), 0..20_u64, option::of(0..40_000_u64), mode.clone()).prop_map(
             |(name, offset, length, mode)| {

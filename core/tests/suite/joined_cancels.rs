@@ -55,7 +55,7 @@ fn an_abort_hits_nobody_else() {
         length: Some(9000),
         mode: Mode::Replace,
     };
-    let list = Request::List { path: None, depth: Depth::All };
+    let list = Request::List { path: None, depth: Depth::All, omitted: false };
     let requests = [fetch(0), list.clone(), fetch(1), fetch(2), Request::Help, list, fetch(3)];
     for choices in [&[][..], &[7, 100, 151]] {
         for (first, at) in (0..4).flat_map(|first| (0..200).step_by(5).map(move |at| (first, at))) {

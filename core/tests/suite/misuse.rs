@@ -59,7 +59,14 @@ impl Asked {
 /// An answer to none of `effect`, or one beyond its bounds.
 fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
     let entries = |count| Done::Entries {
-        entries: vec![Entry::Directory { path: FilePath::parse("a").unwrap() }; count],
+        entries: vec![
+            Entry::Directory {
+                path: FilePath::parse("a").unwrap(),
+                error: None,
+                link: false,
+            };
+            count
+        ],
         skipped: 0,
     };
     let held = |length| Done::Held { length, checksum: Some(Checksum::EMPTY) };
@@ -207,7 +214,7 @@ fn of_a_client() {
             durable: true,
             ..ClientConfig::default()
         });
-        client.request(Request::List { path: None, depth: Depth::ONE });
+        client.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
         client.request(Request::Download {
             path: path(),
             offset: 0,

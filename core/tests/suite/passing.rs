@@ -181,8 +181,9 @@ fn a_server_sends_more_than_4_gib() {
                 next += *length as u64;
                 Done::Held { length: *length, checksum: Some(zeros(*length as u64)) }
             }
-            Effect::FinishReading { checksum } => {
-                assert_eq!(*checksum, (offset == 0).then(|| zeros(HUGE)));
+            Effect::FinishReading { offset: from, length, checksum } => {
+                assert_eq!((*from, *length), (offset, HUGE - offset));
+                assert_eq!(*checksum, zeros(HUGE - offset));
                 Done::Finished
             }
             other => panic!("{other:?}"),

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use haul_core::message::{
     ClientLine, Command, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
 };
-use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Timestamp};
+use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -76,11 +76,14 @@ fn mode() -> impl Strategy<Value = Mode> {
 
 fn command() -> BoxedStrategy<Command> {
     prop_oneof![
-        (option::of(path()), depth()).prop_map(|(path, depth)| Command::List { path, depth }),
+        (option::of(path()), depth(), any::<bool>())
+            .prop_map(|(path, depth, omitted)| Command::List { path, depth, omitted }),
         (path(), number(), option::of(number()))
             .prop_map(|(path, offset, length)| Command::Download { path, offset, length }),
-        (path(), option::of(number()), mode(), option::of(timestamp())).prop_map(
-            |(path, size, mode, modified)| Command::Upload { path, size, mode, modified }
+        (path(), option::of(number()), mode(), option::of(timestamp()), any::<bool>()).prop_map(
+            |(path, size, mode, modified, executable)| {
+                Command::Upload { path, size, mode, modified, executable }
+            }
         ),
         Just(Command::Help),
         Just(Command::Exit),
@@ -106,12 +109,13 @@ fn text() -> BoxedStrategy<String> {
 }
 
 fn summary() -> BoxedStrategy<Summary> {
-    let numbers =
-        (option::of(number()), option::of(number()), option::of(number()), option::of(number()));
+    let number = || option::of(number());
+    let numbers = (number(), number(), number(), number(), number());
     (option::of(text()), numbers, option::of(checksum()))
-        .prop_map(|(text, (entries, skipped, length, size), checksum)| Summary {
+        .prop_map(|(text, (entries, omitted, skipped, length, size), checksum)| Summary {
             text: text.map(Cow::Owned),
             entries,
+            omitted,
             skipped,
             length,
             size,
@@ -135,13 +139,22 @@ pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
         (text(), 1..=Limits::MAX_DATA, 1..=MAX_NUMBER).prop_map(|(banner, max_data, pipeline)| {
             ServerLine::Greeting(Greeting { banner, max_data, pipeline })
         }),
-        (path(), number(), timestamp()).prop_map(|(path, size, modified)| {
-            ServerLine::Entry(Entry::File { path, size, modified })
-        }),
-        path().prop_map(|path| ServerLine::Entry(Entry::Directory { path })),
-        (number(), number(), number(), timestamp()).prop_map(|(size, offset, length, modified)| {
-            ServerLine::Sending(Sending { size, offset, length, modified })
-        }),
+        (path(), number(), timestamp(), any::<bool>()).prop_map(
+            |(path, size, modified, executable)| {
+                ServerLine::Entry(Entry::File { path, size, modified, executable })
+            }
+        ),
+        (path(), option::of(select(vec![ErrorCode::Denied, ErrorCode::Io])), any::<bool>())
+            .prop_map(|(path, error, link)| {
+                ServerLine::Entry(Entry::Directory { path, error, link })
+            }),
+        (text(), select(Omission::ALL.to_vec()))
+            .prop_map(|(shown, reason)| ServerLine::Entry(Entry::Omitted { shown, reason })),
+        (number(), number(), number(), timestamp(), any::<bool>()).prop_map(
+            |(size, offset, length, modified, executable)| {
+                ServerLine::Sending(Sending { size, offset, length, modified, executable })
+            }
+        ),
         (1..=Limits::MAX_DATA).prop_map(ServerLine::Data),
         Just(ServerLine::Ready),
         text().prop_map(ServerLine::Info),

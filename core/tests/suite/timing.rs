@@ -149,7 +149,7 @@ fn client_with(request: Option<Request>) -> Client {
 
 #[test]
 fn a_client_does_not_wait_for_ever() {
-    let list = Request::List { path: None, depth: Depth::ONE };
+    let list = Request::List { path: None, depth: Depth::ONE, omitted: false };
     let reply = Timing::default().reply;
     for (said, end) in [
         ("", reply),
@@ -193,7 +193,7 @@ fn each_wait_of_a_client_has_its_bound() {
         ..Timing::default()
     };
     let path = || FilePath::parse("a").unwrap();
-    let list = || Request::List { path: None, depth: Depth::ONE };
+    let list = || Request::List { path: None, depth: Depth::ONE, omitted: false };
     let download =
         || Request::Download { path: path(), offset: 0, length: None, mode: Mode::Create };
     let upload = || Request::Upload { path: path(), mode: Mode::Replace };

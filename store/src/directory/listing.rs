@@ -177,8 +177,9 @@ fn entry(path: FilePath, stat: &Stat) -> Option<Entry> {
             path,
             size: stat.version.size,
             modified: stat.version.modified.timestamp(),
+            executable: false,
         }),
-        FileType::Directory => Some(Entry::Directory { path }),
+        FileType::Directory => Some(Entry::Directory { path, error: None, link: false }),
         _ => None,
     }
 }

@@ -82,7 +82,12 @@ impl Store for Directory {
     type Source = DirectorySource;
     type Staged = DirectoryStaged;
 
-    fn list(&self, path: Option<&FilePath>, depth: Depth) -> Result<DirectoryListing, StoreError> {
+    fn list(
+        &self,
+        path: Option<&FilePath>,
+        depth: Depth,
+        _omitted: bool,
+    ) -> Result<DirectoryListing, StoreError> {
         DirectoryListing::begin(Arc::clone(&self.0), path, depth)
     }
 

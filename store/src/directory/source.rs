@@ -54,12 +54,12 @@ impl Source for DirectorySource {
         self.file.held()
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, offset: u64, length: u64, read: Checksum) -> Result<(), StoreError> {
         self.file.verify()?;
-        let Some(read) = checksum else {
-            return Ok(());
-        };
         let version = self.file.version();
+        if offset > 0 || version.opened().size != Some(length) {
+            return Ok(());
+        }
         let mut checksums = self.shared.checksums();
         match checksums.get(version) {
             Some(known) if known != read => {

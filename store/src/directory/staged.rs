@@ -225,6 +225,7 @@ mod tests {
                     mode: Mode::Replace,
                     size: None,
                     modified: None,
+                    executable: false,
                     durable: false,
                 })
                 .unwrap()

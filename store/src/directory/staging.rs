@@ -228,8 +228,14 @@ mod tests {
     fn what_a_sweep_took_is_not_mine() {
         let (directory, root, area, _) = area();
         let path = FilePath::parse("file").unwrap();
-        let file =
-            NewFile { path, mode: Mode::Replace, size: None, modified: None, durable: false };
+        let file = NewFile {
+            path,
+            mode: Mode::Replace,
+            size: None,
+            modified: None,
+            executable: false,
+            durable: false,
+        };
         let workplace = Arc::new(Workplace::new(open(&root).unwrap()));
         let temporary = Temporary::create(workplace, &file, "file".into()).unwrap();
         let staged = fs::read_dir(directory.path().join(NAME)).unwrap().next().unwrap().unwrap();

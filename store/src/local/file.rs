@@ -85,10 +85,10 @@ impl Source for LocalSource {
         }
     }
 
-    fn finish(&mut self, checksum: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, offset: u64, length: u64, checksum: Checksum) -> Result<(), StoreError> {
         match &mut self.0 {
             Kind::File(file) => file.verify(),
-            Kind::Stream(stream) => stream.finish(checksum),
+            Kind::Stream(stream) => stream.finish(offset, length, checksum),
         }
     }
 }

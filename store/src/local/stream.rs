@@ -48,7 +48,7 @@ impl<R: Read + Send> Source for StreamSource<R> {
         Ok(self.buffer.split_to(count).freeze())
     }
 
-    fn finish(&mut self, _: Option<Checksum>) -> Result<(), StoreError> {
+    fn finish(&mut self, _: u64, _: u64, _: Checksum) -> Result<(), StoreError> {
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ fn open_beneath(directory: &Path) -> Vec<OFlags> {
 fn whatever_is_open_is_not_inherited() {
     let share = Share::new();
     share.put("a/b/file", "x");
-    let mut listing = share.store.list(None, Depth::All).unwrap();
+    let mut listing = share.store.list(None, Depth::All, false).unwrap();
     listing.next(1).unwrap();
     let _source = share.store.open(&path("a/b/file")).unwrap();
     let _staged = ["a/new", "c/d/new"].map(|name| {

@@ -22,6 +22,7 @@ fn a_file_is_listed_with_size_and_time() {
         path: path("sub/file"),
         size: 5,
         modified: Timestamp::new(1_500_000_000, 123_456_789).unwrap(),
+        executable: false,
     };
     for name in ["sub", "sub/file"] {
         let listed = share.list(Some(name), Depth::ONE).unwrap();
@@ -116,7 +117,7 @@ fn a_directory_that_goes_away_ends() {
     for number in 0..2_000 {
         share.put(&format!("sub/file-{number}"), "");
     }
-    let mut listing = share.store.list(None, Depth::All).unwrap();
+    let mut listing = share.store.list(None, Depth::All, false).unwrap();
     assert_eq!(listing.next(10).unwrap().len(), 10);
     fs::remove_dir_all(share.root().join("sub")).unwrap();
     let mut rest = 0;
@@ -139,7 +140,7 @@ fn a_hundred_thousand_entries_come_in_batches() {
     for number in 0..FILES {
         File::create(share.root().join(format!("sub/{number}"))).unwrap();
     }
-    let mut listing = share.store.list(Some(&path("sub")), Depth::All).unwrap();
+    let mut listing = share.store.list(Some(&path("sub")), Depth::All, false).unwrap();
     let mut seen = Vec::new();
     loop {
         let batch = listing.next(128).unwrap();
@@ -147,7 +148,7 @@ fn a_hundred_thousand_entries_come_in_batches() {
         if batch.is_empty() {
             break;
         }
-        seen.extend(batch.iter().map(|entry| entry.path().as_str().to_owned()));
+        seen.extend(batch.iter().map(|entry| entry.path().unwrap().as_str().to_owned()));
     }
     seen.sort();
     seen.dedup();

@@ -53,7 +53,10 @@ fn a_file_is_uploaded() {
     assert_eq!(read_all(&mut source).unwrap(), vec![7; 100_000]);
 
     File::options().append(true).open(&file).unwrap().write_all(b"more").unwrap();
-    assert_eq!(source.finish(None).unwrap_err().kind, StoreErrorKind::Changed);
+    assert_eq!(
+        source.finish(0, 100_000, Checksum::of(&vec![7; 100_000])).unwrap_err().kind,
+        StoreErrorKind::Changed
+    );
 }
 
 fn io_epoch() -> std::time::SystemTime {

@@ -28,6 +28,7 @@ fn bring(directory: &LocalDirectory, name: &str, overwrite: bool) -> Result<(), 
         mode: Publish::Replace,
         size: None,
         modified: None,
+        executable: false,
         durable: false,
     };
     let store = || {

@@ -4,11 +4,11 @@ use std::fs;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use haul_core::{Checksum, Done, Effect, Opened, RequestId, StoreErrorKind};
+use haul_core::{Done, Effect, Opened, RequestId, StoreErrorKind};
 use haul_store::{FilesById, LocalTarget, OwnFiles, Perform, StreamSource};
 use tempfile::TempDir;
 
-use crate::session::{create, list, open, publish, write};
+use crate::session::{create, finish_reading, list, open, publish, write};
 use crate::support::staged_in;
 
 fn source() -> OwnFiles {
@@ -33,8 +33,7 @@ fn an_upload_reads_what_the_user_gave() {
     assert_eq!(perform(open("named/by/the/server")), Done::Opened(unknown));
     let data = Done::Read(Bytes::from_static(b"hel"));
     assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
-    let checksum = Some(Checksum::of(b"hello"));
-    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished);
+    assert_eq!(perform(finish_reading(b"hello")), Done::Finished);
     assert_eq!(shown(&files), "Nothing");
 }
 
@@ -74,10 +73,8 @@ fn an_effect_that_does_not_fit_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let mut staged = target(&directory);
     staged.perform(&create("file")).unwrap();
-    let reading = || {
-        let checksum = None;
-        vec![open("x"), Effect::Read { offset: 0, length: 1 }, Effect::FinishReading { checksum }]
-    };
+    let reading =
+        || vec![open("x"), Effect::Read { offset: 0, length: 1 }, finish_reading(b"hello")];
     let beginning = || vec![create("x")];
     let writing = || vec![write(), Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory];
     let listing = || vec![list(), Effect::NextEntries { max: 1 }];
@@ -103,9 +100,15 @@ fn each_request_has_its_own_files() {
     let waiting = files.waiting();
     let id = |effect: Effect, number| match effect {
         Effect::Open { path, .. } => Effect::Open { id: RequestId(number), path },
-        Effect::Create { path, mode, size, modified, durable, .. } => {
-            Effect::Create { id: RequestId(number), path, mode, size, modified, durable }
-        }
+        Effect::Create { path, mode, size, modified, executable, durable, .. } => Effect::Create {
+            id: RequestId(number),
+            path,
+            mode,
+            size,
+            modified,
+            executable,
+            durable,
+        },
         other => other,
     };
     waiting.give(RequestId(1), source());

@@ -31,8 +31,8 @@ fn open(name: &str) -> Effect {
 }
 
 fn create(file: NewFile) -> Effect {
-    let NewFile { path, mode, size, modified, durable } = file;
-    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified, durable }
+    let NewFile { path, mode, size, modified, executable, durable } = file;
+    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified, executable, durable }
 }
 
 fn hold(offset: u64, length: usize) -> Effect {
@@ -82,7 +82,7 @@ fn what_is_held_of_a_file_goes_out() {
         assert_eq!(checksum, Some(Checksum::of(expected)));
         assert!(send_all(session.held().unwrap(), held) == expected);
     }
-    session.perform(&Effect::FinishReading { checksum: None }).unwrap();
+    session.perform(&crate::session::finish_reading(&data())).unwrap();
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn what_is_held_stays_though_the_file_is_cut() {
     File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
     // Those that were cut may have turned to zeros: that they changed is told in the end.
     assert_eq!(send_all(session.held().unwrap(), length).len(), length);
-    for effect in [hold(length as u64, 1000), Effect::FinishReading { checksum: None }] {
+    for effect in [hold(length as u64, 1000), crate::session::finish_reading(&data())] {
         assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
-use haul_core::{Depth, Entry, FilePath};
+use haul_core::{Checksum, Depth, Entry, FilePath};
 use haul_store::{NewFile, Source, Store};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -57,7 +57,7 @@ proptest! {
         prop_assert_eq!(&share.read(path.as_str()).unwrap(), &content);
         let listed = share.list(None, Depth::All).unwrap();
         prop_assert_eq!(listed.skipped, 0);
-        let entry = Entry::File { path: path.clone(), size: content.len() as u64, modified: long_ago() };
+        let entry = Entry::File { path: path.clone(), size: content.len() as u64, modified: long_ago(), executable: false };
         prop_assert!(listed.entries.contains(&entry));
         prop_assert_eq!(listed.entries.len(), path.components().count());
         prop_assert_eq!(share.list(Some(path.as_str()), Depth::ONE).unwrap().entries, [entry]);
@@ -83,7 +83,8 @@ proptest! {
         prop_assert_eq!(listed.skipped, 0);
         let lines: BTreeMap<_, _> = listed.entries.iter().map(|entry| match entry {
             Entry::File { path, size, .. } => (path.as_str().to_owned(), Some(usize::try_from(*size).unwrap())),
-            Entry::Directory { path } => (path.as_str().to_owned(), None),
+            Entry::Directory { path, .. } => (path.as_str().to_owned(), None),
+ Entry::Omitted { shown, .. } => panic!("{shown} is left out"),
         }).collect();
         prop_assert_eq!(lines.len(), listed.entries.len());
         prop_assert_eq!(lines, model(&files, levels, hidden));
@@ -102,6 +103,6 @@ proptest! {
             let start = usize::try_from(offset).unwrap().min(content.len());
             prop_assert_eq!(&bytes[..], &content[start..(start + length).min(content.len())]);
         }
-        source.finish(None).unwrap();
+        source.finish(0, content.len() as u64, Checksum::of(&content)).unwrap();
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn create(name: &str) -> Effect {
         mode: Mode::Replace,
         size: None,
         modified: None,
+        executable: false,
         durable: false,
     }
 }
@@ -29,8 +30,14 @@ pub(crate) fn open(name: &str) -> Effect {
     Effect::Open { id: ID, path: path(name) }
 }
 
+/// The whole file was sent, and had these bytes.
+pub(crate) fn finish_reading(content: &[u8]) -> Effect {
+    let checksum = Checksum::of(content);
+    Effect::FinishReading { offset: 0, length: content.len() as u64, checksum }
+}
+
 pub(crate) fn list() -> Effect {
-    Effect::List { id: ID, path: None, depth: Depth::ONE }
+    Effect::List { id: ID, path: None, depth: Depth::ONE, omitted: false }
 }
 
 pub(crate) fn write() -> Effect {
@@ -56,7 +63,7 @@ fn an_upload_a_listing_and_a_download() {
     let Done::Entries { entries, skipped: 0 } = perform(Effect::NextEntries { max: 8 }) else {
         panic!("entries")
     };
-    assert_eq!(entries[0].path(), &path("file"));
+    assert_eq!(entries[0].path(), Some(&path("file")));
     let end = Done::Entries { entries: Vec::new(), skipped: 0 };
     assert_eq!(perform(Effect::NextEntries { max: 8 }), end);
 
@@ -64,8 +71,7 @@ fn an_upload_a_listing_and_a_download() {
     assert_eq!(opened.size, Some(5));
     let data = Done::Read(Bytes::from_static(b"hel"));
     assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
-    let checksum = Some(Checksum::of(b"hello"));
-    assert_eq!(perform(Effect::FinishReading { checksum }), Done::Finished);
+    assert_eq!(perform(finish_reading(b"hello")), Done::Finished);
     assert_eq!(perform(Effect::Discard), Done::Discarded);
 }
 
@@ -87,7 +93,7 @@ fn a_server_that_is_not_durable_goes_on_after_publication() {
 fn an_effect_that_does_not_fit_changes_nothing() {
     let share = Share::new();
     share.put("file", "hello");
-    let finish = || Effect::FinishReading { checksum: None };
+    let finish = || finish_reading(b"hello");
     let read = || Effect::Read { offset: 0, length: 1 };
     let reads = || vec![list(), open("file")];
     let begin = || [reads(), vec![create("new")]].concat();
@@ -151,7 +157,7 @@ fn failures_leave_nothing_open() {
     }
     session.perform(&open("file")).unwrap();
     share.put("file", "changed");
-    let changed = session.perform(&Effect::FinishReading { checksum: None }).unwrap_err();
+    let changed = session.perform(&finish_reading(b"hello")).unwrap_err();
     assert_eq!(changed.kind, StoreErrorKind::Changed);
     session.perform(&list()).unwrap();
 }

@@ -45,7 +45,7 @@ fn ranges_are_read() {
     }
     assert!(source.read(800_000, 1).unwrap().is_empty());
     assert!(source.read(u64::MAX, 1).unwrap().is_empty());
-    source.finish(None).unwrap();
+    source.finish(0, 800_000, Checksum::of(&content)).unwrap();
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn every_change_is_found_out() {
             assert_eq!(rest.unwrap(), &b"ent"[..], "{how}");
             assert!(source.read(7, 100).unwrap().is_empty());
         }
-        let finished = source.finish(Some(Checksum::of(b"content")));
+        let finished = source.finish(0, 7, Checksum::of(b"content"));
         assert_eq!(finished.unwrap_err().kind, StoreErrorKind::Changed, "{how}");
     }
 }

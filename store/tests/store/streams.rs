@@ -17,7 +17,7 @@ fn a_stream_is_read_in_order() {
     assert_eq!(source.read(3, 100).unwrap(), &b"tent"[..]);
     assert!(source.read(7, 100).unwrap().is_empty());
     assert!(source.read(7, 100).unwrap().is_empty());
-    source.finish(None).unwrap();
+    source.finish(0, 7, Checksum::of(b"content")).unwrap();
 }
 
 #[test]

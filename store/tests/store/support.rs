@@ -73,7 +73,8 @@ impl Share {
 
     pub(crate) fn list(&self, name: Option<&str>, depth: Depth) -> Result<Listed, StoreErrorKind> {
         let name = name.map(path);
-        let mut listing = self.store.list(name.as_ref(), depth).map_err(|error| error.kind)?;
+        let mut listing =
+            self.store.list(name.as_ref(), depth, false).map_err(|error| error.kind)?;
         let mut entries = Vec::new();
         loop {
             let batch = listing.next(7).map_err(|error| error.kind)?;
@@ -83,7 +84,7 @@ impl Share {
             }
             entries.extend(batch);
         }
-        entries.sort_by(|a, b| a.path().cmp(b.path()));
+        entries.sort_by(|a, b| a.path().cmp(&b.path()));
         Ok(Listed { entries, skipped: listing.skipped() })
     }
 
@@ -103,7 +104,8 @@ impl Listed {
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |entry: &Entry| match entry {
             Entry::File { path, .. } => path.as_str().to_owned(),
-            Entry::Directory { path } => format!("{}/", path.as_str()),
+            Entry::Directory { path, .. } => format!("{}/", path.as_str()),
+            Entry::Omitted { shown, reason } => format!("{shown} ({reason})"),
         };
         self.entries.iter().map(name).collect()
     }
@@ -127,7 +129,14 @@ pub(crate) fn path(text: &str) -> FilePath {
 }
 
 pub(crate) fn new_file(name: &str) -> NewFile {
-    NewFile { path: path(name), mode: Mode::Replace, size: None, modified: None, durable: false }
+    NewFile {
+        path: path(name),
+        mode: Mode::Replace,
+        size: None,
+        modified: None,
+        executable: false,
+        durable: false,
+    }
 }
 
 pub(crate) fn create_only(name: &str) -> NewFile {
@@ -161,7 +170,7 @@ pub(crate) fn read_all(source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
         }
         content.extend_from_slice(&bytes);
     }
-    source.finish(Some(Checksum::of(&content)))?;
+    source.finish(0, content.len() as u64, Checksum::of(&content))?;
     Ok(content)
 }
 

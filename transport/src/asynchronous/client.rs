@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_lite::future::FutureExt;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
 use haul_core::message::{Greeting, Summary};
-use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_core::{Entry, FilePath, Mode};
 use haul_store::{FilesById, Source, Target, Waiting};
 
 use super::drive::drive;
@@ -21,6 +21,7 @@ use crate::cancel::settle;
 use crate::socket::{no_address, no_answer, prepare_connected};
 use crate::{
     Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions, DriveError, Here,
+    ListOptions,
 };
 
 /// A connection to a server.
@@ -84,10 +85,10 @@ impl<R: Runtime> Client<R> {
     pub async fn list(
         &mut self,
         path: Option<&FilePath>,
-        depth: Depth,
+        options: ListOptions,
         on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        self.call(call::list(path, depth, on_entry)).await
+        self.call(call::list(path, options, on_entry)).await
     }
 
     /// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and checksum were found right.

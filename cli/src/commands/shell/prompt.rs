@@ -6,8 +6,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use haul_core::{Depth, Entry, Escaped};
-use haul_transport::call;
+use haul_core::{Entry, Escaped};
+use haul_transport::{ListOptions, call};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
@@ -93,10 +93,12 @@ fn names_in<R: Runtime>(app: &mut App<'_, R>, directory: &str) -> Vec<Name> {
     if app.is_connected() {
         let take = |entry: &Entry| {
             let is_directory = matches!(entry, Entry::Directory { .. });
-            names.push(Name { name: entry.path().file_name().to_owned(), is_directory });
+            let name = entry.path().map(|path| path.file_name().to_owned());
+            names.extend(name.map(|name| Name { name, is_directory }));
             if names.len() < MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let listed = app.request("completion", call::list(path.as_ref(), Depth::ONE, take));
+        let listed =
+            app.request("completion", call::list(path.as_ref(), ListOptions::default(), take));
         if let Err(error) = listed {
             tracing::debug!(%error, "no completion");
         }
