@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::builder::FalseyValueParser;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::address::ServerAddress;
@@ -13,7 +13,7 @@ use crate::exit::Exit;
 
 /// Move files between machines, every byte checked.
 #[derive(Debug, Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) settings: Settings,
@@ -148,6 +148,10 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
         .filter(|text| !text.starts_with("Usage:") && !text.starts_with("For more information"));
     let what = paragraphs.next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    let meant = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => meant(word),
+        _ => None,
+    };
     let tips: Vec<String> = paragraphs.map(|tip| tip.replacen("tip: ", "", 1)).collect();
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
     let command: Vec<&str> = usage
@@ -156,8 +160,34 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
         .take_while(|word| !word.starts_with(['-', '[', '<']))
         .collect();
     let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
-    let advice = tips.into_iter().chain([help]).collect::<Vec<_>>().join("; ");
+    let advice = meant
+        .map(String::from)
+        .into_iter()
+        .chain(tips)
+        .chain([help])
+        .collect::<Vec<_>>()
+        .join("; ");
     Error::usage(what).advise(advice)
+}
+
+/// What does here what other programs, and the protocol, call by this word.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "upload" | "up" | "send" | "push" | "store" | "add" => "put sends files to the server",
+        "download" | "down" | "fetch" | "pull" | "receive" | "recv" | "cat" | "mget" => {
+            "get brings files from the server; -o - shows one"
+        }
+        "cp" | "copy" | "scp" | "sync" | "rsync" | "mput" => {
+            "put sends files to the server, get brings them; -r takes directories"
+        }
+        "list" | "dir" | "ll" | "la" | "find" | "tree" => "ls lists what is there; -r all of it",
+        "server" | "start" | "daemon" | "listen" | "share" | "run" => "serve serves a directory",
+        "connect" | "open" | "session" | "ftp" | "client" => "shell takes commands line by line",
+        "rm" | "del" | "delete" | "mv" | "move" | "rename" | "mkdir" | "rmdir" => {
+            "files there cannot be removed or renamed from here; put makes the directories it needs"
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -212,6 +242,24 @@ mod tests {
             assert!(line_shown.contains(part), "{line}: {line_shown}");
             assert!(!line_shown.contains('\n'), "{line}: {line_shown}");
             assert!(line_shown.contains("--help)"), "{line}: {line_shown}");
+        }
+    }
+
+    #[test]
+    fn words_of_other_programs_lead_to_those_of_this_one() {
+        for (word, part) in [
+            ("upload", "put sends"),
+            ("download", "get brings"),
+            ("cp", "put sends"),
+            ("list", "ls lists"),
+            ("LIST", "ls lists"),
+            ("rm", "cannot be removed"),
+        ] {
+            let line_shown = explained(&format!("haul-test {word} x"));
+            assert!(line_shown.contains(part), "{word}: {line_shown}");
+        }
+        for line in ["haul-test help", "haul-test help get", "haul-test get --help"] {
+            assert!(is_text(&read(line).unwrap_err()), "{line}");
         }
     }
 

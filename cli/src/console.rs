@@ -11,6 +11,7 @@ use clap::ColorChoice;
 use crate::descriptors;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::progress;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -149,7 +150,16 @@ impl Stream {
         self.flush()
     }
 
+    /// On a terminal this goes beside the bar that may be there.
     fn with<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+        if self.terminal {
+            progress::beside(|| self.with_writer(call))
+        } else {
+            self.with_writer(call)
+        }
+    }
+
+    fn with_writer<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let result = call(&mut **writer);
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

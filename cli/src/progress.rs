@@ -1,44 +1,75 @@
 //! How far a transfer is, for a person who waits.
+//!
+//! One line on stderr shows as much as the terminal is wide enough for: first how much of how much
+//! and the name, then the time that is left, the rate, and last a bar. What a program prints on the
+//! same terminal meanwhile goes [beside](beside) that line, never into it.
 
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use haul_core::Escaped;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use haul_core::client::Progress;
+use indicatif::{
+    BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-const KNOWN: &str = "{prefix}  [{bar:24}] {binary_bytes}/{binary_total_bytes}  {percent}%  {binary_bytes_per_sec}  ETA {eta}";
-const UNKNOWN: &str = "{prefix}  {spinner} {binary_bytes}  {binary_bytes_per_sec}";
-/// All bytes have moved; what is left is the other side's checking, syncing and publishing, or one's own.
-const VERIFYING: &str = "{prefix}  {spinner} {binary_bytes}  verifying";
-
-const NAME_CHARS: usize = 32;
+/// The columns of a terminal that does not say how many it has.
+const USUAL_COLUMNS: usize = 80;
+/// A name is cut to this before anything else is left out.
+const LEAST_NAME: usize = 8;
+const MOST_NAME: usize = 32;
+const LEAST_CELLS: usize = 10;
+const MOST_CELLS: usize = 24;
+const BETWEEN: usize = 2;
 const REDRAW: Duration = Duration::from_millis(100);
+
+/// The bar on the terminal. There is one of each in a process.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Writes something on the terminal where the bar is, which comes back below.
+pub(crate) fn beside<T>(write: impl FnOnce() -> T) -> T {
+    let bar = lock(&SHOWN).clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
 
 /// A line on stderr that is drawn again and again, and removed when it is dropped.
 pub(crate) struct Bar {
     bar: ProgressBar,
-    shape: &'static str,
+    name: Arc<Mutex<String>>,
 }
 
 impl Bar {
     /// A bar for the transfer of `name`, drawn on `target`.
     pub(crate) fn new(target: ProgressDrawTarget, name: &str) -> Self {
-        let bar = ProgressBar::with_draw_target(None, target)
-            .with_style(style(UNKNOWN))
-            .with_prefix(Escaped::new(name).cut(NAME_CHARS).to_string());
-        if !bar.is_hidden() {
-            bar.enable_steady_tick(REDRAW);
+        let bar = Self::draw(target, name, columns);
+        if !bar.bar.is_hidden() {
+            bar.bar.enable_steady_tick(REDRAW);
+            *lock(&SHOWN) = Some(bar.bar.clone());
         }
-        Self { bar, shape: UNKNOWN }
+        bar
+    }
+
+    fn draw(target: ProgressDrawTarget, name: &str, columns: fn() -> usize) -> Self {
+        let name = Arc::new(Mutex::new(Escaped::new(name).to_string()));
+        let shown = Arc::clone(&name);
+        let style = ProgressStyle::with_template("{line}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("line", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = out.write_str(&line(columns(), &lock(&shown), &At::of(state)));
+            });
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+        Self { bar, name }
     }
 
     /// Shows that so many of several files are done; `total` if it is known.
     pub(crate) fn count(&mut self, done: usize, total: Option<usize>) {
-        if !self.bar.is_hidden() {
-            let total = total.map(|total| format!("/{total}")).unwrap_or_default();
-            self.bar.set_prefix(format!("{done}{total} files"));
-        }
+        let total = total.map(|total| format!("/{total}")).unwrap_or_default();
+        *lock(&self.name) = format!("{done}{total} files");
     }
 
     /// Shows how far the transfer is.
@@ -47,26 +78,119 @@ impl Bar {
             self.bar.set_length(total);
         }
         self.bar.set_position(progress.bytes);
-        let shape = match progress.total {
-            Some(total) if progress.bytes >= total => VERIFYING,
-            Some(_) => KNOWN,
-            None => UNKNOWN,
-        };
-        if self.shape != shape {
-            self.shape = shape;
-            self.bar.set_style(style(shape));
-        }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
+        if !self.bar.is_hidden() {
+            *lock(&SHOWN) = None;
+        }
         self.bar.finish_and_clear();
     }
+}
+
+fn columns() -> usize {
+    rustix::termios::tcgetwinsize(rustix::stdio::stderr())
+        .map(|size| usize::from(size.ws_col))
+        .ok()
+        .filter(|columns| *columns > 0)
+        .unwrap_or(USUAL_COLUMNS)
+}
+
+/// How far a transfer is, and how fast.
+#[derive(Debug, Clone, Copy, Default)]
+struct At {
+    bytes: u64,
+    total: Option<u64>,
+    per_second: u64,
+    left: Duration,
+}
+
+impl At {
+    fn of(state: &ProgressState) -> Self {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // It saturates.
+        let per_second = state.per_sec() as u64;
+        Self { bytes: state.pos(), total: state.len(), per_second, left: state.eta() }
+    }
+
+    /// What there is to tell, the most important first.
+    fn facts(&self) -> Vec<String> {
+        let Self { bytes, total, per_second, left } = *self;
+        let mut facts = Vec::new();
+        match total {
+            // What is left is the other side's checking, syncing and publishing, or one's own.
+            Some(total) if bytes >= total => {
+                return vec![format!("{}  verifying", BinaryBytes(bytes))];
+            }
+            Some(total) => {
+                let percent = u128::from(bytes) * 100 / u128::from(total);
+                facts.push(format!("{percent}% of {}", BinaryBytes(total)));
+            }
+            None => facts.push(BinaryBytes(bytes).to_string()),
+        }
+        if per_second > 0 {
+            if total.is_some() {
+                facts.push(format!("ETA {:#}", HumanDuration(left)));
+            }
+            facts.push(format!("{}/s", BinaryBytes(per_second)));
+        }
+        facts
+    }
+}
+
+/// The line of a terminal with so many columns. The last one stays empty: some terminals begin a
+/// new line when it is taken.
+fn line(columns: usize, name: &str, at: &At) -> String {
+    let mut room = columns.saturating_sub(1);
+    let mut shown = Vec::new();
+    let least_name = name.width().min(LEAST_NAME);
+    for fact in at.facts() {
+        let taken = BETWEEN + fact.width();
+        if room < least_name + taken {
+            break;
+        }
+        room -= taken;
+        shown.push(fact);
+    }
+    let name = cut(name, room.min(MOST_NAME));
+    room -= name.width();
+    let cells = room.saturating_sub(BETWEEN + "[]".len()).min(MOST_CELLS);
+    if let Some(total) = at.total.filter(|total| at.bytes < *total && cells >= LEAST_CELLS) {
+        let full = u128::from(at.bytes) * cells as u128 / u128::from(total);
+        let full = usize::try_from(full).unwrap_or(cells);
+        shown.insert(0, format!("[{}{}]", "#".repeat(full), "-".repeat(cells - full)));
+    }
+    shown.into_iter().fold(name, |mut line, fact| {
+        let _ = write!(line, "{:BETWEEN$}{fact}", "");
+        line
+    })
+}
+
+/// As much of the beginning of `text` as so many columns can show.
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut room = columns.saturating_sub(1);
+    let mut begin: String = text
+        .chars()
+        .take_while(|c| match room.checked_sub(c.width().unwrap_or(0)) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        })
+        .collect();
+    if columns > 0 {
+        begin.push('…');
+    }
+    begin
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -76,9 +200,9 @@ mod tests {
     use super::*;
 
     fn shown(name: &str, progress: Progress) -> (String, String) {
-        let terminal = InMemoryTerm::new(4, 120);
+        let terminal = InMemoryTerm::new(4, 80);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let mut bar = Bar::new(target, name);
+        let mut bar = Bar::draw(target, name, || 80);
         bar.update(progress);
         bar.bar.force_draw();
         let during = terminal.contents();
@@ -86,25 +210,97 @@ mod tests {
         (during, terminal.contents())
     }
 
+    const HALFWAY: At = At {
+        bytes: 3 << 20,
+        total: Some(12 << 20),
+        per_second: 1 << 20,
+        left: Duration::from_secs(9),
+    };
+
     #[test]
-    fn a_known_size_has_a_share_and_an_end() {
+    fn a_line_shows_what_fits_into_it() {
+        for (columns, expected) in [
+            (100, "sea.jpg  [######------------------]  25% of 12.00 MiB  ETA 9s  1.00 MiB/s"),
+            (80, "sea.jpg  [######------------------]  25% of 12.00 MiB  ETA 9s  1.00 MiB/s"),
+            (60, "sea.jpg  [##--------]  25% of 12.00 MiB  ETA 9s  1.00 MiB/s"),
+            (50, "sea.jpg  25% of 12.00 MiB  ETA 9s  1.00 MiB/s"),
+            (40, "sea.jpg  25% of 12.00 MiB  ETA 9s"),
+            (30, "sea.jpg  25% of 12.00 MiB"),
+            (10, "sea.jpg"),
+            (6, "sea.…"),
+            (1, ""),
+        ] {
+            assert_eq!(line(columns, "sea.jpg", &HALFWAY), expected, "{columns}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_its_terminal() {
+        let far = At {
+            bytes: u64::MAX - 1,
+            total: Some(u64::MAX),
+            per_second: u64::MAX,
+            left: Duration::MAX,
+        };
+        let unknown = At { total: None, ..HALFWAY };
+        let verifying = At { bytes: 12 << 20, ..HALFWAY };
+        for name in ["", "x", "a name of more than thirty-two columns", &"海".repeat(40)] {
+            for columns in 0..200 {
+                for at in [HALFWAY, far, unknown, verifying, At::default()] {
+                    let line = line(columns, name, &at);
+                    assert!(line.width() <= columns.saturating_sub(1), "{columns}: {line}");
+                    assert!(columns < 40 || name.is_empty() || !line.starts_with(' '), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_forty_columns_a_long_name_leaves_room_for_the_rest() {
+        assert_eq!(
+            line(40, "holiday-photos.tar", &HALFWAY),
+            "holiday-phot…  25% of 12.00 MiB  ETA 9s"
+        );
+        assert_eq!(line(40, &"海".repeat(40), &HALFWAY), "海海海海海海…  25% of 12.00 MiB  ETA 9s");
+    }
+
+    #[test]
+    fn it_is_drawn_and_removed() {
         let (during, after) = shown("sea.jpg", Progress { bytes: 1 << 20, total: Some(4 << 20) });
-        assert!(during.contains("sea.jpg"), "{during}");
-        assert!(during.contains("1.00 MiB/4.00 MiB  25%"), "{during}");
-        assert!(during.contains("ETA"), "{during}");
+        assert!(during.starts_with("sea.jpg  [######------"), "{during}");
+        assert!(during.contains("25% of 4.00 MiB"), "{during}");
         assert_eq!(after, "");
+    }
+
+    #[test]
+    fn what_is_printed_stands_above_the_bar_and_whole() {
+        use indicatif::TermLike as _;
+
+        let terminal = InMemoryTerm::new(4, 80);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let mut bar = Bar::new(target, "sea.jpg");
+        bar.update(Progress { bytes: 1, total: Some(4) });
+        bar.bar.force_draw();
+        beside(|| terminal.write_line("sky.jpg  4 bytes  stored")).unwrap();
+        let shown = terminal.contents();
+        assert!(shown.starts_with("sky.jpg  4 bytes  stored\nsea.jpg"), "{shown}");
+        drop(bar);
+        assert_eq!(terminal.contents(), "sky.jpg  4 bytes  stored");
+        assert_eq!(beside(|| 1), 1);
     }
 
     #[test]
     fn when_all_bytes_have_moved_it_says_that_it_verifies() {
         let (during, _) = shown("sea.jpg", Progress { bytes: 5, total: Some(5) });
-        assert!(during.contains("5 B  verifying"), "{during}");
+        assert_eq!(during, "sea.jpg  5 B  verifying");
+        let (empty, _) = shown("empty", Progress { bytes: 0, total: Some(0) });
+        assert_eq!(empty, "empty  0 B  verifying");
     }
 
     #[test]
     fn an_unknown_size_has_no_share() {
         let (during, _) = shown("-", Progress { bytes: 2048, total: None });
-        assert!(during.contains("2.00 KiB"), "{during}");
+        assert!(during.starts_with("-  2.00 KiB"), "{during}");
         assert!(!during.contains('%'), "{during}");
     }
 

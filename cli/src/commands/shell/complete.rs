@@ -9,7 +9,7 @@ use haul_core::Escaped;
 use rustyline::completion::{Completer, Pair};
 use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
 
-use super::line::VERBS;
+use super::line::{VERBS, canonical};
 
 /// The most names of one directory that are offered.
 pub(super) const MOST: usize = 1000;
@@ -123,7 +123,7 @@ impl Typed {
         let Some((verb, words)) = self.words.split_first() else { return Wanted::Verb };
         let names: Vec<&str> =
             words.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
-        match (verb.to_ascii_uppercase().as_str(), &names[..]) {
+        match (canonical(verb).as_str(), &names[..]) {
             ("UPLOAD", []) => Wanted::Here,
             ("DOWNLOAD", [_, to]) if to.eq_ignore_ascii_case("to") => Wanted::Here,
             ("LIST" | "DOWNLOAD", []) => Wanted::There,
@@ -211,6 +211,7 @@ mod tests {
         {
             assert_eq!(replacements(line, &names), (start, expected.clone()), "{line}");
         }
+        assert_eq!(replacements("get my", &names), (4, expected.clone()));
         assert_eq!(replacements("upload x as a/me", &names), (12, vec!["a/me".to_owned()]));
         assert_eq!(
             replacements("list 'my dir/'m", &[name("m", false)]),

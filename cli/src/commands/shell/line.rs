@@ -1,5 +1,7 @@
 //! A typed line: a verb of the protocol in any case, and words quoted as in a shell.
 //!
+//! The words of other programs' shells, ls, get and put, stand for the verbs too.
+//!
 //! Every line that the wire knows with words in double quotes reads the same here; single quotes, backslashes and comments are what people are used to besides.
 
 use std::path::PathBuf;
@@ -36,6 +38,18 @@ pub(super) enum Line {
 /// The verbs, for completion.
 pub(super) const VERBS: &[&str] = &["BYE", "DOWNLOAD", "EXIT", "HELP", "LIST", "QUIT", "UPLOAD"];
 
+/// The verb of the protocol that a word stands for, in upper case; or the word.
+pub(super) fn canonical(word: &str) -> String {
+    let word = word.to_ascii_uppercase();
+    let verb = match word.as_str() {
+        "LS" | "DIR" => "LIST",
+        "GET" => "DOWNLOAD",
+        "PUT" => "UPLOAD",
+        _ => return word,
+    };
+    verb.to_owned()
+}
+
 impl Line {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let words = shlex::split(text).ok_or_else(|| {
@@ -44,7 +58,7 @@ impl Line {
         })?;
         let Some((verb, words)) = words.split_first() else { return Ok(Self::Nothing) };
         let (options, words) = split_options(words);
-        match verb.to_ascii_uppercase().as_str() {
+        match canonical(verb).as_str() {
             "LIST" => list(&options, &words),
             "DOWNLOAD" => download(&options, &words),
             "UPLOAD" => upload(&options, &words),
@@ -55,6 +69,9 @@ impl Line {
             },
             "EXIT" | "QUIT" | "BYE" if words.is_empty() && options.is_empty() => Ok(Self::Exit),
             "EXIT" | "QUIT" | "BYE" => Err(form("EXIT")),
+            "CD" | "LCD" | "PWD" => Err(Error::usage(format!("{verb}: no such command")).advise(
+                "names start where the session began: --server haul://HOST/DIR begins in DIR",
+            )),
             _ => Err(Error::usage(format!("{verb}: no such command")).advise("HELP lists them")),
         }
     }
@@ -145,6 +162,9 @@ mod tests {
         assert_eq!(parse("download 'my file'"), download("my file"));
         assert_eq!(parse(r#"Download "my \"file\"""#), download("my \"file\""));
         assert_eq!(parse(r"download my\ file"), download("my file"));
+        assert_eq!(parse("get a"), download("a"));
+        assert_eq!(parse("ls a"), parse("LIST a"));
+        assert_eq!(parse("put a"), parse("UPLOAD a"));
         for exit in ["EXIT", "quit", "Bye"] {
             assert_eq!(parse(exit), Line::Exit);
         }
@@ -192,6 +212,7 @@ mod tests {
     fn what_is_wrong_says_its_form() {
         for (text, part) in [
             ("fetch x", "HELP lists them"),
+            ("cd x", "begins in DIR"),
             ("list a b", "LIST [PATH]"),
             ("list depth=0", "LIST [PATH]"),
             ("list -x", "LIST [PATH]"),
