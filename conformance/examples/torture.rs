@@ -17,16 +17,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use haul_conformance::program;
+use haul_conformance::program::{self, FILE_SYSTEMS, FileSystem};
 
-const USAGE: &str =
-    "torture power|kills|injected|network|wires|abuse COUNT --program PATH [--seed SEED]";
+const USAGE: &str = "torture power|kills|injected|network|wires|abuse COUNT --program PATH [--seed SEED] [--file-system NAME|all] [--sync POLICY]";
 
 struct Campaign {
     mode: String,
     count: u64,
     program: PathBuf,
     seed: u64,
+    file_systems: Vec<FileSystem>,
+    /// Options of the server.
+    options: Vec<String>,
 }
 
 impl Campaign {
@@ -34,22 +36,37 @@ impl Campaign {
         let mode = words.next()?;
         let count = words.next()?.parse().ok()?;
         let (mut program, mut seed) = (None, 4285);
+        let (mut file_systems, mut options) = (FILE_SYSTEMS[..1].to_vec(), Vec::new());
         while let Some(word) = words.next() {
             match word.as_str() {
                 // Clients run in a directory of their own.
                 "--program" => program = Some(Path::new(&words.next()?).canonicalize().ok()?),
                 "--seed" => seed = words.next()?.parse().ok()?,
+                "--file-system" => file_systems = chosen(&words.next()?)?,
+                "--sync" => options.push(format!("--sync={}", words.next()?)),
                 _ => return None,
             }
         }
-        Some(Self { mode, count, program: program?, seed })
+        Some(Self { mode, count, program: program?, seed, file_systems, options })
     }
 
     fn run(&self) -> Result<String, String> {
-        let Self { mode, count, program, seed } = self;
+        let Self { mode, count, program, seed, file_systems, options } = self;
         match mode.as_str() {
             "power" => {
-                program::power_cuts(program, *count, *seed, &[]).map(|crashes| crashes.to_string())
+                let options: Vec<&str> = options.iter().map(String::as_str).collect();
+                let mut failed = Ok(String::new());
+                for &system in file_systems {
+                    let name = system.name();
+                    match program::power_cuts(program, system, *count, *seed, &options) {
+                        Ok(crashes) => println!("{name}: {crashes}"),
+                        Err(reason) => {
+                            println!("{reason}");
+                            failed = Err("there were violations".to_owned());
+                        }
+                    }
+                }
+                failed
             }
             "kills" => program::kills(program, *count, *seed).map(|crashes| crashes.to_string()),
             "injected" => {
@@ -72,6 +89,14 @@ impl Campaign {
             }
             _ => Err(USAGE.to_owned()),
         }
+    }
+}
+
+/// The file systems of this name, or all.
+fn chosen(name: &str) -> Option<Vec<FileSystem>> {
+    match name {
+        "all" => Some(FILE_SYSTEMS.to_vec()),
+        name => FileSystem::named(name).map(|system| vec![system]),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::disk::Disk;
+use super::disk::{Disk, FILE_SYSTEMS, FileSystem};
 use super::faults::or_skip;
 use super::history::History;
 use super::load::{Connection, Load, TOPS};
@@ -45,18 +45,19 @@ impl fmt::Display for Crashes {
     }
 }
 
-/// The power is cut: every acknowledged upload is there after the next mount.
+/// The power is cut: every acknowledged upload is there after the next mount, on each file system.
 pub fn acknowledged_uploads_survive_power_cuts(program: &Path) {
-    if can_cut_power() {
-        assert_survived(power_cuts(program, 25, SEED, &[]));
+    for system in cuttable() {
+        assert_survived(power_cuts(program, system, 6, SEED, &[]));
     }
 }
 
-/// The check above is worth something: it sees that a server which does not sync loses what it acknowledged.
+/// The check above is worth something: on each file system it sees that a server which does not sync loses what it acknowledged.
 pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
-    if can_cut_power() {
-        let seen = power_cuts(program, 20, SEED, &["--sync=none"]).expect_err("nothing was lost");
-        assert!(seen.contains("lost") || seen.contains("torn"), "{seen}");
+    for system in cuttable() {
+        let seen = power_cuts(program, system, 20, SEED, &["--sync=none"]);
+        let seen = seen.expect_err(system.name());
+        assert!(seen.contains("lost") || seen.contains("torn"), "{}: {seen}", system.name());
     }
 }
 
@@ -74,34 +75,36 @@ pub fn kills(program: &Path, cycles: u64, seed: u64) -> Result<Crashes, String> 
         [(Bench::on_tmpfs(program), tmpfs), (Bench::new(program), cycles - tmpfs)]
     {
         let address = Bench::own_address();
-        Crashing { bench, disk: None, options: &[], address }.run(cycles, seed, &mut crashes)?;
+        let crashing = Crashing { bench, disk: None, options: &[], address };
+        crashing.run(cycles, seed, &mut crashes)?;
     }
     Ok(crashes)
 }
 
 /// Cuts the power `cycles` times under the server of `program`, which is started with `options`.
-///
-/// # Panics
-/// When there can be no disk for it here.
 pub fn power_cuts(
     program: &Path,
+    system: FileSystem,
     cycles: u64,
     seed: u64,
     options: &[&str],
 ) -> Result<Crashes, String> {
     let bench = Bench::new(program);
-    let disk = Some(Disk::new(&bench.share()).expect("a file system of one's own"));
+    let disk = Some(Disk::new(system, &bench.share())?);
     let mut crashes = Crashes::default();
     let address = Bench::own_address();
-    Crashing { disk, bench, options, address }.run(cycles, seed, &mut crashes)?;
-    Ok(crashes)
+    let crashing = Crashing { disk, bench, options, address };
+    let outcome = crashing.run(cycles, seed, &mut crashes);
+    outcome.map(|()| crashes).map_err(|reason| format!("{}: {reason}", system.name()))
 }
 
-/// Whether a file system can be made, mounted and shut down here.
-fn can_cut_power() -> bool {
-    let place = tempfile::tempdir().expect("a temporary directory can be made");
-    let disk = Disk::new(place.path());
-    or_skip(disk.map_err(|reason| format!("no power can be cut here: {reason}"))).is_some()
+/// The file systems that can be made, mounted and cut off from power here.
+fn cuttable() -> impl Iterator<Item = FileSystem> {
+    FILE_SYSTEMS.iter().copied().filter(|&system| system.is_common()).filter(|&system| {
+        let place = tempfile::tempdir().expect("a temporary directory can be made");
+        let disk = Disk::new(system, place.path());
+        or_skip(disk.map_err(|reason| format!("no power can be cut here: {reason}"))).is_some()
+    })
 }
 
 fn assert_survived(outcome: Result<Crashes, String>) -> Crashes {
@@ -120,7 +123,7 @@ struct Crashing<'a> {
 }
 
 impl Crashing<'_> {
-    fn run(&self, cycles: u64, seed: u64, crashes: &mut Crashes) -> Result<(), String> {
+    fn run(mut self, cycles: u64, seed: u64, crashes: &mut Crashes) -> Result<(), String> {
         let history = History::default();
         let mut random = Random::new(seed);
         for cycle in 1..=cycles {
@@ -133,7 +136,7 @@ impl Crashing<'_> {
     }
 
     fn cycle(
-        &self,
+        &mut self,
         history: &History,
         random: &mut Random,
         crashes: &mut Crashes,
@@ -151,21 +154,25 @@ impl Crashing<'_> {
             server: server.address(),
             history,
             doomed: AtomicBool::new(false),
+            dark: AtomicBool::new(false),
         };
         let seeds = [random.next(), random.next(), random.next()];
         let mut within = |most| Duration::from_micros(random.below(most) as u64);
-        let (moment, rest) = (within(120_000), within(10_000));
+        let (moment, rest) = (within(20_000), within(10_000));
+        let enough = history.acknowledged() + random.below(40) as u64;
         std::thread::scope(|scope| {
             let clients = [
                 scope.spawn(|| load.pipeline(0, seeds[0])),
                 scope.spawn(|| load.pipeline(1, seeds[1])),
                 scope.spawn(|| load.put(2, seeds[2])),
             ];
+            history.wait_for_acknowledged(enough);
             std::thread::sleep(moment);
             load.doomed.store(true, Ordering::SeqCst);
             if let Some(disk) = &self.disk {
+                load.dark.store(true, Ordering::SeqCst);
                 disk.cut_power();
-                // What the server acknowledges from now on is acknowledged all the same.
+                // The server meets a disk that fails.
                 std::thread::sleep(rest);
             }
             server.signal(Signal::KILL);
@@ -174,10 +181,11 @@ impl Crashing<'_> {
                 .into_iter()
                 .try_for_each(|client| client.join().expect("a client does not panic"))
         })?;
-        if let Some(disk) = &self.disk {
-            disk.restart();
-        }
-        let found = history.compare(&share)?;
+        let repaired = match &mut self.disk {
+            Some(disk) => disk.restart(random)?,
+            None => String::new(),
+        };
+        let found = history.compare(&share).map_err(|reason| format!("{reason}\n{repaired}"))?;
         history.close();
         crashes.cycles += 1;
         crashes.acknowledged += found.acknowledged;

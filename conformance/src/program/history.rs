@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::random::Random;
 use crate::tree::STAGING;
@@ -18,6 +19,8 @@ const HEADER: usize = 20;
 pub(super) struct History {
     clock: AtomicU64,
     names: Mutex<BTreeMap<String, Vec<Version>>>,
+    acknowledged: Mutex<u64>,
+    one_more: Condvar,
 }
 
 #[derive(Debug)]
@@ -76,6 +79,20 @@ impl History {
 
     pub(super) fn acknowledge(&self, upload: &Upload) {
         self.settle(upload, Outcome::Acknowledged(self.tick()));
+        *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.one_more.notify_all();
+    }
+
+    /// How many uploads were acknowledged so far.
+    pub(super) fn acknowledged(&self) -> u64 {
+        *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so many uploads were acknowledged; not for ever, since the clients may have failed.
+    pub(super) fn wait_for_acknowledged(&self, count: u64) {
+        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = Duration::from_secs(20);
+        drop(self.one_more.wait_timeout_while(acknowledged, patience, |now| *now < count));
     }
 
     pub(super) fn refuse(&self, upload: &Upload) {
@@ -105,7 +122,14 @@ impl History {
             versions.push(Version { sent: 0, outcome: Outcome::Acknowledged(0), ..version });
             found.files += 1;
         }
-        match files.keys().next() {
+        // Without a journal a directory that was under way can be half there, and the repair makes of it what it finds.
+        let debris = |path: &String| {
+            let below = format!("{path}/");
+            names.iter().any(|(name, versions)| {
+                name.starts_with(&below) && versions.iter().any(Version::is_open)
+            })
+        };
+        match files.keys().find(|path| !debris(path)) {
             Some(path) => Err(format!("{path}: nobody sent it")),
             None => Ok(found),
         }

@@ -25,6 +25,8 @@ pub(super) struct Load<'a> {
     pub(super) history: &'a History,
     /// Set before the blow falls. What goes wrong earlier is the server's fault.
     pub(super) doomed: AtomicBool,
+    /// Set before the power is cut. A machine without power answers nobody, so nothing that is said later counts.
+    pub(super) dark: AtomicBool,
 }
 
 impl Load<'_> {
@@ -43,6 +45,7 @@ impl Load<'_> {
             }
             let ended = self.bench.run(&args);
             match ended.status.code() {
+                _ if self.dark.load(Ordering::SeqCst) => {}
                 Some(0) => self.history.acknowledge(&upload),
                 Some(4) if self.may_refuse(&upload) => self.history.refuse(&upload),
                 _ if self.doomed.load(Ordering::SeqCst) => {}
@@ -65,7 +68,7 @@ impl Load<'_> {
         let mut connection = Connection::open(self.server).map_err(|error| error.to_string())?;
         loop {
             let uploads: Vec<Upload> =
-                (0..=random.below(16)).map(|_| self.next(client, &mut random)).collect();
+                (0..=random.below(24)).map(|_| self.next(client, &mut random)).collect();
             connection.send(&uploads).map_err(|error| error.to_string())?;
             for upload in &uploads {
                 self.settle(upload, &connection.receipt().map_err(|error| error.to_string())?)?;
@@ -74,6 +77,9 @@ impl Load<'_> {
     }
 
     fn settle(&self, upload: &Upload, receipt: &str) -> Result<(), String> {
+        if self.dark.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         if receipt.starts_with("OK ") {
             self.history.acknowledge(upload);
             return Ok(());
@@ -94,10 +100,12 @@ impl Load<'_> {
     fn next(&self, client: usize, random: &mut Random) -> Upload {
         let tops = [TOPS[0], TOPS[1 + client % (TOPS.len() - 1)]];
         let top = tops[usize::from(random.chance(70))];
-        let path = match random.below(3) {
+        let path = match random.below(5) {
             0 => format!("{top}/f{}", random.below(4)),
             1 => format!("{top}/d{}/f{}", random.below(3), random.below(2)),
-            _ => format!("{top}/d{}/e/f/f{}", random.below(3), random.below(2)),
+            2 => format!("{top}/d{}/e/f/f{}", random.below(3), random.below(2)),
+            3 => format!("{top}/new{}/f", random.below(1_000)),
+            _ => format!("{top}/d{}/e/g/h/i/j/k/l/m/n/f", random.below(100)),
         };
         let most = if random.chance(60) { 3_000 } else { 300_000 };
         self.history.send(path, random.below(most), random.chance(25))

@@ -28,6 +28,7 @@ mod tracer;
 pub use abuse::*;
 pub use cases::*;
 pub use crashes::*;
+pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
 pub use injected::*;
 pub use network::*;

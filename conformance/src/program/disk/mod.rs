@@ -1,0 +1,194 @@
+//! A disk whose power can be cut.
+
+mod device;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::NamedTempFile;
+
+use self::device::Device;
+use crate::random::Random;
+
+/// The file systems whose power is cut, in the order in which a campaign over all of them goes.
+pub const FILE_SYSTEMS: &[FileSystem] = &[
+    FileSystem {
+        name: "ext4",
+        make: &["mkfs.ext4", "-q", "-F"],
+        // ext4 shall not guess that a file which is renamed over another one is wanted on the disk.
+        options: "noauto_da_alloc",
+        checked: false,
+    },
+    FileSystem {
+        name: "ext4-fast-commit",
+        make: &["mkfs.ext4", "-q", "-F", "-O", "fast_commit"],
+        options: "noauto_da_alloc",
+        checked: false,
+    },
+    FileSystem {
+        name: "ext4-no-journal",
+        make: &["mkfs.ext4", "-q", "-F", "-O", "^has_journal"],
+        options: "noauto_da_alloc",
+        checked: true,
+    },
+    FileSystem {
+        name: "ext2",
+        make: &["mkfs.ext2", "-q", "-F"],
+        options: "defaults",
+        checked: true,
+    },
+    FileSystem {
+        name: "xfs",
+        make: &["mkfs.xfs", "-q", "-f"],
+        options: "defaults",
+        checked: false,
+    },
+    FileSystem {
+        name: "btrfs",
+        make: &["mkfs.btrfs", "-q", "-f"],
+        options: "defaults",
+        checked: false,
+    },
+    FileSystem {
+        name: "f2fs",
+        make: &["mkfs.f2fs", "-q", "-f"],
+        options: "defaults",
+        checked: false,
+    },
+];
+
+/// A kind of file system on a block device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSystem {
+    name: &'static str,
+    /// The tool that makes it, without the device.
+    make: &'static [&'static str],
+    options: &'static str,
+    /// Whether e2fsck must repair it before it is mounted again, as distributions have it do when they start.
+    checked: bool,
+}
+
+impl FileSystem {
+    /// The one of this name, as a campaign takes it.
+    pub fn named(name: &str) -> Option<Self> {
+        FILE_SYSTEMS.iter().copied().find(|system| system.name == name)
+    }
+
+    /// What a campaign calls it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether checks count on it.
+    pub(super) fn is_common(&self) -> bool {
+        ["ext4", "xfs", "btrfs"].contains(&self.name)
+    }
+
+    /// What `mount` calls it.
+    fn kernel_type(&self) -> &'static str {
+        self.name.split('-').next().unwrap_or_default()
+    }
+}
+
+/// A file system on a device of its own, mounted at a directory until it is dropped.
+pub(super) struct Disk {
+    system: FileSystem,
+    /// Dropped after the file system is no longer mounted.
+    device: Device,
+    mounted_at: PathBuf,
+}
+
+impl Disk {
+    /// A new one at the empty directory `place`, or why there cannot be one here.
+    pub(super) fn new(system: FileSystem, place: &Path) -> Result<Self, String> {
+        let kernel_type = system.kernel_type();
+        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        if !known.lines().any(|line| line.trim() == kernel_type) {
+            return Err(format!("this kernel has no {kernel_type}"));
+        }
+        let device = Device::new()?;
+        let (tool, options) = system.make.split_first().expect("a tool makes it");
+        run(Command::new(tool).args(options).arg(device.path()))?;
+        let disk = Self { system, device, mounted_at: place.to_owned() };
+        disk.mount()?;
+        disk.flush();
+        Ok(disk)
+    }
+
+    /// Brings everything to the disk.
+    pub(super) fn flush(&self) {
+        let directory =
+            std::fs::File::open(&self.mounted_at).expect("what is mounted can be opened");
+        rustix::fs::syncfs(directory).expect("a file system with power can be flushed");
+    }
+
+    /// What was not flushed is lost, and nothing can be written any more.
+    pub(super) fn cut_power(&self) {
+        self.device.cut_power();
+    }
+
+    /// Switches it on again; what the repair said, if there was one. Nobody may use it.
+    pub(super) fn restart(&mut self, random: &mut Random) -> Result<String, String> {
+        run(Command::new("umount").arg(&self.mounted_at)).expect("nobody uses it");
+        self.device.restart(random);
+        let repaired = if self.system.checked { check(self.device.path())? } else { String::new() };
+        self.mount()?;
+        Ok(repaired)
+    }
+
+    fn mount(&self) -> Result<(), String> {
+        run(Command::new("mount")
+            .args(["-t", self.system.kernel_type(), "-o", self.system.options])
+            .arg(self.device.path())
+            .arg(&self.mounted_at))?;
+        // The tools make this directory, which is none that anybody uploaded.
+        let _ = std::fs::remove_dir_all(self.mounted_at.join("lost+found"));
+        Ok(())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // A lazy one goes with its last user.
+        if run(Command::new("umount").arg(&self.mounted_at)).is_err() {
+            let _ = run(Command::new("umount").arg("-l").arg(&self.mounted_at));
+        }
+    }
+}
+
+/// Repairs a file system of the ext family. Exit codes up to 2 say that it is whole now.
+fn check(device: &Path) -> Result<String, String> {
+    let ended = Command::new("e2fsck").arg("-fy").arg(device).stdin(Stdio::null()).output();
+    let ended = ended.map_err(|error| format!("e2fsck: {error}"))?;
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+    match ended.status.code() {
+        Some(0..=2) => Ok(said),
+        code => Err(format!("e2fsck ended with {code:?}: {said}")),
+    }
+}
+
+/// A file of 128 MiB in which `mkfs` has made a file system.
+pub(super) fn image(mkfs: &mut Command) -> Result<NamedTempFile, String> {
+    let image = NamedTempFile::new().map_err(|error| error.to_string())?;
+    image.as_file().set_len(128 << 20).map_err(|error| error.to_string())?;
+    run(mkfs.arg(image.path()))?;
+    Ok(image)
+}
+
+/// Runs a tool to its end, or says what it said.
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
+    output(command).map(drop)
+}
+
+/// Runs a tool to its end: what it printed, or what it complained of.
+pub(super) fn output(command: &mut Command) -> Result<String, String> {
+    let output = command.stdin(Stdio::null()).output();
+    let reason = match output {
+        Ok(output) if output.status.success() => {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("{}: {reason}", command.get_program().display()))
+}
