@@ -28,13 +28,15 @@ pub(crate) struct App<'a, R> {
     pub(crate) console: Console,
     /// Whether files that are brought here go to stable storage, over connections that are made from now on.
     pub(crate) durable: bool,
+    /// Something that was asked for was left out, and named. The exit code tells it too.
+    pub(crate) incomplete: bool,
     remote: Option<Box<dyn Remote>>,
 }
 
 impl<'a, R: Runtime> App<'a, R> {
     pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
         let server = ServerAddress::default();
-        Self { runtime, settings, server, console, durable: false, remote: None }
+        Self { runtime, settings, server, console, durable: false, incomplete: false, remote: None }
     }
 
     /// What names start from.

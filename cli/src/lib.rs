@@ -87,6 +87,7 @@ pub fn run<R: Runtime>(
     };
     let mut app = App::new(runtime, cli.settings.clone(), console);
     let exit = match prepare(&app, &cli).and_then(|()| execute(&mut app, &cli.command)) {
+        Ok(Exit::Done) if app.incomplete => Exit::Partial,
         Ok(exit) => exit,
         Err(error) => app.report(&error),
     };

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use haul_core::message::Summary;
-use haul_core::{Checksum, Entry, Escaped, FilePath};
+use haul_core::message::{Omission, Summary};
+use haul_core::{Checksum, Entry, ErrorCode, Escaped, FilePath};
 use serde::Serialize;
 
-/// A line of a listing, for programs.
+/// A line of a listing, for programs. `error` is why a directory's own entries are not listed.
 #[derive(Debug, Serialize)]
 pub(crate) struct EntryRecord<'a> {
     path: &'a str,
@@ -17,18 +17,56 @@ pub(crate) struct EntryRecord<'a> {
     size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     modified: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    executable: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    link: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+// The form is serde's.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl<'a> EntryRecord<'a> {
     /// The record of `entry`, named `path`.
     pub(crate) fn new(path: &'a str, entry: &Entry) -> Self {
-        match entry {
-            Entry::File { size, modified, .. } => {
-                Self { path, kind: "file", size: Some(*size), modified: Some(modified.to_string()) }
+        let plain = Self {
+            path,
+            kind: "directory",
+            size: None,
+            modified: None,
+            executable: false,
+            link: false,
+            error: None,
+        };
+        match *entry {
+            Entry::File { size, modified, executable, .. } => Self {
+                kind: "file",
+                size: Some(size),
+                modified: Some(modified.to_string()),
+                executable,
+                ..plain
+            },
+            Entry::Directory { error, link, .. } => {
+                Self { link, error: error.map(ErrorCode::as_str), ..plain }
             }
-            Entry::Directory { .. } => Self { path, kind: "directory", size: None, modified: None },
-            Entry::Omitted { .. } => Self { path, kind: "omitted", size: None, modified: None },
+            Entry::Omitted { .. } => Self { kind: "omitted", ..plain },
         }
+    }
+}
+
+/// Why something is left out of a listing, and what can be done about it.
+pub(crate) fn left_out(reason: Omission) -> &'static str {
+    match reason {
+        Omission::Name => "its name or path cannot be sent (rename it on the server)",
+        Omission::Link => "a link that leads nowhere, or out of what is shared",
+        Omission::Special => "neither a file nor a directory",
+        Omission::Hidden => "its name begins with a dot (serve --hidden serves it)",
+        Omission::Unknown => "the server cannot say what it is",
     }
 }
 

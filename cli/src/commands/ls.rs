@@ -6,18 +6,20 @@ use std::ops::ControlFlow;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use haul_core::client::Failure;
-use haul_core::{Depth, Entry, Escaped, FilePath, Timestamp};
+use haul_core::message::Omission;
+use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath, Timestamp};
 use haul_transport::{ListOptions, call};
 
 use crate::app::App;
 use crate::console::Stream;
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::names;
 use crate::output::{self, EntryRecord};
 use crate::runtime::Runtime;
 
-/// The most entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
-const SORTED: usize = 100_000;
+/// The most memory for entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
+const SORTED: usize = 32 << 20;
 /// What is written at once where nobody watches.
 const BLOCK: usize = 64 << 10;
 /// Digits of a size in a listing that is not aligned: up to a terabyte.
@@ -29,8 +31,10 @@ const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
 
 /// List a directory of the server, or one file
 ///
-/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 100,000: these are printed as they come.
+/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 32 MiB of them: these are printed as they come.
 /// On a terminal, characters that could act on it are shown as \u{…}.
+///
+/// What the listing leaves out is named on stderr with its reason, and makes the exit code 8. Names that begin with a dot, where a server does not serve them, count only with -r.
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
     /// What to list, by its name on the server or its whole address, `haul://HOST/NAME` [default: all that is shared]
@@ -70,6 +74,11 @@ pub(crate) fn list<R: Runtime>(
 ) -> Result<(), Error> {
     let stdout = &app.console.stdout;
     let mut printer = Printer {
+        program: R::PROGRAM,
+        recursive: depth != Depth::ONE,
+        left_out: false,
+        quiet: app.settings.quiet,
+        err: app.console.stderr.clone(),
         terminal: stdout.is_terminal(),
         json: app.settings.json,
         long: how.long,
@@ -77,7 +86,7 @@ pub(crate) fn list<R: Runtime>(
         base: app.base().cloned(),
         out: BufWriter::with_capacity(BLOCK, stdout.clone()),
     };
-    let mut held = (!how.unsorted).then(Vec::new);
+    let mut held = (!how.unsorted).then(Held::default);
     let mut stopped = None;
     let subject = path.map_or("/", FilePath::as_str);
     let print = |entry: &Entry| match printer.take(&mut held, entry) {
@@ -87,8 +96,8 @@ pub(crate) fn list<R: Runtime>(
             ControlFlow::Break(())
         }
     };
-    let listed = app
-        .request(subject, call::list(path, ListOptions { depth, ..ListOptions::default() }, print));
+    let options = ListOptions { depth, omitted: true };
+    let listed = app.request(subject, call::list(path, options, print));
     match stopped {
         Some(Stop::Output(error)) => return Err(Error::output(&error)),
         Some(Stop::Invented) => {
@@ -101,14 +110,17 @@ pub(crate) fn list<R: Runtime>(
     }
     let summary = listed?;
     let whole = held.is_some();
-    printer.finish(held).map_err(|error| Error::output(&error))?;
+    let left_out = printer.finish(held).map_err(|error| Error::output(&error))?;
     if !whole && !how.unsorted {
-        app.note(format_args!("more than {SORTED} entries: not sorted"));
+        app.note("so many names that they were not sorted");
     }
-    if let Some(skipped @ 1..) = summary.skipped {
-        app.note(format_args!(
-            "{skipped} left out: their names on the server's disk cannot be sent"
-        ));
+    app.incomplete |= left_out;
+    // A server that does not name them counts them.
+    if let (None, Some(skipped @ 1..)) = (summary.omitted, summary.skipped) {
+        let message =
+            format!("{skipped} left out: their names on the server's disk cannot be sent");
+        app.report(&Error::new(Exit::Partial, message));
+        app.incomplete = true;
     }
     Ok(())
 }
@@ -125,27 +137,47 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// Entries to be sorted, and the memory that they take.
+#[derive(Default)]
+struct Held {
+    entries: Vec<Entry>,
+    bytes: usize,
+}
+
 struct Printer {
+    program: &'static str,
+    /// What is in the directories of a listing is to be listed too.
+    recursive: bool,
+    /// Something that was asked for is not listed.
+    left_out: bool,
+    quiet: bool,
     terminal: bool,
     json: bool,
     long: bool,
     directory: Style,
     base: Option<FilePath>,
     out: BufWriter<Stream>,
+    err: Stream,
 }
 
 impl Printer {
     /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
-    fn take(&mut self, held: &mut Option<Vec<Entry>>, entry: &Entry) -> Result<(), Stop> {
-        if entry.path().is_some_and(|path| names::relative(self.base.as_ref(), path).is_none()) {
+    fn take(&mut self, held: &mut Option<Held>, entry: &Entry) -> Result<(), Stop> {
+        let Some(path) = entry.path() else {
+            self.tell(entry);
+            return Ok(());
+        };
+        if names::relative(self.base.as_ref(), path).is_none() {
             return Err(Stop::Invented);
         }
-        if let Some(entries) = held {
-            if entries.len() < SORTED {
+        self.tell(entry);
+        if let Some(Held { entries, bytes }) = held {
+            *bytes += size_of::<Entry>() + path.as_str().len();
+            if *bytes < SORTED {
                 entries.push(entry.clone());
                 return Ok(());
             }
-            for entry in held.take().unwrap_or_default() {
+            for entry in held.take().unwrap_or_default().entries {
                 self.print(&entry, SIZE_WIDTH)?;
             }
         }
@@ -157,43 +189,65 @@ impl Printer {
         Ok(())
     }
 
-    /// Prints what was held, sorted and aligned, and brings all out.
-    fn finish(mut self, held: Option<Vec<Entry>>) -> io::Result<()> {
-        let mut entries = held.unwrap_or_default();
+    /// Says on stderr what an entry leaves out. It is not kept: there is no end to what a server may leave out.
+    fn tell(&mut self, entry: &Entry) {
+        let (name, what) = match entry {
+            // Every listing of one directory leaves these out.
+            Entry::Omitted { reason: Omission::Hidden, .. } if !self.recursive => return,
+            Entry::Omitted { shown, reason } => {
+                // The server has escaped it once already.
+                let shown = Escaped::new(shown).to_string().replace(r"\\", r"\");
+                (shown, format!("left out: {}", output::left_out(*reason)))
+            }
+            Entry::Directory { path, error: Some(error), .. } if self.recursive => {
+                let why = match error {
+                    ErrorCode::Denied => "the server may not read it",
+                    _ => "the server's storage failed",
+                };
+                (path.escaped().to_string(), format!("what is in it is left out: {why}"))
+            }
+            Entry::Directory { path, link: true, .. } if self.recursive && !self.quiet => {
+                let note = "a link to a directory, which is listed only by its own name";
+                let _ = self.err.line(format_args!("{}: {}: {note}", self.program, path.escaped()));
+                return;
+            }
+            Entry::File { .. } | Entry::Directory { .. } => return,
+        };
+        self.left_out = true;
+        let _ = self.err.line(format_args!("{}: {name}: {what}", self.program));
+    }
+
+    /// Prints what was held, sorted and aligned, and brings all out. Whether something was left out.
+    fn finish(mut self, held: Option<Held>) -> io::Result<bool> {
+        let Held { mut entries, .. } = held.unwrap_or_default();
         entries.sort_unstable_by(|a, b| a.path().cmp(&b.path()));
         let width = entries.iter().map(size_width).max().unwrap_or_default();
         for entry in &entries {
             self.print(entry, width)?;
         }
-        self.out.flush()
+        self.out.flush()?;
+        Ok(self.left_out)
     }
 
     fn print(&mut self, entry: &Entry, size_width: usize) -> io::Result<()> {
-        let path = match entry {
-            Entry::Omitted { shown, .. } => shown,
-            Entry::File { path, .. } | Entry::Directory { path, .. } => {
-                names::relative(self.base.as_ref(), path).unwrap_or_default()
-            }
-        };
+        let Some(path) = entry.path() else { return Ok(()) };
+        let path = names::relative(self.base.as_ref(), path).unwrap_or_default();
         if self.json {
             let line = output::json(&EntryRecord::new(path, entry), self.terminal)?;
             return writeln!(self.out, "{line}");
         }
+        let (style, slash) = match entry {
+            Entry::Directory { .. } => (self.directory, "/"),
+            Entry::File { .. } | Entry::Omitted { .. } => (Style::new(), ""),
+        };
         if self.long {
-            match entry {
-                Entry::File { size, modified, .. } => {
-                    let modified = Timestamp::new(modified.seconds(), 0).unwrap_or(*modified);
-                    write!(self.out, "{size:>size_width$}  {modified}  ")?;
-                }
-                Entry::Directory { .. } | Entry::Omitted { .. } => {
-                    write!(self.out, "{:>size_width$}  {:TIME_WIDTH$}  ", "-", "-")?;
-                }
+            if let Entry::File { size, modified, .. } = entry {
+                let modified = Timestamp::new(modified.seconds(), 0).unwrap_or(*modified);
+                write!(self.out, "{size:>size_width$}  {modified}  ")?;
+            } else {
+                write!(self.out, "{:>size_width$}  {:TIME_WIDTH$}  ", "-", "-")?;
             }
         }
-        let (style, slash) = match entry {
-            Entry::File { .. } | Entry::Omitted { .. } => (Style::new(), ""),
-            Entry::Directory { .. } => (self.directory, "/"),
-        };
         if self.terminal {
             writeln!(self.out, "{style}{}{style:#}{slash}", Escaped::new(path))
         } else {

@@ -1,6 +1,6 @@
 use haul_cli::Exit;
 use haul_core::client::Failure;
-use haul_core::message::Refusal;
+use haul_core::message::{Omission, Refusal};
 use haul_core::{Entry, ErrorCode};
 
 use crate::fake::{Fake, Run, modified, path, refusal};
@@ -72,8 +72,58 @@ fn what_the_server_left_out_is_told() {
     fake.state().skipped = Some(3);
     let listed = fake.run(&["ls"]);
     assert_eq!(listed.stdout, "a.txt\nb.txt\nphotos/\n");
-    listed.failed(Exit::Done, &["3 left out"]);
-    fake.run(&["ls", "--quiet"]).done("a.txt\nb.txt\nphotos/\n");
+    listed.failed(Exit::Partial, &["3 left out"]);
+    fake.run(&["ls", "--quiet"]).failed(Exit::Partial, &["3 left out"]);
+}
+
+fn with_gaps() -> Fake {
+    let fake = Fake::with(&[("a", "1")]);
+    fake.state().invented = vec![
+        Entry::Directory { path: path("locked"), error: Some(ErrorCode::Denied), link: false },
+        Entry::Directory { path: path("there"), error: None, link: true },
+        Entry::omitted(b"caf\xe9\x1b", Omission::Name),
+        Entry::omitted(b"fifo", Omission::Special),
+        Entry::omitted(b".git", Omission::Hidden),
+        Entry::File { path: path("run"), size: 1, modified: modified(), executable: true },
+    ];
+    fake
+}
+
+#[test]
+fn whatever_a_listing_leaves_out_is_named_with_its_reason() {
+    let lines = [
+        "haul-test: locked: what is in it is left out: the server may not read it",
+        "haul-test: there: a link to a directory, which is listed only by its own name",
+        r"haul-test: caf\u{fffd}\u{1b}: left out: its name or path cannot be sent (rename it on the server)",
+        "haul-test: fifo: left out: neither a file nor a directory",
+        "haul-test: .git: left out: its name begins with a dot (serve --hidden serves it)",
+    ];
+    let listed = with_gaps().run(&["ls", "-r"]);
+    assert_eq!(listed.stderr.lines().collect::<Vec<_>>(), lines);
+    assert_eq!((listed.exit, listed.stdout.as_str()), (Exit::Partial, "a\nlocked/\nrun\nthere/\n"));
+
+    // What is no failure is left to those who want to hear more.
+    let quiet = with_gaps().run(&["ls", "-rq"]);
+    let told: Vec<&str> = quiet.stderr.lines().collect();
+    assert_eq!(told, [lines[0], lines[2], lines[3], lines[4]]);
+    assert_eq!(quiet.exit, Exit::Partial);
+
+    // What is in a directory, and what every `ls` leaves out, was not asked for.
+    let flat = with_gaps().run(&["ls"]);
+    assert_eq!(flat.stderr.lines().collect::<Vec<_>>(), [lines[2], lines[3]]);
+    assert_eq!(flat.exit, Exit::Partial);
+}
+
+#[test]
+fn json_tells_what_is_special_about_an_entry() {
+    let listed = with_gaps().run(&["ls", "--json"]);
+    let expected = "\
+{\"path\":\"a\",\"type\":\"file\",\"size\":1,\"modified\":\"2026-11-22T08:31:25.5Z\"}
+{\"path\":\"locked\",\"type\":\"directory\",\"error\":\"denied\"}
+{\"path\":\"run\",\"type\":\"file\",\"size\":1,\"modified\":\"2026-11-22T08:31:25.5Z\",\"executable\":true}
+{\"path\":\"there\",\"type\":\"directory\",\"link\":true}
+";
+    assert_eq!(listed.stdout, expected);
 }
 
 #[test]
@@ -96,25 +146,24 @@ fn color_is_only_where_it_is_wanted() {
 }
 
 #[test]
-fn a_listing_that_is_too_long_to_sort_is_printed_as_it_comes() {
+fn a_listing_that_takes_too_much_memory_to_sort_is_printed_as_it_comes() {
     let fake = Fake::default();
-    let entry = |number: usize| Entry::File {
-        path: path(&format!("{number}")),
-        size: 1,
-        modified: modified(),
-        executable: false,
-    };
-    fake.state().invented = (0..100_002).rev().map(entry).collect();
-    let listed = fake.run(&["ls"]);
+    let directory = [["x".repeat(250).as_str(); 3].join("/"), "x".repeat(200)].join("/");
+    let name = |number: usize| format!("{directory}/{number}");
+    let entry =
+        |number: usize| Entry::Directory { path: path(&name(number)), error: None, link: false };
+    fake.state().invented = (0..40_000).rev().map(entry).collect();
+    let listed = fake.run(&["ls", "-r"]);
     listed.failed(Exit::Done, &["not sorted"]);
     let mut lines = listed.stdout.lines();
-    assert_eq!(lines.next(), Some("100001"));
-    assert_eq!((lines.next_back(), lines.count()), (Some("0"), 100_000));
+    assert_eq!(lines.next(), Some(format!("{}/", name(39_999)).as_str()));
+    assert_eq!(lines.next_back(), Some(format!("{}/", name(0)).as_str()));
+    assert_eq!(lines.count(), 39_998);
 
-    fake.state().invented.truncate(100_000);
-    let listed = fake.run(&["ls"]);
-    assert_eq!((listed.exit, listed.stdout.lines().next()), (Exit::Done, Some("10")));
-    assert_eq!(listed.stderr, "");
+    fake.state().invented.truncate(20_000);
+    let listed = fake.run(&["ls", "-r"]);
+    listed.done(&listed.stdout);
+    assert!(listed.stdout.lines().is_sorted());
 }
 
 #[test]
