@@ -2,12 +2,15 @@
 
 use std::fmt::Display;
 use std::io;
+use std::mem;
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use haul_core::FilePath;
 use haul_core::client::{ClientConfig, ClientEvent};
 use haul_core::message::{Greeting, Summary};
-use haul_transport::{Call, ConnectError, call};
+use haul_store::OwnFiles;
+use haul_transport::{Call, call};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -18,6 +21,7 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
 use crate::runtime::{Remote, Runtime};
+use crate::unreachable;
 
 /// A running program.
 pub(crate) struct App<'a, R> {
@@ -54,17 +58,40 @@ impl<'a, R: Runtime> App<'a, R> {
     }
 
     /// Asks the server something about `subject`. Connects if there is no connection, and lets go of one that is lost.
+    ///
+    /// A server ends a session that was idle, or restarts; whoever asks next learns of it. So what
+    /// moves no files is asked again over a new connection, once, if a connection that was there
+    /// before is lost ere anything of the reply has come.
     pub(crate) fn request<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
         &mut self,
         subject: &str,
         call: Call<F>,
     ) -> Result<Summary, Error> {
-        self.remote()?.ask(call).map_err(|failure| {
+        let Call { request, files, mut watch } = call;
+        let mut again = self.is_connected() && matches!(files, OwnFiles::Nothing);
+        let mut files = Some(files);
+        loop {
+            let mut begun = false;
+            let watch = |event: &ClientEvent| {
+                let ended = matches!(event, ClientEvent::Finished { .. } | ClientEvent::Lost(_));
+                begun |= !ended;
+                watch(event)
+            };
+            let files = files.take().unwrap_or_default();
+            let asked = self.remote()?.ask(Call { request: request.clone(), files, watch });
+            let failure = match asked {
+                Ok(summary) => return Ok(summary),
+                Err(failure) => failure,
+            };
             if error::loses_connection(&failure) {
                 self.remote = None;
             }
-            Error::request(subject, &failure)
-        })
+            let error = Error::request(subject, &failure);
+            if begun || error.retry_after().is_none() || !mem::take(&mut again) {
+                return Err(error);
+            }
+            self.note(format_args!("{}; asking again over a new connection", error.what()));
+        }
     }
 
     /// The connection, made if there is none, to be [given back](Self::give_back) if it is of use still.
@@ -133,20 +160,12 @@ impl<'a, R: Runtime> App<'a, R> {
             pass_through: !self.settings.no_pass_through,
             ..ClientConfig::default()
         };
-        self.runtime.connect(&server.host, server.port, config).map_err(|error| {
-            let exit = Exit::from(&error);
-            let error = match &error {
-                ConnectError::Io(error) => {
-                    let message = format!("cannot reach {server}: {}", error::plain(error));
-                    let start = format!("{} serve", R::PROGRAM);
-                    Error::new(exit, message)
-                        .advise(format!("is the server running? start it there with: {start}"))
-                }
-                ConnectError::Failed(failure) => Error::request(&server.to_string(), failure),
-                other => Error::new(exit, format!("cannot reach {server}: {other}")),
-            };
-            error.hopeless()
-        })
+        let begun = Instant::now();
+        let connected = self.runtime.connect(&server.host, server.port, config);
+        if connected.is_ok() {
+            tracing::info!(%server, after = ?begun.elapsed(), "connected");
+        }
+        connected.map_err(|error| unreachable::explain(R::PROGRAM, server, &error))
     }
 
     pub(crate) fn progress_target(&self) -> ProgressDrawTarget {

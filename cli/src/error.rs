@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use haul_core::client::Failure;
 use haul_core::message::Refusal;
@@ -20,6 +21,8 @@ pub(crate) struct Error {
     message: String,
     advice: Option<String>,
     hopeless: bool,
+    /// Another connection may do better, after this pause at least.
+    retry_after: Option<Duration>,
     silent: bool,
 }
 
@@ -71,7 +74,7 @@ impl Error {
             }
         };
         let hopeless = *failure == Failure::Cancelled || loses_connection(failure);
-        Self { hopeless, ..error }
+        Self { hopeless, retry_after: retry_after(failure), ..error }
     }
 
     /// A file on this side that cannot be used. The detail is the store's, and safe.
@@ -88,13 +91,29 @@ impl Error {
         self.hopeless
     }
 
+    /// How long to wait at least before another connection may do better; `None` if none will.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Another connection may do better.
+    pub(crate) fn may_retry(self) -> Self {
+        Self { retry_after: Some(Duration::ZERO), ..self }
+    }
+
+    /// What it was, without what to do next.
+    pub(crate) fn what(&self) -> &str {
+        &self.message
+    }
+
     /// Whether there is nobody to tell.
     pub(crate) fn is_silent(&self) -> bool {
         self.silent
     }
 
-    fn safe(exit: Exit, message: String) -> Self {
-        Self { exit, message, advice: None, hopeless: false, silent: false }
+    /// Text that is safe for a terminal already.
+    pub(crate) fn safe(exit: Exit, message: String) -> Self {
+        Self { exit, message, advice: None, hopeless: false, retry_after: None, silent: false }
     }
 
     fn advise_if(self, advice: Option<&str>) -> Self {
@@ -118,6 +137,20 @@ pub(crate) fn loses_connection(failure: &Failure) -> bool {
         Failure::Refused(refusal) => refusal.code().is_some_and(ErrorCode::closes),
         Failure::Violation(_) | Failure::TimedOut | Failure::Disconnected | Failure::Ended => true,
         _ => false,
+    }
+}
+
+/// How long to wait at least before another connection may do better.
+fn retry_after(failure: &Failure) -> Option<Duration> {
+    match failure {
+        Failure::Refused(refusal) => match refusal.code()? {
+            ErrorCode::Busy | ErrorCode::ShuttingDown | ErrorCode::Timeout => {
+                Some(Duration::from_secs(refusal.retry_after.unwrap_or_default()))
+            }
+            _ => None,
+        },
+        Failure::TimedOut | Failure::Disconnected | Failure::Ended => Some(Duration::ZERO),
+        _ => None,
     }
 }
 

@@ -41,6 +41,7 @@ mod output;
 mod progress;
 mod runtime;
 mod size;
+mod unreachable;
 
 use std::env;
 use std::ffi::OsString;

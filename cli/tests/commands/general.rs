@@ -44,8 +44,8 @@ fn a_server_that_cannot_be_reached_says_how_to_start_one() {
     fake.run(&["ls"]).failed(
         Exit::Network,
         &[
-            "cannot reach haul://test:4285: Connection refused (is the server running?",
-            "haul-test serve",
+            "cannot reach haul://test:4285: Connection refused (is the server running there",
+            "haul-test serve --listen 0.0.0.0:4285",
         ],
     );
     let other = Fake::default().fails("connect", Failure::Violation("no greeting")).run(&["ls"]);

@@ -69,11 +69,25 @@ fn it_goes_on_when_it_is_told_to() {
 }
 
 #[test]
-fn after_a_lost_connection_the_next_line_connects_again() {
-    let fake = server().fails("d", refusal(ErrorCode::Timeout));
-    let ran = shell(&fake, "LIST\nLIST d\nLIST d\n", &["--keep-going"]);
-    assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Partial, "a b.txt\nd/\nd/c\n"));
-    assert_eq!(fake.state().connected.len(), 2);
+fn what_had_not_begun_when_the_connection_was_lost_is_asked_again() {
+    for lost in [refusal(ErrorCode::Timeout), Failure::Disconnected] {
+        let fake = server().fails("d", lost);
+        let ran = shell(&fake, "LIST\nLIST d\nLIST d\n", &[]);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Done, "a b.txt\nd/\nd/c\nd/c\n"));
+        assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+        assert!(ran.stderr.contains("asking again over a new connection"), "{ran:?}");
+        assert_eq!(fake.state().connected.len(), 2);
+    }
+}
+
+#[test]
+fn a_new_connection_that_is_lost_too_is_an_error() {
+    let fake = server().fails("d", Failure::Disconnected);
+    shell(&fake, "LIST d\n", &[]).failed(Exit::Network, &["stdin:1: d: the connection ended"]);
+    assert_eq!(fake.state().connected.len(), 1);
+    let fake = server().fails("d", Failure::Violation("nonsense"));
+    let ran = shell(&fake, "LIST\nLIST d\n", &[]);
+    ran.failed(Exit::Integrity, &["stdin:2: d:", "broke the protocol"]);
 }
 
 #[test]

@@ -14,6 +14,9 @@ use super::line::{VERBS, canonical};
 /// The most names of one directory that are offered.
 pub(super) const MOST: usize = 1000;
 
+/// The most directories of the server whose names are remembered.
+const MOST_LISTED: usize = 16;
+
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
@@ -51,6 +54,9 @@ impl<F: Fn(&str) -> Vec<Name>> Completion<F> {
             Wanted::Here => offered(&names_here(directory), directory, prefix),
             Wanted::There => {
                 let mut listed = self.listed.borrow_mut();
+                if listed.len() >= MOST_LISTED && !listed.contains_key(directory) {
+                    listed.clear();
+                }
                 let names =
                     listed.entry(directory.to_owned()).or_insert_with(|| (self.list)(directory));
                 offered(names, directory, prefix)
@@ -233,6 +239,15 @@ mod tests {
         completion.forget();
         completion.candidates("list a/");
         assert_eq!(asked.get(), 2);
+    }
+
+    #[test]
+    fn no_more_than_some_directories_are_remembered() {
+        let completion = Completion::new(|_: &str| vec![name("x", false)]);
+        for number in 0..1000 {
+            completion.candidates(&format!("list {number}/"));
+            assert!(completion.listed.borrow().len() <= MOST_LISTED);
+        }
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(super) fn run<R: Runtime>(app: &mut App<'_, R>) -> Result<(), Error> {
 /// Does what a line says, and tells of a failure.
 fn obey<R: Runtime>(app: &mut App<'_, R>, text: &str) -> Flow {
     let was_connected = app.is_connected();
+    // A person has read it; the code is for scripts.
+    app.incomplete = false;
     let error = match Line::parse(text).and_then(|line| execute(app, line)) {
         Ok(flow) => return flow,
         Err(error) => error,
