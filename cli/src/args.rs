@@ -42,35 +42,12 @@ pub(crate) struct Settings {
     /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
     #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_pass_through: bool,
+    /// Make a lost connection again up to so many times before it has been of use, and go on with what was not confirmed
+    #[arg(long, global = true, value_name = "N", default_value = "3")]
+    pub(crate) retry: u32,
     /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-}
-
-/// How many files are moved.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Many {
-    /// Take directories too, with all that is in them
-    #[arg(long, short)]
-    pub(crate) recursive: bool,
-    /// With -r, take files and directories too whose name begins with a dot
-    #[arg(long, requires = "recursive")]
-    pub(crate) hidden: bool,
-    /// Deal the files out among so many connections; one is mostly enough, since it has many of them under way
-    #[arg(long, short, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) jobs: u8,
-}
-
-impl Many {
-    /// What is told of names that were left out since they begin with a dot, if there are any.
-    pub(crate) fn left_out(names: usize) -> Option<String> {
-        let what = match names {
-            0 => return None,
-            1 => "name that begins",
-            _ => "names that begin",
-        };
-        Some(format!("{names} {what} with a dot left out; --hidden takes them"))
-    }
 }
 
 /// What to do.

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::{Greeting, Summary};
@@ -32,6 +34,11 @@ pub trait Runtime: Sync {
         port: u16,
         config: ClientConfig,
     ) -> Result<Box<dyn Remote>, ConnectError>;
+
+    /// Does nothing for a while, before another try.
+    fn pause(&self, duration: Duration) {
+        thread::sleep(duration);
+    }
 }
 
 /// What `serve` was asked for.

@@ -8,5 +8,8 @@ pub(crate) mod put;
 pub(crate) mod serve;
 pub(crate) mod shell;
 
+mod exclude;
+mod many;
+mod spool;
 mod tally;
 pub(crate) mod transfer;

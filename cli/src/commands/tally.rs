@@ -1,29 +1,80 @@
 //! The outcome of several things that were asked for at once.
 
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use indicatif::BinaryBytes;
+
 use crate::app::App;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::runtime::Runtime;
 
 /// Counts what is done and remembers the first failure.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tally {
+    begun: Instant,
     done: usize,
+    bytes: u64,
+    /// What was there already, and the same.
+    same: usize,
+    failed: usize,
+    left_out: usize,
     first_failure: Option<Exit>,
-    interrupted: bool,
+    interrupted: Option<Exit>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            done: 0,
+            bytes: 0,
+            same: 0,
+            failed: 0,
+            left_out: 0,
+            first_failure: None,
+            interrupted: None,
+        }
+    }
 }
 
 impl Tally {
-    /// Takes in one outcome and tells of it if it is a failure.
-    pub(crate) fn count<R: Runtime>(&mut self, app: &mut App<'_, R>, outcome: &Result<(), Error>) {
+    /// Takes in one outcome and tells of it if it is a failure. What is done has the bytes that it moved.
+    pub(crate) fn count<R: Runtime>(&mut self, app: &mut App<'_, R>, outcome: &Result<u64, Error>) {
         match outcome {
-            Ok(()) => self.done += 1,
-            Err(error) => {
-                let exit = app.report(error);
-                self.first_failure.get_or_insert(exit);
-                self.interrupted |= exit == Exit::Interrupted;
+            Ok(bytes) => {
+                self.done += 1;
+                self.bytes += bytes;
             }
+            Err(error) => self.fail(app, 1, error),
         }
+    }
+
+    /// So many things fail for one reason, which is told.
+    pub(crate) fn fail<R: Runtime>(&mut self, app: &mut App<'_, R>, things: usize, error: &Error) {
+        self.failed += things;
+        let exit = app.report(error);
+        self.first_failure.get_or_insert(exit);
+        if exit == Exit::Interrupted {
+            self.interrupted = Some(exit);
+        }
+    }
+
+    /// A part of what was asked for is left out. It is told however quiet the program is: whoever believes the code 0 has everything.
+    pub(crate) fn leave_out<R: Runtime>(&mut self, app: &mut App<'_, R>, things: u64, what: &str) {
+        self.left_out += usize::try_from(things).unwrap_or(usize::MAX);
+        app.report(&Error::safe(Exit::Partial, what.to_owned()));
+    }
+
+    /// Something is there already, and the same.
+    pub(crate) fn skip(&mut self) {
+        self.same += 1;
+    }
+
+    /// How many have come to an end, in whatever way.
+    pub(crate) fn ended(&self) -> usize {
+        self.done + self.same + self.failed
     }
 
     /// How many are done.
@@ -31,12 +82,31 @@ impl Tally {
         self.done
     }
 
+    /// Tells what came of it all, if it was several things.
+    pub(crate) fn tell<R: Runtime>(&self, app: &mut App<'_, R>) {
+        let Self { done, bytes, same, failed, left_out, .. } = *self;
+        if done + same + failed + left_out < 2 {
+            return;
+        }
+        let files = if done == 1 { "file" } else { "files" };
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let mut line = format!("{done} {files}, {} in {seconds:.1} s", BinaryBytes(bytes));
+        for (count, what) in [(same, "there already"), (failed, "failed"), (left_out, "left out")] {
+            if count > 0 {
+                // Writing to a string cannot fail.
+                let _ = write!(line, "; {count} {what}");
+            }
+        }
+        app.note(line);
+    }
+
     /// The code for the whole.
     pub(crate) fn exit(&self) -> Exit {
-        match self.first_failure {
+        match self.interrupted.or(self.first_failure) {
+            None if self.left_out > 0 => Exit::Partial,
             None => Exit::Done,
-            Some(_) if self.interrupted => Exit::Interrupted,
-            Some(_) if self.done > 0 => Exit::Partial,
+            Some(exit) if self.interrupted.is_some() => exit,
+            Some(_) if self.done + self.same + self.left_out > 0 => Exit::Partial,
             Some(exit) => exit,
         }
     }

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::io::{self, Cursor, Write};
+use std::fs;
+use std::io::{self, Cursor, Read, Write};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
 use haul_core::RequestId;
@@ -22,6 +25,12 @@ pub(crate) struct State {
     /// Listed in addition to the files, whatever was asked for.
     pub(crate) invented: Vec<Entry>,
     pub(crate) skipped: Option<u64>,
+    /// Directories that are links, by their paths: a listing does not descend into them.
+    pub(crate) links: Vec<String>,
+    /// A directory here that gets what is stored, too.
+    pub(crate) mirror: Option<PathBuf>,
+    /// How many connections there were when stdin was read first.
+    pub(crate) connected_before_input: Option<usize>,
     /// Failures of requests for a path, each once.
     pub(crate) failures: HashMap<String, Failure>,
     /// Bytes after which a download fails.
@@ -30,6 +39,12 @@ pub(crate) struct State {
     /// Whether the last client wanted its files on stable storage.
     pub(crate) durable: bool,
     pub(crate) connected: Vec<String>,
+    /// How many connections can be made, if not any number.
+    pub(crate) most_connections: Option<usize>,
+    /// Pauses before another try.
+    pub(crate) pauses: Vec<Duration>,
+    /// Uploads that were refused because their names begin with a dot, if that is refused.
+    pub(crate) refused_dots: Option<Vec<String>>,
     pub(crate) said_goodbye: usize,
     pub(crate) served: Option<ServeOptions>,
     pub(crate) cannot_listen: bool,
@@ -99,7 +114,8 @@ impl Runtime for Fake {
         let mut state = self.state();
         state.durable = config.durable;
         state.connected.push(format!("{host} {port}"));
-        if state.unreachable {
+        let enough = state.most_connections.is_some_and(|most| state.connected.len() > most);
+        if state.unreachable || enough {
             return Err(ConnectError::Io(io::Error::from_raw_os_error(111)));
         }
         if let Some(failure) = state.failures.remove("connect") {
@@ -109,6 +125,10 @@ impl Runtime for Fake {
         let greeting =
             Greeting { banner: String::from("Welcome"), max_data: 1 << 20, pipeline: 64 };
         Ok(Box::new(Connection { server: self.clone(), greeting }))
+    }
+
+    fn pause(&self, duration: Duration) {
+        self.state().pauses.push(duration);
     }
 }
 
@@ -141,6 +161,11 @@ impl Remote for Connection {
             let result = self.answer(request, files, &mut *watch);
             let lost = match &result {
                 Err(failure @ (Failure::Disconnected | Failure::TimedOut | Failure::Cancelled)) => {
+                    Some(failure.clone())
+                }
+                Err(failure @ Failure::Refused(refusal))
+                    if refusal.code().is_some_and(ErrorCode::closes) =>
+                {
                     Some(failure.clone())
                 }
                 _ => None,
@@ -219,13 +244,17 @@ impl Connection {
                     }
                     end += part.len();
                     let name_here = name[..end].to_owned();
+                    let link = state.links.contains(&name_here);
                     let entry = if end == name.len() {
                         whole.clone()
                     } else {
-                        Entry::Directory { path: self::path(&name_here), error: None, link: false }
+                        Entry::Directory { path: self::path(&name_here), error: None, link }
                     };
                     entries.insert(name_here, entry);
                     end += 1;
+                    if link {
+                        break;
+                    }
                 }
             }
         }
@@ -299,7 +328,11 @@ impl Connection {
         mut source: Box<dyn Source>,
         on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        let state = self.begin(Some(path))?;
+        let mut state = self.begin(Some(path))?;
+        if let Some(refused) = state.refused_dots.as_mut().filter(|_| path.is_hidden()) {
+            refused.push(path.as_str().to_owned());
+            return Err(refusal(ErrorCode::NotFound));
+        }
         if mode == Mode::Create && state.files.contains_key(path.as_str()) {
             return Err(refusal(ErrorCode::Exists));
         }
@@ -319,6 +352,11 @@ impl Connection {
         let checksum = Checksum::of(&content);
         source.finish(0, content.len() as u64, checksum)?;
         let size = content.len() as u64;
+        if let Some(mirror) = &self.server.state().mirror {
+            let file = mirror.join(path.as_str());
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, &content).unwrap();
+        }
         self.server.state().files.insert(path.as_str().to_owned(), content);
         Ok(Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() })
     }
@@ -343,15 +381,22 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Ended with `exit` and one line on stderr that has each of `parts`.
+    /// Ended with `exit` and one error that has each of `parts`.
     #[track_caller]
     pub(crate) fn failed(&self, exit: Exit, parts: &[&str]) {
-        assert_eq!(self.exit, exit, "{self:?}");
-        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
-        assert!(self.stderr.starts_with("haul-test: "), "{self:?}");
+        let errors = self.errors();
+        assert_eq!((self.exit, errors.len()), (exit, 1), "{self:?}");
         for part in parts {
-            assert!(self.stderr.contains(part), "{part:?} in {self:?}");
+            assert!(errors[0].contains(part), "{part:?} in {self:?}");
         }
+    }
+
+    /// The lines of stderr but the totals of several files.
+    #[track_caller]
+    pub(crate) fn errors(&self) -> Vec<&str> {
+        let lines = self.stderr.lines().map(|line| line.strip_prefix("haul-test: "));
+        let lines = lines.map(|line| line.unwrap_or_else(|| panic!("{self:?}")));
+        lines.filter(|line| !is_total(line)).collect()
     }
 
     /// Ended well and without a word on stderr.
@@ -360,6 +405,12 @@ impl Outcome {
         assert_eq!((self.exit, self.stderr.as_str()), (Exit::Done, ""), "{self:?}");
         assert_eq!(self.stdout, stdout);
     }
+}
+
+fn is_total(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let count = words.next().and_then(|word| word.parse::<u64>().ok());
+    count.is_some() && words.next().is_some_and(|word| word.starts_with("file"))
 }
 
 impl Run {
@@ -374,7 +425,7 @@ impl Run {
         let stdout = Sink { room: self.stdout_closes_after, ..Sink::default() };
         let stderr = Sink::default();
         let console = Console {
-            stdin: Input::new(Cursor::new(self.stdin), false),
+            stdin: Input::new(Typed { text: Cursor::new(self.stdin), fake: fake.clone() }, false),
             stdout: Stream::new(stdout.clone(), self.terminal),
             stderr: Stream::new(stderr.clone(), self.terminal),
         };
@@ -409,5 +460,21 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// What somebody types.
+struct Typed {
+    text: Cursor<&'static str>,
+    fake: Fake,
+}
+
+impl Read for Typed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.fake.state();
+        let connected = state.connected.len();
+        state.connected_before_input.get_or_insert(connected);
+        drop(state);
+        self.text.read(buffer)
     }
 }

@@ -1,14 +1,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::thread;
 
 use haul_cli::Exit;
+use haul_core::ErrorCode;
 use haul_core::client::Failure;
-use haul_core::{Entry, ErrorCode};
-use haul_store::{Found, LocalDirectory};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use crate::fake::{Fake, Run, modified, path, refusal};
+use crate::fake::{Fake, Run, refusal};
 
 const CONTENT: &str = "123456789";
 const CHECKSUM: &str = "ae8b14860a799888";
@@ -141,18 +142,21 @@ fn if_none_comes_the_first_failure_decides() {
     let fake = server().fails("a/notes.txt", refusal(ErrorCode::Denied));
     let got = fake.run(&["get", "a/notes.txt", "nothing", "-o", &to]);
     assert_eq!(got.exit, Exit::Refused);
-    assert_eq!(got.stderr.lines().count(), 2);
+    assert_eq!(got.errors().len(), 2);
 }
 
 #[test]
-fn after_a_lost_connection_nothing_more_is_tried() {
+fn without_retries_a_lost_connection_ends_it() {
     let (directory, to) = here();
     let fake = server().fails("a/more.txt", Failure::Disconnected);
-    let got = fake.run(&["get", "a/notes.txt", "a/more.txt", "nothing", "-o", &to]);
+    let names_of = ["a/notes.txt", "a/more.txt", "nothing"];
+    let got = fake.run(&[&["get", "--retry", "0", "-o", &to], &names_of[..]].concat());
     assert_eq!(got.exit, Exit::Partial);
-    let expected = "haul-test: a/more.txt: the connection ended before the server's reply (try again)\n\
-                    haul-test: 1 more not tried\n";
-    assert_eq!(got.stderr, expected);
+    let expected = [
+        "a/more.txt: the connection ended before the server's reply (try again)",
+        "1 more not finished",
+    ];
+    assert_eq!(got.errors(), expected);
     assert_eq!(names(directory.path()), ["notes.txt"]);
     assert_eq!(fake.state().connected.len(), 1);
 }
@@ -206,109 +210,35 @@ fn bad_names_are_refused_here() {
     assert!(fake.state().connected.is_empty());
 }
 
-/// All regular files beneath a directory, hidden ones too.
-fn files(directory: &Path) -> Vec<String> {
-    let found = LocalDirectory::open(directory).unwrap().walk(true);
-    let mut files: Vec<String> = found
-        .filter_map(|found| match found.unwrap() {
-            Found::File(path) => Some(path.as_str().to_owned()),
-            _ => None,
-        })
-        .collect();
-    files.sort();
-    files
-}
-
-fn tree() -> Fake {
-    Fake::with(&[("a/notes.txt", CONTENT), ("a/b/more.txt", "more"), ("a/b/c/x", ""), ("e", "e")])
-}
-
+/// They take the bytes and stay what they are; a regular file still needs --force.
 #[test]
-fn a_directory_comes_with_all_that_is_in_it() {
+fn a_target_that_is_no_regular_file_is_written_to() {
     let (directory, to) = here();
-    let into = |name: &str| format!("{to}/{name}");
-    let fake = tree();
-    let got = fake.run(&["get", "-r", "a", "-o", &into("one"), "--json", "--jobs", "2"]);
-    assert_eq!((got.exit, got.stderr.as_str()), (Exit::Done, ""), "{got:?}");
-    assert_eq!(got.stdout.lines().count(), 3);
-    assert!(got.stdout.contains("{\"path\":\"a/b/more.txt\",\"target\":\""), "{got:?}");
-    assert_eq!(fake.state().connected.len(), 2);
-    assert!(!fake.state().durable);
-    assert_eq!(files(&directory.path().join("one")), ["b/c/x", "b/more.txt", "notes.txt"]);
-    assert_eq!(fs::read_to_string(directory.path().join("one/notes.txt")).unwrap(), CONTENT);
+    let at = |name: &str| format!("{to}/{name}");
+    symlink("/dev/null", at("null")).unwrap();
+    let got = server().run(&["get", "a/notes.txt", "-o", &at("null")]);
+    got.done(&format!("a/notes.txt -> {to}/null  9 bytes  crc64nvme {CHECKSUM}  verified\n"));
+    assert_eq!(fs::read_link(at("null")).unwrap(), Path::new("/dev/null"));
 
-    assert_eq!(fake.run(&["get", "-rq", "a/b", "-o", &into("")]).exit, Exit::Done);
-    assert_eq!(files(&directory.path().join("b")), ["c/x", "more.txt"]);
-    assert_eq!(fake.run(&["get", "-rq", "a", "e", "-o", &to, "--sync"]).exit, Exit::Done);
-    assert!(fake.state().durable);
-    assert_eq!(files(&directory.path().join("a")).len(), 3);
-    assert_eq!(fs::read_to_string(directory.path().join("e")).unwrap(), "e");
-    assert_eq!(fake.run(&["get", "-rq", ".", "-o", &into("all")]).exit, Exit::Done);
-    assert_eq!(files(&directory.path().join("all")).len(), 4);
-    let base = fake.run(&["get", "-rq", "b", "-o", &into("based"), "--server", "haul://test/a"]);
-    assert_eq!(base.exit, Exit::Done);
-    assert_eq!(files(&directory.path().join("based")), ["c/x", "more.txt"]);
+    symlink("/dev/fd/1", at("out")).unwrap();
+    server().run(&["get", "a/notes.txt", "-o", &at("out")]).done(CONTENT);
+    server().run(&["get", "a/notes.txt", "-fo", "/dev/stdout"]).done(CONTENT);
+    assert!(fs::symlink_metadata(at("out")).unwrap().is_symlink());
+
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let reader = thread::spawn({
+        let fifo = at("fifo");
+        move || fs::read_to_string(fifo).unwrap()
+    });
+    let got = server().run(&["get", "-q", "a/notes.txt", "-o", &at("fifo")]);
+    got.done("");
+    assert_eq!(reader.join().unwrap(), CONTENT);
+    assert_eq!(names(directory.path()), ["fifo", "null", "out"]);
 }
 
 #[test]
-fn what_is_here_already_is_told_file_by_file() {
-    let (directory, to) = here();
-    fs::create_dir(directory.path().join("b")).unwrap();
-    fs::write(directory.path().join("b/more.txt"), "mine").unwrap();
-    let fake = tree();
-    fake.run(&["get", "-r", "a", "-o", &to]).failed(Exit::Partial, &["b/more.txt exists"]);
-    assert_eq!(fs::read_to_string(directory.path().join("b/more.txt")).unwrap(), "mine");
-    assert_eq!(files(directory.path()).len(), 3);
-    assert_eq!(fake.run(&["get", "-rqf", "a", "-o", &to]).exit, Exit::Done);
-    assert_eq!(fs::read_to_string(directory.path().join("b/more.txt")).unwrap(), "more");
-}
-
-#[test]
-fn places_that_are_none_are_refused_before_anything_comes() {
-    let (directory, to) = here();
-    let fake = tree();
-    fake.run(&["get", "-r", "a", "-o", "-"]).failed(Exit::Usage, &["stdout"]);
-    fake.run(&["get", "-r", "."]).failed(Exit::Usage, &["-o DIR"]);
-    fake.run(&["get", "-r", "a", "a/", "-o", &to]).failed(Exit::Usage, &["same file"]);
-    let missing = format!("{to}/missing/");
-    fake.run(&["get", "-r", "a", "-o", &missing]).failed(Exit::Local, &["mkdir -p"]);
-    fake.run(&["get", "-r", "nothing", "-o", &to]).failed(Exit::NotFound, &["nothing: not-found"]);
-    fake.run(&["get", "-r", "a", "--offset", "1"]).failed(Exit::Usage, &["--offset"]);
-    assert_eq!(names(directory.path()), Vec::<String>::new());
-}
-
-/// Only what the person asked for is written, and only where.
-#[test]
-fn a_server_chooses_no_place_outside() {
-    let file = |name: &str| Entry::File {
-        path: path(name),
-        size: 1,
-        modified: modified(),
-        executable: false,
-    };
-    for name in ["b/notes.txt", "aa/x", "a"] {
-        let (directory, to) = here();
-        let fake = tree();
-        fake.state().invented = vec![match name {
-            "a" => Entry::Directory { path: path(name), error: None, link: false },
-            name => file(name),
-        }];
-        let got = fake.run(&["get", "-r", "a", "-o", &to]);
-        got.failed(Exit::Integrity, &["a name that lies elsewhere"]);
-        assert_eq!(names(directory.path()), Vec::<String>::new());
-    }
-    // Links that are here lead nowhere, and what programs would read by itself does not come unasked.
-    let ((directory, to), (outside, elsewhere)) = (here(), here());
-    symlink(&elsewhere, directory.path().join("b")).unwrap();
-    let fake = tree();
-    fake.state().files.insert("a/.profile".into(), b"evil".to_vec());
-    fake.state().files.insert("a/.ssh/keys".into(), b"evil".to_vec());
-    let got = fake.run(&["get", "-rf", "a", "-o", &to]);
-    assert_eq!(got.exit, Exit::Partial, "{got:?}");
-    assert!(got.stderr.contains("2 names that begin with a dot left out"), "{got:?}");
-    assert!(got.stderr.contains("link on the way is not followed"), "{got:?}");
-    assert_eq!(names(outside.path()), Vec::<String>::new());
-    assert_eq!(names(directory.path()), ["b", "notes.txt"]);
-    assert_eq!(fake.run(&["get", "-rqf", "a", "-o", &to, "--hidden"]).exit, Exit::Partial);
-    assert_eq!(names(directory.path()), [".profile", ".ssh", "b", "notes.txt"]);
+fn a_directory_says_that_it_needs_an_option() {
+    let (_directory, to) = here();
+    let fake = server().fails("a", refusal(ErrorCode::IsDirectory));
+    fake.run(&["get", "a", "-o", &to]).failed(Exit::Refused, &["a: is-directory", "(-r brings"]);
 }

@@ -1,5 +1,6 @@
 //! The commands against a server in memory: what is printed, what is written, how it ends.
 
+mod batches;
 mod fake;
 mod general;
 mod get;
@@ -8,3 +9,4 @@ mod operands;
 mod put;
 mod serve;
 mod shell;
+mod trees;

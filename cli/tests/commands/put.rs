@@ -1,8 +1,11 @@
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::thread;
 
 use haul_cli::Exit;
 use haul_core::ErrorCode;
 use haul_core::client::Failure;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use crate::fake::{Fake, Run, refusal};
@@ -92,7 +95,7 @@ fn after_one_failure_the_others_go() {
     let fake = Fake::default().fails("a", refusal(ErrorCode::NoSpace));
     let put = fake.run(&["put", &files[2], &files[0], "/no/such/file", &files[1]]);
     assert_eq!(put.exit, Exit::Partial);
-    assert_eq!(put.stderr.lines().count(), 3, "{}", put.stderr);
+    assert_eq!(put.errors().len(), 3, "{}", put.stderr);
     assert_eq!(stored(&fake), ["b"]);
 }
 
@@ -104,12 +107,12 @@ fn a_receipt_that_is_not_certain_has_its_own_code() {
 }
 
 #[test]
-fn after_a_lost_connection_nothing_more_is_tried() {
+fn without_retries_a_lost_connection_ends_it() {
     let (_directory, files) = here(&["a", "b"]);
     let fake = Fake::default().fails("a", Failure::TimedOut);
-    let put = fake.run(&["put", &files[0], &files[1]]);
+    let put = fake.run(&["put", "--retry", "0", &files[0], &files[1]]);
     assert_eq!(put.exit, Exit::Network);
-    assert!(put.stderr.ends_with("1 more not tried\n"), "{}", put.stderr);
+    assert_eq!(put.errors()[1..], ["1 more not finished"]);
     assert!(stored(&fake).is_empty());
 }
 
@@ -117,10 +120,10 @@ fn after_a_lost_connection_nothing_more_is_tried() {
 fn what_no_connection_takes_is_told() {
     let (_directory, files) = here(&["a", "b"]);
     let fake = Fake::default().fails("run", Failure::Disconnected);
-    let put = fake.run(&["put", &files[0], &files[1]]);
+    let put = fake.run(&["put", "--retry", "0", &files[0], &files[1]]);
     assert_eq!(put.exit, Exit::Network);
     assert!(put.stderr.starts_with("haul-test: a: "), "{}", put.stderr);
-    assert!(put.stderr.ends_with("1 more not tried\n"), "{}", put.stderr);
+    assert_eq!(put.errors()[1..], ["1 more not finished"]);
     assert!(stored(&fake).is_empty());
 }
 
@@ -137,50 +140,35 @@ fn a_closed_stdout_does_not_undo_what_is_stored() {
     assert_eq!(stored(&fake), ["a", "b"]);
 }
 
+/// A server would cut a client that sends nothing, and cannot know that it only waits.
 #[test]
-fn a_directory_goes_with_all_that_is_in_it() {
-    let (directory, _) = here(&["a", ".hidden"]);
-    let at = |name: &str| directory.path().join(name);
-    fs::create_dir_all(at("b/c")).unwrap();
-    fs::create_dir(at("empty")).unwrap();
-    fs::write(at("b/c/d"), "123456789").unwrap();
-    std::os::unix::fs::symlink("a", at("link")).unwrap();
-    let dir = directory.path().to_str().unwrap();
-
+fn a_stream_is_waited_for_before_anybody_is_connected_to() {
     let fake = Fake::default();
-    let put = fake.run(&["put", "-r", dir, "--as", "x/y", "--json"]);
-    assert_eq!(put.exit, Exit::Done, "{put:?}");
-    assert_eq!(stored(&fake), ["x/y/a", "x/y/b/c/d"]);
-    assert_eq!(put.stdout.lines().count(), 2);
-    assert!(put.stdout.contains(&format!("\"source\":\"{dir}/b/c/d\"")), "{put:?}");
-    assert!(put.stderr.contains("link: not a regular file, left out\n"), "{put:?}");
-    assert!(put.stderr.ends_with("1 name that begins with a dot left out; --hidden takes them\n"));
-
-    let fake = Fake::default();
-    assert_eq!(fake.run(&["put", "-rq", dir, "--as", ".", "--hidden"]).exit, Exit::Done);
-    assert_eq!(stored(&fake), [".hidden", "a", "b/c/d"]);
-
-    let fake = Fake::default();
-    let name = directory.path().file_name().unwrap().to_str().unwrap();
-    let file = format!("{dir}/a");
-    assert_eq!(fake.run(&["put", "-rq", dir, &file, "--as", "in/", "-j", "3"]).exit, Exit::Done);
-    let mut expected = [format!("in/{name}/a"), format!("in/{name}/b/c/d"), "in/a".to_owned()];
-    expected.sort();
-    assert_eq!(stored(&fake), expected);
-    assert_eq!(fake.state().connected.len(), 3);
-    assert_eq!(fake.state().said_goodbye, 3);
+    let run = Run { stdin: "123456789", ..Run::default() };
+    assert_eq!(run.run(&fake, &["put", "-q", "-", "--as", "x"]).exit, Exit::Done);
+    assert_eq!(fake.state().connected_before_input, Some(0));
+    assert_eq!(fake.state().files["x"], b"123456789");
 }
 
 #[test]
-fn what_fails_in_a_directory_does_not_stop_the_others() {
-    let (directory, _) = here(&["a", "b", "c\\d"]);
-    let dir = directory.path().to_str().unwrap();
-    let fake = Fake::default().fails("x/a", refusal(ErrorCode::NoSpace));
-    let put = fake.run(&["put", "-r", dir, "--as", "x"]);
-    assert_eq!(put.exit, Exit::Partial, "{put:?}");
-    assert_eq!(put.stderr.lines().count(), 2, "{put:?}");
-    assert_eq!(stored(&fake), ["x/b"]);
-    fake.run(&["put", "-r", "/"]).failed(Exit::Usage, &["--as NAME"]);
-    fake.run(&["put", "-r", dir, dir, "--as", "x"]).failed(Exit::Usage, &["several files"]);
-    fake.run(&["put", "-r", dir, dir]).failed(Exit::Usage, &["same name"]);
+fn a_stream_among_files_is_opened_when_its_turn_comes() {
+    let (directory, files) = here(&["a", "b"]);
+    let fifo = directory.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let fake = Fake::default();
+    let writer = thread::spawn({
+        let (fake, fifo) = (fake.clone(), fifo.clone());
+        move || {
+            // It waits here until somebody opens the other end.
+            let mut pipe = OpenOptions::new().write(true).open(fifo).unwrap();
+            let before = (stored(&fake), fake.state().said_goodbye);
+            pipe.write_all(b"stream").unwrap();
+            before
+        }
+    });
+    let put = fake.run(&["put", "-q", &files[0], fifo.to_str().unwrap(), &files[1]]);
+    put.done("");
+    assert_eq!(writer.join().unwrap(), (vec!["a".to_owned()], 1));
+    assert_eq!(stored(&fake), ["a", "b", "fifo"]);
+    assert_eq!(fake.state().connected.len(), 2);
 }

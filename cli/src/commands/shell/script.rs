@@ -29,7 +29,7 @@ pub(super) fn run<R: Runtime>(
         let outcome = line.and_then(|line| execute(app, line));
         match outcome.map_err(|error| error.at(&format!("{name}:{number}"))) {
             Ok(Flow::End) => break,
-            Ok(Flow::Continue) => tally.count(app, &Ok(())),
+            Ok(Flow::Continue) => tally.count(app, &Ok(0)),
             Err(error) => {
                 let over = !readable || error.is_silent() || error.exit() == Exit::Interrupted;
                 if over || !keep_going {

@@ -1,18 +1,22 @@
 //! `put`: sends files to the server.
 
+mod peeked;
+mod recursive;
+mod there;
+
 use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 use haul_core::client::Request;
 use haul_core::{FilePath, Mode, StoreErrorKind};
-use haul_store::{Found, LocalDirectory, LocalSource, OwnFiles, StreamSource};
+use haul_store::{LocalSource, OwnFiles, Source, StreamSource};
 
+use super::many::Many;
 use super::tally::Tally;
-use super::transfer::{self, Extent, Item, Step, What};
+use super::transfer::{self, Begun, Extent, Item, Job, Step, What};
 use crate::app::App;
-use crate::args::Many;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names::{self, DASH, Origin};
@@ -20,13 +24,17 @@ use crate::operands::ToServer;
 use crate::output::Direction;
 use crate::runtime::Runtime;
 
+use peeked::Peeked;
+
 /// Send files to the server
 ///
 /// What is printed for a file is the server's receipt: it has all bytes, they are the right ones, and the file is stored under its name. Until then the name shows the old file,
-/// if there was one.
+/// if there was one. A stream is not begun, and the server not asked, before it has input.
 ///
-/// With -r the files in directories are sent too, under the same names: `put -r photos` makes photos/sea.jpg there. Symbolic links and what else is no regular file are
-/// left out, and so are empty directories.
+/// With -r the files in directories are sent too, under the same names: `put -r photos` makes photos/sea.jpg there. What is sent is what was there at the beginning. What cannot
+/// be sent, such as links, devices, empty directories and names that the protocol cannot carry, is named, and the exit code is 8 then, also with --quiet.
+///
+/// A connection that is lost is made again, and what was not confirmed is sent again.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PutArgs {
     /// The files here, or - for stdin; behind them, if you like, the whole address of where they go, `haul://HOST/NAME`
@@ -68,34 +76,26 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Ex
     let args = &resolved(app, args)?;
     let mut tally = Tally::default();
     let named = plan(app, args, &mut tally)?;
-    let extent = if named.iter().all(|named| matches!(named, Named::File(_))) {
-        Extent { files: Some(named.len()), bytes: None }
-    } else {
-        Extent::default()
-    };
-    // There is one at most, since it needs the name.
-    let mut stdin = named
-        .iter()
-        .any(|named| matches!(named, Named::File(Upload { origin: Origin::Stdin, .. })))
-        .then(|| app.console.stdin.take())
-        .flatten();
-    let hidden = AtomicUsize::new(0);
-    let steps = named.into_iter().flat_map(|named| -> Box<dyn Iterator<Item = Step> + Send + '_> {
+    let mut steps = Vec::new();
+    let mut trees = Vec::new();
+    for named in named {
         match named {
             Named::File(upload) => {
-                let item = item(upload, || stdin.take());
-                Box::new([item.map_or_else(Step::Fail, Step::Move)].into_iter())
+                // There is one at most, since it needs the name.
+                let reads_stdin = upload.origin == Origin::Stdin;
+                let stdin = if reads_stdin { app.console.stdin.take() } else { None };
+                steps.push(Step::Move(Box::new(Send { upload, stdin })));
             }
-            Named::Directory(here, there) => match LocalDirectory::open(&here) {
-                Ok(directory) => Box::new(walk(directory, here, there, args, &hidden)),
-                Err(error) => Box::new([Step::Fail(Error::local(&error))].into_iter()),
-            },
+            Named::Directory(here, there) => trees.push((here, there)),
         }
-    });
-    transfer::all(app, &mut tally, steps, extent, args.many.jobs);
-    if let Some(note) = Many::left_out(hidden.into_inner()) {
-        app.note(note);
     }
+    if trees.is_empty() {
+        let extent = Extent { files: steps.len(), bytes: None };
+        transfer::all(app, &mut tally, steps, extent, args.many.jobs);
+    } else {
+        recursive::run(app, args, steps, trees, &mut tally)?;
+    }
+    tally.tell(app);
     Ok(tally.exit())
 }
 
@@ -147,48 +147,10 @@ fn plan<R: Runtime>(
                     .advise("send them one by one, each with its own --as NAME"));
             }
             Ok((_, named)) => all.push(named),
-            Err(error) => tally.count(app, &Err(error)),
+            Err(error) => tally.fail(app, 1, &error),
         }
     }
     Ok(all)
-}
-
-/// The files in the directory `here`, for the one `there`.
-fn walk(
-    directory: LocalDirectory,
-    here: PathBuf,
-    there: Option<FilePath>,
-    args: &PutArgs,
-    hidden: &AtomicUsize,
-) -> impl Iterator<Item = Step> + Send {
-    let mode = mode(args.create);
-    let walk = directory.walk(args.many.hidden);
-    walk.filter_map(move |found| {
-        let name = match found {
-            Ok(Found::File(name)) => name,
-            Ok(Found::Special(shown)) => {
-                return Some(Step::Note(format!("{shown}: not a regular file, left out")));
-            }
-            Ok(Found::Hidden(_)) => {
-                hidden.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            Err(error) => return Some(Step::Fail(Error::local(&error))),
-        };
-        let item = names::beneath(there.as_ref(), &name).and_then(|path| {
-            let source = directory.source(&name).map_err(|error| Error::local(&error))?;
-            Ok(Item {
-                request: Request::Upload { path: path.clone(), mode },
-                files: OwnFiles::Source(Box::new(source)),
-                what: What {
-                    direction: Direction::Up,
-                    path,
-                    local: Some(here.join(name.as_str())),
-                },
-            })
-        });
-        Some(item.map_or_else(Step::Fail, Step::Move))
-    })
 }
 
 fn origin(file: &Path) -> Origin {
@@ -202,32 +164,47 @@ pub(crate) fn mode(create: bool) -> Mode {
 
 /// Sends one file and tells of it.
 pub(crate) fn send<R: Runtime>(app: &mut App<'_, R>, upload: Upload) -> Result<(), Error> {
-    let item = item(upload, || None)?;
-    transfer::one(app, item)
+    transfer::one(app, &mut Send { upload, stdin: None })
 }
 
-/// Opens what is to be sent, before the server is asked anything.
-fn item(
+/// A file that was named.
+struct Send {
     upload: Upload,
-    stdin: impl FnOnce() -> Option<Box<dyn std::io::Read + Send>>,
-) -> Result<Item, Error> {
-    let Upload { origin, path, mode } = upload;
-    let (source, local): (Box<dyn haul_store::Source>, _) = match origin {
-        Origin::Stdin => {
-            let stdin = stdin().ok_or_else(|| Error::usage("stdin is read already"))?;
-            (Box::new(StreamSource::new(stdin, "stdin")), None)
+    stdin: Option<Box<dyn std::io::Read + std::marker::Send>>,
+}
+
+impl Job for Send {
+    /// Opens what is to be sent. Of a stream the first bytes are there then.
+    fn begin(&mut self) -> Result<Begun, Error> {
+        let Upload { origin, path, mode } = &self.upload;
+        let (source, local): (Box<dyn Source>, _) = match origin {
+            Origin::Stdin => {
+                let stdin = self.stdin.take();
+                let stdin = stdin.ok_or_else(|| Error::usage("stdin is read already"))?;
+                (Box::new(StreamSource::new(stdin, "stdin")), None)
+            }
+            Origin::File(file) => {
+                let source = LocalSource::open(file).map_err(|error| match error.kind {
+                    StoreErrorKind::IsDirectory => names::whole_directory(file),
+                    _ => Error::local(&error),
+                })?;
+                (Box::new(source), Some(file.clone()))
+            }
+        };
+        let source = Peeked::wait(source).map_err(|error| Error::local(&error))?;
+        Ok(Begun::Move(Item {
+            request: Request::Upload { path: path.clone(), mode: *mode },
+            files: OwnFiles::Source(source),
+            what: What { direction: Direction::Up, path: path.clone(), local },
+        }))
+    }
+
+    fn is_stream(&self) -> bool {
+        match &self.upload.origin {
+            Origin::Stdin => true,
+            Origin::File(file) => {
+                fs::metadata(file).is_ok_and(|found| !found.is_file() && !found.is_dir())
+            }
         }
-        Origin::File(file) => {
-            let source = LocalSource::open(&file).map_err(|error| match error.kind {
-                StoreErrorKind::IsDirectory => names::whole_directory(&file),
-                _ => Error::local(&error),
-            })?;
-            (Box::new(source), Some(file))
-        }
-    };
-    Ok(Item {
-        request: Request::Upload { path: path.clone(), mode },
-        files: OwnFiles::Source(source),
-        what: What { direction: Direction::Up, path, local },
-    })
+    }
 }

@@ -1,0 +1,224 @@
+//! Files of one command that have one name here, because it is compared without regard to case or to how Unicode writes it.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use haul_core::{Checksum, Escaped, StoreError, StoreErrorKind};
+use haul_store::{Held, NewFile, Staged, Target};
+
+/// What one command has brought, where that matters: none of it replaces another file of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Batch(Arc<Mutex<Brought>>);
+
+/// Which file it is, whatever its names are.
+type Id = (u64, u64);
+
+#[derive(Debug, Default)]
+struct Brought {
+    /// In directories that find names under another spelling. It is empty elsewhere, however much is brought.
+    files: HashSet<Id>,
+    /// The directory of the last file, and whether it is such a one.
+    last: Option<(PathBuf, bool)>,
+}
+
+impl Batch {
+    /// `target`, which is `path` here, as one of the batch.
+    pub(super) fn guard(&self, path: PathBuf, target: Box<dyn Target>) -> Box<dyn Target> {
+        Box::new(Guarded { batch: self.clone(), path, target })
+    }
+
+    /// Fails if the file `path` was brought by this batch, under another name.
+    pub(super) fn check(&self, path: &Path) -> Result<(), StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).check(path)
+    }
+}
+
+impl Brought {
+    fn check(&self, path: &Path) -> Result<(), StoreError> {
+        if self.files.is_empty() {
+            return Ok(());
+        }
+        let Some(id) = id(path).filter(|id| self.files.contains(id)) else { return Ok(()) };
+        let other = name_of(id, path).unwrap_or_default();
+        let (name, other) = (path.to_string_lossy(), other.to_string_lossy());
+        let (name, other) = (Escaped::new(&name), Escaped::new(&other));
+        let detail = format!("{name} collides with {other}, which this command brought");
+        Err(StoreError::new(StoreErrorKind::BadName, detail))
+    }
+
+    /// `path` was brought.
+    fn note(&mut self, path: &Path) {
+        let Some(parent) = path.parent() else { return };
+        let last = self.last.as_ref().filter(|(last, _)| last == parent).map(|(_, blurs)| *blurs);
+        if last == Some(false) {
+            return;
+        }
+        let Some(id) = id(path) else { return };
+        let Some(blurs) = last.or_else(|| blurs(path, id)) else { return };
+        self.last = Some((parent.to_path_buf(), blurs));
+        if blurs {
+            self.files.insert(id);
+        }
+    }
+}
+
+fn id(path: &Path) -> Option<Id> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+/// Whether a file is found under its name in the other case as well; `None` if it has no other case.
+fn blurs(path: &Path, file: Id) -> Option<bool> {
+    let name = path.file_name()?.to_str()?;
+    let swapped: String = name
+        .chars()
+        .flat_map(|c| -> Box<dyn Iterator<Item = char>> {
+            if c.is_lowercase() { Box::new(c.to_uppercase()) } else { Box::new(c.to_lowercase()) }
+        })
+        .collect();
+    (swapped != name).then(|| id(&path.with_file_name(swapped)) == Some(file))
+}
+
+/// The name that a file has in the directory of `path`.
+fn name_of(file: Id, path: &Path) -> Option<OsString> {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
+    let mut names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+    names.find(|name| id(&path.with_file_name(name)) == Some(file))
+}
+
+struct Guarded {
+    batch: Batch,
+    path: PathBuf,
+    target: Box<dyn Target>,
+}
+
+impl Target for Guarded {
+    fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+        self.batch.check(&self.path)?;
+        let staged = self.target.create(file)?;
+        Ok(Box::new(GuardedStaged { batch: self.batch.clone(), path: self.path.clone(), staged }))
+    }
+}
+
+struct GuardedStaged {
+    batch: Batch,
+    path: PathBuf,
+    staged: Box<dyn Staged>,
+}
+
+impl Staged for GuardedStaged {
+    fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        self.staged.write(offset, data)
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        self.staged.held()
+    }
+
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.staged.write_held(offset, length)
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.staged.sync()
+    }
+
+    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+        // Held until the file is noted, so that no other connection publishes its like in between.
+        let mut brought = self.batch.0.lock().unwrap_or_else(PoisonError::into_inner);
+        brought.check(&self.path)?;
+        self.staged.publish(checksum)?;
+        brought.note(&self.path);
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> Result<(), StoreError> {
+        self.staged.sync_directory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::{FilePath, Mode};
+
+    use super::*;
+
+    const SPELLINGS: [&str; 3] = ["README", "readme", "Readme"];
+
+    /// Stands for a file system that finds a file under each spelling of its name.
+    struct Blurs(PathBuf);
+
+    impl Target for Blurs {
+        fn create(&mut self, _: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+    }
+
+    impl Staged for Blurs {
+        fn write(&mut self, _: u64, _: &[u8]) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+            let names = SPELLINGS.map(|name| self.0.with_file_name(name));
+            for name in &names {
+                let _ = fs::remove_file(name);
+            }
+            fs::write(&self.0, "").unwrap();
+            for name in names.iter().filter(|name| **name != self.0) {
+                fs::hard_link(&self.0, name).unwrap();
+            }
+            Ok(())
+        }
+
+        fn sync_directory(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    fn bring(batch: &Batch, path: &Path) -> Result<(), StoreError> {
+        let mut target = batch.guard(path.to_path_buf(), Box::new(Blurs(path.to_path_buf())));
+        let mut staged = target.create(&NewFile {
+            path: FilePath::parse("x").unwrap(),
+            mode: Mode::Replace,
+            size: None,
+            modified: None,
+            executable: false,
+            durable: false,
+        })?;
+        staged.publish(Checksum::EMPTY)
+    }
+
+    #[test]
+    fn two_spellings_of_one_name_are_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let first = Batch::default();
+        bring(&first, &at("README")).unwrap();
+        let told = bring(&first, &at("Readme")).unwrap_err().detail.to_string();
+        assert!(told.contains("Readme collides with "), "{told}");
+        assert!(told.ends_with(", which this command brought"), "{told}");
+        assert!(first.check(&at("readme")).is_err());
+        // What was there before is another matter.
+        bring(&Batch::default(), &at("Readme")).unwrap();
+    }
+
+    #[test]
+    fn where_spelling_matters_nothing_is_remembered() {
+        let directory = tempfile::tempdir().unwrap();
+        let batch = Batch::default();
+        fs::write(directory.path().join("x"), "").unwrap();
+        batch.0.lock().unwrap().note(&directory.path().join("x"));
+        assert!(batch.0.lock().unwrap().files.is_empty());
+        assert_eq!(batch.check(&directory.path().join("x")), Ok(()));
+    }
+}

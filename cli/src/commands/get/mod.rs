@@ -1,0 +1,227 @@
+//! `get`: brings files here.
+
+mod batch;
+mod recursive;
+mod special;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use haul_core::client::Request;
+use haul_core::{FilePath, Mode, StoreError, StoreErrorKind};
+use haul_store::{LocalTarget, OwnFiles, StreamTarget, Target};
+
+use super::many::Many;
+use super::tally::Tally;
+use super::transfer::{self, Begun, Extent, Item, Job, Step, What};
+use crate::app::App;
+use crate::console::{Console, Stream};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::names::{self, DASH, Destination};
+use crate::operands::FromServer;
+use crate::output::Direction;
+use crate::runtime::Runtime;
+use crate::size::Size;
+
+use batch::Batch;
+use special::Kind;
+
+/// Bring files from the server
+///
+/// A file takes its name here only when all its bytes are here and verified; before that, and after a failure, nothing of it is seen. After a power cut a file that was brought
+/// shortly before may be empty or missing, as with other programs that can bring it again; --sync sees to it that it is not. A device, a pipe or /dev/stdout takes the bytes as
+/// they come.
+///
+/// With -r everything in a directory of the server is brought into one here, by the same names. Nothing is written outside of that one, whatever names the server lists, and
+/// no symbolic link in it is followed. What cannot come, such as a directory that the server cannot read, is named, and the exit code is 8 then, also with --quiet.
+///
+/// A connection that is lost is made again, and what was not complete is brought anew.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GetArgs {
+    /// The files, as `ls` shows them; or their whole addresses, `haul://HOST/NAME`, and then DEST if you like
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// The file or directory to write, or - for stdout [default: the name's last part, in the current directory]
+    ///
+    /// With -r and one NAME, the directory for its content, made if it is missing; with a / at its end, the directory for NAME.
+    #[arg(long, short, value_name = "DEST")]
+    output: Option<PathBuf>,
+    /// Replace a file that is here already
+    #[arg(long, short)]
+    force: bool,
+    /// Begin so many bytes into the file
+    #[arg(long, value_name = "SIZE", default_value = "0", conflicts_with = "recursive")]
+    offset: Size,
+    /// Bring at most so many bytes
+    #[arg(long, value_name = "SIZE", conflicts_with = "recursive")]
+    length: Option<Size>,
+    /// Bring each file to stable storage before it is told of
+    #[arg(long)]
+    sync: bool,
+    #[command(flatten)]
+    many: Many,
+}
+
+impl GetArgs {
+    pub(crate) fn writes_stdout(&self) -> bool {
+        self.output
+            .as_deref()
+            .is_some_and(|output| names::is_stdout(output) || Kind::of(output) == Kind::Stdout)
+    }
+}
+
+/// What to bring, and whereto.
+pub(crate) struct Download {
+    pub(crate) path: FilePath,
+    pub(crate) destination: Destination,
+    pub(crate) offset: u64,
+    pub(crate) length: Option<u64>,
+    pub(crate) mode: Mode,
+}
+
+pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Exit, Error> {
+    let args = &resolved(app, args)?;
+    app.durable = args.sync;
+    let mut tally = Tally::default();
+    if args.many.recursive {
+        recursive::run(app, args, &mut tally)?;
+    } else {
+        let downloads = plan(app.base(), args)?;
+        let extent = Extent { files: downloads.len(), bytes: None };
+        let batch = Batch::default();
+        let jobs: Vec<_> = downloads
+            .into_iter()
+            .map(|download| Step::Move(Box::new(Fetch::new(download, &app.console, &batch))))
+            .collect();
+        transfer::all(app, &mut tally, jobs, extent, args.many.jobs);
+    }
+    tally.tell(app);
+    Ok(tally.exit())
+}
+
+/// The arguments with names on the server in the place of addresses.
+fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<GetArgs, Error> {
+    let FromServer { names, here } = app.names_to_get(&args.names)?;
+    if let (Some(here), Some(output)) = (&here, &args.output) {
+        let message = format!("{} and {}: two destinations", here.display(), output.display());
+        return Err(Error::usage(message).advise("leave one of them out"));
+    }
+    Ok(GetArgs { names, output: here.or_else(|| args.output.clone()), ..args.clone() })
+}
+
+fn plan(base: Option<&FilePath>, args: &GetArgs) -> Result<Vec<Download>, Error> {
+    let output = args.output.as_deref();
+    let several = args.names.len() > 1;
+    if let Some(output) = output.filter(|output| several && !output.is_dir()) {
+        return Err(no_place_for_several(output));
+    }
+    let mut taken = HashSet::new();
+    let mut downloads = Vec::with_capacity(args.names.len());
+    for name in &args.names {
+        let path = names::file(base, name)?;
+        let destination = names::destination(&path, output)?;
+        if !taken.insert(destination.clone()) {
+            return Err(same_place(name));
+        }
+        downloads.push(Download {
+            path,
+            destination,
+            offset: args.offset.0,
+            length: args.length.map(|Size(bytes)| bytes),
+            mode: mode(args.force),
+        });
+    }
+    Ok(downloads)
+}
+
+fn no_place_for_several(output: &Path) -> Error {
+    if output == DASH {
+        Error::usage("only one file can go to stdout").advise("name one")
+    } else if output.exists() {
+        Error::usage(format!("{}: several files need a directory", output.display()))
+            .advise("name a directory with -o")
+    } else {
+        names::no_directory(output)
+    }
+}
+
+fn same_place(name: &str) -> Error {
+    Error::usage(format!("{name}: another of these names ends in the same file here"))
+        .advise("get them one by one, each with its own -o")
+}
+
+/// How to publish here.
+pub(crate) fn mode(force: bool) -> Mode {
+    if force { Mode::Replace } else { Mode::Create }
+}
+
+/// Brings one file and tells of it.
+pub(crate) fn fetch<R: Runtime>(app: &mut App<'_, R>, download: Download) -> Result<(), Error> {
+    let mut job = Fetch::new(download, &app.console, &Batch::default());
+    transfer::one(app, &mut job)
+}
+
+/// A file that was named.
+struct Fetch {
+    download: Download,
+    stdout: Stream,
+    stderr: Stream,
+    batch: Batch,
+}
+
+impl Fetch {
+    fn new(download: Download, console: &Console, batch: &Batch) -> Self {
+        let (stdout, stderr) = (console.stdout.clone(), console.stderr.clone());
+        Self { download, stdout, stderr, batch: batch.clone() }
+    }
+
+    fn file(&self, file: &Path) -> Result<Box<dyn Target>, Error> {
+        let target = LocalTarget::new(file, self.download.mode == Mode::Replace);
+        let target = target.map_err(|error| self.batch.check(file).err().unwrap_or(error));
+        let target = target.map_err(|error| refused(&error))?;
+        Ok(self.batch.guard(file.to_path_buf(), Box::new(target)))
+    }
+}
+
+impl Job for Fetch {
+    /// Looks at the target.
+    fn begin(&mut self) -> Result<Begun, Error> {
+        let Download { path, destination, offset, length, mode } = &self.download;
+        let stream = |stream: &Stream, name| -> Box<dyn Target> {
+            Box::new(StreamTarget::new(stream.clone(), name))
+        };
+        let (target, local) = match destination {
+            Destination::Stdout => (stream(&self.stdout, "stdout"), None),
+            Destination::File(file) => match Kind::of(file) {
+                Kind::Stdout => (stream(&self.stdout, "stdout"), None),
+                Kind::Stderr => (stream(&self.stderr, "stderr"), Some(file.clone())),
+                Kind::Stream => (special::open(file)?, Some(file.clone())),
+                Kind::File => (self.file(file)?, Some(file.clone())),
+            },
+        };
+        let (path, offset, length, mode) = (path.clone(), *offset, *length, *mode);
+        Ok(Begun::Move(Item {
+            request: Request::Download { path: path.clone(), offset, length, mode },
+            files: OwnFiles::Target(target),
+            what: What { direction: Direction::Down, path, local },
+        }))
+    }
+
+    fn is_stream(&self) -> bool {
+        match &self.download.destination {
+            Destination::Stdout => true,
+            Destination::File(file) => Kind::of(file) != Kind::File,
+        }
+    }
+}
+
+fn refused(error: &StoreError) -> Error {
+    let told = Error::local(error);
+    match error.kind {
+        StoreErrorKind::NotFound => told.advise("make the directory first, with mkdir -p"),
+        StoreErrorKind::IsDirectory => told.advise("name another file with -o"),
+        _ => told,
+    }
+}

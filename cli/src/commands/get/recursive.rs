@@ -1,0 +1,414 @@
+//! `get -r`: the listing first, then the files.
+
+use std::collections::HashSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use haul_core::client::{Failure, Request};
+use haul_core::message::Omission;
+use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreErrorKind};
+use haul_store::{LocalDirectory, OwnFiles};
+use haul_transport::{ListOptions, call};
+use serde::{Deserialize, Serialize};
+
+use super::batch::Batch;
+use super::{Download, Fetch, GetArgs, mode, no_place_for_several, refused, same_place};
+use crate::app::App;
+use crate::commands::many::{self, Links, Many};
+use crate::commands::spool::{Records, Spool};
+use crate::commands::tally::Tally;
+use crate::commands::transfer::{self, Begun, Extent, Item, Job, Retries, Step, What};
+use crate::error::Error;
+use crate::names::{self, DASH, Destination};
+use crate::output::{self, Direction};
+use crate::runtime::Runtime;
+
+/// Links to directories that are followed; what is more is named as left out.
+const MOST_LINKS: usize = 10_000;
+
+/// What a listing told. Names are paths from the directory that was listed, which has this number.
+#[derive(Debug, Serialize, Deserialize)]
+enum Record {
+    #[serde(rename = "d")]
+    Directory(usize, String),
+    /// With its size and time of modification in seconds.
+    #[serde(rename = "f")]
+    File(usize, String, u64, i64),
+    /// What is left out of it, and why.
+    #[serde(rename = "o")]
+    LeftOut(usize, String),
+}
+
+/// Where the content of one of the names goes.
+#[derive(Debug, Clone)]
+struct Place {
+    there: Option<FilePath>,
+    here: PathBuf,
+    directory: LocalDirectory,
+}
+
+/// All that is to be done.
+struct Plan {
+    spool: Spool<Record>,
+    /// By number. Nothing is done for a listing that failed.
+    places: Vec<Option<Place>>,
+    /// Names that turned out to be files.
+    files: Vec<Download>,
+    extent: Extent,
+}
+
+pub(super) fn run<R: Runtime>(
+    app: &mut App<'_, R>,
+    args: &GetArgs,
+    tally: &mut Tally,
+) -> Result<(), Error> {
+    let output = args.output.as_deref();
+    if let Some(output) = output.filter(|output| *output == DASH) {
+        return Err(no_place_for_several(output));
+    }
+    let several = args.names.len() > 1;
+    let mut wanted = Vec::with_capacity(args.names.len());
+    let mut taken = HashSet::new();
+    for name in &args.names {
+        let path = names::place(app.base(), Some(name))?;
+        let here = names::destination_directory(path.as_ref(), output, several)?;
+        if !taken.insert(here.clone()) {
+            return Err(same_place(name));
+        }
+        wanted.push((path, here));
+    }
+    let mut plan = Plan {
+        spool: Spool::new(),
+        places: Vec::new(),
+        files: Vec::new(),
+        extent: Extent { files: 0, bytes: Some(0) },
+    };
+    let mut retries = Retries::new(app.settings.retry);
+    let mut wanted = wanted.into_iter();
+    for (there, here) in wanted.by_ref() {
+        while let Err(error) = plan.add(app, args, there.as_ref(), &here) {
+            if retries.wait(app, &error) {
+                continue;
+            }
+            let hopeless = error.is_hopeless();
+            tally.fail(app, 1, &error);
+            if !hopeless {
+                break;
+            }
+            if let left @ 1.. = wanted.len() {
+                let error = Error::new(error.exit(), format!("{left} more not finished"));
+                tally.fail(app, left, &error);
+            }
+            return Ok(());
+        }
+    }
+    let batch = Batch::default();
+    let Plan { spool, places, files, extent } = plan;
+    let named: Vec<_> = files
+        .into_iter()
+        .map(|download| Step::Move(Box::new(Fetch::new(download, &app.console, &batch))))
+        .collect();
+    let how = How { mode: mode(args.force), skip_existing: args.many.skip_existing, batch };
+    let beneath = Beneath { records: spool.read()?, places, how };
+    transfer::all(app, tally, named.into_iter().chain(beneath), extent, args.many.jobs);
+    Ok(())
+}
+
+impl Plan {
+    /// Adds what is in `there`, to go to `here`.
+    fn add<R: Runtime>(
+        &mut self,
+        app: &mut App<'_, R>,
+        args: &GetArgs,
+        there: Option<&FilePath>,
+        here: &PathBuf,
+    ) -> Result<(), Error> {
+        let number = self.places.len();
+        self.places.push(None);
+        let before = self.extent;
+        let mut listed = Listed {
+            number,
+            there,
+            many: &args.many,
+            spool: &mut self.spool,
+            extent: &mut self.extent,
+            is_file: false,
+            links: Vec::new(),
+            within_link: false,
+        };
+        let done = listed.list_all(app);
+        let is_file = listed.is_file;
+        let place = done.and_then(|()| match there.filter(|_| is_file) {
+            Some(_) => Ok(None),
+            None => {
+                LocalDirectory::make(here, args.sync).map_err(|error| refused(&error)).map(Some)
+            }
+        });
+        match place {
+            Ok(Some(directory)) => {
+                let (there, here) = (there.cloned(), here.clone());
+                self.places[number] = Some(Place { there, here, directory });
+                Ok(())
+            }
+            Ok(None) => {
+                let (destination, mode) = (Destination::File(here.clone()), mode(args.force));
+                let files = there.map(|path| {
+                    let path = path.clone();
+                    Download { path, destination, offset: 0, length: None, mode }
+                });
+                self.files.extend(files);
+                Ok(())
+            }
+            Err(error) => {
+                self.extent = before;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Takes in what the server tells of one of the names.
+struct Listed<'p> {
+    number: usize,
+    there: Option<&'p FilePath>,
+    many: &'p Many,
+    spool: &'p mut Spool<Record>,
+    extent: &'p mut Extent,
+    /// The name is a file's.
+    is_file: bool,
+    /// Links to directories that are still to be listed.
+    links: Vec<FilePath>,
+    /// What is listed now is behind a link. Links in there are not followed: they may lead back, and only the server could say.
+    within_link: bool,
+}
+
+/// Why a listing is not taken.
+enum Stop {
+    /// It has a name that nobody asked for.
+    Elsewhere,
+    Here(Error),
+}
+
+impl Listed<'_> {
+    fn list_all<R: Runtime>(&mut self, app: &mut App<'_, R>) -> Result<(), Error> {
+        self.list(app, self.there)?;
+        self.within_link = true;
+        while let Some(link) = self.links.pop() {
+            let path = names::beneath(self.there, &link)?;
+            if let Err(error) = self.list(app, Some(&path)) {
+                if error.is_hopeless() {
+                    return Err(error);
+                }
+                self.leave_out(&path.escaped().to_string(), error.what())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for all that is beneath `path`. A name that lies elsewhere ends it: nobody asked for that.
+    fn list<R: Runtime>(
+        &mut self,
+        app: &mut App<'_, R>,
+        path: Option<&FilePath>,
+    ) -> Result<(), Error> {
+        let mut stopped = None;
+        let take = |entry: &Entry| match self.take(path, entry) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(stop) => {
+                stopped = Some(stop);
+                ControlFlow::Break(())
+            }
+        };
+        let subject = path.map_or("/", FilePath::as_str);
+        let options = ListOptions { depth: Depth::All, omitted: true };
+        let done = app.request(subject, call::list(path, options, take));
+        match stopped {
+            Some(Stop::Here(error)) => return Err(error),
+            Some(Stop::Elsewhere) => {
+                let failure = Failure::Violation("it listed a name that lies elsewhere");
+                return Err(Error::request(subject, &failure));
+            }
+            None => {}
+        }
+        let summary = done?;
+        // A server that tells of each has done so.
+        if let (Some(skipped @ 1..), None) = (summary.skipped, summary.omitted) {
+            let why = format!("{skipped} names on the server's disk cannot be sent");
+            self.leave_out(&Escaped::new(subject).to_string(), &why)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, listed: Option<&FilePath>, entry: &Entry) -> Result<(), Stop> {
+        let (path, is_directory) = match entry {
+            Entry::File { path, .. } => (path, false),
+            Entry::Directory { path, .. } => (path, true),
+            Entry::Omitted { shown, reason } => {
+                return self.omitted(shown, *reason).map_err(Stop::Here);
+            }
+        };
+        if listed == Some(path) && !is_directory {
+            self.is_file |= !self.within_link;
+            return Ok(());
+        }
+        let is_beneath = listed
+            .is_none_or(|listed| listed != path && names::relative(Some(listed), path).is_some());
+        let name = names::relative(self.there, path).filter(|_| is_beneath);
+        let name = name.and_then(|name| FilePath::parse(name).ok()).ok_or(Stop::Elsewhere)?;
+        if self.many.excludes(name.as_str(), is_directory) {
+            return Ok(());
+        }
+        let noted = match entry {
+            Entry::File { size, modified, .. } => {
+                self.extent.files += 1;
+                self.extent.bytes = self.extent.bytes.map(|bytes| bytes.saturating_add(*size));
+                let name = name.as_str().to_owned();
+                self.spool.push(&Record::File(self.number, name, *size, modified.seconds()))
+            }
+            Entry::Directory { link: true, .. } => self.link(path, name),
+            // It is not made here: an empty one would look as if there were nothing in it.
+            Entry::Directory { error: Some(code), .. } => {
+                let why = match code {
+                    ErrorCode::Denied => "the server may not read this directory",
+                    _ => "the server cannot read this directory",
+                };
+                self.leave_out(&path.escaped().to_string(), why)
+            }
+            _ => self.spool.push(&Record::Directory(self.number, name.as_str().to_owned())),
+        };
+        noted.map_err(Stop::Here)
+    }
+
+    /// A link to a directory within the share.
+    fn link(&mut self, path: &FilePath, name: FilePath) -> Result<(), Error> {
+        let why = match self.many.links {
+            Some(Links::Skip) => return Ok(()),
+            Some(Links::Follow) if !self.within_link && self.links.len() < MOST_LINKS => {
+                self.links.push(name);
+                return Ok(());
+            }
+            Some(Links::Follow) => "a link behind a link is not followed: it may lead back",
+            None => "a link to a directory; --links follow brings what is in it",
+        };
+        self.leave_out(&path.escaped().to_string(), why)
+    }
+
+    /// What the server leaves out, by its path from the share as it can be shown.
+    fn omitted(&mut self, shown: &str, reason: Omission) -> Result<(), Error> {
+        let there = self.there.map(|there| there.escaped().to_string());
+        let beneath = match &there {
+            None => shown,
+            Some(there) => shown
+                .strip_prefix(there.as_str())
+                .and_then(|name| name.strip_prefix('/'))
+                .unwrap_or(shown),
+        };
+        // What it is nobody knows, so a pattern for directories is enough.
+        if self.many.excludes(beneath, true) {
+            return Ok(());
+        }
+        if reason == Omission::Link && self.many.links == Some(Links::Skip) {
+            return Ok(());
+        }
+        // The server has escaped it once already.
+        let shown = Escaped::new(shown).to_string().replace(r"\\", r"\");
+        self.leave_out(&shown, output::left_out(reason))
+    }
+
+    fn leave_out(&mut self, what: &str, why: &str) -> Result<(), Error> {
+        self.spool.push(&Record::LeftOut(self.number, format!("{what}: left out: {why}")))
+    }
+}
+
+/// How files are brought.
+#[derive(Debug, Clone)]
+struct How {
+    mode: Mode,
+    skip_existing: bool,
+    batch: Batch,
+}
+
+/// What was listed, as it is to be done. Directories are made as they come.
+struct Beneath {
+    records: Records<Record>,
+    places: Vec<Option<Place>>,
+    how: How,
+}
+
+impl Iterator for Beneath {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        loop {
+            let record = match self.records.next()? {
+                Ok(record) => record,
+                Err(error) => return Some(Step::Fail(error)),
+            };
+            let (Record::Directory(number, ..)
+            | Record::File(number, ..)
+            | Record::LeftOut(number, ..)) = record;
+            let Some(place) = self.places.get(number).and_then(Option::as_ref) else { continue };
+            match record {
+                Record::LeftOut(_, what) => return Some(Step::LeaveOut(what)),
+                Record::Directory(_, name) => {
+                    let made =
+                        FilePath::parse(&name).map(|name| place.directory.make_directory(&name));
+                    if let Ok(Err(error)) = made {
+                        return Some(Step::Fail(Error::local(&error)));
+                    }
+                }
+                Record::File(_, name, size, modified) => {
+                    let Ok(name) = FilePath::parse(&name) else { continue };
+                    let (place, how) = (place.clone(), self.how.clone());
+                    return Some(Step::Move(Box::new(One { place, name, size, modified, how })));
+                }
+            }
+        }
+    }
+}
+
+/// A file of a listing.
+struct One {
+    place: Place,
+    name: FilePath,
+    size: u64,
+    modified: i64,
+    how: How,
+}
+
+impl One {
+    /// Whether the file is here already.
+    fn is_here(&self) -> bool {
+        let found = fs::symlink_metadata(self.place.here.join(self.name.as_str()));
+        found.is_ok_and(|found| {
+            found.is_file()
+                && many::is_same((found.len(), found.mtime()), (self.size, self.modified))
+        })
+    }
+}
+
+impl Job for One {
+    fn begin(&mut self) -> Result<Begun, Error> {
+        if self.how.skip_existing && self.is_here() {
+            return Ok(Begun::Same(self.size));
+        }
+        let Self { place: Place { there, here, directory }, name, how, .. } = self;
+        let path = names::beneath(there.as_ref(), name)?;
+        let local = here.join(name.as_str());
+        let target = directory.target(name, how.mode == Mode::Replace);
+        let target = target.map_err(|error| match error.kind {
+            StoreErrorKind::Exists => how.batch.check(&local).err().unwrap_or(error),
+            _ => error,
+        });
+        let target = target.map_err(|error| Error::local(&error))?;
+        let target = how.batch.guard(local.clone(), Box::new(target));
+        let (offset, length, mode) = (0, None, how.mode);
+        Ok(Begun::Move(Item {
+            request: Request::Download { path: path.clone(), offset, length, mode },
+            files: OwnFiles::Target(target),
+            what: What { direction: Direction::Down, path, local: Some(local) },
+        }))
+    }
+}

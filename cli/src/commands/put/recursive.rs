@@ -1,0 +1,184 @@
+//! `put -r`: which files there are first, then the files. What the uploads themselves make, in a tree that holds what the server shares, is never met.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use haul_core::client::Request;
+use haul_core::{Escaped, FilePath, Mode};
+use haul_store::{Found, LocalDirectory, OwnFiles, Source};
+
+use super::there::There;
+use super::{PutArgs, mode};
+use crate::app::App;
+use crate::commands::many::Many;
+use crate::commands::spool::{Records, Spool};
+use crate::commands::tally::Tally;
+use crate::commands::transfer::{self, Begun, Dotted, Extent, Item, Job, Retries, Step, What};
+use crate::error::Error;
+use crate::names;
+use crate::output::Direction;
+use crate::runtime::Runtime;
+
+/// A file: the number of its directory, and its path from there.
+type Record = (usize, String);
+
+/// A directory here, and the one there for its content.
+#[derive(Debug, Clone)]
+struct Tree {
+    here: PathBuf,
+    there: Option<FilePath>,
+    directory: LocalDirectory,
+}
+
+/// Sends the files of `steps`, then those in `trees`.
+pub(super) fn run<R: Runtime>(
+    app: &mut App<'_, R>,
+    args: &PutArgs,
+    steps: Vec<Step>,
+    trees: Vec<(PathBuf, Option<FilePath>)>,
+    tally: &mut Tally,
+) -> Result<(), Error> {
+    let mut spool = Spool::new();
+    let mut extent = Extent { files: steps.len(), bytes: None };
+    // Sizes are only worth a look at each file if somebody watches.
+    if steps.is_empty() && !app.progress_target().is_hidden() {
+        extent.bytes = Some(0);
+    }
+    let mut opened = Vec::with_capacity(trees.len());
+    for (here, there) in trees {
+        match LocalDirectory::open(&here) {
+            Ok(directory) => {
+                let tree = Tree { here, there, directory };
+                walk(app, &args.many, opened.len(), &tree, &mut spool, &mut extent, tally)?;
+                opened.push(tree);
+            }
+            Err(error) => tally.fail(app, 1, &Error::local(&error)),
+        }
+    }
+    let mut server_has = None;
+    if args.many.skip_existing {
+        let known = server_has.insert(There::default());
+        let mut retries = Retries::new(app.settings.retry);
+        for tree in &opened {
+            while let Err(error) = known.add(app, tree.there.as_ref()) {
+                if !retries.wait(app, &error) {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    let beneath = Beneath {
+        records: spool.read()?,
+        trees: opened,
+        mode: mode(args.create),
+        server_has: server_has.map(Arc::new),
+    };
+    transfer::all(app, tally, steps.into_iter().chain(beneath), extent, args.many.jobs);
+    Ok(())
+}
+
+/// Notes all files of a tree; tells what is left out.
+fn walk<R: Runtime>(
+    app: &mut App<'_, R>,
+    many: &Many,
+    number: usize,
+    tree: &Tree,
+    spool: &mut Spool<Record>,
+    extent: &mut Extent,
+    tally: &mut Tally,
+) -> Result<(), Error> {
+    for found in tree.directory.walk(true) {
+        let name = match found {
+            Ok(Found::File(name)) => name,
+            Ok(Found::Special(shown) | Found::Hidden(shown)) => {
+                tally.leave_out(app, 1, &format!("{shown}: left out: not a regular file"));
+                continue;
+            }
+            Err(error) => {
+                tally.leave_out(app, 1, &format!("left out: {}", error.detail));
+                continue;
+            }
+        };
+        if many.excludes(name.as_str(), false) {
+            continue;
+        }
+        extent.files += 1;
+        if let Some(bytes) = &mut extent.bytes {
+            let found = fs::symlink_metadata(tree.here.join(name.as_str()));
+            *bytes += found.map_or(0, |found| found.len());
+        }
+        spool.push(&(number, name.as_str().to_owned()))?;
+    }
+    Ok(())
+}
+
+/// The files that were noted.
+struct Beneath {
+    records: Records<Record>,
+    trees: Vec<Tree>,
+    mode: Mode,
+    server_has: Option<Arc<There>>,
+}
+
+impl Iterator for Beneath {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        let (number, name) = match self.records.next()? {
+            Ok(record) => record,
+            Err(error) => return Some(Step::Fail(error)),
+        };
+        let tree = self.trees.get(number)?.clone();
+        let parsed = FilePath::parse(&name).ok()?;
+        let shown = tree.here.join(&name).display().to_string();
+        Some(match names::beneath(tree.there.as_ref(), &parsed) {
+            Ok(path) => Step::Move(Box::new(One {
+                tree,
+                name: parsed,
+                path,
+                mode: self.mode,
+                server_has: self.server_has.clone(),
+            })),
+            Err(_) => Step::LeaveOut(format!(
+                "{}: left out: its path on the server would be too long",
+                Escaped::new(&shown)
+            )),
+        })
+    }
+}
+
+/// A file of a tree.
+struct One {
+    tree: Tree,
+    name: FilePath,
+    path: FilePath,
+    mode: Mode,
+    server_has: Option<Arc<There>>,
+}
+
+impl Job for One {
+    fn begin(&mut self) -> Result<Begun, Error> {
+        let Self { tree, name, path, mode, server_has } = self;
+        let source = tree.directory.source(name).map_err(|error| Error::local(&error))?;
+        let opened = source.opened();
+        if let (Some(has), Some(size), Some(modified)) = (server_has, opened.size, opened.modified)
+            && has.has(path, size, modified.seconds())
+        {
+            return Ok(Begun::Same(size));
+        }
+        Ok(Begun::Move(Item {
+            request: Request::Upload { path: path.clone(), mode: *mode },
+            files: OwnFiles::Source(Box::new(source)),
+            what: What {
+                direction: Direction::Up,
+                path: path.clone(),
+                local: Some(tree.here.join(name.as_str())),
+            },
+        }))
+    }
+
+    fn dotted(&self) -> Option<Dotted> {
+        Dotted::new(self.tree.there.as_ref(), &self.path)
+    }
+}

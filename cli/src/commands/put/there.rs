@@ -1,0 +1,70 @@
+//! `put --skip-existing`: what the server has already.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+
+use haul_core::{Depth, Entry, FilePath};
+use haul_transport::{ListOptions, call};
+
+use crate::app::App;
+use crate::commands::many::CLOCK;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::runtime::Runtime;
+
+/// The most files that are remembered, which is 256 MiB.
+const MOST: usize = 1 << 25;
+
+/// The files that the server has: of each a hash of its name, size and time, so that a large tree takes little memory. Nobody who does not know the keys can make two of them alike.
+#[derive(Debug, Default)]
+pub(super) struct There {
+    keys: RandomState,
+    files: Vec<u64>,
+}
+
+impl There {
+    /// Asks for all that is beneath `directory`, which may be missing.
+    pub(super) fn add<R: Runtime>(
+        &mut self,
+        app: &mut App<'_, R>,
+        directory: Option<&FilePath>,
+    ) -> Result<(), Error> {
+        let Self { keys, files } = self;
+        let before = files.len();
+        let take = |entry: &Entry| {
+            if let Entry::File { path, size, modified, .. } = entry {
+                files.push(hash(keys, path, *size, modified.seconds()));
+            }
+            if files.len() > MOST { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let options = ListOptions { depth: Depth::All, ..ListOptions::default() };
+        let subject = directory.map_or("/", FilePath::as_str);
+        let listed = app.request(subject, call::list(directory, options, take));
+        if self.files.len() > MOST {
+            let message = format!("{subject}: the server has too many files to compare with");
+            return Err(Error::new(Exit::Local, message).advise("send a part of them at a time"));
+        }
+        match listed {
+            Err(error) if error.exit() != Exit::NotFound => {
+                self.files.truncate(before);
+                return Err(error);
+            }
+            _ => {}
+        }
+        self.files.sort_unstable();
+        Ok(())
+    }
+
+    /// Whether the server has a file of this name, size and time in seconds.
+    pub(super) fn has(&self, path: &FilePath, size: u64, modified: i64) -> bool {
+        let clock = i64::try_from(CLOCK).unwrap_or_default();
+        (-clock..=clock).any(|off| {
+            let hash = hash(&self.keys, path, size, modified.saturating_add(off));
+            self.files.binary_search(&hash).is_ok()
+        })
+    }
+}
+
+fn hash(keys: &RandomState, path: &FilePath, size: u64, modified: i64) -> u64 {
+    keys.hash_one((path.as_str(), size, modified))
+}

@@ -1,0 +1,337 @@
+//! What all connections of a transfer share: who is told, and what is left to do.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use haul_core::ErrorCode;
+use haul_core::client::{ClientEvent, Failure, Progress};
+use haul_core::message::Summary;
+use haul_transport::Call;
+
+use super::dots::{Dots, Dotted};
+use super::{Begun, Extent, Item, Job, Step, What, is_refused};
+use crate::app::App;
+use crate::commands::tally::Tally;
+use crate::error::{self, Error};
+use crate::exit::Exit;
+use crate::output::Direction;
+use crate::progress::Bar;
+use crate::runtime::{Runtime, Watch};
+
+/// A job, and whether a connection was lost while it was under way.
+struct Queued {
+    job: Box<dyn Job>,
+    again: bool,
+}
+
+pub(super) struct Desk<'d, 'a, R> {
+    pub(super) app: &'d mut App<'a, R>,
+    tally: &'d mut Tally,
+    bar: Option<Bar>,
+    extent: Extent,
+    bytes: u64,
+    /// How many steps were taken.
+    taken: usize,
+    /// What is opened already.
+    first: Option<(Queued, Item)>,
+    /// What comes before all further steps.
+    next: VecDeque<Queued>,
+    /// Those that ended with the program, beside the one that was told of.
+    unfinished: usize,
+    dots: Dots,
+    done_before: usize,
+    /// There was a connection.
+    pub(super) connected: bool,
+    /// Nothing more is to be begun.
+    pub(super) hopeless: bool,
+    /// What a connection was lost by.
+    pub(super) lost: Option<Error>,
+}
+
+impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
+    pub(super) fn new(app: &'d mut App<'a, R>, tally: &'d mut Tally, extent: Extent) -> Self {
+        Self {
+            done_before: tally.done(),
+            app,
+            tally,
+            bar: None,
+            extent,
+            bytes: 0,
+            taken: 0,
+            first: None,
+            next: VecDeque::new(),
+            unfinished: 0,
+            dots: Dots::default(),
+            connected: false,
+            hopeless: false,
+            lost: None,
+        }
+    }
+
+    /// Whether something was done since the last time.
+    pub(super) fn made_progress(&mut self) -> bool {
+        let done = self.tally.done();
+        mem::replace(&mut self.done_before, done) < done
+    }
+
+    /// Whether what comes next is a stream.
+    pub(super) fn waits_next(&self) -> bool {
+        self.next.front().is_some_and(|queued| queued.job.is_stream())
+    }
+
+    /// What an error is about that no file was under way for.
+    pub(super) fn subject(&self) -> String {
+        self.first.as_ref().map_or_else(
+            || self.app.server.to_string(),
+            |(_, item)| item.what.path.as_str().to_owned(),
+        )
+    }
+
+    /// Prints something where the bar was.
+    pub(super) fn without_bar<T>(&mut self, print: impl FnOnce(&mut App<'a, R>) -> T) -> T {
+        self.bar = None;
+        print(self.app)
+    }
+
+    /// Nothing more is tried, because of `error`.
+    pub(super) fn give_up(&mut self, error: &Error) {
+        self.hopeless = true;
+        self.bar = None;
+        // What was told already stands for itself.
+        let waiting = usize::from(self.first.take().is_some()) + self.next.len();
+        if waiting > 0 {
+            self.tally.fail(self.app, 1, error);
+            self.unfinished += waiting - 1;
+            self.next.clear();
+        }
+    }
+
+    /// Says how many were not moved, when nothing more will be.
+    pub(super) fn close(mut self) {
+        self.bar = None;
+        if !self.hopeless {
+            return;
+        }
+        let waiting = usize::from(self.first.is_some()) + self.next.len() + self.unfinished;
+        let left = waiting + self.extent.files.saturating_sub(self.taken);
+        if left > 0 {
+            let error = Error::new(Exit::Network, format!("{left} more not finished"));
+            self.tally.fail(self.app, left, &error);
+        }
+    }
+
+    fn moved(&mut self, before: &mut u64, bytes: u64) {
+        self.bytes = self.bytes - mem::replace(before, bytes) + bytes;
+        let progress = Progress { bytes: self.bytes, total: self.extent.bytes };
+        if let Some(bar) = &mut self.bar {
+            bar.update(progress);
+        }
+    }
+
+    fn ended(&mut self) {
+        if let (Some(bar), true) = (&mut self.bar, self.extent.files != 1) {
+            bar.count(self.tally.ended(), Some(self.extent.files));
+        }
+    }
+
+    fn count(&mut self, outcome: &Result<u64, Error>) {
+        let ends_all = |error: &Error| error.is_hopeless() && error.retry_after().is_none();
+        self.hopeless |= outcome.as_ref().is_err_and(ends_all);
+        self.tally.count(self.app, outcome);
+    }
+
+    /// It was interrupted. Where no file was told of it, it is told here.
+    pub(super) fn interrupted(&mut self) {
+        if !self.hopeless {
+            let subject = self.subject();
+            self.tally.fail(self.app, 0, &Error::request(&subject, &Failure::Cancelled));
+        }
+        self.hopeless = true;
+    }
+
+    fn finished(&mut self, queued: Queued, what: &What, result: &Result<Summary, Failure>) {
+        if let Some(outcome) = self.outcome(queued, what, result) {
+            self.count(&outcome);
+            self.ended();
+        }
+    }
+
+    /// What became of a file; `None` if that is still to be seen, or was told already.
+    fn outcome(
+        &mut self,
+        queued: Queued,
+        what: &What,
+        result: &Result<Summary, Failure>,
+    ) -> Option<Result<u64, Error>> {
+        let failure = match result {
+            Ok(summary) => return Some(what.tell(self.app, Ok(summary.clone()))),
+            Err(failure) => failure,
+        };
+        let lost = error::loses_connection(failure);
+        let error = what.failed(failure);
+        // What ends everything is said once.
+        if self.hopeless && (lost || *failure == Failure::Cancelled) {
+            self.unfinished += 1;
+            return None;
+        }
+        if error.retry_after().is_some() {
+            self.lost.get_or_insert_with(|| what.failed(failure));
+            // A stream is read or written once.
+            if queued.job.is_stream() {
+                return Some(Err(error));
+            }
+            self.next.push_back(Queued { again: true, ..queued });
+            return None;
+        }
+        if is_refused(result, ErrorCode::NotFound)
+            && let Some(dotted) = queued.job.dotted()
+        {
+            self.refuse(&dotted);
+            return None;
+        }
+        // Was it this program that stored it, before it lost the receipt?
+        if queued.again && what.direction == Direction::Up && is_refused(result, ErrorCode::Exists)
+        {
+            let exit = Exit::OutcomeUnknown;
+            let message = "exists, perhaps from before the connection was lost";
+            let error = Error::new(exit, message).at(what.path.as_str());
+            return Some(Err(error.advise("compare its size and time: ls -l shows them")));
+        }
+        Some(what.tell(self.app, Err(error)))
+    }
+
+    /// Takes a step; gives what is to be begun.
+    fn take(&mut self, step: Step) -> Option<Queued> {
+        let job = match step {
+            Step::Move(job) => job,
+            Step::Fail(error) => {
+                self.count(&Err(error));
+                return None;
+            }
+            Step::LeaveOut(what) => {
+                self.tally.leave_out(self.app, 1, &what);
+                return None;
+            }
+        };
+        self.taken += 1;
+        match job.dotted().filter(|_| self.dots.are_refused()) {
+            None => Some(Queued { job, again: false }),
+            Some(dotted) => {
+                self.refuse(&dotted);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, dotted: &Dotted) {
+        if self.dots.refuse(dotted) {
+            self.tally.leave_out(self.app, 1, &dotted.to_string());
+        }
+    }
+
+    fn begun(&mut self, queued: Queued, begun: Result<Begun, Error>) -> Option<(Queued, Item)> {
+        match begun {
+            Ok(Begun::Move(item)) => {
+                if self.bar.is_none() {
+                    let target = self.app.progress_target();
+                    self.bar = Some(Bar::new(target, item.what.path.file_name()));
+                }
+                return Some((queued, item));
+            }
+            Ok(Begun::Same(bytes)) => {
+                self.tally.skip();
+                self.bytes += bytes;
+            }
+            Err(error) => self.count(&Err(error)),
+        }
+        self.ended();
+        None
+    }
+}
+
+/// The next files, as calls.
+pub(super) struct Calls<'s, 'd, 'a, R, I> {
+    pub(super) desk: &'s Mutex<Desk<'d, 'a, R>>,
+    pub(super) steps: &'s Mutex<I>,
+}
+
+impl<R: Runtime, I: Iterator<Item = Step>> Calls<'_, '_, '_, R, I> {
+    /// Whether there is something to move. It is opened then, however long that takes.
+    pub(super) fn has_first(&self) -> bool {
+        let first = self.pull(true);
+        let has_first = first.is_some();
+        lock(self.desk).first = first;
+        has_first
+    }
+
+    fn pull(&self, may_wait: bool) -> Option<(Queued, Item)> {
+        let mut steps = lock(self.steps);
+        loop {
+            let mut desk = lock(self.desk);
+            if desk.hopeless {
+                return None;
+            }
+            if let Some(first) = desk.first.take() {
+                return Some(first);
+            }
+            let queued = if let Some(queued) = desk.next.pop_front() {
+                queued
+            } else {
+                drop(desk);
+                // This may wait for a disk, while others tell what became of their files.
+                let step = steps.next()?;
+                desk = lock(self.desk);
+                let Some(queued) = desk.take(step) else { continue };
+                queued
+            };
+            if !may_wait && queued.job.is_stream() {
+                desk.next.push_front(queued);
+                return None;
+            }
+            drop(desk);
+            let Queued { mut job, again } = queued;
+            let begun = job.begin();
+            let begun = lock(self.desk).begun(Queued { job, again }, begun);
+            if begun.is_some() {
+                return begun;
+            }
+        }
+    }
+}
+
+impl<'s, R: Runtime, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, R, I> {
+    type Item = Call<Watch<'s>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (queued, Item { request, files, what }) = self.pull(false)?;
+        let desk = self.desk;
+        let mut queued = Some(queued);
+        let mut before = 0;
+        let watch = move |event: &ClientEvent| {
+            match event {
+                ClientEvent::Sending { .. } => lock(desk).moved(&mut before, 0),
+                ClientEvent::Progress { progress, .. } => {
+                    lock(desk).moved(&mut before, progress.bytes);
+                }
+                ClientEvent::Finished { result, .. } => {
+                    let mut desk = lock(desk);
+                    if result.is_err() {
+                        desk.moved(&mut before, 0);
+                    }
+                    if let Some(queued) = queued.take() {
+                        desk.finished(queued, &what, result);
+                    }
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        };
+        Some(Call { request, files, watch: Box::new(watch) })
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

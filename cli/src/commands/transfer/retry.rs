@@ -1,0 +1,47 @@
+//! A connection that is lost is made again, some times.
+
+use std::cmp;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::error::Error;
+use crate::runtime::Runtime;
+
+/// The pause before the first try; each further one doubles it.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How often a connection is made again before something has gone well in between.
+#[derive(Debug)]
+pub(crate) struct Retries {
+    most: u32,
+    made: u32,
+}
+
+impl Retries {
+    pub(crate) fn new(most: u32) -> Self {
+        Self { most, made: 0 }
+    }
+
+    /// Something went well: what is lost later is another matter.
+    pub(crate) fn begin_anew(&mut self) {
+        self.made = 0;
+    }
+
+    /// Says that it goes on after `error`, and waits as long as that asks for. `false` if it is to end with it.
+    pub(crate) fn wait<R: Runtime>(&mut self, app: &mut App<'_, R>, error: &Error) -> bool {
+        let Some(least) = error.retry_after().filter(|_| self.made < self.most) else {
+            return false;
+        };
+        let pause = cmp::min(FIRST * 2_u32.saturating_pow(self.made), LONGEST).max(least);
+        self.made += 1;
+        let Self { most, made } = self;
+        let seconds = pause.as_secs();
+        app.note(format_args!(
+            "{}; connecting again in {seconds} s ({made} of {most})",
+            error.what()
+        ));
+        app.runtime.pause(pause);
+        true
+    }
+}
