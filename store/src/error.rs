@@ -39,8 +39,8 @@ fn kind_of(errno: Errno) -> StoreErrorKind {
         Errno::ISDIR => StoreErrorKind::IsDirectory,
         Errno::NOTDIR | Errno::NXIO | Errno::NODEV => StoreErrorKind::NotAFile,
         Errno::ACCESS | Errno::PERM | Errno::ROFS => StoreErrorKind::Denied,
-        // Names are the only argument of a system call here that can be invalid.
-        Errno::NAMETOOLONG | Errno::ILSEQ | Errno::INVAL => StoreErrorKind::BadName,
+        // `INVAL` may be a name, but more often something that a file system cannot do: no other name would help.
+        Errno::NAMETOOLONG | Errno::ILSEQ => StoreErrorKind::BadName,
         Errno::FBIG => StoreErrorKind::TooLarge,
         Errno::NOSPC | Errno::DQUOT => StoreErrorKind::NoSpace,
         _ => StoreErrorKind::Io,
@@ -69,7 +69,7 @@ mod tests {
             (Errno::ROFS, StoreErrorKind::Denied),
             (Errno::NAMETOOLONG, StoreErrorKind::BadName),
             (Errno::ILSEQ, StoreErrorKind::BadName),
-            (Errno::INVAL, StoreErrorKind::BadName),
+            (Errno::INVAL, StoreErrorKind::Io),
             (Errno::FBIG, StoreErrorKind::TooLarge),
             (Errno::NOSPC, StoreErrorKind::NoSpace),
             (Errno::DQUOT, StoreErrorKind::NoSpace),

@@ -135,20 +135,24 @@ fn moved_until(
 pub(crate) fn checksum_of(
     file: impl AsFd,
     mut offset: u64,
-    length: usize,
+    length: u64,
 ) -> Result<Option<Checksum>, Errno> {
     let mut hasher = Hasher::new();
-    let mut buffer = Vec::with_capacity(CHECKED_AT_ONCE.min(length));
+    let at_once =
+        usize::try_from(length).map_or(CHECKED_AT_ONCE, |length| length.min(CHECKED_AT_ONCE));
+    let mut buffer = Vec::with_capacity(at_once);
     let mut left = length;
     while left > 0 {
         buffer.clear();
         if retry_on_intr(|| pread(&file, spare_capacity(&mut buffer), offset))? == 0 {
             return Ok(None);
         }
-        let piece = &buffer[..buffer.len().min(left)];
-        hasher.update(piece);
-        offset += piece.len() as u64;
-        left -= piece.len();
+        // The file may have more than was asked for.
+        let count = (buffer.len() as u64).min(left);
+        buffer.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        hasher.update(&buffer);
+        offset += count;
+        left -= count;
     }
     Ok(Some(hasher.checksum()))
 }

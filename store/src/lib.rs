@@ -59,6 +59,7 @@ mod local;
 mod nameless;
 mod own_files;
 mod perform;
+mod pseudo;
 mod regular;
 mod session;
 mod stat;

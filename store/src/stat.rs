@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::os::fd::AsFd;
 
-use haul_core::{Opened, StoreError, StoreErrorKind, Timestamp};
+use haul_core::{StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{AtFlags, FileType, Mode, RawMode, Statx, StatxFlags, StatxTimestamp, statx};
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -15,13 +15,13 @@ pub(crate) struct FileId {
     inode: u64,
 }
 
-/// Which file it is and in which state: as long as this stands, its bytes are taken to be the same.
+/// Which file it is and in which state. A file system may not know a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) id: FileId,
     pub(crate) size: u64,
-    pub(crate) modified: Moment,
-    changed: Moment,
+    pub(crate) modified: Option<Moment>,
+    changed: Option<Moment>,
 }
 
 /// Seconds since 1970 and nanoseconds, as file systems keep them.
@@ -38,6 +38,8 @@ pub(crate) struct Stat {
     /// Read, write and execute for owner, group and others; nothing else.
     pub(crate) permissions: Mode,
     pub(crate) links: u32,
+    /// Whether the size is known at all.
+    pub(crate) sized: bool,
     pub(crate) version: Version,
 }
 
@@ -54,6 +56,11 @@ impl Stat {
 
     pub(crate) fn id(&self) -> FileId {
         self.version.id
+    }
+
+    /// Whether the owner may execute it.
+    pub(crate) fn executable(&self) -> bool {
+        self.permissions.contains(Mode::XUSR)
     }
 
     /// Refuses all but regular files; `name` is for the error.
@@ -74,18 +81,21 @@ impl Stat {
 impl From<Statx> for Stat {
     fn from(stat: Statx) -> Self {
         let mode = RawMode::from(stat.stx_mode);
+        // What a file system does not know it leaves out of the mask.
+        let known = StatxFlags::from_bits_retain(stat.stx_mask);
         Self {
             file_type: FileType::from_raw_mode(mode),
             permissions: Mode::from_raw_mode(mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO),
             links: stat.stx_nlink,
+            sized: known.contains(StatxFlags::SIZE),
             version: Version {
                 id: FileId {
                     device: (stat.stx_dev_major, stat.stx_dev_minor),
                     inode: stat.stx_ino,
                 },
                 size: stat.stx_size,
-                modified: stat.stx_mtime.into(),
-                changed: stat.stx_ctime.into(),
+                modified: known.contains(StatxFlags::MTIME).then(|| stat.stx_mtime.into()),
+                changed: known.contains(StatxFlags::CTIME).then(|| stat.stx_ctime.into()),
             },
         }
     }
@@ -99,13 +109,14 @@ impl FileId {
 }
 
 impl Version {
-    /// What a source of this version tells.
-    pub(crate) fn opened(&self) -> Opened {
-        Opened {
-            size: Some(self.size),
-            modified: Some(self.modified.timestamp()),
-            ..Opened::default()
-        }
+    /// Whether a file that has version `now` later has the same bytes for certain: neither its size nor its times have changed.
+    pub(crate) fn stands(&self, now: &Self) -> bool {
+        self == now && self.modified.is_some() && self.changed.is_some()
+    }
+
+    /// The modification time as the protocol writes it.
+    pub(crate) fn timestamp(&self) -> Option<Timestamp> {
+        self.modified.map(Moment::timestamp)
     }
 }
 
@@ -126,7 +137,24 @@ impl From<StatxTimestamp> for Moment {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::CWD;
+
     use super::*;
+
+    #[test]
+    fn what_a_file_system_does_not_know_shows_no_change_and_no_sameness() {
+        let mut stat = statx(CWD, ".", AtFlags::empty(), StatxFlags::BASIC_STATS).unwrap();
+        let known = Stat::from(stat).version;
+        assert!(known.stands(&known) && known.timestamp().is_some());
+        for missing in [StatxFlags::MTIME, StatxFlags::CTIME] {
+            stat.stx_mask = (StatxFlags::BASIC_STATS - missing).bits();
+            let version = Stat::from(stat).version;
+            assert!(!version.stands(&version) && !version.stands(&known));
+            assert_eq!(version.timestamp().is_none(), missing == StatxFlags::MTIME);
+        }
+        stat.stx_mask = (StatxFlags::BASIC_STATS - StatxFlags::SIZE).bits();
+        assert!(!Stat::from(stat).sized);
+    }
 
     #[test]
     fn times_that_the_protocol_cannot_write_are_moved() {

@@ -214,7 +214,7 @@ impl Temporary {
         let put = || {
             held.put(&self.file, offset, length)?;
             // Of what is in the file: what the processor copied there is still at hand.
-            checksum_of(&self.file, offset, length)?.ok_or(Errno::IO)
+            checksum_of(&self.file, offset, length as u64)?.ok_or(Errno::IO)
         };
         let checksum = put().map_err(|errno| failed(format_args!("write {}", self.name), errno))?;
         self.written += length as u64;

@@ -2,11 +2,17 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use haul_core::Checksum;
+use rustix::fs::fstatfs;
 
-use crate::stat::Version;
+use crate::stat::{Moment, Version};
+
+/// The `f_type` of ext2, ext3 and ext4, of XFS and of Btrfs (`linux/magic.h`): there the first write to a page through a mapping changes the modification time. It does not on tmpfs, and on a network file
+/// system or FUSE somebody else may write unseen.
+const DATING: [u32; 3] = [0xef53, 0x5846_5342, 0x9123_683e];
 
 /// The most checksums remembered: some megabytes of memory.
 const SLOTS: u64 = 1 << 16;
@@ -15,10 +21,14 @@ const SLOTS: u64 = 1 << 16;
 /// milliseconds (some in seconds), and two writes within one tick cannot be told apart.
 const SETTLED: i64 = 2;
 
-/// A bounded memory of the checksums of whole files.
+/// A bounded memory of the checksums of whole files that were uploaded here.
 ///
-/// Only a version that has *settled* is remembered: its modification time lies in the past, so that any later write changes it. A file just
-/// uploaded with an older modification time has settled at once; one with the time of its upload is remembered when it is first read whole.
+/// It must never outlive the bytes, and a program that has mapped a file into its memory writes without changing its times: they change when it first writes to a page, and then again only once that
+/// page was written back. So three things are required.
+/// - What was *read* is never remembered: somebody may have had it mapped. Of an upload nobody has: the store made its file.
+/// - The file is on a file system where the first write through a mapping changes the modification time ([`dates_mapped_writes`]).
+/// - The version has *settled*: its modification time lies in the past, so that any later write changes it. That of an upload with an older modification time does at once; one with the time of its
+///   upload is not remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Checksums {
     hasher: RandomState,
@@ -30,15 +40,16 @@ impl Checksums {
     /// What is known of this version of a file.
     pub(crate) fn get(&self, version: &Version) -> Option<Checksum> {
         let (known, checksum) = self.slots.get(&self.slot(version))?;
-        (known == version).then_some(*checksum)
+        known.stands(version).then_some(*checksum)
     }
 
-    /// Remembers the checksum of a version, if it has settled.
+    /// Remembers the checksum of a version that was just uploaded, if it has settled.
     #[expect(clippy::disallowed_methods, reason = "what is compared with it is a file's time")]
     pub(crate) fn insert(&mut self, version: &Version, checksum: Checksum) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let age = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(version.modified.seconds);
-        if age >= SETTLED {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let age = |modified: Moment| now.saturating_sub(modified.seconds);
+        if version.modified.is_some_and(|modified| age(modified) >= SETTLED) {
             self.slots.insert(self.slot(version), (*version, checksum));
         }
     }
@@ -51,6 +62,12 @@ impl Checksums {
     fn slot(&self, version: &Version) -> u64 {
         self.hasher.hash_one(version.id) % SLOTS
     }
+}
+
+/// Whether a checksum may be remembered of an open file.
+pub(crate) fn dates_mapped_writes(file: impl AsFd) -> bool {
+    let known = |file_system: u32| DATING.contains(&file_system);
+    fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(known))
 }
 
 #[cfg(test)]

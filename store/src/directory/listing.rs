@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_core::{Depth, Entry, FilePath, StoreError};
+use haul_core::{Depth, Entry, FilePath, StoreError, Timestamp};
 use rustix::fs::{Dir, FileType, OFlags};
 use rustix::io::Errno;
 
@@ -176,8 +176,8 @@ fn entry(path: FilePath, stat: &Stat) -> Option<Entry> {
         FileType::RegularFile => Some(Entry::File {
             path,
             size: stat.version.size,
-            modified: stat.version.modified.timestamp(),
-            executable: false,
+            modified: stat.version.timestamp().unwrap_or(Timestamp::EPOCH),
+            executable: stat.executable(),
         }),
         FileType::Directory => Some(Entry::Directory { path, error: None, link: false }),
         _ => None,

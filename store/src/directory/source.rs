@@ -26,15 +26,15 @@ impl DirectorySource {
         // Devices can act when they are opened, so anything but a file is turned away before.
         located.stat.require_regular(path.escaped())?;
         let file = located.open().map_err(cannot)?;
-        let file = RegularFile::new(file, path.escaped().to_string())?;
+        let file = RegularFile::new(file, path.escaped().to_string())?.read_whole()?;
         Ok(Self { shared, path: path.clone(), file })
     }
 }
 
 impl Source for DirectorySource {
     fn opened(&self) -> Opened {
-        let version = self.file.version();
-        Opened { checksum: self.shared.checksums().get(version), ..version.opened() }
+        let checksum = self.shared.checksums().get(self.file.version());
+        Opened { checksum, ..self.file.opened() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -54,28 +54,25 @@ impl Source for DirectorySource {
         self.file.held()
     }
 
-    fn finish(&mut self, offset: u64, length: u64, read: Checksum) -> Result<(), StoreError> {
-        self.file.verify()?;
+    fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<(), StoreError> {
+        self.file.verify(offset, length, sent)?;
         let version = self.file.version();
-        if offset > 0 || version.opened().size != Some(length) {
+        if (offset, length) != (0, version.size) {
             return Ok(());
         }
         let mut checksums = self.shared.checksums();
         match checksums.get(version) {
-            Some(known) if known != read => {
+            Some(known) if known != sent => {
                 checksums.remove(version);
                 drop(checksums);
                 tracing::error!(
-                    path = %self.path.escaped(), %known, %read,
+                    path = %self.path.escaped(), %known, read = %sent,
                     "the bytes of a file differ from what they were, though nobody wrote to it: its storage may be failing"
                 );
                 let detail = format!("{} has other bytes than it had before", self.path.escaped());
                 Err(StoreError::new(StoreErrorKind::Changed, detail))
             }
-            _ => {
-                checksums.insert(version, read);
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }

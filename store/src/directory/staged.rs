@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::beneath::Root;
 use super::budget::Place;
+use super::checksums::dates_mapped_writes;
 use super::flush::{Flushes, flush};
 use super::parent::{self, Nearest, Parent};
 use super::{Shared, staging};
@@ -131,6 +132,7 @@ impl Staged for DirectoryStaged {
                 self.published = Some(parent);
                 // Without an older time it has not settled.
                 if self.temporary.is_dated()
+                    && dates_mapped_writes(self.temporary.file())
                     && let Ok(stat) = Stat::of(self.temporary.file())
                 {
                     self.shared.checksums().insert(&stat.version, checksum);

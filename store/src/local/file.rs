@@ -17,9 +17,13 @@ use crate::stat::Stat;
 use crate::temporary::{Temporary, Workplace, replaceable, require_writable};
 use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
-/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`].
+/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
+/// such as those of `/proc`.
 #[derive(Debug)]
-pub struct LocalSource(Kind);
+pub struct LocalSource {
+    kind: Kind,
+    opened: Opened,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -35,32 +39,34 @@ impl LocalSource {
         let cannot = |errno| failed(format_args!("open {name}"), errno);
         let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = open(path, flags, Permissions::empty()).map_err(cannot)?;
-        let kind = match Stat::of(&file).map_err(cannot)?.file_type {
+        match Stat::of(&file).map_err(cannot)?.file_type {
             FileType::Directory | FileType::RegularFile => {
-                Kind::File(RegularFile::new(file, name)?)
+                RegularFile::new(file, name).map(Self::from)
             }
-            _ => Kind::Stream(StreamSource::new(File::from(file), name)),
-        };
-        Ok(Self(kind))
+            _ => {
+                let kind = Kind::Stream(StreamSource::new(File::from(file), name));
+                Ok(Self { kind, opened: Opened::default() })
+            }
+        }
     }
 }
 
 impl From<RegularFile> for LocalSource {
     fn from(file: RegularFile) -> Self {
-        Self(Kind::File(file))
+        let opened = file.opened();
+        let kind =
+            if file.has_size() { Kind::File(file) } else { Kind::Stream(file.into_stream()) };
+        Self { kind, opened }
     }
 }
 
 impl Source for LocalSource {
     fn opened(&self) -> Opened {
-        match &self.0 {
-            Kind::File(file) => file.version().opened(),
-            Kind::Stream(stream) => stream.opened(),
-        }
+        self.opened
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::File(file) => file.read(offset, length),
             Kind::Stream(stream) => stream.read(offset, length),
         }
@@ -72,23 +78,23 @@ impl Source for LocalSource {
         length: usize,
         checksum: bool,
     ) -> Result<Option<Kept>, StoreError> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::File(file) => file.hold(offset, length, checksum),
             Kind::Stream(stream) => stream.hold(offset, length, checksum),
         }
     }
 
     fn held(&mut self) -> Option<&mut Held> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::File(file) => file.held(),
             Kind::Stream(stream) => stream.held(),
         }
     }
 
-    fn finish(&mut self, offset: u64, length: u64, checksum: Checksum) -> Result<(), StoreError> {
-        match &mut self.0 {
-            Kind::File(file) => file.verify(),
-            Kind::Stream(stream) => stream.finish(offset, length, checksum),
+    fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<(), StoreError> {
+        match &mut self.kind {
+            Kind::File(file) => file.verify(offset, length, sent),
+            Kind::Stream(stream) => stream.finish(offset, length, sent),
         }
     }
 }

@@ -156,7 +156,7 @@ fn failures_leave_nothing_open() {
         session.perform(&effect).unwrap_err();
     }
     session.perform(&open("file")).unwrap();
-    share.put("file", "changed");
+    share.put("file", "cut");
     let changed = session.perform(&finish_reading(b"hello")).unwrap_err();
     assert_eq!(changed.kind, StoreErrorKind::Changed);
     session.perform(&list()).unwrap();
