@@ -4,14 +4,19 @@ use core::fmt::{self, Write};
 
 /// Displays a text from a peer so that it cannot act on a terminal or forge a line of a log.
 ///
-/// Control characters, bidirectional overrides, invisible and unassigned characters come out as `\u{…}` (`\n`, `\t` and the like in
-/// their short form), a backslash as `\\`. Quotes, letters of every script, emoji and spaces stay as they are. At most
-/// [`MAX_CHARS`](Self::MAX_CHARS) characters of the text (or as many as [`cut`](Self::cut) allows) are shown, then `…`.
+/// Control characters, bidirectional overrides, unassigned characters and all that a reader cannot see or cannot tell from a space come
+/// out as `\u{…}` (`\n`, `\t` and the like in their short form), a backslash as `\\`. Quotes, letters of every script, emoji and the space
+/// U+0020 stay as they are. At most [`MAX_CHARS`](Self::MAX_CHARS) characters of the text (or as many as [`cut`](Self::cut) allows) are
+/// shown, then `…`.
+///
+/// What cannot be seen is what Unicode calls `Default_Ignorable_Code_Point`. Variation selectors and the joiners of emoji are among them,
+/// so an emoji that is made of several characters comes out in its parts.
 ///
 /// ```
 /// use haul_core::Escaped;
 ///
 /// assert_eq!(Escaped::new("a\u{1b}[31m\u{202e}b").to_string(), r"a\u{1b}[31m\u{202e}b");
+/// assert_eq!(Escaped::new("a\u{3164}\u{a0}b").to_string(), r"a\u{3164}\u{a0}b");
 /// assert_eq!(Escaped::new("It's “naïve”").to_string(), "It's “naïve”");
 /// assert_eq!(Escaped::new("abcdef").cut(3).to_string(), "abc…");
 /// ```
@@ -57,12 +62,19 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ends, double) = if self.quoted { ("\"", "\\\"") } else { ("", "\"") };
         f.write_str(ends)?;
-        // `str::escape_debug` knows what cannot be printed; only quotes are kept from it, for most are harmless here.
+        // `str::escape_debug` knows what cannot be printed, but not all that cannot be seen. Most quotes are harmless here.
         let mut rest = self.text;
-        while let Some(quote) = rest.find(['"', '\'']) {
-            write!(f, "{}", rest[..quote].escape_debug())?;
-            f.write_str(if rest[quote..].starts_with('"') { double } else { "'" })?;
-            rest = &rest[quote + 1..];
+        while let Some(at) = rest.find(|c| matches!(c, '"' | '\'') || is_unseen(c)) {
+            let (plain, from) = rest.split_at(at);
+            write!(f, "{}", plain.escape_debug())?;
+            let mut chars = from.chars();
+            match chars.next() {
+                Some('"') => f.write_str(double)?,
+                Some('\'') => f.write_char('\'')?,
+                Some(c) => write!(f, "{}", c.escape_unicode())?,
+                None => {}
+            }
+            rest = chars.as_str();
         }
         write!(f, "{}", rest.escape_debug())?;
         if self.cut {
@@ -70,4 +82,25 @@ impl fmt::Display for Escaped<'_> {
         }
         f.write_str(ends)
     }
+}
+
+/// Whether a character takes no room, or looks like a space, though it is none of those that `str::escape_debug` escapes anywhere in a text.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        // Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, but for control and format characters.
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+            // Glyphs without ink, for which there is no property: Braille, hieroglyphs, Khitan script, musical notes.
+            | '\u{2800}'
+            | '\u{13441}'..='\u{13442}'
+            | '\u{16fe4}'
+            | '\u{1d159}'
+    )
 }

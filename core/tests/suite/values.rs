@@ -7,6 +7,7 @@ use haul_core::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use regex_syntax::hir::{Class, HirKind};
 
 use crate::strategies::{path, timestamp};
 
@@ -146,6 +147,28 @@ proptest! {
         let quoted = Escaped::new(&text).cut(most).quoted().to_string();
         prop_assert!(!quoted.contains(bad), "{:?}", quoted);
         prop_assert_eq!(end_of_quoted(&quoted), Some(quoted.len()));
+    }
+}
+
+/// Nobody can see these, or tell them from a space: the lists are Unicode's own.
+#[test]
+fn what_cannot_be_seen_is_escaped() {
+    let property =
+        r"[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Zs}\p{Zl}\p{Zp}--\x20]";
+    let HirKind::Class(Class::Unicode(class)) = regex_syntax::parse(property).unwrap().into_kind()
+    else {
+        panic!("a class of characters");
+    };
+    let characters = class.iter().flat_map(|range| range.start()..=range.end());
+    for c in characters.chain(['\u{2800}', '\u{13441}', '\u{16fe4}', '\u{1d159}']) {
+        for text in [format!("{c}b"), format!("a{c}"), format!("a\"{c}"), format!("a{c}{c}b")] {
+            let shown = Escaped::new(&text).to_string();
+            assert!(!shown.contains(c), "U+{:04X} comes through as {shown:?}", u32::from(c));
+        }
+    }
+    // A letter keeps its marks.
+    for text in ["नमस्ते", "e\u{301}", "👍🏽", "日本", "a b"] {
+        assert_eq!(Escaped::new(text).to_string(), text);
     }
 }
 
