@@ -220,6 +220,7 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
         StoreErrorKind::Exists => Some("--force replaces it"),
         StoreErrorKind::IsDirectory | StoreErrorKind::NotAFile => Some("name a regular file"),
         StoreErrorKind::Denied => Some("its permissions, or those of its directory, forbid it"),
+        StoreErrorKind::ReadOnly => Some("its file system is read-only; choose another place"),
         StoreErrorKind::BadName => Some("choose another name"),
         StoreErrorKind::TooLarge | StoreErrorKind::NoSpace => {
             Some("nothing was kept; make room, or choose another place")

@@ -129,6 +129,7 @@ impl From<StoreErrorKind> for Exit {
             | StoreErrorKind::IsDirectory
             | StoreErrorKind::NotAFile
             | StoreErrorKind::Denied
+            | StoreErrorKind::ReadOnly
             | StoreErrorKind::BadName
             | StoreErrorKind::TooLarge
             | StoreErrorKind::NoSpace

@@ -59,7 +59,7 @@ error_codes! {
     Aborted = "aborted",
     /// The file changed while it was sent.
     Changed = "changed",
-    /// The storage failed; nothing was published.
+    /// The storage failed; nothing was published, and what came is void.
     Io = "io",
     /// The file was published, but may not survive a power cut.
     OutcomeUnknown = "outcome-unknown",
@@ -104,6 +104,8 @@ pub enum StoreErrorKind {
     NotAFile,
     /// The operating system or a rule of the store forbids it.
     Denied,
+    /// Nothing can be stored here: it is only read.
+    ReadOnly,
     /// The name cannot be a file's here: the operating system does not take it.
     BadName,
     /// The file would be larger than the storage takes.
@@ -124,6 +126,7 @@ impl StoreErrorKind {
         Self::IsDirectory,
         Self::NotAFile,
         Self::Denied,
+        Self::ReadOnly,
         Self::BadName,
         Self::TooLarge,
         Self::NoSpace,
@@ -138,7 +141,7 @@ impl StoreErrorKind {
             Self::Exists => ErrorCode::Exists,
             Self::IsDirectory => ErrorCode::IsDirectory,
             Self::NotAFile => ErrorCode::NotAFile,
-            Self::Denied => ErrorCode::Denied,
+            Self::Denied | Self::ReadOnly => ErrorCode::Denied,
             Self::BadName => ErrorCode::BadName,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NoSpace => ErrorCode::NoSpace,
@@ -147,21 +150,42 @@ impl StoreErrorKind {
         }
     }
 
-    /// What a peer is told: no more than it could find out.
-    pub(crate) fn words(self) -> &'static str {
+    /// What a peer is told that asked for this `work`: no more than it could find out.
+    pub(crate) fn words(self, work: Work) -> &'static str {
         match self {
             Self::NotFound => "nothing of this name is served; LIST shows what is",
             Self::Exists => "the name is taken",
             Self::IsDirectory => "the name is a directory's",
             Self::NotAFile => "the name is not a regular file's",
-            Self::Denied => "the server may not do this",
+            Self::Denied => match work {
+                Work::List => "the server has no right to list this",
+                Work::Download => "the server has no right to read this file",
+                Work::Upload => "the server has no right to store a file there",
+            },
+            Self::ReadOnly => "no uploads are taken here: it is read-only",
             Self::BadName => "the server's storage does not take this name",
             Self::TooLarge => "the file is larger than the server takes",
             Self::NoSpace => "the server's storage is full",
-            Self::Changed => "the file changed while it was sent; fetch it again",
-            Self::Io => "the server's storage failed; nothing was published",
+            Self::Changed => match work {
+                Work::List => "the directory changed while it was listed; list it again",
+                Work::Download => "the file changed while it was sent; fetch it again",
+                Work::Upload => "what is served changed meanwhile; nothing was published",
+            },
+            Self::Io => match work {
+                Work::List => "the server's storage failed; the listing is not complete",
+                Work::Download => "the server's storage failed; what came of the file is void",
+                Work::Upload => "the server's storage failed; nothing was published",
+            },
         }
     }
+}
+
+/// What a store was asked for when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    List,
+    Download,
+    Upload,
 }
 
 /// A failed effect.

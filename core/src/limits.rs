@@ -32,6 +32,8 @@ impl Limits {
     pub const MAX_DATA: u64 = 16 << 20;
     /// Unanswered command lines that a client may have sent. A part of the protocol.
     pub const MAX_PIPELINED_BYTES: usize = 16 << 10;
+    /// `INFO` lines in the reply to one HELP. A part of the protocol.
+    pub const MAX_HELP: u64 = 256;
     /// Queued output above which a machine asks for nothing but writing: lines and bodies of some small files, which go out together.
     pub const HIGH_WATER: usize = 64 << 10;
     /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA` does not become a flood of

@@ -38,7 +38,8 @@ fn kind_of(errno: Errno) -> StoreErrorKind {
         Errno::EXIST => StoreErrorKind::Exists,
         Errno::ISDIR => StoreErrorKind::IsDirectory,
         Errno::NOTDIR | Errno::NXIO | Errno::NODEV => StoreErrorKind::NotAFile,
-        Errno::ACCESS | Errno::PERM | Errno::ROFS => StoreErrorKind::Denied,
+        Errno::ACCESS | Errno::PERM => StoreErrorKind::Denied,
+        Errno::ROFS => StoreErrorKind::ReadOnly,
         // `INVAL` may be a name, but more often something that a file system cannot do: no other name would help.
         Errno::NAMETOOLONG | Errno::ILSEQ => StoreErrorKind::BadName,
         Errno::FBIG => StoreErrorKind::TooLarge,
@@ -66,7 +67,7 @@ mod tests {
             (Errno::NODEV, StoreErrorKind::NotAFile),
             (Errno::ACCESS, StoreErrorKind::Denied),
             (Errno::PERM, StoreErrorKind::Denied),
-            (Errno::ROFS, StoreErrorKind::Denied),
+            (Errno::ROFS, StoreErrorKind::ReadOnly),
             (Errno::NAMETOOLONG, StoreErrorKind::BadName),
             (Errno::ILSEQ, StoreErrorKind::BadName),
             (Errno::INVAL, StoreErrorKind::Io),

@@ -1,11 +1,12 @@
 //! A tree of files in memory that carries out effects.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec;
 
 use bytes::Bytes;
 use haul_core::{
-    Checksum, Done, Effect, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp,
+    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Mode, Omission, Opened, StoreError,
+    StoreErrorKind, Timestamp,
 };
 use haul_store::Perform;
 
@@ -33,7 +34,7 @@ pub struct Record {
 
 #[derive(Debug, Clone)]
 enum Node {
-    File { data: Bytes, modified: Timestamp },
+    File { data: Bytes, modified: Timestamp, executable: bool },
     Directory,
 }
 
@@ -55,6 +56,7 @@ struct Staged {
     path: FilePath,
     mode: Mode,
     modified: Timestamp,
+    executable: bool,
     data: Vec<u8>,
     /// What was taken from the socket and is not in `data` yet.
     held: Vec<u8>,
@@ -68,6 +70,10 @@ struct Staged {
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
     tree: BTreeMap<FilePath, Node>,
+    /// Directories whose content may not be read.
+    closed: BTreeSet<FilePath>,
+    /// Names that every listing leaves out.
+    omitted: Vec<Entry>,
     open: Open,
     /// What has no name yet, oldest first.
     staged: VecDeque<Staged>,
@@ -77,6 +83,10 @@ pub struct MemoryFiles {
     /// A machine that is durable must ask for `Sync` before it publishes.
     durable: bool,
     faults: Faults,
+}
+
+fn parsed(path: &str) -> FilePath {
+    FilePath::parse(path).expect("a path that keeps the rules")
 }
 
 fn error(kind: StoreErrorKind) -> StoreError {
@@ -103,18 +113,45 @@ impl MemoryFiles {
     /// When `path` breaks the rules.
     #[must_use]
     pub fn with_file(mut self, path: &str, data: impl Into<Bytes>) -> Self {
-        let path = FilePath::parse(path).expect("a path that keeps the rules");
-        self.store(path, data.into(), Timestamp::EPOCH);
+        self.store(parsed(path), data.into(), Timestamp::EPOCH, false);
         self
     }
 
-    fn store(&mut self, path: FilePath, data: Bytes, modified: Timestamp) {
+    /// With this file, which may be executed.
+    ///
+    /// # Panics
+    /// When `path` breaks the rules.
+    #[must_use]
+    pub fn with_program(mut self, path: &str, data: impl Into<Bytes>) -> Self {
+        self.store(parsed(path), data.into(), Timestamp::EPOCH, true);
+        self
+    }
+
+    /// With this directory, whose content may not be read.
+    ///
+    /// # Panics
+    /// When `path` breaks the rules.
+    #[must_use]
+    pub fn with_closed(mut self, path: &str) -> Self {
+        self.tree.insert(parsed(path), Node::Directory);
+        self.closed.insert(parsed(path));
+        self
+    }
+
+    /// With this name, which every listing of a directory leaves out. It is told whether it was asked for or not: that is for the machine to heed.
+    #[must_use]
+    pub fn with_omitted(mut self, name: &str, reason: Omission) -> Self {
+        self.omitted.push(Entry::omitted(name.as_bytes(), reason));
+        self
+    }
+
+    fn store(&mut self, path: FilePath, data: Bytes, modified: Timestamp, executable: bool) {
         let mut parent = path.parent();
         while let Some(directory) = parent {
             parent = directory.parent();
             self.tree.insert(directory, Node::Directory);
         }
-        self.tree.insert(path, Node::File { data, modified });
+        self.tree.insert(path, Node::File { data, modified, executable });
     }
 
     /// The content of a file.
@@ -123,6 +160,12 @@ impl MemoryFiles {
             Node::File { data, .. } => Some(data),
             Node::Directory => None,
         }
+    }
+
+    /// Whether this is a file that may be executed.
+    pub fn is_executable(&self, path: &str) -> bool {
+        let node = FilePath::parse(path).ok().and_then(|path| self.tree.get(&path));
+        matches!(node, Some(Node::File { executable: true, .. }))
     }
 
     /// All files by name.
@@ -182,13 +225,16 @@ impl MemoryFiles {
         depth: haul_core::Depth,
     ) -> Result<Vec<Entry>, StoreError> {
         let entry = |path: &FilePath, node: &Node| match node {
-            Node::File { data, modified } => Entry::File {
+            Node::File { data, modified, executable } => Entry::File {
                 path: path.clone(),
                 size: data.len() as u64,
                 modified: *modified,
-                executable: false,
+                executable: *executable,
             },
-            Node::Directory => Entry::Directory { path: path.clone(), error: None, link: false },
+            Node::Directory => {
+                let closed = self.closed.contains(path).then_some(ErrorCode::Denied);
+                Entry::Directory { path: path.clone(), error: closed, link: false }
+            }
         };
         let prefix = match path {
             None => String::new(),
@@ -204,12 +250,19 @@ impl MemoryFiles {
                 level == 0 || depth.goes_below(level)
             })
         });
-        Ok(below.map(|(path, node)| entry(path, node)).collect())
+        let below = below.map(|(path, node)| entry(path, node));
+        Ok(below.chain(self.omitted.iter().cloned()).collect())
     }
 
-    fn source(&self, path: &FilePath) -> Result<(Bytes, Timestamp), StoreError> {
+    fn source(&self, path: &FilePath) -> Result<(Bytes, Opened), StoreError> {
         match self.tree.get(path) {
-            Some(Node::File { data, modified }) => Ok((data.clone(), *modified)),
+            Some(Node::File { data, modified, executable }) => {
+                let size = (!self.faults.unknown_size).then_some(data.len() as u64);
+                let known = self.faults.hold == Some(Hold::WithoutChecksum);
+                let checksum = known.then(|| Checksum::of(data));
+                let (modified, executable) = (Some(*modified), *executable);
+                Ok((data.clone(), Opened { size, modified, executable, checksum }))
+            }
             Some(Node::Directory) => Err(error(StoreErrorKind::IsDirectory)),
             None => Err(error(StoreErrorKind::NotFound)),
         }
@@ -248,14 +301,17 @@ impl MemoryFiles {
         }
     }
 
-    fn finish(&mut self) -> Result<Done, StoreError> {
-        let Open::Source { changed, held, .. } = std::mem::take(&mut self.open) else {
+    fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<Done, StoreError> {
+        let Open::Source { data, changed, held } = std::mem::take(&mut self.open) else {
             panic!("no file is open for reading");
         };
         assert!(held.is_empty(), "held bytes did not go out");
         if changed {
             return Err(error(StoreErrorKind::Changed));
         }
+        let range = usize::try_from(offset).ok().zip(usize::try_from(offset + length).ok());
+        let range = range.and_then(|(start, end)| data.get(start..end));
+        assert_eq!(range.map(Checksum::of), Some(sent), "that is not what was sent");
         Ok(Done::Finished)
     }
 
@@ -264,6 +320,7 @@ impl MemoryFiles {
         path: &FilePath,
         mode: Mode,
         modified: Option<Timestamp>,
+        executable: bool,
     ) -> Result<(), StoreError> {
         match self.tree.get(path) {
             Some(Node::Directory) => return Err(error(StoreErrorKind::IsDirectory)),
@@ -281,7 +338,8 @@ impl MemoryFiles {
         }
         let modified = modified.unwrap_or(Timestamp::EPOCH);
         let (path, data, held) = (path.clone(), Vec::new(), Vec::new());
-        self.staged.push_back(Staged { path, mode, modified, data, held, synced: false });
+        let staged = Staged { path, mode, modified, executable, data, held, synced: false };
+        self.staged.push_back(staged);
         Ok(())
     }
 
@@ -292,7 +350,7 @@ impl MemoryFiles {
         if staged.mode == Mode::Create && self.source(&staged.path).is_ok() {
             return Err(error(StoreErrorKind::Exists));
         }
-        self.store(staged.path, staged.data.into(), staged.modified);
+        self.store(staged.path, staged.data.into(), staged.modified, staged.executable);
         self.published += 1;
         Ok(())
     }
@@ -348,29 +406,23 @@ impl Perform for MemoryFiles {
             }
             Effect::Open { path, .. } => {
                 self.require_nothing_open();
-                let (data, modified) = self.source(path)?;
-                let size = (!self.faults.unknown_size).then_some(data.len() as u64);
-                let known = self.faults.hold == Some(Hold::WithoutChecksum);
-                let checksum = known.then(|| Checksum::of(&data));
+                let (data, opened) = self.source(path)?;
                 self.open = Open::Source { data, changed: false, held: Bytes::new() };
-                Ok(Done::Opened(Opened {
-                    size,
-                    modified: Some(modified),
-                    executable: false,
-                    checksum,
-                }))
+                Ok(Done::Opened(opened))
             }
             Effect::Read { offset, length } => Ok(Done::Read(self.read(*offset, *length))),
             Effect::Hold { offset, length, read, checksum } => {
                 Ok(self.hold(*offset, *length, *read, *checksum))
             }
-            Effect::FinishReading { .. } => self.finish(),
-            Effect::Create { path, mode, modified, .. } => {
+            Effect::FinishReading { offset, length, checksum } => {
+                self.finish(*offset, *length, *checksum)
+            }
+            Effect::Create { path, mode, modified, executable, .. } => {
                 assert!(matches!(self.open, Open::Nothing), "open still: {:?}", self.open);
                 if self.faults.room > 0 && self.staged.len() >= self.faults.room {
                     return Ok(Done::Full);
                 }
-                self.create(path, *mode, *modified).map(|()| Done::Started)
+                self.create(path, *mode, *modified, *executable).map(|()| Done::Started)
             }
             Effect::Write { offset, data } => {
                 let staged = self.staged();

@@ -59,7 +59,9 @@ impl Client {
         match self.sent.front_mut() {
             Some(sent) => match &mut sent.reply {
                 Reply::Download(download) => Some((sent.id, download)),
-                Reply::List { .. } | Reply::Upload { .. } | Reply::Help | Reply::Exit => None,
+                Reply::List { .. } | Reply::Upload { .. } | Reply::Help { .. } | Reply::Exit => {
+                    None
+                }
             },
             None => None,
         }

@@ -3,6 +3,7 @@
 use super::requests::{Reply, Sent};
 use super::{Client, ClientEvent, Failure, Request, Session};
 use crate::error::ErrorCode;
+use crate::limits::Limits;
 use crate::message::{Entry, Garbled, Greeting, Refusal, ServerLine, Summary};
 use crate::wire::inbox::LineFault;
 
@@ -66,7 +67,11 @@ impl Client {
                     self.events.push_back(ClientEvent::Entry { id: front.id, entry });
                 }
             }
-            (ServerLine::Info(text), Reply::Help) => {
+            (ServerLine::Info(_), Reply::Help { lines: Limits::MAX_HELP.. }) => {
+                self.violation("its help has no end");
+            }
+            (ServerLine::Info(text), Reply::Help { lines }) => {
+                *lines += 1;
                 self.events.push_back(ClientEvent::Info { id: front.id, text });
             }
             (ServerLine::Sending(sending), Reply::Download(_)) => self.download_begins(sending),
@@ -128,7 +133,7 @@ impl Client {
                     _ => self.violation("the receipt of an upload lacks its size or checksum"),
                 }
             }
-            Reply::Help => self.answer(Ok(summary)),
+            Reply::Help { .. } => self.answer(Ok(summary)),
             Reply::Exit => {
                 self.answer(Ok(summary));
                 self.session = Session::Leaving { half_closed: false };

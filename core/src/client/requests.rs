@@ -42,7 +42,9 @@ pub(super) enum Reply {
         ready: bool,
         ended: Option<(u64, Checksum)>,
     },
-    Help,
+    Help {
+        lines: u64,
+    },
     Exit,
 }
 
@@ -53,7 +55,7 @@ impl Sent {
             // A whole upload is the server's to decide.
             Reply::Upload { ended, .. } => ended.is_some(),
             Reply::Download(download) => download.is_published(),
-            Reply::List { .. } | Reply::Help | Reply::Exit => false,
+            Reply::List { .. } | Reply::Help { .. } | Reply::Exit => false,
         };
         if !too_late {
             self.failed.get_or_insert(failure);
@@ -111,7 +113,7 @@ impl Client {
                 let command = Command::Download { path: path.clone(), offset, length };
                 (command, Reply::Download(Box::default()))
             }
-            Request::Help => (Command::Help, Reply::Help),
+            Request::Help => (Command::Help, Reply::Help { lines: 0 }),
             Request::Exit => (Command::Exit, Reply::Exit),
         };
         self.send_command(id, request, command, reply);

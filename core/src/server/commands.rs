@@ -9,7 +9,7 @@ use super::look_ahead::classify;
 use super::table::{self, Action, Input};
 use super::upload::Upload;
 use super::{Server, ServerEvent, State, Verdict};
-use crate::error::{ErrorCode, StoreErrorKind};
+use crate::error::{ErrorCode, StoreErrorKind, Work};
 use crate::machine::Ask;
 use crate::message::{ClientLine, Command, LineError, Refusal, ServerLine, Summary};
 
@@ -145,7 +145,7 @@ impl Server {
             Command::Upload { path, size, mode, modified, executable } => {
                 let limit = self.config.limits.max_file_size;
                 if size.zip(limit).is_some_and(|(size, limit)| size > limit) {
-                    self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words());
+                    self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words(Work::Upload));
                 } else {
                     self.state = State::Upload(Upload::new(path, size, mode, modified, executable));
                 }

@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::{Server, ServerEvent, State};
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, RequestId};
-use crate::error::{ErrorCode, StoreError};
+use crate::error::{ErrorCode, StoreError, Work};
 use crate::machine::Ask;
 use crate::message::{Command, Refusal, ServerLine, Summary};
 use crate::name::FilePath;
@@ -62,7 +62,7 @@ struct Failure {
 
 impl From<StoreError> for Failure {
     fn from(cause: StoreError) -> Self {
-        Self { refusal: Refusal::new(cause.kind.code(), cause.kind.words()), cause }
+        Self { refusal: Refusal::new(cause.kind.code(), cause.kind.words(Work::Upload)), cause }
     }
 }
 

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use super::{Server, ServerEvent, State};
 use crate::effect::{Done, Effect, Opened};
-use crate::error::{ErrorCode, StoreError, StoreErrorKind};
+use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::limits::Limits;
 use crate::machine::Ask;
 use crate::message::{Sending, ServerLine, Summary};
@@ -82,7 +82,7 @@ impl Server {
             Ok(Done::Opened(opened)) => self.opened(opened),
             Ok(Done::Read(data)) if data.is_empty() => {
                 let detail = "the file ended before its size";
-                self.refuse_for(StoreError::new(StoreErrorKind::Changed, detail));
+                self.refuse_for(Work::Download, StoreError::new(StoreErrorKind::Changed, detail));
             }
             Ok(Done::Read(data)) => {
                 if let Some((outflow, outbox)) = self.outflow() {
@@ -96,7 +96,7 @@ impl Server {
             }
             Ok(Done::Finished) => self.finished_reading(),
             Ok(_) => {}
-            Err(error) => self.refuse_for(error),
+            Err(error) => self.refuse_for(Work::Download, error),
         }
     }
 
@@ -108,7 +108,7 @@ impl Server {
         let Some(size) = opened.size else {
             let error =
                 StoreError::new(StoreErrorKind::NotAFile, "a served file needs a known size");
-            self.refuse_for(error);
+            self.refuse_for(Work::Download, error);
             return;
         };
         let offset = download.offset;

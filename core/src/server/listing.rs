@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use super::{Server, ServerEvent, State};
 use crate::effect::{Done, Effect};
-use crate::error::StoreError;
+use crate::error::{StoreError, Work};
 use crate::machine::Ask;
 use crate::message::{Depth, Entry, ServerLine, Summary};
 use crate::name::FilePath;
@@ -71,7 +71,7 @@ impl Server {
                 }
             }
             Ok(_) => self.open = true,
-            Err(error) => self.refuse_for(error),
+            Err(error) => self.refuse_for(Work::List, error),
         }
     }
 }

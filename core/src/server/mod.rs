@@ -18,7 +18,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::effect::{Done, Effect, RequestId};
-use crate::error::{ErrorCode, StoreError};
+use crate::error::{ErrorCode, StoreError, Work};
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
@@ -212,8 +212,8 @@ impl Server {
         self.end(Verdict::Reply { reply: Err(Refusal::new(code, text)), cause: None });
     }
 
-    fn refuse_for(&mut self, error: StoreError) {
-        let refusal = Refusal::new(error.kind.code(), error.kind.words());
+    fn refuse_for(&mut self, work: Work, error: StoreError) {
+        let refusal = Refusal::new(error.kind.code(), error.kind.words(work));
         self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
     }
 

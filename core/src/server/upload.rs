@@ -6,7 +6,7 @@ use super::table::{self, Action, Input, Phase};
 use super::{Server, ServerEvent, State, Verdict};
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect};
-use crate::error::{ErrorCode, StoreError, StoreErrorKind};
+use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::machine::Ask;
 use crate::message::{ClientLine, LineError, Mode, Refusal};
 use crate::name::FilePath;
@@ -176,7 +176,7 @@ impl Server {
             self.refuse(ErrorCode::SizeMismatch, "more bytes than size= announced");
         } else if self.config.limits.max_file_size.is_some_and(|limit| announced > limit) {
             self.skip_rest_of_data();
-            self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words());
+            self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words(Work::Upload));
         }
     }
 
@@ -215,7 +215,7 @@ impl Server {
         match outcome {
             Ok(Done::Full) if self.batch.is_empty() => {
                 let detail = "the store has no room for a single file";
-                self.refuse_for(StoreError::new(StoreErrorKind::Io, detail));
+                self.refuse_for(Work::Upload, StoreError::new(StoreErrorKind::Io, detail));
             }
             Ok(Done::Full) => self.commit(),
             Ok(Done::Started) => {
@@ -227,7 +227,7 @@ impl Server {
             Ok(_) => {}
             Err(error) => {
                 self.skip_rest_of_data();
-                self.refuse_for(error);
+                self.refuse_for(Work::Upload, error);
             }
         }
     }

@@ -161,6 +161,35 @@ proptest! {
     }
 }
 
+/// Of what a server says without end the client holds no more than it reads at once, and it ends what nobody asked for.
+#[test]
+fn a_flood_is_not_kept() {
+    let list = Request::List { path: None, depth: Depth::All, omitted: true };
+    for (request, line, ends) in [
+        (Some(Request::Help), format!("INFO \"{}\"\n", "x".repeat(4000)), true),
+        (Some(list), format!("OMITTED \"{}\" reason=name\n", "x".repeat(4000)), false),
+        (None, "INFO \"x\"\n".to_owned(), true),
+        (None, GREETING.to_owned(), true),
+    ] {
+        let mut said = GREETING.as_bytes().to_vec();
+        said.extend_from_slice(line.repeat(5000).as_bytes());
+        let requests: Vec<Request> = request.into_iter().collect();
+        let mut client = client(&requests, false);
+        let solo = Solo::new(&said).by_line().ending(End::Silence);
+        let run = solo.play_with(&mut client, &mut local(), |client, _, _| {
+            let room = client.read_space().len();
+            assert!(room <= CHUNK + (64 << 10), "{line:.20}: room for {room} bytes");
+        });
+        let violated = run.events.iter().any(|event| {
+            matches!(event, ClientEvent::Lost(haul_core::client::Failure::Violation(_)))
+        });
+        assert_eq!(violated, ends, "{line:.20}: {} events", run.events.len());
+        if ends {
+            assert!(run.events.len() <= 300, "{line:.20}: {} events", run.events.len());
+        }
+    }
+}
+
 /// Receipts are compared with what was sent. (The server waits for the end of the body: a look without waiting finds nothing.)
 #[test]
 fn a_wrong_receipt_is_no_receipt() {

@@ -40,6 +40,28 @@ fn each_kind_of_failure_has_its_words() {
     assert_eq!(words.len(), StoreErrorKind::ALL.len());
 }
 
+/// Nobody who asks for a listing publishes anything.
+#[test]
+fn a_failure_is_told_in_words_that_fit_what_was_asked() {
+    let (_, files) = run(Faults::default(), false, true);
+    for (effect, work) in [("list", "listing"), ("read", "file"), ("write", "published")] {
+        let at = files.journal().iter().position(|record| record.name == effect);
+        let at = at.expect("the session does all of these");
+        let faults = Faults { fail: Some((at, StoreErrorKind::Io)), ..Faults::default() };
+        let (replies, _) = run(faults, false, true);
+        let texts: Vec<&str> = replies
+            .iter()
+            .filter_map(|reply| match &reply.last {
+                haul_core::message::ServerLine::Err(refusal) => Some(&*refusal.text),
+                _ => None,
+            })
+            .collect();
+        let [text] = texts[..] else { panic!("{effect}: {texts:?}") };
+        assert!(text.contains(work), "{effect}: {text}");
+        assert_eq!(text.contains("published"), effect == "write", "{text}");
+    }
+}
+
 /// Each effect of a session fails once, with each kind.
 #[test]
 fn every_failed_effect_has_its_reply() {

@@ -16,7 +16,7 @@ use proptest::sample::select;
 use crate::sessions::shared;
 use crate::strategies::{choices, few_cases};
 
-pub(crate) const SOURCES: &[&str] = &["small", "none", "large", "missing"];
+pub(crate) const SOURCES: &[&str] = &["small", "none", "large", "tool", "missing"];
 pub(crate) const SHARED: &[&str] = &["notes.txt", "empty", "photos/sea.jpg", "photos", "missing"];
 /// What socket buffers hold at least, by the rule of pipelining, and a few `ABORT`s.
 pub(crate) const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;
@@ -30,14 +30,15 @@ pub(crate) fn local() -> LocalFiles {
     let sources = MemoryFiles::new(false)
         .with_file("small", &b"a small file"[..])
         .with_file("none", &b""[..])
-        .with_file("large", large);
+        .with_file("large", large)
+        .with_program("tool", &b"#!"[..]);
     LocalFiles { sources, targets: MemoryFiles::new(true) }
 }
 
 pub(crate) fn request() -> impl Strategy<Value = Request> {
     let mode = select(vec![Mode::Replace, Mode::Create]);
     prop_oneof![
-        Just(Request::List { path: None, depth: Depth::All, omitted: false }),
+        any::<bool>().prop_map(|omitted| Request::List { path: None, depth: Depth::All, omitted }),
         Just(Request::List { path: Some(path("missing")), depth: Depth::ONE, omitted: false }),
         Just(Request::Help),
         (select(SHARED), 0..20_u64, option::of(0..40_000_u64), mode.clone()).prop_map(
@@ -165,6 +166,7 @@ pub(crate) fn check_files(
                 let source = local.sources.file(path.as_str()).expect("a source");
                 assert_eq!(remote.file(path.as_str()), Some(source), "{path:?}");
                 assert_eq!(summary.size, Some(source.len() as u64));
+                assert_eq!(remote.is_executable(path.as_str()), path.as_str() == "tool");
             }
             Request::Download { path, offset, length, .. } => {
                 // Uploads write other names.

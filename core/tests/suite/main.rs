@@ -14,6 +14,7 @@ mod joined;
 mod joined_cancels;
 mod joined_faults;
 mod misuse;
+mod options;
 mod passing;
 mod progress;
 mod robust;

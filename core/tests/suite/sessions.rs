@@ -7,7 +7,7 @@ use bytes::Bytes;
 use haul_conformance::lab::{Faults, MemoryFiles, Probed, Record, Run, Solo};
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Checksum, ErrorCode, Limits};
+use haul_core::{Checksum, ErrorCode, Limits, Omission};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -23,7 +23,9 @@ const SOURCES: &[&str] = &["notes.txt", "empty", "photos/sea.jpg", "up/one", "ph
 
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
-    List,
+    List {
+        omitted: bool,
+    },
     ListMissing,
     Help,
     Download {
@@ -36,6 +38,7 @@ pub(crate) enum Op {
         body: Body,
         size: Size,
         create: bool,
+        executable: bool,
     },
     /// An upload that is refused by its name, and a body that comes all the same.
     Escape(Body),
@@ -101,13 +104,14 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Size::TooLittle),
     ];
     prop_oneof![
-        1 => Just(Op::List),
+        1 => any::<bool>().prop_map(|omitted| Op::List { omitted }),
         1 => Just(Op::ListMissing),
         1 => Just(Op::Help),
         4 => (select(SOURCES), 0..40_u64, option::of(0..60_000_u64))
             .prop_map(|(name, offset, length)| Op::Download { name, offset, length }),
-        6 => (select(NAMES), body(), size, any::<bool>())
-            .prop_map(|(name, body, size, create)| Op::Upload { name, body, size, create }),
+        6 => (select(NAMES), body(), size, any::<bool>(), any::<bool>()).prop_map(
+            |(name, body, size, create, executable)| Op::Upload { name, body, size, create, executable }
+        ),
         2 => body().prop_map(Op::Escape),
         2 => select(vec![
             Op::Bad("FETCH x", ErrorCode::UnknownCommand),
@@ -116,6 +120,8 @@ fn op() -> impl Strategy<Value = Op> {
             Op::Bad("LIST \"a", ErrorCode::BadArgument),
             Op::Bad("LIST ../x", ErrorCode::BadName),
             Op::Bad("UPLOAD a size=01", ErrorCode::BadArgument),
+            Op::Bad("LIST omitted=no", ErrorCode::BadArgument),
+            Op::Bad("UPLOAD a executable=", ErrorCode::BadArgument),
         ]),
     ]
 }
@@ -160,7 +166,10 @@ impl Op {
 
     fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::List => out.extend_from_slice(b"LIST depth=all\r\n"),
+            Self::List { omitted: true } => {
+                out.extend_from_slice(b"LIST omitted=yes depth=all\r\n");
+            }
+            Self::List { omitted: false } => out.extend_from_slice(b"LIST depth=all\r\n"),
             Self::ListMissing => out.extend_from_slice(b"list \"nothing here\"\n"),
             Self::Help => out.extend_from_slice(b"HELP\r\n"),
             Self::Download { name, offset, length } => {
@@ -169,11 +178,14 @@ impl Op {
                     format!("DOWNLOAD offset={offset} \"{name}\"{length}\r\n").as_bytes(),
                 );
             }
-            Self::Upload { name, body, size, create } => {
+            Self::Upload { name, body, size, create, executable } => {
                 let size = Self::declared(body, *size)
                     .map_or_else(String::new, |size| format!(" size={size}"));
                 let mode = if *create { " mode=create" } else { "" };
-                out.extend_from_slice(format!("UPLOAD \"{name}\"{size}{mode}\r\n").as_bytes());
+                let executable = if *executable { " executable=yes" } else { "" };
+                out.extend_from_slice(
+                    format!("UPLOAD \"{name}\"{size}{mode}{executable}\r\n").as_bytes(),
+                );
                 body.write(out);
             }
             Self::Escape(body) => {
@@ -187,14 +199,14 @@ impl Op {
     /// What must come of it; `files` is what is shared, and changes.
     fn expect(&self, files: &mut BTreeMap<String, Bytes>) -> Option<ErrorCode> {
         match self {
-            Self::List | Self::Help => None,
+            Self::List { .. } | Self::Help => None,
             Self::ListMissing => Some(ErrorCode::NotFound),
             Self::Download { name, offset, .. } => match files.get(*name) {
                 None if *name == "photos" => Some(ErrorCode::IsDirectory),
                 None => Some(ErrorCode::NotFound),
                 Some(data) => (*offset > data.len() as u64).then_some(ErrorCode::BadRange),
             },
-            Self::Upload { name, body, size, create } => {
+            Self::Upload { name, body, size, create, .. } => {
                 let bytes = body.bytes();
                 if *create && files.contains_key(*name) {
                     return Some(ErrorCode::Exists);
@@ -240,6 +252,7 @@ pub(crate) fn fill(files: MemoryFiles) -> MemoryFiles {
         .with_file("notes.txt", &b"hello world\n"[..])
         .with_file("empty", &b""[..])
         .with_file("photos/sea.jpg", photo)
+        .with_omitted("pipe", Omission::Special)
 }
 
 pub(crate) fn config(chunk: usize) -> Arc<ServerConfig> {
@@ -303,9 +316,11 @@ proptest! {
                     prop_assert_eq!(receipt.size, Some(files[*name].len() as u64));
                     prop_assert_eq!(receipt.checksum, Some(Checksum::of(&files[*name])));
                 }
-                Op::List => {
+                Op::List { omitted } => {
                     let ServerLine::Ok(summary) = &reply.last else { unreachable!("it has no code") };
-                    prop_assert_eq!(summary.entries, Some(reply.lines.len() as u64));
+                    let told = u64::from(*omitted);
+                    prop_assert_eq!(summary.entries, Some(reply.lines.len() as u64 - told));
+                    prop_assert_eq!(summary.omitted, omitted.then_some(told));
                     let listed = reply.lines.iter().filter(|line| matches!(line, ServerLine::Entry(haul_core::Entry::File { .. }))).count();
                     prop_assert_eq!(listed, files.len());
                 }

@@ -99,7 +99,7 @@ impl Store for Directory {
         if self.0.options.read_only {
             let detail =
                 format!("{} is not created: files are only read here", file.path.escaped());
-            return Err(StoreError::new(StoreErrorKind::Denied, detail));
+            return Err(StoreError::new(StoreErrorKind::ReadOnly, detail));
         }
         DirectoryStaged::begin(Arc::clone(&self.0), file)
     }

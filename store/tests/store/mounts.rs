@@ -131,10 +131,10 @@ fn a_share_that_cannot_be_written_is_served_if_it_is_only_read() {
     let store = Directory::open(directory.path(), only_read).unwrap();
     assert!(store.open(&path("file")).is_ok());
     assert_eq!(store.list(None, Depth::All, false).unwrap().next(10).unwrap().len(), 1);
-    assert_eq!(store.create(&new_file("new")).unwrap_err().kind, StoreErrorKind::Denied);
-    assert_eq!(store.create(&new_file("a/new")).unwrap_err().kind, StoreErrorKind::Denied);
+    assert_eq!(store.create(&new_file("new")).unwrap_err().kind, StoreErrorKind::ReadOnly);
+    assert_eq!(store.create(&new_file("a/new")).unwrap_err().kind, StoreErrorKind::ReadOnly);
     let local = LocalTarget::new(directory.path().join("new"), false).unwrap_err();
-    assert_eq!(local.kind, StoreErrorKind::Denied);
+    assert_eq!(local.kind, StoreErrorKind::ReadOnly);
 }
 
 #[test]
