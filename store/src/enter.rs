@@ -8,6 +8,47 @@ use rustix::path::Arg;
 
 /// Opens the directory `name` in `directory` for reading; a symbolic link is not followed.
 pub(crate) fn enter(directory: impl AsFd, name: impl Arg) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    enter_for(OFlags::RDONLY, directory, name)
+}
+
+/// As [`enter`]; one that may not be read is opened only to find and make names in it.
+pub(crate) fn enter_unread(directory: impl AsFd, name: impl Arg + Copy) -> Result<OwnedFd, Errno> {
+    or_unread(|access| enter_for(access, &directory, name))
+}
+
+/// Opens a directory for reading, or without that right only to find and make names in it.
+pub(crate) fn or_unread(open: impl Fn(OFlags) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    match open(OFlags::RDONLY) {
+        Err(Errno::ACCESS) => open(OFlags::PATH),
+        opened => opened,
+    }
+}
+
+fn enter_for(access: OFlags, directory: impl AsFd, name: impl Arg) -> Result<OwnedFd, Errno> {
+    let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(directory, name, flags, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// What takes a directory's name after it was looked at is not entered.
+    #[test]
+    fn only_directories_are_entered() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        symlink("directory", at("link")).unwrap();
+        let handle = File::open(directory.path()).unwrap();
+        for access in [OFlags::RDONLY, OFlags::PATH] {
+            enter_for(access, &handle, "directory").unwrap();
+            assert_eq!(enter_for(access, &handle, "file").unwrap_err(), Errno::NOTDIR);
+            assert_eq!(enter_for(access, &handle, "link").unwrap_err(), Errno::NOTDIR);
+        }
+    }
 }

@@ -34,15 +34,24 @@
 //! **Durable files.** After [`Staged::sync`], [`Staged::publish`] and [`Staged::sync_directory`], in this order, the file is on stable storage: its bytes, size and times, its name, and the
 //! directories that were made for it. A sync that fails is final, since the kernel may have dropped the bytes that it could not write.
 //!
-//! **Nothing else.** All paths are resolved by the kernel beneath the open directory (`openat2` with `RESOLVE_BENEATH`), so that no link and no rename under way leads outside. Links that stay inside
+//! **Nothing else.** All paths are resolved by the kernel beneath the open directory (`openat2` with `RESOLVE_BENEATH`), so that no link and no rename under way leads outside. Where that system call
+//! is missing or forbidden, paths are opened name by name and links are read rather than followed, with the same outcome. A listing makes sure at each step that the directory that it is in still lies
+//! beneath. Links that stay inside
 //! are followed if they are relative. A link that leaves, an absolute one and one that leads nowhere are [not found](haul_core::StoreErrorKind::NotFound). Only regular files are opened: never a
-//! pipe, a socket or a device. Names that begin with `.` are not there unless [`Options::hidden`] says so, and the staging area `.haul-staging` is reached
-//! by no path at all.
+//! pipe, a socket or a device. Names that begin with `.` are not there unless [`Options::hidden`] says so, and the names of files that are not whole yet are reached by no path at all.
 //!
-//! **Nothing unnoticed.** A file that changes while it is read is [reported](haul_core::StoreErrorKind::Changed), and a reader never gets bytes beyond the size that it was told. Checksums are remembered
-//! as long as inode, size and times of a file stand; a file that has other bytes then is reported too, by whoever reads it: here, or at the other end if its pages go out unread.
+//! **Nothing unnoticed.** What is read of a file, here or by a [`LocalSource`], is what the file had at one moment. When it was sent and its size or a time is not what it was at the opening, the range that was sent is read once
+//! more: the same bytes are good, whatever else was done to the file, and others are [a change](haul_core::StoreErrorKind::Changed), as are fewer than there were. A file that only grew is sent up to the size that
+//! it had. The second reading costs as much as the first did and comes before the final reply; a file that is left alone costs one system call. A write that changes neither size nor times, through a mapping, is seen only at the other end, by the checksum.
 //!
-//! **Bounded memory.** Listings are read as they are asked for and hold one open directory a level. Reads and writes hold what the caller gives them. Up to 65,536 checksums are remembered.
+//! **No size is believed that tells nothing.** Files that the kernel makes up as they are read (procfs, sysfs, cgroups and the like), and files of size 0 that have bytes, are read to their end: a [`LocalSource`] is a stream then,
+//! and a directory reads them whole, at most 16 MiB, before it tells their size.
+//!
+//! **No checksum outlives the bytes.** Only the checksum of what was uploaded here with an older modification time is remembered, on ext2 to ext4, XFS and Btrfs, as long as inode, size and times stand: a write through a mapping that
+//! was made later changes the times there. A file that has other bytes then is reported, by whoever reads it: here, or at the other end if its pages go out unread. What was only read is never remembered, since somebody may have had it mapped.
+//!
+//! **Bounded memory.** Listings and walks are read as they are asked for and hold at most 16 open directories each whatever the depth; listings together hold an eighth of the process's descriptors beyond one each. Reads and writes
+//! hold what the caller gives them. Up to 65,536 checksums are remembered.
 //!
 //! Several servers may share one directory. What local programs do in it meanwhile is seen as it happens.
 //!
@@ -50,6 +59,7 @@
 //! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in its staging area is not swept. Another file system mounted within the
 //! shared directory is read and not written, because nothing can be renamed into it. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
+mod descent;
 mod directory;
 mod enter;
 mod error;
@@ -61,6 +71,7 @@ mod own_files;
 mod perform;
 mod pseudo;
 mod regular;
+mod resolve;
 mod session;
 mod stat;
 mod store;
@@ -69,7 +80,7 @@ mod temporary;
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
 pub use held::Held;
 pub use local::{
-    Found, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
+    Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
 };
 pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use perform::Perform;

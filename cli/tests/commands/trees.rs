@@ -47,7 +47,7 @@ fn names(directory: &Path) -> Vec<String> {
 
 /// All regular files beneath a directory, hidden ones too.
 fn files(directory: &Path) -> Vec<String> {
-    let found = LocalDirectory::open(directory).unwrap().walk(true);
+    let found = LocalDirectory::open(directory).unwrap().walk();
     let mut files: Vec<String> = found
         .filter_map(|found| match found.unwrap() {
             Found::File(path) => Some(path.as_str().to_owned()),
@@ -148,6 +148,34 @@ fn a_server_chooses_no_place_outside() {
 }
 
 #[test]
+fn links_of_what_is_sent_are_followed_or_skipped_on_request() {
+    let (directory, _) = with(&["a"]);
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir(at("b")).unwrap();
+    fs::write(at("b/c"), "c").unwrap();
+    for (target, link) in [("a", "to-a"), ("b", "to-b"), ("..", "b/up"), ("/etc", "etc")] {
+        symlink(target, at(link)).unwrap();
+    }
+    let dir = directory.path().to_str().unwrap();
+
+    let fake = Fake::default();
+    let put = fake.run(&["put", "-r", dir, "--as", ".", "--links", "follow"]);
+    assert_eq!(put.exit, Exit::Partial, "{put:?}");
+    assert_eq!(stored(&fake), ["a", "b/c", "to-a", "to-b/c"]);
+    let mut told = put.errors();
+    told.sort();
+    assert_eq!(told.len(), 3, "{put:?}");
+    assert!(told[0].ends_with("/b/up: left out: a link to a directory that is there already"));
+    assert!(told[1].ends_with("/etc: left out: a link that leads out of the directory"));
+    assert!(told[2].ends_with("/to-b/up: left out: a link to a directory that is there already"));
+
+    let fake = Fake::default();
+    let put = fake.run(&["put", "-r", dir, "--as", ".", "--links", "skip"]);
+    assert_eq!((put.exit, put.errors().len()), (Exit::Done, 0), "{put:?}");
+    assert_eq!(stored(&fake), ["a", "b/c"]);
+}
+
+#[test]
 fn a_directory_goes_with_all_that_is_in_it() {
     let (directory, _) = with(&["a", ".hidden"]);
     let at = |name: &str| directory.path().join(name);
@@ -163,11 +191,16 @@ fn a_directory_goes_with_all_that_is_in_it() {
     assert_eq!(stored(&fake), ["x/y/.hidden", "x/y/a", "x/y/b/c/d"]);
     assert_eq!(put.stdout.lines().count(), 3);
     assert!(put.stdout.contains(&format!("\"source\":\"{dir}/b/c/d\"")), "{put:?}");
-    assert_eq!(put.errors(), [format!("{dir}/link: left out: not a regular file")]);
+    let mut told = put.errors();
+    told.sort();
+    let link = "left out: a symbolic link (--links follow follows it within the tree)";
+    let expected =
+        [format!("{dir}/empty: left out: an empty directory"), format!("{dir}/link: {link}")];
+    assert_eq!(told, expected);
 
     let fake = Fake::default();
     let put = fake.run(&["put", "-rq", dir, "--as", "."]);
-    assert_eq!((put.exit, put.errors().len()), (Exit::Partial, 1), "{put:?}");
+    assert_eq!((put.exit, put.errors().len()), (Exit::Partial, 2), "{put:?}");
     assert_eq!(stored(&fake), [".hidden", "a", "b/c/d"]);
     fs::remove_file(at("link")).unwrap();
     fs::remove_dir(at("empty")).unwrap();

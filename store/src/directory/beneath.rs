@@ -2,21 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::iter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, open, openat, openat2, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
 use rustix::io::Errno;
 
 use super::staging;
+use crate::resolve::{Links, MAX_LINKS, open_beneath};
 use crate::stat::{FileId, Stat};
-
-/// The links that are followed to find one file, as many as the kernel follows.
-const MAX_LINKS: usize = 40;
-/// How often the kernel is asked when names change while it follows them: for some ten milliseconds at most, since they may change as fast as it looks.
-const MAX_ATTEMPTS: usize = 1 << 13;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
@@ -34,13 +29,8 @@ impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = Self(open(path, flags, Mode::empty())?);
-        match root.open_directory(Path::new("."), OFlags::PATH, None) {
-            Err(Errno::NOSYS) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this needs openat2, a system call of Linux 5.6 and later",
-            )),
-            opened => opened.map(|_| root).map_err(io::Error::from),
-        }
+        root.open_directory(Path::new("."), OFlags::PATH, None)?;
+        Ok(root)
     }
 
     /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
@@ -53,9 +43,8 @@ impl Root {
         staging: Option<FileId>,
     ) -> Result<(OwnedFd, Stat), Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let directory = persist(|| openat2(&self.0, path, flags, Mode::empty(), resolve))?;
+        let flags = access | OFlags::DIRECTORY;
+        let directory = open_beneath(&self.0, path, flags, Links::Follow)?;
         let stat = Stat::of(&directory)?;
         if staging == Some(stat.id()) {
             return Err(Errno::NOENT);
@@ -117,12 +106,6 @@ impl Located {
     }
 }
 
-/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if a signal came.
-fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
-    iter::repeat_with(open).take(MAX_ATTEMPTS).find(settled).unwrap_or(Err(Errno::AGAIN))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -131,20 +114,6 @@ mod tests {
     use rustix::fs::{CWD, fcntl_getfl, mkfifoat};
 
     use super::*;
-
-    #[test]
-    fn what_changes_is_asked_for_again_but_not_for_ever() {
-        let mut answers = [Err(Errno::AGAIN), Err(Errno::INTR), Ok(7), Ok(8)].into_iter();
-        assert_eq!(persist(|| answers.next().unwrap()), Ok(7));
-        assert_eq!(persist(|| Err::<(), _>(Errno::NOENT)), Err(Errno::NOENT));
-        let mut asked = 0;
-        let changes = || {
-            asked += 1;
-            Err::<(), _>(Errno::AGAIN)
-        };
-        assert_eq!(persist(changes), Err(Errno::AGAIN));
-        assert_eq!(asked, MAX_ATTEMPTS);
-    }
 
     /// What takes a name after it was looked at is neither waited for nor followed.
     #[test]

@@ -9,11 +9,13 @@ use rustix::process::{Resource, getrlimit};
 const DESCRIPTORS: u64 = 2;
 /// The part of all descriptors of the process that may go to such files.
 const SHARE: u64 = 4;
+/// The part that may go to the directories of listings.
+const LISTINGS_SHARE: u64 = 8;
 /// More make no commit better.
 const MOST: u64 = 4096;
 
-/// A bound on what sessions have staged beyond one file each, so that waiting for a commit never takes the descriptors that sessions themselves need.
-#[derive(Debug)]
+/// A bound on what sessions have open beyond one file or directory each, so that it never takes the descriptors that sessions themselves need. Clones share it.
+#[derive(Debug, Clone)]
 pub(crate) struct Budget(Arc<AtomicUsize>);
 
 /// A place for one file, given back when it is dropped.
@@ -27,7 +29,13 @@ impl Budget {
         Self::of(usize::try_from(places).unwrap_or(0))
     }
 
-    fn of(places: usize) -> Self {
+    /// For directories that listings have open beside the one that they are in.
+    pub(crate) fn of_listings() -> Self {
+        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        Self::of(usize::try_from(most / LISTINGS_SHARE).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn of(places: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(places)))
     }
 

@@ -5,36 +5,33 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_core::{Depth, Entry, FilePath, StoreError, Timestamp};
-use rustix::fs::{Dir, FileType, OFlags};
+use haul_core::message::Omission;
+use haul_core::{Depth, Entry, ErrorCode, FilePath, StoreError, Timestamp};
+use rustix::fs::{DirEntry, FileType, OFlags};
 use rustix::io::Errno;
 
-use super::Shared;
+use super::{Shared, is_temporary};
 use crate::Listing;
+use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
 use crate::enter::enter;
 use crate::error::failed;
 use crate::stat::{FileId, Stat};
 
 /// A listing of a [`Directory`](crate::Directory) under way.
 ///
-/// It holds one open directory a level: memory and descriptors do not grow with the number of entries.
+/// Memory does not grow with the number of entries, and the number of open directories is bounded whatever the depth. Each time that it is asked to go on, and each time that it comes back to
+/// a directory, it makes sure that this one still lies beneath the shared directory.
 #[derive(Debug)]
 pub struct DirectoryListing {
     shared: Arc<Shared>,
     depth: Depth,
+    /// Whether names that are left out are told.
+    omitted: bool,
     staging: Option<FileId>,
     /// The one entry of a listed file.
     file: Option<Entry>,
-    /// The directories being read, each in the one before.
-    levels: Vec<Level>,
+    descent: Descent,
     skipped: u64,
-}
-
-#[derive(Debug)]
-struct Level {
-    /// `None` is the shared directory itself.
-    path: Option<FilePath>,
-    entries: Dir,
 }
 
 impl DirectoryListing {
@@ -42,13 +39,12 @@ impl DirectoryListing {
         shared: Arc<Shared>,
         path: Option<&FilePath>,
         depth: Depth,
+        omitted: bool,
     ) -> Result<Self, StoreError> {
         let staging = shared.root.staging_id();
-        let mut listing =
-            Self { shared, depth, staging, file: None, levels: Vec::new(), skipped: 0 };
-        let shown =
-            path.map_or_else(|| "the shared directory".into(), |path| path.escaped().to_string());
-        let cannot = |errno| failed(format_args!("list {shown}"), errno);
+        let descent = Descent::new(true, Some(shared.listed.clone()));
+        let mut listing = Self { shared, depth, omitted, staging, file: None, descent, skipped: 0 };
+        let cannot = |errno| cannot_list(path, errno);
         let root = &listing.shared.root;
         let directory = match path {
             None => root.open_directory(Path::new("."), OFlags::RDONLY, staging).map_err(cannot)?.0,
@@ -56,88 +52,122 @@ impl DirectoryListing {
                 listing.shared.require_served(path)?;
                 let located = root.locate(path.as_str().as_ref()).map_err(cannot)?;
                 if located.stat.file_type != FileType::Directory {
-                    located.stat.require_regular(&shown)?;
-                    listing.file = entry(path.clone(), &located.stat);
+                    located.stat.require_regular(path.escaped())?;
+                    listing.file = entry(path.clone(), &located.stat, false).ok();
                     return Ok(listing);
                 }
                 located.open().map_err(cannot)?
             }
         };
-        listing.levels.push(Level::new(path.cloned(), directory).map_err(cannot)?);
+        listing.descent.enter(path.cloned(), directory).map_err(cannot)?;
         Ok(listing)
     }
 
     /// What a name in the innermost directory is listed as, if at all. A directory becomes the innermost one.
-    fn visit(&mut self, name: &CStr) -> Result<Option<Entry>, Errno> {
-        let Some(level) = self.levels.last() else {
-            return Ok(None);
-        };
-        let bytes = name.to_bytes();
-        if matches!(bytes, b"." | b"..") || !self.shared.serves(bytes) {
+    fn visit(&mut self, found: &DirEntry) -> Result<Option<Entry>, Errno> {
+        let name = found.file_name();
+        if is_temporary(name.to_bytes()) {
             return Ok(None);
         }
-        let Some(path) = level.join(name) else {
-            self.skipped += 1;
-            return Ok(None);
+        if !self.shared.serves(name.to_bytes()) {
+            return Ok(self.omit(name, Omission::Hidden));
+        }
+        let Some(path) = self.join(name) else {
+            return Ok(self.omit(name, Omission::Name));
         };
-        let stat = match level.stat(name) {
+        let here = self.descent.here()?;
+        let (stat, link) = match Stat::at(here, name) {
             Ok(stat) if stat.file_type == FileType::Symlink => {
                 // A link is listed as what it leads to. It is not descended, so that links cannot make a listing endless.
-                let located = self.shared.root.locate(path.as_str().as_ref());
-                return Ok(located.ok().and_then(|located| entry(path, &located.stat)));
+                match self.shared.root.locate(path.as_str().as_ref()) {
+                    Ok(located) => (located.stat, true),
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => {
+                        return Ok(self.omit(name, Omission::Link));
+                    }
+                    Err(_) => return Ok(self.omit(name, Omission::Unknown)),
+                }
             }
             Ok(stat) if self.staging == Some(stat.id()) => return Ok(None),
-            Ok(stat) => stat,
+            Ok(stat) => (stat, false),
             Err(Errno::NOENT) => return Ok(None),
-            Err(_) => {
-                self.skipped += 1;
-                return Ok(None);
+            // Such as a mount whose server is gone.
+            Err(errno) if found.file_type() == FileType::Directory => {
+                return Ok(Some(unlisted(path, errno)));
             }
+            Err(_) => return Ok(self.omit(name, Omission::Unknown)),
         };
-        let depth = self.levels.len() as u64;
-        if stat.file_type == FileType::Directory && self.depth.goes_below(depth) {
-            self.descend(name, path.clone())?;
+        let directory = stat.file_type == FileType::Directory && !link;
+        if directory && self.depth.goes_below(self.descent.depth() as u64) {
+            return Ok(self.descend(name, path));
         }
-        Ok(entry(path, &stat))
+        Ok(match entry(path, &stat, link) {
+            Ok(entry) => Some(entry),
+            Err(omission) => self.omit(name, omission),
+        })
     }
 
-    fn descend(&mut self, name: &CStr, path: FilePath) -> Result<(), Errno> {
-        let Some(level) = self.levels.last() else {
-            return Ok(());
-        };
-        match level.open(name) {
-            Ok(directory) => self.levels.push(Level::new(Some(path), directory)?),
-            // It was removed, or is something else by now.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-            Err(Errno::ACCESS | Errno::PERM) => self.skipped += 1,
-            Err(errno) => return Err(errno),
+    /// The line of a directory, which is entered if it can be.
+    fn descend(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
+        let open = |descent: &Descent| descent.here().and_then(|here| enter(here, name));
+        let mut opened = open(&self.descent);
+        if matches!(opened, Err(errno) if is_want_of_descriptors(errno))
+            && self.descent.close_others()
+        {
+            opened = open(&self.descent);
         }
-        Ok(())
+        match opened.and_then(|directory| self.descent.enter(Some(path.clone()), directory)) {
+            Ok(()) => Some(Entry::Directory { path, error: None, link: false }),
+            // It was removed, or is something else by now.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+            Err(errno) => Some(unlisted(path, errno)),
+        }
+    }
+
+    /// The whole path of a name in the innermost directory, unless it breaks the rules of paths.
+    fn join(&self, name: &CStr) -> Option<FilePath> {
+        let name = name.to_str().ok()?;
+        match self.descent.path() {
+            Some(path) => path.join(name).ok(),
+            None => FilePath::parse(name).ok(),
+        }
+    }
+
+    /// Leaves out a name in the innermost directory.
+    fn omit(&mut self, name: &CStr, reason: Omission) -> Option<Entry> {
+        if matches!(reason, Omission::Name | Omission::Unknown) {
+            self.skipped += 1;
+        }
+        let name = name.to_bytes();
+        self.omitted.then(|| match self.descent.path() {
+            Some(path) => Entry::omitted(&[path.as_str().as_bytes(), b"/", name].concat(), reason),
+            None => Entry::omitted(name, reason),
+        })
     }
 }
 
 impl Listing for DirectoryListing {
     fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::from_iter(self.file.take());
+        self.descent.doubt();
         while entries.len() < max {
-            let Some(level) = self.levels.last_mut() else {
+            let Some(step) = self.descent.next(&BeneathRoot(&self.shared, self.staging)) else {
                 break;
             };
-            let visited = match level.entries.read() {
-                None => {
-                    self.levels.pop();
-                    continue;
+            match step {
+                Step::Entry(found) => {
+                    let visited = self.visit(&found);
+                    let cannot = |errno| cannot_list(self.descent.path(), errno);
+                    entries.extend(visited.map_err(cannot)?);
                 }
-                Some(entry) => entry.and_then(|entry| self.visit(entry.file_name())),
-            };
-            let cannot = |errno| {
-                let path = self.levels.last().and_then(|level| level.path.as_ref());
-                match path {
-                    Some(path) => failed(format_args!("list {}", path.escaped()), errno),
-                    None => failed("list the shared directory", errno),
+                Step::Left { .. } => {}
+                // What was asked for itself fails as a whole.
+                Step::Broken { path, errno } if self.descent.depth() == 0 => {
+                    return Err(cannot_list(path.as_ref(), errno));
                 }
-            };
-            entries.extend(visited.map_err(cannot)?);
+                Step::Broken { path, errno } => {
+                    entries.extend(path.map(|path| unlisted(path, errno)));
+                }
+            }
         }
         Ok(entries)
     }
@@ -147,64 +177,47 @@ impl Listing for DirectoryListing {
     }
 }
 
-impl Level {
-    fn new(path: Option<FilePath>, directory: OwnedFd) -> Result<Self, Errno> {
-        Ok(Self { path, entries: Dir::new(directory)? })
-    }
+/// Finds directories beneath the shared one.
+struct BeneathRoot<'a>(&'a Shared, Option<FileId>);
 
-    /// The whole path of a name here, unless it breaks the rules of paths.
-    fn join(&self, name: &CStr) -> Option<FilePath> {
-        let name = name.to_str().ok()?;
-        match &self.path {
-            Some(path) => path.join(name).ok(),
-            None => FilePath::parse(name).ok(),
-        }
-    }
-
-    fn stat(&self, name: &CStr) -> Result<Stat, Errno> {
-        Stat::at(self.entries.fd()?, name)
-    }
-
-    fn open(&self, name: &CStr) -> Result<OwnedFd, Errno> {
-        enter(self.entries.fd()?, name)
+impl Around for BeneathRoot<'_> {
+    fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno> {
+        let Self(shared, staging) = self;
+        let path = path.map_or(".", FilePath::as_str);
+        let (directory, _) = shared.root.open_directory(path.as_ref(), access, *staging)?;
+        Ok(directory)
     }
 }
 
+fn cannot_list(path: Option<&FilePath>, errno: Errno) -> StoreError {
+    match path {
+        Some(path) => failed(format_args!("list {}", path.escaped()), errno),
+        None => failed("list the shared directory", errno),
+    }
+}
+
+/// The line of a directory whose content, or what was left of it, cannot be listed.
+fn unlisted(path: FilePath, errno: Errno) -> Entry {
+    let error = match errno {
+        Errno::ACCESS | Errno::PERM => ErrorCode::Denied,
+        _ => {
+            tracing::warn!(path = %path.escaped(), cause = %errno, "a directory cannot be listed");
+            ErrorCode::Io
+        }
+    };
+    Entry::Directory { path, error: Some(error), link: false }
+}
+
 /// The line of a regular file or a directory; nothing else has one.
-fn entry(path: FilePath, stat: &Stat) -> Option<Entry> {
+fn entry(path: FilePath, stat: &Stat, link: bool) -> Result<Entry, Omission> {
     match stat.file_type {
-        FileType::RegularFile => Some(Entry::File {
+        FileType::RegularFile => Ok(Entry::File {
             path,
             size: stat.version.size,
             modified: stat.version.timestamp().unwrap_or(Timestamp::EPOCH),
             executable: stat.executable(),
         }),
-        FileType::Directory => Some(Entry::Directory { path, error: None, link: false }),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use rustix::fs::{CWD, Mode, openat};
-
-    use super::*;
-
-    /// What takes a directory's name after it was looked at is not descended.
-    #[test]
-    fn only_directories_are_descended() {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        fs::write(at("file"), "x").unwrap();
-        fs::create_dir(at("directory")).unwrap();
-        symlink("directory", at("link")).unwrap();
-        let handle = openat(CWD, directory.path(), OFlags::RDONLY, Mode::empty()).unwrap();
-        let level = Level::new(None, handle).unwrap();
-        level.open(c"directory").unwrap();
-        assert_eq!(level.open(c"file").unwrap_err(), Errno::NOTDIR);
-        assert_eq!(level.open(c"link").unwrap_err(), Errno::NOTDIR);
+        FileType::Directory => Ok(Entry::Directory { path, error: None, link }),
+        _ => Err(Omission::Special),
     }
 }

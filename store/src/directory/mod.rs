@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use haul_core::{Depth, FilePath, StoreError, StoreErrorKind};
 
 use self::beneath::Root;
-use self::budget::Budget;
+pub(crate) use self::budget::{Budget, Place};
 use self::checksums::Checksums;
 use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
 pub use self::source::DirectorySource;
 pub use self::staged::DirectoryStaged;
+pub(crate) use self::staging::is_temporary;
 use crate::{NewFile, Store};
 
 /// How a directory is shared.
@@ -55,19 +56,21 @@ struct Shared {
     flushes: Option<Flushes>,
     /// Room for staged files beyond one a session.
     beside: Budget,
+    /// Room for the directories of listings beyond one each.
+    listed: Budget,
 }
 
 impl Directory {
     /// Shares the directory `path`, which must exist, and sweeps what a crash left in its staging area.
     ///
-    /// Fails if `path` is not a directory that can be read and written ([`Options::read_only`] asks for less), and with [`io::ErrorKind::Unsupported`] if the kernel has no `openat2` (Linux before 5.6, or a sandbox that forbids it),
-    /// for without it nothing keeps links inside.
+    /// Fails if `path` is not a directory that can be read and written ([`Options::read_only`] asks for less).
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let root = Root::open(path.as_ref())?;
         let staging = if options.read_only { None } else { staging::prepare(&root)? };
         Ok(Self(Arc::new(Shared {
             flushes: flush::can_flush(&root).then(Flushes::default),
             beside: Budget::new(),
+            listed: Budget::of_listings(),
             root,
             options,
             staging: Mutex::new(staging),
@@ -86,9 +89,9 @@ impl Store for Directory {
         &self,
         path: Option<&FilePath>,
         depth: Depth,
-        _omitted: bool,
+        omitted: bool,
     ) -> Result<DirectoryListing, StoreError> {
-        DirectoryListing::begin(Arc::clone(&self.0), path, depth)
+        DirectoryListing::begin(Arc::clone(&self.0), path, depth, omitted)
     }
 
     fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {
@@ -120,7 +123,7 @@ impl Store for Directory {
 impl Shared {
     /// Whether a component of a path may be seen at all.
     fn serves(&self, component: &[u8]) -> bool {
-        !staging::is_staging(component) && (self.options.hidden || component.first() != Some(&b'.'))
+        !is_temporary(component) && (self.options.hidden || component.first() != Some(&b'.'))
     }
 
     /// Refuses a path that is not there because it is hidden.

@@ -33,6 +33,11 @@ pub(crate) fn is_staging(component: &[u8]) -> bool {
     component.eq_ignore_ascii_case(NAME.as_bytes())
 }
 
+/// Whether a component of a path is such a name, or that of a file that is not whole yet. None of these is shown, served or sent.
+pub(crate) fn is_temporary(component: &[u8]) -> bool {
+    is_staging(component) || TemporaryName::matches(component)
+}
+
 /// The staging area, open.
 #[derive(Debug, Clone)]
 pub(crate) struct Area {

@@ -3,7 +3,9 @@
 mod directory;
 mod file;
 mod stream;
+mod walk;
 
-pub use self::directory::{Found, LocalDirectory, Walk};
+pub use self::directory::LocalDirectory;
 pub use self::file::{LocalSource, LocalTarget};
 pub use self::stream::{StreamSource, StreamTarget};
+pub use self::walk::{Found, LeftOut, Walk};

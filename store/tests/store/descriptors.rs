@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use crate::support::{Share, new_file, path};
 
 /// The flags of all that is open beneath `directory`.
-fn open_beneath(directory: &Path) -> Vec<OFlags> {
+pub(crate) fn open_beneath(directory: &Path) -> Vec<OFlags> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").unwrap() {
         let descriptor = entry.unwrap();

@@ -1,16 +1,18 @@
 //! Listings.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, UNIX_EPOCH};
 
 use haul_core::{Depth, Entry, StoreErrorKind, Timestamp};
-use haul_store::{Listing, Store};
+use haul_store::{Listing, Source, Store};
+use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::support::{Share, long_ago, path};
+use crate::descriptors::open_beneath;
+use crate::support::{Share, long_ago, name, path};
 
 #[test]
 fn a_file_is_listed_with_size_and_time() {
@@ -66,14 +68,81 @@ fn links_are_listed_as_what_they_lead_to_and_not_descended() {
     symlink("nowhere", share.root().join("dangling")).unwrap();
     symlink("..", share.root().join("directory/up")).unwrap();
     let listed = share.list(None, Depth::All).unwrap();
-    let names = ["directory/", "directory/file", "directory/up/", "to-directory/", "to-file"];
+    let names = ["directory/", "directory/file", "directory/up@", "to-directory@", "to-file"];
     assert_eq!((listed.names(), listed.skipped), (names.map(String::from).to_vec(), 0));
     assert!(matches!(listed.entries[4], Entry::File { size: 5, .. }));
     // A link that was asked for by name is another matter.
     assert_eq!(
         share.list(Some("to-directory"), Depth::All).unwrap().names(),
-        ["to-directory/file", "to-directory/up/"]
+        ["to-directory/file", "to-directory/up@"]
     );
+}
+
+#[test]
+fn what_its_owner_may_execute_is_told() {
+    let share = Share::new();
+    for (name, mode) in [("all", 0o755), ("group", 0o654), ("owner", 0o700), ("text", 0o644)] {
+        let file = share.put(name, "");
+        fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+    }
+    assert_eq!(share.list(None, Depth::ONE).unwrap().names(), ["all*", "group", "owner*", "text"]);
+    assert!(share.store.open(&path("owner")).unwrap().opened().executable);
+    assert!(!share.store.open(&path("group")).unwrap().opened().executable);
+}
+
+#[test]
+fn what_is_left_out_is_named_if_asked() {
+    let share = Share::new();
+    share.put("good", "");
+    share.put(".dot/below/file", "");
+    share.put("sub/.env", "");
+    share.put("sub/bell\x07", "");
+    share.put(".haul-0123456789abcdef", "torn");
+    mkfifoat(CWD, share.root().join("pipe"), Mode::RWXU).unwrap();
+    for (target, link) in [
+        ("nowhere", "dangling"),
+        ("..", "out"),
+        ("loop", "loop"),
+        ("/etc/passwd", "absolute"),
+        ("good/x", "below-a-file"),
+        ("pipe", "to-pipe"),
+        (".haul-staging", "to-staging"),
+    ] {
+        symlink(target, share.root().join(link)).unwrap();
+    }
+    let listed = share.list_all();
+    let mut names = listed.names();
+    names.sort();
+    let expected = [
+        ".dot (hidden)",
+        "absolute (link)",
+        "below-a-file (link)",
+        "dangling (link)",
+        "good",
+        "loop (link)",
+        "out (link)",
+        "pipe (special)",
+        "sub/",
+        "sub/.env (hidden)",
+        r"sub/bell\u{7} (name)",
+        "to-pipe (special)",
+        "to-staging (link)",
+    ];
+    assert_eq!((&names[..], listed.skipped), (&expected.map(String::from)[..], 1));
+    let listed = share.list(None, Depth::All).unwrap();
+    assert_eq!((listed.names(), listed.skipped), (vec!["good".into(), "sub/".into()], 1));
+}
+
+#[test]
+fn temporary_names_are_not_there_whoever_may_see_dot_names() {
+    let share = Share::hidden();
+    share.put(".dot", "");
+    share.put("sub/.haul-0123456789abcdef", "torn");
+    share.put("sub/.haul-staging/x", "torn");
+    assert_eq!(share.list_all().names(), [".dot", "sub/"]);
+    for name in ["sub/.haul-0123456789abcdef", "sub/.haul-staging/x"] {
+        assert_eq!(share.read(name), Err(StoreErrorKind::NotFound));
+    }
 }
 
 #[test]
@@ -130,6 +199,88 @@ fn a_directory_that_goes_away_ends() {
     }
     assert!(rest < 2_000);
     assert_eq!(listing.skipped(), 0);
+}
+
+/// Reads a listing to its end.
+fn rest(listing: &mut impl Listing) -> Vec<String> {
+    let mut names = Vec::new();
+    loop {
+        let batch = listing.next(10).unwrap();
+        if batch.is_empty() {
+            return names;
+        }
+        names.extend(batch.iter().map(name));
+    }
+}
+
+#[test]
+fn a_directory_that_is_moved_out_is_not_listed_any_further() {
+    let all = ["", "sub/", "sub/inner/"];
+    for moved in ["sub", "sub/inner"] {
+        let share = Share::new();
+        for directory in all {
+            for number in 0..100 {
+                share.put(&format!("{directory}file-{number}"), "");
+            }
+        }
+        let mut listing = share.store.list(None, Depth::All, false).unwrap();
+        let mut before = Vec::new();
+        while !before.iter().any(|name: &String| name.starts_with("sub/inner/file")) {
+            before.extend(listing.next(10).unwrap().iter().map(name));
+        }
+        fs::rename(share.root().join(moved), share.outside().join("taken")).unwrap();
+        let after = rest(&mut listing);
+        // It had begun to tell of these, and cannot end it.
+        assert!(after.contains(&"sub/inner/ io".to_owned()), "{after:?}");
+        assert_eq!(after.contains(&"sub/ io".to_owned()), moved == "sub", "{after:?}");
+        let within = |names: &[String]| {
+            names.iter().filter(|name| name.starts_with(&format!("{moved}/file"))).count()
+        };
+        assert_eq!(within(&after), 0, "{after:?}");
+        // What is still there is told whole.
+        let told = before.iter().chain(&after);
+        assert_eq!(told.filter(|name| !name.contains('/')).count(), 100);
+    }
+
+    // What was asked for by its name fails as a whole.
+    let share = Share::new();
+    for number in 0..100 {
+        share.put(&format!("sub/file-{number}"), "");
+    }
+    let mut listing = share.store.list(Some(&path("sub")), Depth::All, false).unwrap();
+    listing.next(10).unwrap();
+    fs::rename(share.root().join("sub"), share.outside().join("taken")).unwrap();
+    assert_eq!(listing.next(10).unwrap_err().kind, StoreErrorKind::NotFound);
+}
+
+#[test]
+fn a_deep_tree_is_listed_with_few_descriptors() {
+    const DEPTH: usize = 300;
+    let share = Share::new();
+    let mut deep = share.root();
+    for _ in 0..DEPTH {
+        deep.push("d");
+        fs::create_dir(&deep).unwrap();
+        // Entries on both sides of the one that is descended, in whatever order.
+        for name in ["a", "f", "z"] {
+            File::create(deep.join(name)).unwrap();
+        }
+    }
+    let before = open_beneath(share.around()).len();
+    let mut listing = share.store.list(None, Depth::All, false).unwrap();
+    let mut names = Vec::new();
+    loop {
+        let batch = listing.next(5).unwrap();
+        assert!(open_beneath(share.around()).len() <= before + 16);
+        if batch.is_empty() {
+            break;
+        }
+        names.extend(batch.iter().map(name));
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 4 * DEPTH);
+    assert!(names.iter().all(|name| !name.contains(' ')), "{names:?}");
 }
 
 #[test]

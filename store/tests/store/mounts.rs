@@ -2,17 +2,21 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use haul_core::{Checksum, Depth, StoreErrorKind};
-use haul_store::{Directory, Listing, LocalTarget, NewFile, Options, Staged, Store, Target};
+use haul_store::{
+    Directory, Found, LeftOut, Listing, LocalDirectory, LocalSource, LocalTarget, NewFile, Options,
+    Source, Staged, Store, Target,
+};
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
-use crate::support::{Share, new_file, path, upload};
+use crate::support::{Share, new_file, path, read_all, upload};
 
 /// How long a program may take to start, however busy the machine is.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,6 +32,26 @@ impl Mount {
     /// `other` once more.
     fn again(directory: &Path, other: &Path) -> Option<Self> {
         Self::made(&["--bind", other.to_str().unwrap()], directory)
+    }
+
+    /// A directory once more by FUSE, with its server.
+    fn fuse(directory: &Path, other: &Path, options: &[&str]) -> Option<(Self, Child)> {
+        let server =
+            Command::new("bindfs").arg("-f").args(options).args([other, directory]).spawn();
+        let Ok(mut server) = server else {
+            eprintln!("not shown: needs bindfs");
+            return None;
+        };
+        let began = Instant::now();
+        while fs::metadata(directory).unwrap().dev() == fs::metadata(other).unwrap().dev() {
+            if server.try_wait().unwrap().is_some() {
+                eprintln!("not shown: FUSE cannot be used here");
+                return None;
+            }
+            assert!(began.elapsed() < PATIENCE, "it is not mounted");
+            thread::yield_now();
+        }
+        Some((Self(directory.to_owned()), server))
     }
 
     fn made(what: &[&str], directory: &Path) -> Option<Self> {
@@ -169,5 +193,66 @@ fn the_staging_area_is_not_reached_by_another_mount_of_it() {
     }
     for name in ["door/new", "door/made/new"] {
         assert_eq!(share.upload(name, b"x"), Err(StoreErrorKind::NotFound), "{name}");
+    }
+}
+
+/// What the kernel remembers of a file there is older than what was just done to it.
+#[test]
+fn a_mount_that_caches_attributes_voids_nothing() {
+    let directory = TempDir::new().unwrap();
+    let (back, here) = (directory.path().join("back"), directory.path().join("here"));
+    for directory in [&back, &here] {
+        fs::create_dir(directory).unwrap();
+    }
+    let Some((mount, mut server)) = Mount::fuse(&here, &back, &[]) else { return };
+    let content = vec![7; 100_000];
+    let file = here.join("file");
+    // The link that gives it its name changes its time.
+    let mut target = LocalTarget::new(&file, false).unwrap();
+    let mut staged = target.create(&new_file("file")).unwrap();
+    staged.write(0, &content).unwrap();
+    staged.publish(Checksum::of(&content)).unwrap();
+    drop((staged, target));
+
+    let share = Directory::open(&here, Options::default()).unwrap();
+    let fetched: Box<dyn Source> = Box::new(share.open(&path("file")).unwrap());
+    let sent: Box<dyn Source> = Box::new(LocalSource::open(&file).unwrap());
+    for mut source in [fetched, sent] {
+        // Here another program does the same to it.
+        fs::hard_link(back.join("file"), back.join("other")).unwrap();
+        fs::remove_file(back.join("other")).unwrap();
+        assert_eq!(read_all(source.as_mut()).unwrap(), content);
+    }
+    drop((share, mount));
+    server.wait().unwrap();
+}
+
+/// As when a network file system's server, or that of FUSE, is gone.
+#[test]
+fn a_dead_mount_is_told_and_the_rest_goes_on() {
+    // The kernel may still know what the directory is, or not even that.
+    for known in ["60", "0"] {
+        let share = Share::new();
+        let dead = share.root().join("dead");
+        fs::create_dir(&dead).unwrap();
+        share.put("living/file", "x");
+        let options = ["-o", &format!("attr_timeout={known}")];
+        let mounted = Mount::fuse(&dead, &share.outside(), &options);
+        let Some((_mount, mut server)) = mounted else { return };
+        server.kill().unwrap();
+        server.wait().unwrap();
+        fs::read_dir(&dead).unwrap_err();
+
+        assert_eq!(share.list_all().names(), ["dead/ io", "living/", "living/file"]);
+        assert_eq!(share.list(None, Depth::All).unwrap().skipped, 0);
+        assert_eq!(share.list(Some("dead"), Depth::ONE).err(), Some(StoreErrorKind::Io));
+        let walk = LocalDirectory::open(share.root()).unwrap().walk();
+        let found: Vec<_> = walk.map(Result::unwrap).collect();
+        let unreadable = |found: &Found| {
+            matches!(found, Found::LeftOut { shown, why: LeftOut::Unreadable(error) }
+                if shown.ends_with("/dead") && error.kind == StoreErrorKind::Io)
+        };
+        assert_eq!(found.iter().filter(|found| unreadable(found)).count(), 1, "{found:?}");
+        assert_eq!(found.len(), 4, "{found:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
 use haul_core::{Depth, StoreErrorKind};
-use haul_store::Store;
+use haul_store::{Found, LeftOut, LocalDirectory, Store};
 use rustix::process::{Uid, geteuid};
 use rustix::thread::set_thread_res_uid;
 
@@ -33,7 +33,7 @@ fn allow(share: &Share, name: &str, mode: u32) {
 }
 
 #[test]
-fn what_must_not_be_read_is_denied_and_counted() {
+fn what_must_not_be_read_is_denied_and_told() {
     let share = Share::new();
     share.put("open/file", "x");
     share.put("closed/file", "x");
@@ -49,9 +49,23 @@ fn what_must_not_be_read_is_denied_and_counted() {
         let listed = share.list(Some("closed"), Depth::ONE);
         assert_eq!(listed.err().unwrap(), StoreErrorKind::Denied);
         let listed = share.list(None, Depth::All).unwrap();
-        assert_eq!(listed.names(), ["closed/", "names/", "open/", "open/file", "secret"]);
-        // One directory cannot be read, and of the other only the name of its file.
-        assert_eq!(listed.skipped, 2);
+        let names = ["closed/ denied", "names/", "open/", "open/file", "secret"];
+        // Of what is in the other directory only the name can be seen.
+        assert_eq!((listed.names(), listed.skipped), (names.map(String::from).to_vec(), 1));
+        assert!(share.list_all().names().contains(&"names/file (unknown)".to_owned()));
+        // What is not to be descended is not looked into.
+        let listed = share.list(None, Depth::ONE).unwrap();
+        assert!(listed.names().contains(&"closed/".to_owned()));
+
+        let unreadable = LocalDirectory::open(share.root()).unwrap().walk().filter_map(|found| {
+            let Found::LeftOut { shown, why: LeftOut::Unreadable(error) } = found.unwrap() else {
+                return None;
+            };
+            Some((shown.rsplit('/').next().unwrap().to_owned(), error.kind))
+        });
+        let mut unreadable: Vec<_> = unreadable.collect();
+        unreadable.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(unreadable, [("closed".to_owned(), StoreErrorKind::Denied)]);
     });
 }
 

@@ -72,9 +72,23 @@ impl Share {
     }
 
     pub(crate) fn list(&self, name: Option<&str>, depth: Depth) -> Result<Listed, StoreErrorKind> {
+        self.list_with(name, depth, false)
+    }
+
+    /// Lists all, with what is left out.
+    pub(crate) fn list_all(&self) -> Listed {
+        self.list_with(None, Depth::All, true).unwrap()
+    }
+
+    fn list_with(
+        &self,
+        name: Option<&str>,
+        depth: Depth,
+        omitted: bool,
+    ) -> Result<Listed, StoreErrorKind> {
         let name = name.map(path);
         let mut listing =
-            self.store.list(name.as_ref(), depth, false).map_err(|error| error.kind)?;
+            self.store.list(name.as_ref(), depth, omitted).map_err(|error| error.kind)?;
         let mut entries = Vec::new();
         loop {
             let batch = listing.next(7).map_err(|error| error.kind)?;
@@ -100,14 +114,20 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// The paths in order, directories with a `/` at their end.
+    /// The paths in order, directories with a `/` at their end, and with what is told of them.
     pub(crate) fn names(&self) -> Vec<String> {
-        let name = |entry: &Entry| match entry {
-            Entry::File { path, .. } => path.as_str().to_owned(),
-            Entry::Directory { path, .. } => format!("{}/", path.as_str()),
-            Entry::Omitted { shown, reason } => format!("{shown} ({reason})"),
-        };
         self.entries.iter().map(name).collect()
+    }
+}
+
+pub(crate) fn name(entry: &Entry) -> String {
+    match entry {
+        Entry::File { path, executable: false, .. } => path.as_str().to_owned(),
+        Entry::File { path, executable: true, .. } => format!("{}*", path.as_str()),
+        Entry::Directory { path, error: None, link: false } => format!("{}/", path.as_str()),
+        Entry::Directory { path, error: None, link: true } => format!("{}@", path.as_str()),
+        Entry::Directory { path, error: Some(error), .. } => format!("{}/ {error}", path.as_str()),
+        Entry::Omitted { shown, reason } => format!("{shown} ({reason})"),
     }
 }
 

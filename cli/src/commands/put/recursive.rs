@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use haul_core::client::Request;
 use haul_core::{Escaped, FilePath, Mode};
-use haul_store::{Found, LocalDirectory, OwnFiles, Source};
+use haul_store::{Found, LeftOut, LocalDirectory, OwnFiles, Source};
 
 use super::there::There;
 use super::{PutArgs, mode};
 use crate::app::App;
-use crate::commands::many::Many;
+use crate::commands::many::{Links, Many};
 use crate::commands::spool::{Records, Spool};
 use crate::commands::tally::Tally;
 use crate::commands::transfer::{self, Begun, Dotted, Extent, Item, Job, Retries, Step, What};
@@ -49,6 +49,8 @@ pub(super) fn run<R: Runtime>(
     for (here, there) in trees {
         match LocalDirectory::open(&here) {
             Ok(directory) => {
+                let follows = args.many.links == Some(Links::Follow);
+                let directory = if follows { directory.following() } else { directory };
                 let tree = Tree { here, there, directory };
                 walk(app, &args.many, opened.len(), &tree, &mut spool, &mut extent, tally)?;
                 opened.push(tree);
@@ -88,21 +90,36 @@ fn walk<R: Runtime>(
     extent: &mut Extent,
     tally: &mut Tally,
 ) -> Result<(), Error> {
-    for found in tree.directory.walk(true) {
+    let excludes = many.clone();
+    let walk = tree.directory.walk();
+    for found in walk.excluding(move |path, is_directory| excludes.excludes(path, is_directory)) {
         let name = match found {
             Ok(Found::File(name)) => name,
-            Ok(Found::Special(shown) | Found::Hidden(shown)) => {
-                tally.leave_out(app, 1, &format!("{shown}: left out: not a regular file"));
+            Ok(Found::Directory { path, empty: true }) => {
+                let here =
+                    path.map_or_else(|| tree.here.clone(), |path| tree.here.join(path.as_str()));
+                let shown = here.display().to_string();
+                let shown = Escaped::new(&shown);
+                tally.leave_out(app, 1, &format!("{shown}: left out: an empty directory"));
                 continue;
             }
-            Err(error) => {
+            Ok(Found::Directory { empty: false, .. }) => continue,
+            Ok(Found::LeftOut { why: LeftOut::Link, .. }) if many.links == Some(Links::Skip) => {
+                continue;
+            }
+            Ok(Found::LeftOut { why: LeftOut::Unreadable(error), .. }) | Err(error) => {
                 tally.leave_out(app, 1, &format!("left out: {}", error.detail));
                 continue;
             }
+            Ok(Found::LeftOut { shown, why }) => {
+                let advice = match why {
+                    LeftOut::Link => " (--links follow follows it within the tree)",
+                    _ => "",
+                };
+                tally.leave_out(app, 1, &format!("{shown}: left out: {why}{advice}"));
+                continue;
+            }
         };
-        if many.excludes(name.as_str(), false) {
-            continue;
-        }
         extent.files += 1;
         if let Some(bytes) = &mut extent.bytes {
             let found = fs::symlink_metadata(tree.here.join(name.as_str()));

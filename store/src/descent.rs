@@ -1,0 +1,355 @@
+//! Going through directories that lie in one another, with few of them open.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use haul_core::FilePath;
+use rustix::fs::{Dir, DirEntry, OFlags};
+use rustix::io::Errno;
+
+use crate::directory::{Budget, Place};
+use crate::stat::{FileId, Stat};
+
+/// The most directories that one descent has open at once. Those further out are closed, and opened again when it is their turn.
+const MOST_OPEN: usize = 16;
+
+/// The directories that are being read, each in the one before.
+#[derive(Debug)]
+pub(crate) struct Descent {
+    /// The path of the innermost one; `None` is the directory that all others are beneath.
+    path: Option<FilePath>,
+    levels: Vec<Level>,
+    /// The name of the directory that was left last, in the innermost one.
+    left: Option<String>,
+    /// Whether a directory that is moved elsewhere while it is open is not read any further.
+    guarded: bool,
+    /// Whether the innermost one was found at its path lately.
+    sure: bool,
+    /// What bounds the open directories of all descents together, beyond one each.
+    budget: Option<Budget>,
+}
+
+#[derive(Debug)]
+struct Level {
+    id: FileId,
+    /// `None` while it is closed.
+    entries: Option<Dir>,
+    /// Where the name that was read last stands, and where the next one does, as the file system counts.
+    last: i64,
+    next: i64,
+    /// Whether no name was read yet.
+    empty: bool,
+    place: Option<Place>,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// A name in the innermost directory.
+    Entry(DirEntry),
+    /// This directory was read to its end, and is left.
+    Left { path: Option<FilePath>, empty: bool },
+    /// What else is in this directory cannot be read. It is left.
+    Broken { path: Option<FilePath>, errno: Errno },
+}
+
+/// How a directory is opened by its path.
+pub(crate) trait Around {
+    fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno>;
+}
+
+impl Descent {
+    /// Nothing is entered yet.
+    pub(crate) fn new(guarded: bool, budget: Option<Budget>) -> Self {
+        Self { path: None, levels: Vec::new(), left: None, guarded, sure: true, budget }
+    }
+
+    /// How many directories lie in one another.
+    pub(crate) fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The path of the innermost directory.
+    pub(crate) fn path(&self) -> Option<&FilePath> {
+        self.path.as_ref()
+    }
+
+    /// Whether a directory is the innermost one or one around it.
+    pub(crate) fn contains(&self, id: FileId) -> bool {
+        self.levels.iter().any(|level| level.id == id)
+    }
+
+    /// The innermost directory, whose entry came last.
+    pub(crate) fn here(&self) -> Result<BorrowedFd<'_>, Errno> {
+        self.levels.last().and_then(|level| level.entries.as_ref()).ok_or(Errno::BADF)?.fd()
+    }
+
+    /// `directory`, at `path`, becomes the innermost one.
+    pub(crate) fn enter(
+        &mut self,
+        path: Option<FilePath>,
+        directory: OwnedFd,
+    ) -> Result<(), Errno> {
+        let id = Stat::of(&directory)?.id();
+        let entries = Some(Dir::new(directory)?);
+        if let (Some(budget), Some(around)) = (&self.budget, self.levels.last_mut()) {
+            around.place = budget.take();
+            if around.place.is_none() {
+                around.close();
+            }
+        }
+        if let Some(outermost) = self.levels.len().checked_sub(MOST_OPEN - 1) {
+            self.levels[outermost].close();
+        }
+        self.levels.push(Level { id, entries, last: 0, next: 0, empty: true, place: None });
+        (self.path, self.left, self.sure) = (path, None, true);
+        Ok(())
+    }
+
+    /// Closes all directories but the innermost one. Answers whether any was open.
+    pub(crate) fn close_others(&mut self) -> bool {
+        let Some((_, others)) = self.levels.split_last_mut() else { return false };
+        others.iter_mut().fold(false, |any, level| level.close() | any)
+    }
+
+    /// What is at a path may be something else by now.
+    pub(crate) fn doubt(&mut self) {
+        self.sure = false;
+    }
+
+    /// Goes on in the innermost directory. `None` is the end of all.
+    pub(crate) fn next(&mut self, around: &impl Around) -> Option<Step> {
+        loop {
+            let read = match self.find(around) {
+                Ok(true) => self.levels.last_mut()?.read(),
+                Ok(false) => None,
+                Err(errno) => Some(Err(errno)),
+            };
+            return Some(match read {
+                Some(Ok(entry)) if matches!(entry.file_name().to_bytes(), b"." | b"..") => continue,
+                Some(Ok(entry)) => {
+                    self.levels.last_mut()?.empty = false;
+                    Step::Entry(entry)
+                }
+                Some(Err(errno)) => Step::Broken { path: self.leave()?.0, errno },
+                None => {
+                    let (path, empty) = self.leave()?;
+                    Step::Left { path, empty }
+                }
+            });
+        }
+    }
+
+    /// The one around the innermost directory becomes the innermost one. Answers which was left, and whether it was empty.
+    fn leave(&mut self) -> Option<(Option<FilePath>, bool)> {
+        let level = self.levels.pop()?;
+        let path = self.path.take();
+        self.path = path.as_ref().and_then(FilePath::parent);
+        self.left = path.as_ref().map(|path| path.file_name().to_owned());
+        self.sure = false;
+        Some((path, level.empty))
+    }
+
+    /// Makes sure that the innermost directory is the one at its path, and opens it if it is closed. Answers whether it still is a directory: one that was removed has no more entries.
+    fn find(&mut self, around: &impl Around) -> Result<bool, Errno> {
+        let Some(Level { id, entries, .. }) = self.levels.last() else { return Ok(false) };
+        let (id, closed) = (*id, entries.is_none());
+        // The directory that all others are beneath stays the same one, wherever it goes.
+        let doubtful = self.guarded && !self.sure && self.path.is_some();
+        if !closed && !doubtful {
+            return Ok(true);
+        }
+        let access = if closed { OFlags::RDONLY } else { OFlags::PATH };
+        let path = self.path.clone();
+        let open = || around.open(path.as_ref(), access);
+        let mut opened = open();
+        if matches!(opened, Err(errno) if is_want_of_descriptors(errno)) && self.close_others() {
+            opened = open();
+        }
+        let found = opened.and_then(|directory| {
+            if Stat::of(&directory)?.id() == id { Ok(directory) } else { Err(Errno::STALE) }
+        });
+        let Some(level) = self.levels.last_mut() else { return Ok(false) };
+        match (found, &level.entries) {
+            (Ok(directory), None) => {
+                let name = self.left.as_deref().unwrap_or_default();
+                level.entries = Some(resumed(directory, level.last, name)?);
+            }
+            (Ok(_), Some(_)) => {}
+            (Err(_), Some(entries)) if Stat::of(entries.fd()?)?.links == 0 => return Ok(false),
+            (Err(errno), _) => return Err(errno),
+        }
+        self.sure = true;
+        Ok(true)
+    }
+}
+
+impl Level {
+    fn read(&mut self) -> Option<Result<DirEntry, Errno>> {
+        let entry = self.entries.as_mut()?.read()?;
+        if let Ok(entry) = &entry {
+            (self.last, self.next) = (self.next, entry.offset());
+        }
+        Some(entry)
+    }
+
+    /// Answers whether it was open.
+    fn close(&mut self) -> bool {
+        self.place = None;
+        self.entries.take().is_some()
+    }
+}
+
+/// A directory, read up to and with `name`, which once stood at `last`.
+fn resumed(directory: OwnedFd, last: i64, name: &str) -> Result<Dir, Errno> {
+    let mut entries = Dir::new(directory)?;
+    entries.seek(last)?;
+    if let Some(Ok(entry)) = entries.read()
+        && entry.file_name().to_bytes() == name.as_bytes()
+    {
+        return Ok(entries);
+    }
+    // Some file systems count anew each time that a directory is opened.
+    entries.rewind();
+    while let Some(entry) = entries.read() {
+        if entry?.file_name().to_bytes() == name.as_bytes() {
+            return Ok(entries);
+        }
+    }
+    Err(Errno::STALE)
+}
+
+/// Whether this process, or the system, has no descriptor left.
+pub(crate) fn is_want_of_descriptors(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::iter;
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct Tree(TempDir);
+
+    impl Around for Tree {
+        fn open(&self, path: Option<&FilePath>, _: OFlags) -> Result<OwnedFd, Errno> {
+            let opened = File::open(self.at(path));
+            opened.map(OwnedFd::from).map_err(|error| Errno::from_io_error(&error).unwrap())
+        }
+    }
+
+    impl Tree {
+        /// Each directory has two in it.
+        fn new(depth: usize) -> Self {
+            let tree = Self(TempDir::new().unwrap());
+            for leaf in 0..1 << depth {
+                let path: PathBuf = (0..depth).map(|level| ["a", "b"][leaf >> level & 1]).collect();
+                fs::create_dir_all(tree.0.path().join(path)).unwrap();
+            }
+            tree
+        }
+
+        fn at(&self, path: Option<&FilePath>) -> PathBuf {
+            self.0.path().join(path.map_or("", FilePath::as_str))
+        }
+
+        fn descent(&self, budget: Option<Budget>) -> Descent {
+            let mut descent = Descent::new(true, budget);
+            descent.enter(None, self.open(None, OFlags::RDONLY).unwrap()).unwrap();
+            descent
+        }
+
+        fn enter(&self, descent: &mut Descent, entry: &DirEntry) {
+            let name = entry.file_name().to_str().unwrap();
+            let path = descent.path().map_or_else(|| FilePath::parse(name), |path| path.join(name));
+            let path = path.unwrap();
+            descent
+                .enter(Some(path.clone()), self.open(Some(&path), OFlags::RDONLY).unwrap())
+                .unwrap();
+        }
+    }
+
+    fn open(descent: &Descent) -> usize {
+        descent.levels.iter().filter(|level| level.entries.is_some()).count()
+    }
+
+    #[test]
+    fn all_is_read_however_few_are_open() {
+        let tree = Tree::new(6);
+        for (places, most) in [(None, 7), (Some(2), 3), (Some(0), 1)] {
+            let budget = places.map(Budget::of);
+            let mut descent = tree.descent(budget.clone());
+            let (mut entries, mut left, mut empty) = (0, 0, 0);
+            while let Some(step) = descent.next(&tree) {
+                match step {
+                    Step::Entry(entry) => {
+                        entries += 1;
+                        tree.enter(&mut descent, &entry);
+                    }
+                    Step::Left { empty: none, .. } => {
+                        left += 1;
+                        empty += u32::from(none);
+                    }
+                    Step::Broken { path, errno } => panic!("{path:?}: {errno}"),
+                }
+                assert!(open(&descent) <= most);
+            }
+            assert_eq!((entries, left, empty), (126, 127, 64));
+            // Every place came back.
+            let free = |budget: Budget| iter::from_fn(|| budget.take()).collect::<Vec<_>>().len();
+            assert_eq!(budget.map(free), places);
+        }
+    }
+
+    #[test]
+    fn where_a_directory_was_left_is_found_again() {
+        let tree = Tree::new(1);
+        for name in 0..50 {
+            fs::create_dir(tree.0.path().join(format!("c{name}"))).unwrap();
+        }
+        let opened = || tree.open(None, OFlags::RDONLY).unwrap();
+        let names = |entries: Dir| -> Vec<_> {
+            entries.map(|entry| entry.unwrap().file_name().to_owned()).collect()
+        };
+        let all = names(Dir::new(opened()).unwrap());
+        for (at, name) in all.iter().enumerate() {
+            // Where it stood is told wrong, so it is looked for.
+            let rest = resumed(opened(), 0, name.to_str().unwrap()).unwrap();
+            assert_eq!(names(rest), all[at + 1..]);
+        }
+        assert_eq!(resumed(opened(), 0, "gone").unwrap_err(), Errno::STALE);
+    }
+
+    #[test]
+    fn what_is_not_where_it_was_is_not_read_and_what_is_around_it_is() {
+        let tree = Tree::new(2);
+        let mut descent = tree.descent(Some(Budget::of(0)));
+        let Some(Step::Entry(first)) = descent.next(&tree) else { panic!("an entry") };
+        tree.enter(&mut descent, &first);
+        let path = descent.path().cloned();
+        let (from, to) = (tree.at(path.as_ref()), tree.0.path().join("elsewhere"));
+        fs::rename(&from, &to).unwrap();
+        fs::create_dir(&from).unwrap();
+        descent.doubt();
+        let Some(Step::Broken { path: broken, errno: Errno::STALE }) = descent.next(&tree) else {
+            panic!("it is another directory")
+        };
+        assert_eq!(broken, path);
+        let Some(Step::Entry(_)) = descent.next(&tree) else { panic!("another entry") };
+    }
+
+    #[test]
+    fn what_was_removed_has_no_more() {
+        let tree = Tree::new(1);
+        let mut descent = tree.descent(None);
+        let Some(Step::Entry(first)) = descent.next(&tree) else { panic!("an entry") };
+        tree.enter(&mut descent, &first);
+        fs::remove_dir(tree.at(descent.path())).unwrap();
+        descent.doubt();
+        assert!(matches!(descent.next(&tree), Some(Step::Left { empty: true, .. })));
+    }
+}

@@ -1,0 +1,261 @@
+//! What lies beneath a directory that the client's user names.
+
+use std::collections::HashSet;
+use std::ffi::{CStr, OsStr};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use haul_core::{FilePath, PathError, StoreError};
+use rustix::fs::{DirEntry, FileType, OFlags};
+use rustix::io::Errno;
+
+use super::LocalDirectory;
+use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
+use crate::directory::is_temporary;
+use crate::enter::enter;
+use crate::error::{failed, shown};
+use crate::stat::{FileId, Stat};
+
+/// What a [walk](LocalDirectory::walk) comes upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file, by its path beneath the directory.
+    File(FilePath),
+    /// A directory, after all that is in it.
+    Directory {
+        /// Its path; `None` is the directory that is walked.
+        path: Option<FilePath>,
+        /// Whether there was nothing in it, not even something that was left out.
+        empty: bool,
+    },
+    /// A name that is neither, or of which it cannot be known. Nothing below it is told.
+    LeftOut {
+        /// Where it is, with the directory as the user named it, as it can be shown.
+        shown: String,
+        /// Why it is left out.
+        why: LeftOut,
+    },
+}
+
+/// Why a [walk](LocalDirectory::walk) leaves something out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It is a symbolic link, and links are not followed.
+    Link,
+    /// It is a link that leads nowhere.
+    Dangling,
+    /// It is a link that leads out of the directory that is walked.
+    Outside,
+    /// It is a link to a directory that it lies in, or that another link was followed to.
+    Again,
+    /// It is a device, a FIFO or a socket.
+    Special,
+    /// The protocol cannot carry such a name.
+    Name,
+    /// The protocol carries no path as long as that.
+    TooLong,
+    /// It cannot be read, or its content cannot: the error says why.
+    Unreadable(StoreError),
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Link => "a symbolic link",
+            Self::Dangling => "a link that leads nowhere",
+            Self::Outside => "a link that leads out of the directory",
+            Self::Again => "a link to a directory that is there already",
+            Self::Special => "a device, a FIFO or a socket",
+            Self::Name => "the protocol cannot carry this name",
+            Self::TooLong => "the protocol carries no path as long as this",
+            Self::Unreadable(error) => return fmt::Display::fmt(&error.detail, f),
+        })
+    }
+}
+
+/// What a walk is not to tell at all.
+type Excluded = dyn Fn(&str, bool) -> bool + Send;
+
+/// What is beneath a directory, in the order of the directories on disk. An error is that the directory itself cannot be read, and the end.
+///
+/// Links are followed if the directory is [one that follows them](LocalDirectory::following), to each directory at most once, so that a walk has an end.
+/// The number of open directories is bounded whatever the depth. Haul's own temporary files are passed over.
+pub struct Walk {
+    directory: LocalDirectory,
+    excluded: Option<Box<Excluded>>,
+    /// The directories that links were followed to.
+    followed: HashSet<FileId>,
+    descent: Descent,
+    begun: bool,
+}
+
+impl Walk {
+    pub(super) fn new(directory: LocalDirectory) -> Self {
+        Self {
+            directory,
+            excluded: None,
+            followed: HashSet::new(),
+            descent: Descent::new(false, None),
+            begun: false,
+        }
+    }
+
+    /// Passes over what `excluded` says, by its path beneath the directory and whether it is a directory, with all that is below it.
+    #[must_use]
+    pub fn excluding(self, excluded: impl Fn(&str, bool) -> bool + Send + 'static) -> Self {
+        Self { excluded: Some(Box::new(excluded)), ..self }
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.begun = true;
+        let directory = Around::open(&self.directory, None, OFlags::RDONLY);
+        let entered = directory.and_then(|directory| self.descent.enter(None, directory));
+        entered.map_err(|errno| failed(format_args!("read {}", self.directory.shown_as()), errno))
+    }
+
+    /// What a name in the innermost directory is. A directory becomes the innermost one, and is told when it is left.
+    fn visit(&mut self, entry: &DirEntry) -> Option<Found> {
+        let name = entry.file_name();
+        if is_temporary(name.to_bytes()) || self.is_excluded(name, entry.file_type()) {
+            return None;
+        }
+        match self.look(name, entry.file_type()) {
+            Ok(found) => found,
+            Err(why) => Some(Found::LeftOut { shown: self.shown(name), why }),
+        }
+    }
+
+    fn look(&mut self, name: &CStr, kind: FileType) -> Result<Option<Found>, LeftOut> {
+        let path = self.join(name)?;
+        let kind = match kind {
+            FileType::Unknown => match self.descent.here().and_then(|here| Stat::at(here, name)) {
+                Ok(stat) => stat.file_type,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(errno) => return Err(self.unreadable(name, errno)),
+            },
+            kind => kind,
+        };
+        let open = |walk: &Self| match kind {
+            FileType::Symlink => Around::open(&walk.directory, Some(&path), OFlags::RDONLY),
+            _ => walk.descent.here().and_then(|here| enter(here, name)),
+        };
+        match kind {
+            FileType::RegularFile => return Ok(Some(Found::File(path))),
+            FileType::Directory => {}
+            FileType::Symlink => {
+                if !self.directory.follows() {
+                    return Err(LeftOut::Link);
+                }
+                let found = self.directory.reopen(Some(&path), OFlags::PATH);
+                let stat = found.and_then(Stat::of).map_err(|errno| match errno {
+                    Errno::NOENT | Errno::NOTDIR | Errno::LOOP => LeftOut::Dangling,
+                    Errno::XDEV => LeftOut::Outside,
+                    errno => self.unreadable(name, errno),
+                })?;
+                match stat.file_type {
+                    FileType::RegularFile => return Ok(Some(Found::File(path))),
+                    FileType::Directory => {}
+                    _ => return Err(LeftOut::Special),
+                }
+                if self.descent.contains(stat.id()) || !self.followed.insert(stat.id()) {
+                    return Err(LeftOut::Again);
+                }
+            }
+            _ => return Err(LeftOut::Special),
+        }
+        let mut opened = open(self);
+        if matches!(opened, Err(errno) if is_want_of_descriptors(errno))
+            && self.descent.close_others()
+        {
+            opened = open(self);
+        }
+        let entered = match opened {
+            Ok(directory) => self.descent.enter(Some(path), directory),
+            Err(errno) => Err(errno),
+        };
+        match entered {
+            // It was removed, or is something else by now.
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(errno) => Err(self.unreadable(name, errno)),
+        }
+    }
+
+    /// The path of a name in the innermost directory.
+    fn join(&self, name: &CStr) -> Result<FilePath, LeftOut> {
+        let name = name.to_str().map_err(|_| LeftOut::Name)?;
+        let joined = match self.descent.path() {
+            Some(above) => above.join(name),
+            None => FilePath::parse(name),
+        };
+        joined.map_err(|error| match error {
+            PathError::TooLong | PathError::ComponentTooLong => LeftOut::TooLong,
+            _ => LeftOut::Name,
+        })
+    }
+
+    fn is_excluded(&self, name: &CStr, kind: FileType) -> bool {
+        self.excluded.as_ref().is_some_and(|excluded| {
+            let name = name.to_string_lossy();
+            let is_directory = kind == FileType::Directory;
+            match self.descent.path() {
+                Some(above) => excluded(&format!("{}/{name}", above.as_str()), is_directory),
+                None => excluded(&name, is_directory),
+            }
+        })
+    }
+
+    fn shown(&self, name: &CStr) -> String {
+        let name = shown(OsStr::from_bytes(name.to_bytes()));
+        match self.descent.path() {
+            Some(above) => format!("{}/{name}", self.directory.shown(above)),
+            None => self.directory.shown_below(&name),
+        }
+    }
+
+    fn unreadable(&self, name: &CStr, errno: Errno) -> LeftOut {
+        LeftOut::Unreadable(failed(format_args!("read {}", self.shown(name)), errno))
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<Found, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !self.begun
+            && let Err(error) = self.begin()
+        {
+            return Some(Err(error));
+        }
+        loop {
+            let found = match self.descent.next(&self.directory)? {
+                Step::Entry(entry) => self.visit(&entry),
+                Step::Left { path, empty } => Some(Found::Directory { path, empty }),
+                Step::Broken { path: None, errno } => {
+                    let what = format!("read {}", self.directory.shown_as());
+                    return Some(Err(failed(what, errno)));
+                }
+                Step::Broken { path: Some(path), errno } => {
+                    let shown = self.directory.shown(&path);
+                    let why = LeftOut::Unreadable(failed(format_args!("read {shown}"), errno));
+                    Some(Found::LeftOut { shown, why })
+                }
+            };
+            if let Some(found) = found {
+                return Some(Ok(found));
+            }
+        }
+    }
+}
+
+impl Around for LocalDirectory {
+    fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno> {
+        self.reopen(path, access | OFlags::DIRECTORY)
+    }
+}
+
+impl fmt::Debug for Walk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walk").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
