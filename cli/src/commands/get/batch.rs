@@ -43,9 +43,13 @@ impl Brought {
             return Ok(());
         }
         let Some(id) = id(path).filter(|id| self.files.contains(id)) else { return Ok(()) };
-        let other = name_of(id, path).unwrap_or_default();
-        let (name, other) = (path.to_string_lossy(), other.to_string_lossy());
-        let (name, other) = (Escaped::new(&name), Escaped::new(&other));
+        let other = name_of(id, path).filter(|other| path.file_name() != Some(other));
+        let other = other.map_or_else(
+            || String::from("a file in a directory of the same name here"),
+            |other| Escaped::new(&other.to_string_lossy()).to_string(),
+        );
+        let name = path.to_string_lossy();
+        let name = Escaped::new(&name);
         let detail = format!("{name} collides with {other}, which this command brought");
         Err(StoreError::new(StoreErrorKind::BadName, detail))
     }
