@@ -189,17 +189,17 @@ mod tests {
         }
     }
 
-    fn bring(batch: &Batch, path: &Path) -> Result<(), StoreError> {
+    fn stage(batch: &Batch, path: &Path) -> Box<dyn Staged> {
         let mut target = batch.guard(path.to_path_buf(), Box::new(Blurs(path.to_path_buf())));
-        let mut staged = target.create(&NewFile {
+        let file = NewFile {
             path: FilePath::parse("x").unwrap(),
             mode: Mode::Replace,
             size: None,
             modified: None,
             executable: false,
             durable: false,
-        })?;
-        staged.publish(Checksum::EMPTY)
+        };
+        target.create(&file).unwrap()
     }
 
     #[test]
@@ -207,13 +207,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let first = Batch::default();
-        bring(&first, &at("README")).unwrap();
-        let told = bring(&first, &at("Readme")).unwrap_err().detail.to_string();
+        let [mut one, mut other] = ["README", "Readme"].map(|name| stage(&first, &at(name)));
+        one.publish(Checksum::EMPTY).unwrap();
+        let told = other.publish(Checksum::EMPTY).unwrap_err().detail.to_string();
         assert!(told.contains("Readme collides with "), "{told}");
         assert!(told.ends_with(", which this command brought"), "{told}");
         assert!(first.check(&at("readme")).is_err());
         // What was there before is another matter.
-        bring(&Batch::default(), &at("Readme")).unwrap();
+        stage(&Batch::default(), &at("Readme")).publish(Checksum::EMPTY).unwrap();
     }
 
     #[test]
