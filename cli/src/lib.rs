@@ -22,6 +22,7 @@
 //! - An error is one line that says what to do next. Text from a server is escaped and cut in it; nothing from a server reaches a terminal raw.
 //! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word. A stdin or stdout that is closed or open in the wrong direction is an error
 //!   before anything is done, if the command would use it; a server uses neither.
+//! - What a recursive transfer or listing leaves out is named with its reason, also with `--quiet`, and makes the code [`Exit::Partial`].
 //! - The codes are those of [`Exit`]; `--help` shows them.
 
 mod address;

@@ -10,6 +10,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::runtime::Runtime;
 
+/// Codes above are those of programs that a signal ended.
+const BY_SIGNAL: u8 = 128;
+
 /// Counts what is done and remembers the first failure.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -56,7 +59,7 @@ impl Tally {
         self.failed += things;
         let exit = app.report(error);
         self.first_failure.get_or_insert(exit);
-        if exit == Exit::Interrupted {
+        if exit.code() > BY_SIGNAL {
             self.interrupted = Some(exit);
         }
     }

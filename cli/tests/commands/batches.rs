@@ -92,6 +92,8 @@ fn what_is_of_no_use_again_is_not_tried_again() {
     put.failed(Exit::Integrity, &["broke the protocol"]);
     fake.state().unreachable = true;
     fake.run(&["put", "-rq", &dir, "--as", "x"]).failed(Exit::Network, &["cannot reach"]);
+    let got = fake.run(&["get", "-rq", "x", "-o", &format!("{dir}/got")]);
+    got.failed(Exit::Network, &["cannot reach"]);
     assert!(fake.state().pauses.is_empty());
 }
 

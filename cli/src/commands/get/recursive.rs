@@ -85,6 +85,8 @@ pub(super) fn run<R: Runtime>(
         files: Vec::new(),
         extent: Extent { files: 0, bytes: Some(0) },
     };
+    // A server that was never there is not waited for.
+    app.connect()?;
     let mut retries = Retries::new(app.settings.retry);
     let mut wanted = wanted.into_iter();
     for (there, here) in wanted.by_ref() {
@@ -398,11 +400,12 @@ impl Job for One {
         let path = names::beneath(there.as_ref(), name)?;
         let local = here.join(name.as_str());
         let target = directory.target(name, how.mode == Mode::Replace);
-        let target = target.map_err(|error| match error.kind {
-            StoreErrorKind::Exists => how.batch.check(&local).err().unwrap_or(error),
-            _ => error,
-        });
-        let target = target.map_err(|error| Error::local(&error))?;
+        let target = target.map_err(|error| match (error.kind, how.batch.check(&local)) {
+            (StoreErrorKind::Exists, Err(collision)) => Error::local(&collision),
+            (StoreErrorKind::Exists, Ok(())) => Error::local(&error)
+                .advise("--force replaces it, --skip-existing passes over what is the same"),
+            _ => Error::local(&error),
+        })?;
         let target = how.batch.guard(local.clone(), Box::new(target));
         let (offset, length, mode) = (0, None, how.mode);
         Ok(Begun::Move(Item {

@@ -61,6 +61,7 @@ pub(super) fn run<R: Runtime>(
     let mut server_has = None;
     if args.many.skip_existing {
         let known = server_has.insert(There::default());
+        app.connect()?;
         let mut retries = Retries::new(app.settings.retry);
         for tree in &opened {
             while let Err(error) = known.add(app, tree.there.as_ref()) {
