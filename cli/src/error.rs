@@ -50,6 +50,11 @@ impl Error {
         Self { hopeless: true, ..self }
     }
 
+    /// Only the code tells of it.
+    pub(crate) fn silence(self) -> Self {
+        Self { silent: true, ..self }
+    }
+
     /// Output that cannot be written. That nobody reads it any more is no news to anybody.
     pub(crate) fn output(error: &io::Error) -> Self {
         let silent = error.kind() == io::ErrorKind::BrokenPipe;

@@ -64,6 +64,7 @@ use app::App;
 use args::{Cli, Command};
 use commands::{completions, get, ls, man, put, serve, shell};
 use error::Error;
+use logs::Logs;
 
 /// Runs the program of `runtime` with the process's arguments and streams.
 // By value, so that `main` of a program is one expression.
@@ -88,7 +89,12 @@ pub fn run<R: Runtime>(
         Err(error) => return not_a_command(&mut console, R::PROGRAM, &error),
     };
     let mut app = App::new(runtime, cli.settings.clone(), console);
-    let exit = match prepare(&app, &cli).and_then(|()| execute(&mut app, &cli.command)) {
+    let outcome = prepare(&app, &cli).and_then(|logs| {
+        let outcome = execute(&mut app, &cli.command);
+        // An error comes after what was logged, and where nobody reads that there is nobody to tell.
+        if logs.finish() { outcome } else { outcome.map_err(Error::silence) }
+    });
+    let exit = match outcome {
         Ok(Exit::Done) if app.incomplete => Exit::Partial,
         Ok(exit) => exit,
         Err(error) => app.report(&error),
@@ -110,7 +116,7 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, command: &Command) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<(), Error> {
+fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
     // Before anything is stored or brought: what is to be told of it must not fail afterwards.
     if cli.command.reads_stdin() {
         app.console.stdin.check()?;
@@ -118,12 +124,10 @@ fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<(), Error> {
     if cli.command.writes_stdout(cli.settings.quiet) {
         app.console.stdout.check()?;
     }
-    let usual = match cli.command {
-        Command::Serve(_) => LevelFilter::INFO,
-        _ => LevelFilter::WARN,
-    };
+    let serving = matches!(cli.command, Command::Serve(_));
+    let usual = if serving { LevelFilter::INFO } else { LevelFilter::WARN };
     let level = logs::level(usual, cli.settings.verbose, cli.settings.quiet);
-    logs::start(&app.console.stderr, level, cli.settings.color)
+    Logs::start(&app.console.stderr, level, cli.settings.color, serving)
 }
 
 /// Prints help or the version, or tells what is wrong with a command line.

@@ -1,0 +1,118 @@
+//! Logs, on stderr.
+
+mod queue;
+
+use std::env;
+use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
+
+use clap::ColorChoice;
+use haul_core::Escaped;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use crate::console::Stream;
+use crate::error::{self, Error};
+use crate::exit::Exit;
+use queue::Queue;
+
+/// The variable that says in detail what is logged, in the words of `RUST_LOG`.
+const VARIABLE: &str = "HAUL_LOG";
+
+/// From little to much.
+const LEVELS: [LevelFilter; 4] =
+    [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
+
+/// How long the end of a program waits for its log to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The log of a program.
+pub(crate) struct Logs {
+    /// Only a server has one: who started a client waits for what it says.
+    queue: Option<Queue>,
+}
+
+impl Logs {
+    /// Begins to log to `stderr` what is at least as important as `level`, unless the environment says otherwise. Only the first call in a process has an effect.
+    ///
+    /// `serving` says that nobody may read the log and that others depend on this program: then no thread that logs waits for `stderr`.
+    pub(crate) fn start(
+        stderr: &Stream,
+        level: LevelFilter,
+        color: ColorChoice,
+        serving: bool,
+    ) -> Result<Self, Error> {
+        let filter = filter(level)?;
+        // A program that was given a subscriber already keeps it.
+        if tracing::dispatcher::has_been_set() {
+            return Ok(Self { queue: None });
+        }
+        let queue = serving.then(|| Queue::start(stderr.clone())).transpose().map_err(|error| {
+            let reason = error::plain(&error);
+            Error::new(Exit::Unexpected, format!("cannot start the log: {reason}"))
+        })?;
+        let writer = if let Some(queue) = queue.clone() {
+            panic::set_hook(Box::new(log_panic));
+            BoxMakeWriter::new(move || queue.clone())
+        } else {
+            let stderr = stderr.clone();
+            BoxMakeWriter::new(move || stderr.clone())
+        };
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(stderr.has_color(color))
+            .with_writer(writer)
+            // It would print that a line could not be written, which panics where that cannot be written either: on a full disk.
+            .log_internal_errors(false)
+            .try_init();
+        Ok(Self { queue })
+    }
+
+    /// Waits for a short time until all that was logged is written. Whether `stderr` takes more.
+    pub(crate) fn finish(&self) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.flush(LAST_LINES))
+    }
+}
+
+fn filter(level: LevelFilter) -> Result<EnvFilter, Error> {
+    match env::var(VARIABLE) {
+        Ok(directives) if !directives.is_empty() => EnvFilter::builder()
+            .with_default_directive(level.into())
+            .parse(&directives)
+            .map_err(|error| {
+                Error::usage(format!("{VARIABLE}: {error}"))
+                    .advise("write a level such as debug, or haul_core=trace,info")
+            }),
+        _ => Ok(EnvFilter::default().add_directive(level.into())),
+    }
+}
+
+/// In place of the usual hook, which waits for whoever reads stderr.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let panic = panic.to_string();
+    tracing::error!(panic = %Escaped::new(&panic).quoted(), "a thread panicked");
+}
+
+/// The level of a program that begins with `usual` and was asked for `more` of it, or for `quiet`.
+pub(crate) fn level(usual: LevelFilter, more: u8, quiet: bool) -> LevelFilter {
+    if quiet {
+        return LevelFilter::ERROR;
+    }
+    let first = LEVELS.iter().position(|level| *level == usual).unwrap_or_default();
+    LEVELS[(first + usize::from(more)).min(LEVELS.len() - 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_v_shows_one_level_more() {
+        assert_eq!(level(LevelFilter::WARN, 0, false), LevelFilter::WARN);
+        assert_eq!(level(LevelFilter::WARN, 1, false), LevelFilter::INFO);
+        assert_eq!(level(LevelFilter::INFO, 1, false), LevelFilter::DEBUG);
+        assert_eq!(level(LevelFilter::INFO, 200, false), LevelFilter::TRACE);
+        assert_eq!(level(LevelFilter::INFO, 3, true), LevelFilter::ERROR);
+    }
+}
