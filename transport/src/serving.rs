@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_core::message::{Refusal, Summary};
+use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Command, Done, Effect, ErrorCode, Escaped, Limits, StoreError, StoreErrorKind};
+use haul_core::{Done, Effect, ErrorCode, Limits, StoreError, StoreErrorKind};
 use haul_store::Perform;
-use tracing::field::display;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
+use crate::log::{Log, SessionLog};
 use crate::{Connection, Files, Here, Open, Owner, Slots, Socket, Stop, Wake};
 
 /// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
@@ -35,6 +35,8 @@ pub struct Host<S, W> {
     pub open: Arc<Open<W>>,
     /// How they end.
     pub stop: Arc<Stop<W>>,
+    /// What is logged of them.
+    pub log: Arc<Log>,
 }
 
 impl<S, W: Wake> Host<S, W> {
@@ -47,6 +49,7 @@ impl<S, W: Wake> Host<S, W> {
             slots: Arc::new(Slots::new(max_clients, max_clients_per_address)),
             open: Arc::new(Open::new()?),
             stop: Arc::new(Stop::new(grace)?),
+            log: Arc::default(),
         })
     }
 
@@ -88,6 +91,7 @@ impl<S, W> Clone for Host<S, W> {
             slots: Arc::clone(&self.slots),
             open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
+            log: Arc::clone(&self.log),
         }
     }
 }
@@ -97,19 +101,21 @@ impl<S, W> Clone for Host<S, W> {
 pub struct Served<'a, W> {
     stop: &'a Stop<W>,
     draining: bool,
+    log: SessionLog<'a>,
 }
 
 impl<'a, W> Served<'a, W> {
-    /// A session that ends as `stop` says.
-    pub fn new(stop: &'a Stop<W>) -> Self {
-        Self { stop, draining: false }
+    /// A session of `host`.
+    pub fn new<S>(host: &'a Host<S, W>) -> Self {
+        Self { stop: &host.stop, draining: false, log: SessionLog::new(&host.log) }
     }
 }
 
 impl<W: Wake> Owner<Server> for Served<'_, W> {
     type Wake = W;
 
-    fn step_in(&mut self, machine: &mut Server, _: Duration) -> ControlFlow<()> {
+    fn step_in(&mut self, machine: &mut Server, now: Duration) -> ControlFlow<()> {
+        self.log.tick(now);
         if self.stop.force.is_raised() {
             return ControlFlow::Break(());
         }
@@ -125,7 +131,7 @@ impl<W: Wake> Owner<Server> for Served<'_, W> {
     }
 
     fn event(&mut self, event: &ServerEvent) -> ControlFlow<()> {
-        log(event);
+        self.log.event(event);
         ControlFlow::Continue(())
     }
 }
@@ -159,44 +165,6 @@ impl Perform for NoFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let detail = format!("{} while refusing", effect.name());
         Err(StoreError::new(StoreErrorKind::Io, detail))
-    }
-}
-
-fn log(event: &ServerEvent) {
-    let command = match event {
-        ServerEvent::Answered { command, .. }
-        | ServerEvent::CutOff { command, .. }
-        | ServerEvent::Vanished { command, .. } => command.as_ref(),
-    };
-    let verb = command.map(Command::verb);
-    let path = command.and_then(Command::path).map(|path| display(path.escaped()));
-    match event {
-        ServerEvent::Answered { id, reply, cause, .. } => {
-            let number = id.0;
-            match reply {
-                Ok(Summary { entries, skipped, length, size, .. }) => {
-                    let bytes = length.or(*size);
-                    info!(number, verb, path, bytes, entries, skipped, "ok");
-                }
-                Err(refusal) => {
-                    info!(number, verb, path, code = %Escaped::new(&refusal.word), "refused: {refusal}");
-                }
-            }
-            if let Some(StoreError { kind, detail }) = cause {
-                let cause = display(Escaped::new(detail));
-                // The others are the client's doing: it must not be able to fill a log with warnings.
-                match kind {
-                    StoreErrorKind::Io | StoreErrorKind::NoSpace => {
-                        warn!(number, cause, "the storage fails");
-                    }
-                    _ => debug!(number, cause, "refused by the store"),
-                }
-            }
-        }
-        ServerEvent::CutOff { refusal, .. } => {
-            info!(verb, path, code = %Escaped::new(&refusal.word), "cut off: {refusal}");
-        }
-        ServerEvent::Vanished { .. } => info!(verb, path, "the client is gone"),
     }
 }
 

@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 /// Takes in connections until the server drains; then closes the port and ends the refusals under way.
 pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
     let stop = &host.stop;
-    let mut refusals = Refusals::new(stop);
+    let mut refusals = Refusals::new(stop, &host.log);
     let mut pause = Pause::default();
     while stop.drain_by().is_none() {
         let (open, closed) = host.open.look();
@@ -90,7 +90,7 @@ fn admit<S: Store>(
         // The thread is there to receive: if it is not, the socket is closed and the place is given back.
         Ok(thread) => drop(thread.send((socket, counted, slot, peer))),
         Err(error) => {
-            warn!(%peer, %error, "cannot start a thread");
+            host.log.failed(peer, host.stop.clock.now(), &error);
             refusals.begin(host.refuse(socket), counted, peer);
         }
     }

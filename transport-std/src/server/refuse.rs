@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use haul_core::server::Server;
 use haul_transport::serving::{MOST_REFUSALS, NoFiles, Refused};
-use haul_transport::{Connection, Here, Next};
+use haul_transport::{Connection, Here, Log, Next};
 use rustix::event::{PollFd, PollFlags};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{Counted, Stop};
 use crate::drive::{flags, step};
@@ -21,6 +21,7 @@ const STEPS: usize = 16;
 pub(super) struct Refusals<'a> {
     under_way: Vec<Refusing>,
     stop: &'a Stop,
+    log: &'a Log,
 }
 
 struct Refusing {
@@ -31,8 +32,8 @@ struct Refusing {
 }
 
 impl<'a> Refusals<'a> {
-    pub(super) fn new(stop: &'a Stop) -> Self {
-        Self { under_way: Vec::new(), stop }
+    pub(super) fn new(stop: &'a Stop, log: &'a Log) -> Self {
+        Self { under_way: Vec::new(), stop, log }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,11 +47,11 @@ impl<'a> Refusals<'a> {
         counted: Counted,
         peer: SocketAddr,
     ) {
-        if self.under_way.len() >= MOST_REFUSALS {
-            debug!(%peer, "no place; closed without a word");
+        let told = self.under_way.len() < MOST_REFUSALS;
+        self.log.refused(peer, self.stop.clock.now(), told);
+        if !told {
             return;
         }
-        debug!(%peer, "no place; refused");
         let mut refusing = Refusing { connection, interest: PollFlags::OUT, _counted: counted };
         if refusing.advance(self.stop) {
             self.under_way.push(refusing);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use haul_store::{Session, Store};
 use haul_transport::Here;
 use haul_transport::serving::Served;
-use tracing::{error, info, info_span};
+use tracing::{debug, error};
 
 use super::{Counted, Host, Slot};
 use crate::drive::drive;
@@ -20,13 +20,13 @@ pub(super) fn serve<S: Store>(
     peer: SocketAddr,
     host: &Host<S>,
 ) {
-    let _span = info_span!("session", %peer).entered();
-    info!("begun");
+    let _span = host.log.session(peer).entered();
+    debug!("begun");
     let mut connection = host.welcome(Here(Session::new(Arc::clone(&host.store))), socket);
-    let mut owner = Served::new(&host.stop);
+    let mut owner = Served::new(host);
     // What a panic leaves half done is only dropped, never used.
     match catch_unwind(AssertUnwindSafe(|| drive(&mut connection, &mut owner))) {
-        Ok(Ok(())) => info!("over"),
+        Ok(Ok(())) => debug!("over"),
         Ok(Err(error)) => error!(%error, "given up"),
         Err(_) => error!("panicked"),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_lite::future::{FutureExt, yield_now};
 use haul_store::{Session, Store};
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use super::drive::drive;
 use super::roaming::Roaming;
@@ -135,13 +135,13 @@ fn admit<R: Runtime, S: Store>(
     }
     let counted = host.open.count();
     if let Some(slot) = host.slots.take(peer.ip()) {
-        let span = info_span!("session", %peer);
+        let span = host.log.session(peer);
         R::spawn(serve::<R, S>(socket, counted, slot, host.clone()).instrument(span));
     } else if let Some(slot) = refusals.take(peer.ip()) {
-        debug!(%peer, "no place; refused");
+        host.log.refused(peer, host.stop.clock.now(), true);
         R::spawn(refuse::<R, S>(socket, counted, slot, host.clone()));
     } else {
-        debug!(%peer, "no place; closed without a word");
+        host.log.refused(peer, host.stop.clock.now(), false);
     }
 }
 
@@ -152,14 +152,14 @@ async fn serve<R: Runtime, S: Store>(
     slot: Slot,
     host: Host<S, Event>,
 ) {
-    info!("begun");
+    debug!("begun");
     let files = Here(Session::new(Arc::clone(&host.store)));
     let mut connection = Roaming::<R, _, _, _>::new(host.welcome(files, socket));
-    let mut owner = Served::new(&host.stop);
+    let mut owner = Served::new(&host);
     let driven = drive(&mut connection, &mut owner);
     // What a panic leaves half done is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
-        Ok(Ok(())) => info!("over"),
+        Ok(Ok(())) => debug!("over"),
         Ok(Err(error)) => error!(%error, "given up"),
         Err(_) => error!("panicked"),
     }

@@ -1,0 +1,275 @@
+//! What a server logs of its clients: a line for each request for files, and of all else no more than a reader needs.
+//!
+//! A client decides how many requests it makes and what stands in them. So each string of its own is quoted, and what costs it nothing, such as
+//! lines that are no request and connections that are refused, is logged at a bounded pace and then only counted.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use haul_core::message::{Refusal, Summary};
+use haul_core::server::ServerEvent;
+use haul_core::{Checksum, Command, ErrorCode, Escaped, StoreError, StoreErrorKind};
+use tracing::field::{DisplayValue, display};
+use tracing::{Level, Span, debug, error_span, info, warn};
+
+/// Lines that are no request, of all clients: so many at once, and then one in each second.
+const OF_ALL: (u32, Duration) = (100, Duration::from_secs(1));
+/// The same of one session.
+const OF_A_SESSION: (u32, Duration) = (10, Duration::from_secs(6));
+
+/// What the sessions of a server share.
+#[derive(Debug)]
+pub struct Log {
+    sessions: AtomicU64,
+    pace: Mutex<Pace>,
+    /// Lines that were left out and not yet told of.
+    omitted: AtomicU64,
+}
+
+impl Log {
+    /// Nothing is logged yet.
+    pub fn new() -> Self {
+        Self {
+            sessions: AtomicU64::new(0),
+            pace: Mutex::new(Pace::new(OF_ALL)),
+            omitted: AtomicU64::new(0),
+        }
+    }
+
+    /// What each line of a new session begins with. It is there however little is logged.
+    pub fn session(&self, peer: SocketAddr) -> Span {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        error_span!("session", %peer, number)
+    }
+
+    /// A client got no place. `told` says whether it was told so.
+    pub fn refused(&self, peer: SocketAddr, now: Duration, told: bool) {
+        if self.admits(now, 1) {
+            info!(%peer, outcome = %ErrorCode::Busy, told);
+        }
+    }
+
+    /// A client was not served since the system lacks something.
+    pub fn failed(&self, peer: SocketAddr, now: Duration, error: &io::Error) {
+        if self.admits(now, 1) {
+            warn!(%peer, outcome = %ErrorCode::Busy, %error, "cannot start a thread");
+        }
+    }
+
+    /// Whether a line that stands for `lines` may be written; if not, they are counted.
+    fn admits(&self, now: Duration, lines: u64) -> bool {
+        let admitted = self.pace.lock().unwrap_or_else(PoisonError::into_inner).admits(now);
+        if admitted {
+            self.tell_of_omitted();
+        } else {
+            self.omitted.fetch_add(lines, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    fn tell_of_omitted(&self) {
+        let lines = self.omitted.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            info!(lines, "left out: refused clients and requests came too fast");
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.tell_of_omitted();
+    }
+}
+
+/// The log of one session. Its lines belong into the [`Span`](Log::session) of the session.
+#[derive(Debug)]
+pub(crate) struct SessionLog<'a> {
+    log: &'a Log,
+    pace: Pace,
+    omitted: u64,
+    /// Requests that were answered.
+    answered: u64,
+    now: Duration,
+}
+
+impl<'a> SessionLog<'a> {
+    pub(crate) fn new(log: &'a Log) -> Self {
+        let pace = Pace::new(OF_A_SESSION);
+        Self { log, pace, omitted: 0, answered: 0, now: Duration::ZERO }
+    }
+
+    /// The machine is polled at `now`.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    pub(crate) fn event(&mut self, event: &ServerEvent) {
+        match event {
+            ServerEvent::Answered { id, command, reply, cause, began } => {
+                self.answered = id.0;
+                let line = self.line(id.0, *began);
+                let line = match reply {
+                    Ok(summary) => line.ok(summary),
+                    Err(refusal) => line.refused(refusal, cause.as_ref()),
+                };
+                self.end(command.as_ref(), line);
+            }
+            ServerEvent::CutOff { command, refusal, began } => {
+                let line = self.line(self.answered + 1, *began).refused(refusal, None);
+                self.end(command.as_ref(), line);
+            }
+            ServerEvent::Vanished { command: Some(command), began } => {
+                let line = Line { outcome: "vanished", ..self.line(self.answered + 1, *began) };
+                self.end(Some(command), line);
+            }
+            ServerEvent::Vanished { command: None, .. } => debug!(outcome = %"vanished"),
+        }
+    }
+
+    fn line<'l>(&self, request: u64, began: Duration) -> Line<'l> {
+        Line { request, took: self.now.saturating_sub(began), ..Line::default() }
+    }
+
+    fn end(&mut self, command: Option<&Command>, line: Line<'_>) {
+        match command {
+            Some(command) => line.of(command).write(),
+            // Each session says so when the server stops.
+            None if line.outcome == ErrorCode::ShuttingDown.as_str() => line.write_at(Level::DEBUG),
+            None if self.admits() => line.write(),
+            None => {}
+        }
+    }
+
+    fn admits(&mut self) -> bool {
+        let admitted = self.pace.admits(self.now);
+        if admitted {
+            self.tell_of_omitted();
+        } else {
+            self.omitted += 1;
+        }
+        admitted && self.log.admits(self.now, 1)
+    }
+
+    fn tell_of_omitted(&mut self) {
+        let lines = std::mem::take(&mut self.omitted);
+        if lines > 0 && self.log.admits(self.now, lines) {
+            info!(lines, "left out: further lines that are no request");
+        }
+    }
+}
+
+impl Drop for SessionLog<'_> {
+    fn drop(&mut self) {
+        self.tell_of_omitted();
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Default)]
+struct Line<'l> {
+    request: u64,
+    command: Option<&'l Command>,
+    outcome: &'l str,
+    summary: Option<&'l Summary>,
+    took: Duration,
+    cause: Option<&'l str>,
+    /// The storage failed, so somebody should look after it.
+    serious: bool,
+}
+
+impl<'l> Line<'l> {
+    fn of(self, command: &'l Command) -> Self {
+        Self { command: Some(command), ..self }
+    }
+
+    fn ok(self, summary: &'l Summary) -> Self {
+        Self { outcome: "ok", summary: Some(summary), ..self }
+    }
+
+    fn refused(self, refusal: &'l Refusal, cause: Option<&'l StoreError>) -> Self {
+        // The other failures are the client's doing: it must not be able to fill a log with warnings.
+        let serious = matches!(
+            cause.map(|cause| cause.kind),
+            Some(StoreErrorKind::Io | StoreErrorKind::NoSpace)
+        );
+        let cause = cause.map_or(&*refusal.text, |cause| &*cause.detail);
+        Self { outcome: &refusal.word, cause: Some(cause), serious, ..self }
+    }
+
+    fn write(self) {
+        let level = match self.command {
+            _ if self.serious => Level::WARN,
+            Some(Command::Help | Command::Exit) => Level::DEBUG,
+            _ => Level::INFO,
+        };
+        self.write_at(level);
+    }
+
+    fn write_at(self, level: Level) {
+        let Self { request, command, outcome, summary, took, cause, .. } = self;
+        let quoted = |text| display(Escaped::new(text).quoted());
+        let verb = command.map(|command| display(command.verb()));
+        let path = command.and_then(Command::path).map(|path| quoted(path.as_str()));
+        // A word of the peer's, as a later version may have it, is no field of its own.
+        let outcome = display(Escaped::new(outcome));
+        let Summary { entries, skipped, length, size, checksum, .. } =
+            summary.cloned().unwrap_or_default();
+        let bytes = length.or(size);
+        let crc64nvme: Option<DisplayValue<Checksum>> = checksum.map(display);
+        let ms = display(Millis(took));
+        let cause = cause.map(quoted);
+        macro_rules! line {
+            ($log:ident) => {
+                $log!(request, verb, path, outcome, bytes, crc64nvme, entries, skipped, ms, cause)
+            };
+        }
+        match level {
+            Level::WARN => line!(warn),
+            Level::INFO => line!(info),
+            _ => line!(debug),
+        }
+    }
+}
+
+/// A time in milliseconds, with three places for a part of one.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
+    }
+}
+
+/// Lets so many lines through at once, and then one for each interval.
+#[derive(Debug)]
+struct Pace {
+    burst: Duration,
+    interval: Duration,
+    /// Lines at an even pace would have come to this moment.
+    spent: Duration,
+}
+
+impl Pace {
+    fn new((burst, interval): (u32, Duration)) -> Self {
+        Self { burst: burst * interval, interval, spent: Duration::ZERO }
+    }
+
+    fn admits(&mut self, now: Duration) -> bool {
+        let spent = self.spent.max(now) + self.interval;
+        let admitted = spent <= now + self.burst;
+        if admitted {
+            self.spent = spent;
+        }
+        admitted
+    }
+}
