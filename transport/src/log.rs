@@ -71,7 +71,8 @@ impl Log {
         admitted
     }
 
-    fn tell_of_omitted(&self) {
+    /// Tells how many lines were left out and not yet told of: the server ends.
+    pub fn tell_of_omitted(&self) {
         let lines = self.omitted.swap(0, Ordering::Relaxed);
         if lines > 0 {
             info!(lines, "left out: refused clients and requests came too fast");
@@ -82,12 +83,6 @@ impl Log {
 impl Default for Log {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.tell_of_omitted();
     }
 }
 
@@ -222,7 +217,7 @@ impl<'l> Line<'l> {
         let path = command.and_then(Command::path).map(|path| quoted(path.as_str()));
         // A word of the peer's, as a later version may have it, is no field of its own.
         let outcome = display(Escaped::new(outcome));
-        let Summary { entries, skipped, length, size, checksum, .. } =
+        let Summary { entries, skipped, omitted, length, size, checksum, .. } =
             summary.cloned().unwrap_or_default();
         let bytes = length.or(size);
         let crc64nvme: Option<DisplayValue<Checksum>> = checksum.map(display);
@@ -230,7 +225,10 @@ impl<'l> Line<'l> {
         let cause = cause.map(quoted);
         macro_rules! line {
             ($log:ident) => {
-                $log!(request, verb, path, outcome, bytes, crc64nvme, entries, skipped, ms, cause)
+                $log!(
+                    request, verb, path, outcome, bytes, crc64nvme, entries, skipped, omitted, ms,
+                    cause
+                )
             };
         }
         match level {
@@ -271,5 +269,25 @@ impl Pace {
             self.spent = spent;
         }
         admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_then_an_even_pace() {
+        let mut pace = Pace::new((3, Duration::from_secs(2)));
+        let mut admitted =
+            |second| (0..10).filter(|_| pace.admits(Duration::from_secs(second))).count();
+        assert_eq!([0, 1, 2, 3, 7, 1000].map(&mut admitted), [3, 0, 1, 0, 2, 3]);
+    }
+
+    #[test]
+    fn a_time_is_told_in_milliseconds() {
+        for (micros, shown) in [(7, "0.007"), (1_234_567, "1234.567"), (60_000_000, "60000.000")] {
+            assert_eq!(Millis(Duration::from_micros(micros)).to_string(), shown);
+        }
     }
 }

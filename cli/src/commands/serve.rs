@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -14,7 +16,7 @@ use haul_transport::ServerOptions;
 
 use crate::address::ListenAddress;
 use crate::app::App;
-use crate::console::Console;
+use crate::console::Stream;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names;
@@ -28,12 +30,16 @@ const DEFAULT_DIRECTORY: &str = "./shared";
 const FEW_CLIENTS: usize = 8;
 /// What fits into a greeting.
 const MAX_BANNER_BYTES: usize = 1024;
+/// How long clients wait for a stdout that takes nothing.
+const MOST_FOR_STDOUT: Duration = Duration::from_secs(1);
 const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
 
 /// Serve a directory
 ///
 /// There are no accounts yet: whoever reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
 /// The first line on stdout is `listening on haul://HOST:PORT`. SIGINT or SIGTERM lets running transfers end and stops; a second one stops at once.
+///
+/// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// The directory [default: ./shared, made if it is missing]
@@ -143,9 +149,9 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<
         quiet: app.settings.quiet,
         json: app.settings.json,
     };
-    let console = &mut app.console;
+    let stdout = &app.console.stdout;
     app.runtime
-        .serve(&options, &mut |address| announced.print(console, address))
+        .serve(&options, &mut |address| announced.announce(stdout, address))
         .map_err(|error| explain(&error, &options))
 }
 
@@ -211,6 +217,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
 }
 
 /// What is printed when clients can connect.
+#[derive(Clone, Copy)]
 struct Announcement {
     program: &'static str,
     read_only: bool,
@@ -219,9 +226,23 @@ struct Announcement {
 }
 
 impl Announcement {
-    /// A server does not need anybody to read this, so a stdout that is closed is no reason to stop.
-    fn print(&self, console: &mut Console, address: SocketAddr) {
-        let stdout = &mut console.stdout;
+    /// Prints it, though a server does not need anybody to read it: if stdout stands still, clients are served all the same.
+    fn announce(self, stdout: &Stream, address: SocketAddr) {
+        let (done, printed) = mpsc::channel();
+        let mut aside = stdout.clone();
+        let started = thread::Builder::new().spawn(move || {
+            self.print(&mut aside, address);
+            // Nobody waits for it any more if it took long.
+            let _ = done.send(());
+        });
+        match started {
+            Ok(_) => drop(printed.recv_timeout(MOST_FOR_STDOUT)),
+            Err(_) => self.print(&mut stdout.clone(), address),
+        }
+    }
+
+    /// A stdout that is closed is no reason to stop.
+    fn print(self, stdout: &mut Stream, address: SocketAddr) {
         let printed = if self.json {
             let record = ListeningRecord { listening: format!("haul://{address}") };
             output::json(&record, stdout.is_terminal())

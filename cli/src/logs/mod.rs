@@ -25,7 +25,7 @@ const LEVELS: [LevelFilter; 4] =
     [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
 
 /// How long the end of a program waits for its log to be written.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The log of a program.
 pub(crate) struct Logs {

@@ -96,12 +96,12 @@ impl Queue {
 impl Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.lock();
-        let State { waiting, dropped, writing } = &mut *state;
-        if !waiting.is_empty() && waiting.len() + line.len() > MOST_WAITING {
-            *dropped += 1;
+        let waiting = state.waiting.len();
+        if waiting > 0 && waiting + line.len() > MOST_WAITING {
+            state.dropped += 1;
         } else {
-            waiting.extend_from_slice(line);
-            if !*writing {
+            state.waiting.extend_from_slice(line);
+            if !state.writing {
                 self.0.more.notify_one();
             }
         }

@@ -17,6 +17,7 @@ mod injected;
 mod injected_client;
 mod injected_server;
 mod load;
+mod logs;
 mod network;
 mod people;
 mod process;
@@ -31,6 +32,7 @@ pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
 pub use injected::*;
+pub use logs::*;
 pub use network::*;
 pub use people::*;
 pub use sends::*;
@@ -110,6 +112,11 @@ macro_rules! program_tests {
             transfers_fit_into_little_memory
             abandoned_uploads_leave_nothing
             a_long_listing_that_changes_is_whole
+            a_log_that_nobody_reads_blocks_nobody
+            lines_that_were_dropped_are_counted
+            a_log_that_cannot_be_written_is_done_without
+            a_request_is_one_line_of_the_log
+            one_client_does_not_fill_the_log
         }
 
         #[test]

@@ -1,8 +1,10 @@
 //! Processes of the program under test.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -122,6 +124,12 @@ impl Bench {
             .unwrap_or_else(|ended| panic!("it did not begin to serve: {}", ended.stderr))
     }
 
+    /// Starts a server whose log is `log`.
+    pub(crate) fn serve_logging_to(&self, log: File, options: &[&str]) -> Serving {
+        self.start_server("127.0.0.1:0", &[], options, log)
+            .unwrap_or_else(|status| panic!("it did not begin to serve: {status}"))
+    }
+
     /// Starts a server by another program, which becomes it; or answers how it ended before it served.
     pub(crate) fn try_serve_under(
         &self,
@@ -137,7 +145,23 @@ impl Bench {
         launcher: &[&str],
         options: &[&str],
     ) -> Result<Serving, Ended> {
-        let mut stderr = tempfile::tempfile().expect("a temporary file can be made");
+        let log = tempfile::tempfile().expect("a temporary file can be made");
+        let mut stderr = share(&log);
+        self.start_server(address, launcher, options, log).map_err(|status| {
+            rewind(&mut stderr);
+            let mut err = String::new();
+            stderr.read_to_string(&mut err).expect("its errors are text");
+            Ended { status, stdout: Vec::new(), stderr: err }
+        })
+    }
+
+    fn start_server(
+        &self,
+        address: &str,
+        launcher: &[&str],
+        options: &[&str],
+        log: File,
+    ) -> Result<Serving, ExitStatus> {
         let mut child = self
             .command(launcher)
             .arg("serve")
@@ -146,7 +170,7 @@ impl Bench {
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(share(&stderr))
+            .stderr(share(&log))
             .spawn()
             .expect("the program can be started");
         let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
@@ -158,18 +182,14 @@ impl Bench {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its stdout can be read");
         if line.is_empty() {
-            let status = wait(&mut child);
-            rewind(&mut stderr);
-            let mut err = String::new();
-            stderr.read_to_string(&mut err).expect("its errors are text");
-            return Err(Ended { status, stdout: Vec::new(), stderr: err });
+            return Err(wait(&mut child));
         }
         let address = line
             .trim_end()
             .strip_prefix("listening on haul://")
             .and_then(|address| address.parse().ok())
             .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
-        Ok(Serving { child, address, _stdout: stdout })
+        Ok(Serving { child, address, log, _stdout: stdout })
     }
 
     pub(super) fn command(&self, launcher: &[&str]) -> Command {
@@ -189,6 +209,7 @@ impl Bench {
 pub(crate) struct Serving {
     child: Child,
     address: SocketAddr,
+    log: File,
     /// Kept open: what else it prints shall not fail.
     _stdout: BufReader<std::process::ChildStdout>,
 }
@@ -206,6 +227,15 @@ impl Serving {
     /// The number of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has logged so far, if its log is a file.
+    pub(crate) fn log(&self) -> String {
+        let length = self.log.metadata().expect("it is open").len();
+        let mut text = vec![0; usize::try_from(length).expect("it fits into memory")];
+        // Not from where the server writes next: it shares that with this file.
+        self.log.read_exact_at(&mut text, 0).expect("it can be read");
+        String::from_utf8(text).expect("a log is text")
     }
 
     /// A bare connection.

@@ -64,6 +64,7 @@ impl<S: Store> Server<S> {
         while let Some(closed) = host.open.until_none() {
             wait_for(closed);
         }
+        host.log.tell_of_omitted();
         info!("stopped");
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn serve<S: Store>(
     }
     // A client that sees its connection closed finds nothing staged and a free place.
     drop(connection.files);
+    drop(owner);
     drop(slot);
     drop(connection.socket);
     drop(counted);

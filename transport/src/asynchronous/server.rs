@@ -67,6 +67,7 @@ impl<R: Runtime, S: Store> Server<R, S> {
         while let Some(closed) = host.open.until_none() {
             closed.raised().await;
         }
+        host.log.tell_of_omitted();
         info!("stopped");
     }
 }
@@ -165,6 +166,7 @@ async fn serve<R: Runtime, S: Store>(
     }
     // A client that sees its connection closed finds nothing staged and a free place.
     let socket = connection.close().await;
+    drop(owner);
     drop(slot);
     drop(socket);
     drop(counted);
