@@ -67,8 +67,18 @@ impl<'a, R: Runtime> App<'a, R> {
         subject: &str,
         call: Call<F>,
     ) -> Result<Summary, Error> {
+        let again = self.is_connected() && matches!(call.files, OwnFiles::Nothing);
+        self.ask(subject, call, again)
+    }
+
+    /// The same, but asks again only if it is to.
+    pub(crate) fn ask<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        subject: &str,
+        call: Call<F>,
+        mut again: bool,
+    ) -> Result<Summary, Error> {
         let Call { request, files, mut watch } = call;
-        let mut again = self.is_connected() && matches!(files, OwnFiles::Nothing);
         let mut files = Some(files);
         loop {
             let mut begun = false;

@@ -83,8 +83,8 @@ fn is_here(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn explained(address: &str, error: ConnectError) -> String {
-        explain("haul-test", &address.parse().unwrap(), &error).to_string()
+    fn explained(address: &str, error: &ConnectError) -> String {
+        explain("haul-test", &address.parse().unwrap(), error).to_string()
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
             ("[fe80::1%x9]", lookup(), ["cannot find the address of", "interface x9"]),
             ("h", Failure::TimedOut.into(), ["did not answer", "says nothing: is it a HAUL"]),
         ] {
-            let shown = explained(address, error);
+            let shown = explained(address, &error);
             for part in parts {
                 assert!(shown.contains(part), "{address}: {shown}");
             }

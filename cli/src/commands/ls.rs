@@ -74,11 +74,13 @@ pub(crate) fn list<R: Runtime>(
 ) -> Result<(), Error> {
     let stdout = &app.console.stdout;
     let mut printer = Printer {
-        program: R::PROGRAM,
-        recursive: depth != Depth::ONE,
-        left_out: false,
-        quiet: app.settings.quiet,
-        err: app.console.stderr.clone(),
+        gaps: Gaps {
+            program: R::PROGRAM,
+            recursive: depth != Depth::ONE,
+            quiet: app.settings.quiet,
+            found: false,
+            err: app.console.stderr.clone(),
+        },
         terminal: stdout.is_terminal(),
         json: app.settings.json,
         long: how.long,
@@ -144,52 +146,29 @@ struct Held {
     bytes: usize,
 }
 
-struct Printer {
+/// What a listing leaves out, which is told as it comes: there is no end to what a server may leave out.
+struct Gaps {
     program: &'static str,
     /// What is in the directories of a listing is to be listed too.
     recursive: bool,
-    /// Something that was asked for is not listed.
-    left_out: bool,
     quiet: bool,
+    /// Something that was asked for is not listed.
+    found: bool,
+    err: Stream,
+}
+
+struct Printer {
+    gaps: Gaps,
     terminal: bool,
     json: bool,
     long: bool,
     directory: Style,
     base: Option<FilePath>,
     out: BufWriter<Stream>,
-    err: Stream,
 }
 
-impl Printer {
-    /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
-    fn take(&mut self, held: &mut Option<Held>, entry: &Entry) -> Result<(), Stop> {
-        let Some(path) = entry.path() else {
-            self.tell(entry);
-            return Ok(());
-        };
-        if names::relative(self.base.as_ref(), path).is_none() {
-            return Err(Stop::Invented);
-        }
-        self.tell(entry);
-        if let Some(Held { entries, bytes }) = held {
-            *bytes += size_of::<Entry>() + path.as_str().len();
-            if *bytes < SORTED {
-                entries.push(entry.clone());
-                return Ok(());
-            }
-            for entry in held.take().unwrap_or_default().entries {
-                self.print(&entry, SIZE_WIDTH)?;
-            }
-        }
-        self.print(entry, SIZE_WIDTH)?;
-        // A person sees each line at once; programs take them in blocks.
-        if self.terminal {
-            self.out.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Says on stderr what an entry leaves out. It is not kept: there is no end to what a server may leave out.
+impl Gaps {
+    /// Says on stderr what is left out by an entry.
     fn tell(&mut self, entry: &Entry) {
         let (name, what) = match entry {
             // Every listing of one directory leaves these out.
@@ -213,8 +192,38 @@ impl Printer {
             }
             Entry::File { .. } | Entry::Directory { .. } => return,
         };
-        self.left_out = true;
+        self.found = true;
         let _ = self.err.line(format_args!("{}: {name}: {what}", self.program));
+    }
+}
+
+impl Printer {
+    /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
+    fn take(&mut self, held: &mut Option<Held>, entry: &Entry) -> Result<(), Stop> {
+        let Some(path) = entry.path() else {
+            self.gaps.tell(entry);
+            return Ok(());
+        };
+        if names::relative(self.base.as_ref(), path).is_none() {
+            return Err(Stop::Invented);
+        }
+        self.gaps.tell(entry);
+        if let Some(Held { entries, bytes }) = held {
+            *bytes += size_of::<Entry>() + path.as_str().len();
+            if *bytes < SORTED {
+                entries.push(entry.clone());
+                return Ok(());
+            }
+            for entry in held.take().unwrap_or_default().entries {
+                self.print(&entry, SIZE_WIDTH)?;
+            }
+        }
+        self.print(entry, SIZE_WIDTH)?;
+        // A person sees each line at once; programs take them in blocks.
+        if self.terminal {
+            self.out.flush()?;
+        }
+        Ok(())
     }
 
     /// Prints what was held, sorted and aligned, and brings all out. Whether something was left out.
@@ -226,7 +235,7 @@ impl Printer {
             self.print(entry, width)?;
         }
         self.out.flush()?;
-        Ok(self.left_out)
+        Ok(self.gaps.found)
     }
 
     fn print(&mut self, entry: &Entry, size_width: usize) -> io::Result<()> {

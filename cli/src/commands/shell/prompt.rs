@@ -99,8 +99,8 @@ fn names_in<R: Runtime>(app: &mut App<'_, R>, directory: &str) -> Vec<Name> {
             names.extend(name.map(|name| Name { name, is_directory }));
             if names.len() < MOST { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let listed =
-            app.request("completion", call::list(path.as_ref(), ListOptions::default(), take));
+        let call = call::list(path.as_ref(), ListOptions::default(), take);
+        let listed = app.ask("completion", call, false);
         if let Err(error) = listed {
             tracing::debug!(%error, "no completion");
         }
