@@ -11,7 +11,9 @@ use crate::commands::{completions, get, ls, man, put, serve, shell};
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// Move files between machines, every byte checked.
+/// Move files between machines, every byte checked
+///
+/// `put` replaces a file on the server, unless --create is given; `get` replaces none here, unless --force is.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {

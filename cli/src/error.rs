@@ -71,7 +71,7 @@ impl Error {
                 let (word, text) = (Escaped::new(&refusal.word), Escaped::new(&refusal.text));
                 Self::safe(exit, format!("{}: {}", word.cut(SHOWN), text.cut(SHOWN)))
                     .at(subject)
-                    .advise_if(refusal_advice(refusal).as_deref())
+                    .advise_if(refusal_advice(subject, refusal).as_deref())
             }
             Failure::Cancelled => Self::new(exit, "interrupted").at(subject),
             _ => {
@@ -186,24 +186,28 @@ fn failure_advice(failure: &Failure) -> Option<&'static str> {
 }
 
 /// What a person can do about a refusal.
-fn refusal_advice(refusal: &Refusal) -> Option<Cow<'static, str>> {
+fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>> {
     let advice = match refusal.code()? {
-        ErrorCode::NotFound => {
-            "check the name with ls; only serve --hidden serves names that begin with a dot"
+        ErrorCode::NotFound if subject.split('/').any(|name| name.starts_with('.')) => {
+            "names that begin with a dot are served only by serve --hidden"
         }
+        ErrorCode::NotFound => "check the name with ls",
         ErrorCode::Exists => "without --create it is replaced",
-        ErrorCode::IsDirectory => "name a file in it; ls shows them",
+        ErrorCode::IsDirectory => {
+            "get -r takes what is in it; with a / behind it, put sends files into it"
+        }
         ErrorCode::NotAFile => "only regular files are served, and only directories hold them",
-        ErrorCode::Denied => "ask whoever runs the server for the right",
-        ErrorCode::BadName | ErrorCode::BadArgument => "choose another name",
+        ErrorCode::Denied | ErrorCode::Io => "the server's log says why",
+        ErrorCode::BadName => "choose another name",
         ErrorCode::BadRange => "--offset is past the end of the file; ls -l shows its size",
-        ErrorCode::TooLarge => "whoever runs the server sets the limit with --max-file-size",
+        ErrorCode::TooLarge => {
+            "the limit is that of the server's --max-file-size, or of its file system"
+        }
         ErrorCode::NoSpace => "nothing was stored; make room on the server",
         ErrorCode::SizeMismatch | ErrorCode::ChecksumMismatch => {
             "nothing was stored; send it again"
         }
         ErrorCode::Changed => "the file changed underway; try again",
-        ErrorCode::Io => "nothing was stored; the server's log says why",
         ErrorCode::OutcomeUnknown => {
             "it is stored, but may not survive a power cut; send it again to be sure"
         }
@@ -213,7 +217,9 @@ fn refusal_advice(refusal: &Refusal) -> Option<Cow<'static, str>> {
                 None => "try again later".into(),
             });
         }
-        ErrorCode::UnknownCommand | ErrorCode::Protocol => "is the server of another version?",
+        ErrorCode::UnknownCommand | ErrorCode::BadArgument | ErrorCode::Protocol => {
+            "is the server of another version?"
+        }
         _ => return None,
     };
     Some(advice.into())
@@ -264,6 +270,16 @@ mod tests {
         let busy = Refusal { retry_after: Some(7), ..Refusal::new(ErrorCode::Busy, "full") };
         let shown = Error::request("x", &Failure::Refused(busy)).to_string();
         assert_eq!(shown, "x: busy: full (try again in 7 s)");
+    }
+
+    #[test]
+    fn the_advice_is_about_the_name() {
+        let missing = |name: &str| {
+            let refusal = Refusal::new(ErrorCode::NotFound, "no");
+            Error::request(name, &Failure::Refused(refusal)).to_string()
+        };
+        assert_eq!(missing("a.b/c"), "a.b/c: not-found: no (check the name with ls)");
+        assert!(missing("a/.git/b").contains("serve --hidden"));
     }
 
     #[test]

@@ -99,7 +99,10 @@ pub fn run<R: Runtime>(
         Ok(exit) => exit,
         Err(error) => app.report(&error),
     };
-    app.say_goodbye();
+    // Who ends it with a signal does not wait for what the server says to a goodbye.
+    if exit != Exit::Interrupted {
+        app.say_goodbye();
+    }
     exit
 }
 

@@ -72,6 +72,7 @@ macro_rules! program_tests {
             a_stream_that_is_not_used_may_be_closed
             an_empty_variable_is_an_unset_one
             names_are_what_they_look_like
+            a_shell_outlives_a_restart_of_the_server
             a_session_typed_by_hand
             more_clients_than_places
             uploads_that_create_one_name

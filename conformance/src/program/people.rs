@@ -4,7 +4,11 @@
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
+
+use rustix::process::Signal;
 
 use super::Bench;
 
@@ -67,4 +71,41 @@ pub fn names_are_what_they_look_like(program: &Path) {
     }
     let above = bench.run(&["get", "--server", &url, "p/../a"]);
     above.assert_code(2).assert_one_clear_line();
+}
+
+/// A server that starts again, or ends an idle session, does not end a script: what had not begun is asked again.
+pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "hello").unwrap();
+    let mut server = bench.serve_at(&Bench::own_address(), &[], &[]);
+    let address = server.address().to_string();
+    let mut shell = bench
+        .command(&[])
+        .args(["shell", "--server", &address])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = shell.stdin.take().unwrap();
+    let mut stdout = BufReader::new(shell.stdout.take().unwrap());
+    let mut answer = |line: &str| {
+        stdin.write_all(line.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stdout.read_line(&mut answer).unwrap();
+        answer
+    };
+    assert_eq!(answer("LIST\n"), "a\n");
+    for signal in [Signal::KILL, Signal::TERM] {
+        server.signal(signal);
+        server.ended();
+        server = bench.serve_at(&address, &[], &[]);
+        assert_eq!(answer("LIST\n"), "a\n");
+    }
+    drop(stdin);
+    let ended = shell.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.lines().all(|line| line.contains("over a new connection")), "{told}");
 }
