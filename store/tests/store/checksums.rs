@@ -28,7 +28,11 @@ fn known_after_upload(share: &Share, content: &[u8]) -> Option<Checksum> {
 }
 
 fn old_file(share: &Share, content: &str) {
-    let file = File::options().write(true).open(share.put("file", content)).unwrap();
+    make_old(&share.put("file", content));
+}
+
+fn make_old(file: &Path) {
+    let file = File::options().write(true).open(file).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
 }
 
@@ -93,9 +97,10 @@ fn an_upload_that_has_not_settled_is_not_remembered() {
 fn a_checksum_never_outlives_bytes_that_are_written_through_a_mapping() {
     for share in [Share::new(), Share::on_tmpfs()] {
         // It was mapped and written to before the store saw it, and the page was not written back since.
-        old_file(&share, "content");
-        let mut mapping = map(&share.root().join("file"));
+        let file = share.put("file", "content");
+        let mut mapping = map(&file);
         mapping[0] = b'C';
+        make_old(&file);
         share.read("file").unwrap();
         mapping[1] = b'O';
         assert_eq!(known(&share), None);
