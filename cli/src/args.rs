@@ -44,7 +44,7 @@ pub(crate) struct Settings {
     /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
     #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_pass_through: bool,
-    /// Make a lost connection again up to so many times before it has been of use, and go on with what was not confirmed
+    /// Connect again up to N times in a row after a connection is lost, and go on with the files that were not confirmed
     #[arg(long, global = true, value_name = "N", default_value = "3")]
     pub(crate) retry: u32,
     /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`

@@ -22,7 +22,7 @@ pub(crate) struct Many {
     /// With -r, leave alone what has the same size and time of modification already
     #[arg(long, requires = "recursive")]
     pub(crate) skip_existing: bool,
-    /// Deal the files out among so many connections; one is mostly enough, since it has many of them under way
+    /// Use N connections; one is mostly enough, since it has many files under way at once
     #[arg(long, short, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,
 }

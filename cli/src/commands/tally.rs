@@ -54,7 +54,7 @@ impl Tally {
         }
     }
 
-    /// So many things fail for one reason, which is told.
+    /// Counts `things` that fail for one reason, and prints it.
     pub(crate) fn fail<R: Runtime>(&mut self, app: &mut App<'_, R>, things: usize, error: &Error) {
         self.failed += things;
         let exit = app.report(error);
@@ -64,7 +64,7 @@ impl Tally {
         }
     }
 
-    /// A part of what was asked for is left out. It is told however quiet the program is: whoever believes the code 0 has everything.
+    /// A part of what was asked for is left out. That is printed also with `--quiet`, and the code is not 0.
     pub(crate) fn leave_out<R: Runtime>(&mut self, app: &mut App<'_, R>, things: u64, what: &str) {
         self.left_out += usize::try_from(things).unwrap_or(usize::MAX);
         app.report(&Error::safe(Exit::Partial, what.to_owned()));

@@ -274,7 +274,7 @@ fn what_is_excluded_is_left_out_without_a_word() {
     fake.run(&["get", "-r", ".", "--exclude", "[", "-o", &to]).failed(Exit::Usage, &["'['"]);
 }
 
-/// Whoever believes the code 0 has everything.
+/// The code 0 means that everything came.
 #[test]
 fn what_the_server_leaves_out_is_named_and_no_success() {
     let fake = tree();

@@ -30,14 +30,17 @@ use special::Kind;
 
 /// Bring files from the server
 ///
-/// A file takes its name here only when all its bytes are here and verified; before that, and after a failure, nothing of it is seen. After a power cut a file that was brought
-/// shortly before may be empty or missing, as with other programs that can bring it again; --sync sees to it that it is not. A device, a pipe or /dev/stdout takes the bytes as
-/// they come.
+/// A file appears under its name only when all its bytes are here and verified. After a failure
+/// nothing of it is left. After a power cut a file that was brought shortly before may be empty or
+/// missing; --sync prevents that. A device, a pipe or /dev/stdout gets the bytes as they come.
 ///
-/// With -r everything in a directory of the server is brought into one here, by the same names. Nothing is written outside of that one, whatever names the server lists, and
-/// no symbolic link in it is followed. What cannot come, such as a directory that the server cannot read, is named, and the exit code is 8 then, also with --quiet.
+/// With -r everything in a directory of the server is brought into one here, under the same names.
+/// Whatever names the server lists, nothing is written outside of that directory, and no symbolic
+/// link in it is followed. Anything that cannot come, such as a directory that the server cannot
+/// read, is named on stderr, also with --quiet, and the exit code is 8.
 ///
-/// A connection that is lost is made again, and what was not complete is brought anew.
+/// If the connection is lost, the program connects again and fetches the files that were not
+/// complete.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GetArgs {
     /// The files, as `ls` shows them; or their whole addresses, `haul://HOST/NAME`, and then DEST if you like
@@ -51,13 +54,13 @@ pub(crate) struct GetArgs {
     /// Replace a file that is here already
     #[arg(long, short)]
     force: bool,
-    /// Begin so many bytes into the file
+    /// Begin this many bytes into the file
     #[arg(long, value_name = "SIZE", default_value = "0", conflicts_with = "recursive")]
     offset: Size,
-    /// Bring at most so many bytes
+    /// Bring at most this many bytes
     #[arg(long, value_name = "SIZE", conflicts_with = "recursive")]
     length: Option<Size>,
-    /// Bring each file to stable storage before it is told of
+    /// Bring each file to stable storage before its line is printed
     #[arg(long)]
     sync: bool,
     #[command(flatten)]

@@ -188,7 +188,7 @@ struct Listed<'p> {
 
 /// Why a listing is not taken.
 enum Stop {
-    /// It has a name that nobody asked for.
+    /// It has a name outside of what was asked for.
     Elsewhere,
     Here(Error),
 }
@@ -209,7 +209,7 @@ impl Listed<'_> {
         Ok(())
     }
 
-    /// Asks for all that is beneath `path`. A name that lies elsewhere ends it: nobody asked for that.
+    /// Asks for all that is beneath `path`. A name that lies elsewhere ends it.
     fn list<R: Runtime>(
         &mut self,
         app: &mut App<'_, R>,
@@ -307,7 +307,7 @@ impl Listed<'_> {
                 .and_then(|name| name.strip_prefix('/'))
                 .unwrap_or(shown),
         };
-        // What it is nobody knows, so a pattern for directories is enough.
+        // It may be a directory, so patterns for directories count too.
         if self.many.excludes(beneath, true) {
             return Ok(());
         }

@@ -29,12 +29,15 @@ use peeked::Peeked;
 /// Send files to the server
 ///
 /// What is printed for a file is the server's receipt: it has all bytes, they are the right ones, and the file is stored under its name. Until then the name shows the old file,
-/// if there was one. A stream is not begun, and the server not asked, before it has input.
+/// if there was one. The program waits for the first input of a stream before it connects.
 ///
-/// With -r the files in directories are sent too, under the same names: `put -r photos` makes photos/sea.jpg there. What is sent is what was there at the beginning. What cannot
-/// be sent, such as links, devices, empty directories and names that the protocol cannot carry, is named, and the exit code is 8 then, also with --quiet.
+/// With -r the files in directories are sent too, under the same names: `put -r photos` makes
+/// photos/sea.jpg there. The program lists all files first and then sends them. Anything that cannot
+/// be sent, such as links, devices, empty directories and names that the protocol cannot carry, is
+/// named on stderr, also with --quiet, and the exit code is 8.
 ///
-/// A connection that is lost is made again, and what was not confirmed is sent again.
+/// If the connection is lost, the program connects again and sends the files that the server had not
+/// confirmed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PutArgs {
     /// The files here, or - for stdin; behind them, if you like, the whole address of where they go, `haul://HOST/NAME`

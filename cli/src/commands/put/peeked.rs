@@ -7,7 +7,7 @@ use haul_store::{Held, Kept, Source};
 /// What is read at first.
 const FIRST: usize = 64 << 10;
 
-/// A source without a known size, whose first bytes are there: nobody is kept waiting before it has input.
+/// A source without a known size, whose first bytes are there: no server waits for its input.
 pub(super) struct Peeked {
     source: Box<dyn Source>,
     first: Bytes,

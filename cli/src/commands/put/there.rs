@@ -15,7 +15,8 @@ use crate::runtime::Runtime;
 /// The most files that are remembered, which is 256 MiB.
 const MOST: usize = 1 << 25;
 
-/// The files that the server has: of each a hash of its name, size and time, so that a large tree takes little memory. Nobody who does not know the keys can make two of them alike.
+/// The files that the server has. Of each a hash of name, size and time is kept, so that a large
+/// tree takes little memory. The keys are random, so a server cannot make two hashes equal.
 #[derive(Debug, Default)]
 pub(super) struct There {
     keys: RandomState,

@@ -1,4 +1,4 @@
-//! What all connections of a transfer share: who is told, and what is left to do.
+//! What all connections of a transfer share: the results, and what is left to do.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -142,7 +142,7 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
         self.tally.count(self.app, outcome);
     }
 
-    /// It was interrupted. Where no file was told of it, it is told here.
+    /// The transfer was interrupted. If no file reported that, this does.
     pub(super) fn interrupted(&mut self) {
         if !self.hopeless {
             let subject = self.subject();
@@ -260,10 +260,9 @@ pub(super) struct Calls<'s, 'd, 'a, R, I> {
 impl<R: Runtime, I: Iterator<Item = Step>> Calls<'_, '_, '_, R, I> {
     /// Whether there is something to move. It is opened then, however long that takes.
     pub(super) fn has_first(&self) -> bool {
-        let first = self.pull(true);
-        let has_first = first.is_some();
-        lock(self.desk).first = first;
-        has_first
+        let Some(first) = self.pull(true) else { return false };
+        lock(self.desk).first = Some(first);
+        true
     }
 
     fn pull(&self, may_wait: bool) -> Option<(Queued, Item)> {

@@ -46,7 +46,7 @@ pub(crate) trait Job: Send {
 /// What comes of beginning a [`Job`].
 pub(crate) enum Begun {
     Move(Item),
-    /// It is there already, and the same. It has so many bytes.
+    /// The same file is there already. It has this many bytes.
     Same(u64),
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Step {
     LeaveOut(String),
 }
 
-/// How a file is told of.
+/// How the result for a file is printed.
 #[derive(Debug, Clone)]
 pub(crate) struct What {
     pub(crate) direction: Direction,
@@ -116,7 +116,8 @@ pub(crate) fn all<R: Runtime>(
     let steps = Mutex::new(steps.into_iter());
     let mut desk = Mutex::new(Desk::new(app, tally, extent));
     let mut lost = None;
-    // Each turn is one set of connections. The first file is opened before, so that nobody is connected to for nothing, and no server waits for a stream that has no input yet.
+    // Each turn is one set of connections. The first file is opened before them: a connection is
+    // only made if there is something to move, and no server waits for a stream without input.
     while (Calls { desk: &desk, steps: &steps }).has_first() {
         let here = entire(&mut desk);
         if let Some(error) = lost.take()
@@ -192,7 +193,7 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// Makes so many connections; fewer, if the server has enough.
+/// Makes `jobs` connections, or fewer if the server refuses more.
 fn connect<R: Runtime>(app: &mut App<'_, R>, jobs: u8) -> Result<Vec<Box<dyn Remote>>, Error> {
     let mut remotes = vec![app.take_remote()?];
     while remotes.len() < jobs.into() {
