@@ -1,6 +1,7 @@
 //! What `get` and `put` are told about several files.
 
 use clap::{Args, ValueEnum};
+use haul_core::Timestamp;
 
 use super::exclude::{self, Pattern};
 
@@ -41,10 +42,35 @@ impl Many {
     }
 }
 
-/// Seconds that two times of one file may differ by: some file systems count in twos.
-pub(super) const CLOCK: u64 = 2;
+/// The times of modification that a copy of a file may have. Where it lies times are kept in steps, of 100 ns, of a microsecond, of a millisecond, of 10 ms, of a second
+/// or, on FAT, of two, and rounded down. Any other difference means that one of the two was written since.
+pub(crate) fn times_of_copies(time: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let (seconds, nanos) = (time.seconds(), time.nanos());
+    let steps = [1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000].into_iter();
+    let rounded = steps.map(move |step| (seconds, nanos - nanos % step));
+    let times = rounded.chain([(seconds - seconds.rem_euclid(2), 0)]);
+    times.filter_map(|(seconds, nanos)| Timestamp::new(seconds, nanos))
+}
 
-/// Whether a file of this size and time of modification, in seconds, is taken for the same as another one.
-pub(crate) fn is_same(one: (u64, i64), other: (u64, i64)) -> bool {
-    one.0 == other.0 && one.1.abs_diff(other.1) <= CLOCK
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_as_old_or_rounded_down() {
+        let is_copy = |one: (i64, u32), copy: (i64, u32)| {
+            let time = |(seconds, nanos)| Timestamp::new(seconds, nanos).unwrap();
+            times_of_copies(time(one)).any(|rounded| rounded == time(copy))
+        };
+        for copy in
+            [(7, 987_654_321), (7, 987_654_300), (7, 987_000_000), (7, 980_000_000), (7, 0), (6, 0)]
+        {
+            assert!(is_copy((7, 987_654_321), copy), "{copy:?}");
+        }
+        for other in [(7, 987_654_322), (7, 900_000_000), (8, 0), (5, 0), (6, 1), (7, 987_654_400)]
+        {
+            assert!(!is_copy((7, 987_654_321), other), "{other:?}");
+        }
+        assert!(is_copy((-1, 5), (-2, 0)));
+    }
 }

@@ -137,6 +137,13 @@ fn a_second_run_moves_only_what_is_missing() {
     assert_eq!(get(&["-f"]).exit, Exit::Done);
     assert_eq!(fs::read_to_string(format!("{dir}/two")).unwrap(), "two");
 
+    // Written to within a second, at the same length.
+    let two = fs::File::options().write(true).open(format!("{dir}/two")).unwrap();
+    let modified = two.metadata().unwrap().modified().unwrap();
+    two.set_modified(modified + Duration::from_millis(100)).unwrap();
+    get(&[]).failed(Exit::Partial, &["two exists already"]);
+    two.set_modified(modified).unwrap();
+
     // The fake says the same time of each file, and these have it now.
     let put = || fake.run(&["put", "-r", &dir, "--as", "a", "--skip-existing"]);
     fs::write(format!("{dir}/three"), "3").unwrap();

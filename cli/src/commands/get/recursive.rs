@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use haul_core::client::{Failure, Request};
 use haul_core::message::Omission;
-use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreErrorKind};
+use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreErrorKind, Timestamp};
 use haul_store::{LocalDirectory, OwnFiles};
 use haul_transport::{ListOptions, call};
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,9 @@ const MOST_LINKS: usize = 10_000;
 enum Record {
     #[serde(rename = "d")]
     Directory(usize, String),
-    /// With its size and time of modification in seconds.
+    /// With its size, and the seconds and nanoseconds of its time of modification.
     #[serde(rename = "f")]
-    File(usize, String, u64, i64),
+    File(usize, String, u64, (i64, u32)),
     /// What is left out of it, and why.
     #[serde(rename = "o")]
     LeftOut(usize, String),
@@ -267,7 +267,8 @@ impl Listed<'_> {
                 self.extent.files += 1;
                 self.extent.bytes = self.extent.bytes.map(|bytes| bytes.saturating_add(*size));
                 let name = name.as_str().to_owned();
-                self.spool.push(&Record::File(self.number, name, *size, modified.seconds()))
+                let modified = (modified.seconds(), modified.nanos());
+                self.spool.push(&Record::File(self.number, name, *size, modified))
             }
             Entry::Directory { link: true, .. } => self.link(path, name),
             // It is not made here: an empty one would look as if there were nothing in it.
@@ -376,7 +377,7 @@ struct One {
     place: Place,
     name: FilePath,
     size: u64,
-    modified: i64,
+    modified: (i64, u32),
     how: How,
 }
 
@@ -384,9 +385,14 @@ impl One {
     /// Whether the file is here already.
     fn is_here(&self) -> bool {
         let found = fs::symlink_metadata(self.place.here.join(self.name.as_str()));
+        let Some(there) = Timestamp::new(self.modified.0, self.modified.1) else {
+            return false;
+        };
         found.is_ok_and(|found| {
-            found.is_file()
-                && many::is_same((found.len(), found.mtime()), (self.size, self.modified))
+            let (seconds, nanos) = (found.mtime(), u32::try_from(found.mtime_nsec()));
+            let here = nanos.ok().and_then(|nanos| Timestamp::new(seconds, nanos));
+            let as_old = many::times_of_copies(there).any(|time| Some(time) == here);
+            found.is_file() && found.len() == self.size && as_old
         })
     }
 }

@@ -181,7 +181,7 @@ impl Job for One {
         let source = tree.directory.source(name).map_err(|error| Error::local(&error))?;
         let opened = source.opened();
         if let (Some(has), Some(size), Some(modified)) = (server_has, opened.size, opened.modified)
-            && has.has(path, size, modified.seconds())
+            && has.has(path, size, modified)
         {
             return Ok(Begun::Same(size));
         }

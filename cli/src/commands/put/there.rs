@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
-use haul_core::{Depth, Entry, FilePath};
+use haul_core::{Depth, Entry, FilePath, Timestamp};
 use haul_transport::{ListOptions, call};
 
 use crate::app::App;
-use crate::commands::many::CLOCK;
+use crate::commands::many;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::runtime::Runtime;
@@ -34,7 +34,7 @@ impl There {
         let before = files.len();
         let take = |entry: &Entry| {
             if let Entry::File { path, size, modified, .. } = entry {
-                files.push(hash(keys, path, *size, modified.seconds()));
+                files.push(hash(keys, path, *size, *modified));
             }
             if files.len() > MOST { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -56,16 +56,15 @@ impl There {
         Ok(())
     }
 
-    /// Whether the server has a file of this name, size and time in seconds.
-    pub(super) fn has(&self, path: &FilePath, size: u64, modified: i64) -> bool {
-        let clock = i64::try_from(CLOCK).unwrap_or_default();
-        (-clock..=clock).any(|off| {
-            let hash = hash(&self.keys, path, size, modified.saturating_add(off));
+    /// Whether the server has a copy of a file of this name, size and time.
+    pub(super) fn has(&self, path: &FilePath, size: u64, modified: Timestamp) -> bool {
+        many::times_of_copies(modified).any(|modified| {
+            let hash = hash(&self.keys, path, size, modified);
             self.files.binary_search(&hash).is_ok()
         })
     }
 }
 
-fn hash(keys: &RandomState, path: &FilePath, size: u64, modified: i64) -> u64 {
-    keys.hash_one((path.as_str(), size, modified))
+fn hash(keys: &RandomState, path: &FilePath, size: u64, modified: Timestamp) -> u64 {
+    keys.hash_one((path.as_str(), size, modified.seconds(), modified.nanos()))
 }
