@@ -2,8 +2,10 @@
 //!
 //! Whatever they do, the program ends with the right code and one clear line, and leaves nothing behind: no file under the final name, no temporary.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use crate::Failures;
 use crate::program::{Bench, Ended};
 
 const GREETING: &str = "HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n";
+/// What a server answers that does not know an option.
+const OLDER: &str = "ERR bad-argument \"that is not an option here\"\r\n";
 const TIME: &str = "modified=2026-01-02T03:04:05Z";
 
 /// The rules of the protocol that these checks cover: what a client must do.
@@ -24,6 +28,7 @@ pub const COVERS: &[&str] = &[
     "R-CLIENT-5",
     "R-CLIENT-6",
     "R-CLIENT-7",
+    "R-GROW-2",
 ];
 
 /// What the program is asked to do.
@@ -33,7 +38,10 @@ enum Ask {
     /// A directory with all that is in it.
     GetAll,
     Put,
+    /// A file that may be executed.
+    PutProgram,
     List,
+    ListAll,
 }
 
 /// A server and what the program must make of it.
@@ -44,6 +52,8 @@ struct Case {
     greeting: Vec<u8>,
     /// What it says to the first command.
     reply: Vec<u8>,
+    /// What it says to the second one.
+    again: Vec<u8>,
     /// What it says to the `END` of a body.
     receipt: Vec<u8>,
     /// The exit code.
@@ -66,6 +76,10 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
     let bench = Bench::new(path);
     std::fs::write(bench.share().join("source"), "hello").map_err(|error| error.to_string())?;
     let source = bench.share().join("source");
+    if let Ask::PutProgram = case.ask {
+        std::fs::set_permissions(&source, Permissions::from_mode(0o755))
+            .map_err(|error| error.to_string())?;
+    }
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -81,11 +95,12 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
         let ended = match case.ask {
             Ask::Get => bench.run(&["get", "--server", &url, "x"]),
             Ask::GetAll => bench.run(&["get", "--server", &url, "-rf", "x", "-o", "."]),
-            Ask::Put => {
+            Ask::Put | Ask::PutProgram => {
                 let source = source.display().to_string();
                 bench.run(&["put", "--server", &url, &source, "--as", "x"])
             }
             Ask::List => bench.run(&["ls", "--server", &url]),
+            Ask::ListAll => bench.run(&["ls", "--server", &url, "-r"]),
         };
         // A client that never came shall not be waited for.
         drop(TcpStream::connect(address));
@@ -127,6 +142,10 @@ fn play(mut stream: &TcpStream, case: &Case) -> std::io::Result<()> {
     if !case.reply.is_empty() && reader.read_until(b'\n', &mut line)? > 0 {
         stream.write_all(&case.reply)?;
     }
+    line.clear();
+    if !case.again.is_empty() && reader.read_until(b'\n', &mut line)? > 0 {
+        stream.write_all(&case.again)?;
+    }
     if !case.receipt.is_empty() {
         while !line.starts_with(b"END") && !line.ends_with(b"helloEND\r\n") {
             line.clear();
@@ -155,7 +174,8 @@ fn cases() -> Vec<Case> {
 }
 
 fn case(title: &'static str, ask: Ask, reply: impl Into<Vec<u8>>, code: i32) -> Case {
-    Case { title, ask, greeting: GREETING.into(), reply: reply.into(), receipt: Vec::new(), code }
+    let (greeting, reply) = (GREETING.into(), reply.into());
+    Case { title, ask, greeting, reply, again: Vec::new(), receipt: Vec::new(), code }
 }
 
 fn greetings() -> Vec<Case> {
@@ -327,6 +347,16 @@ fn listings() -> Vec<Case> {
             6,
         ),
         list("stops in the middle of a list", file("\"a\""), 5),
+        Case {
+            again: one("\"a\"").into(),
+            ..case("cannot tell what it leaves out", Ask::ListAll, OLDER, 0)
+        },
+        case("tells less than it leaves out", Ask::ListAll, "OK entries=0 omitted=1\r\n", 6),
+        list(
+            "tells what nobody asked for",
+            "OMITTED \"a\" reason=name\r\nOK entries=0\r\n".into(),
+            6,
+        ),
         list("sends bytes in a listing", "DATA 5\r\nhelloOK entries=0\r\n".into(), 6),
     ]
 }
@@ -344,6 +374,11 @@ fn uploads() -> Vec<Case> {
         put("is not sure", "ERR outcome-unknown \"published, perhaps\"\r\n", 9),
         put("has no room", "ERR no-space \"full\"\r\n", 4),
         put("is ready again", "READY\r\n", 6),
+        Case {
+            again: "READY\r\n".into(),
+            receipt: "OK size=5 crc64nvme=3377857006524257\r\n".into(),
+            ..case("knows no executable files", Ask::PutProgram, OLDER, 0)
+        },
         case("closes before the receipt", Ask::Put, "READY\r\n", 5),
         case("refuses before the body", Ask::Put, "ERR denied \"no\"\r\n", 4),
     ]

@@ -1,6 +1,6 @@
 //! The client's part in a script, without any I/O: what to send next, and whether what came is right.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 
 use crate::content::Content;
@@ -329,6 +329,13 @@ fn disturb(share: &Path, disturbance: &Disturbance) -> std::io::Result<()> {
             let mut file = OpenOptions::new().write(true).truncate(true).open(share.join(path))?;
             tree::write(&mut file, content)
         }
+        Disturbance::Replace { path, content } => {
+            // Not where the server could list it.
+            let new = share.with_extension("new");
+            tree::write(&mut File::create_new(&new)?, content)?;
+            std::fs::rename(new, share.join(path))
+        }
+        Disturbance::Link { path, link } => std::fs::hard_link(share.join(path), share.join(link)),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The files that a script begins with, and those that it must leave.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +29,8 @@ pub(crate) enum Node {
     File {
         content: Content,
         modified: Option<Timestamp>,
+        /// Whether its owner may execute it.
+        executable: bool,
     },
     Directory,
     Symlink(PathBuf),
@@ -94,9 +96,12 @@ impl Tree {
 impl Node {
     fn create(&self, path: &Path) -> io::Result<()> {
         match self {
-            Self::File { content, modified } => {
+            Self::File { content, modified, executable } => {
                 let mut file = File::create_new(path)?;
                 write(&mut file, content)?;
+                if *executable {
+                    file.set_permissions(Permissions::from_mode(0o755))?;
+                }
                 modified.map_or(Ok(()), |time| file.set_modified(system_time(time)))
             }
             Self::Directory => fs::create_dir(path),
@@ -109,7 +114,7 @@ impl Node {
         let metadata = path.symlink_metadata().map_err(|error| error.to_string())?;
         let kind = metadata.file_type();
         match self {
-            Self::File { content, modified } => {
+            Self::File { content, modified, executable } => {
                 if !kind.is_file() {
                     return Err("is not a file".to_owned());
                 }
@@ -123,6 +128,9 @@ impl Node {
                 let found = metadata.modified().map_err(|error| error.to_string())?;
                 if modified.is_some_and(|time| system_time(time) != found) {
                     return Err("has another time".to_owned());
+                }
+                if *executable != (metadata.permissions().mode() & 0o100 != 0) {
+                    return Err(format!("has the mode {:o}", metadata.permissions().mode()));
                 }
                 compare_content(path, content)
             }

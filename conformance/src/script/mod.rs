@@ -9,6 +9,7 @@
 //! | `option KEY=VALUE` | how the server is set up; see [`Setup`] |
 //! | `let NAME = CONTENT` | gives a content a name |
 //! | `file PATH CONTENT [TIME]` | a file that is there at the start; the time defaults to 2026-01-02T03:04:05Z |
+//! | `program PATH CONTENT [TIME]` | such a file that its owner may execute |
 //! | `dir PATH`, `symlink PATH TARGET`, `fifo PATH` | other things that are there |
 //! | `outside NAME CONTENT` | a file beside the shared directory, at `../NAME` |
 //! | `> TEXT` | the client sends a line, with CRLF |
@@ -25,7 +26,8 @@
 //! | `<end` | the server closes, and sends nothing before |
 //! | `!drain` | the server is told to stop |
 //! | `!truncate PATH LENGTH`, `!write PATH CONTENT` | somebody else cuts or overwrites a file on the disk |
-//! | `+file PATH CONTENT [TIME]`, `+dir PATH`, `- PATH` | how the tree at the end differs from the tree at the start |
+//! | `!replace PATH CONTENT`, `!link PATH NAME` | somebody else puts a new file in a file's place, or gives it a second name |
+//! | `+file PATH CONTENT [TIME]`, `+program …`, `+dir PATH`, `- PATH` | how the tree at the end differs from the tree at the start |
 //!
 //! A script that does not say `<end` ends with the client closing its sending side and the server closing after it, with nothing sent before. The tree is always compared:
 //! what is not named at the end is as it was, and nothing is left in the staging area.
@@ -104,8 +106,24 @@ pub(crate) enum Expectation {
 /// A change to the served files that does not come from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Disturbance {
-    Truncate { path: PathBuf, length: u64 },
-    Write { path: PathBuf, content: Content },
+    Truncate {
+        path: PathBuf,
+        length: u64,
+    },
+    Write {
+        path: PathBuf,
+        content: Content,
+    },
+    /// A new file takes the name.
+    Replace {
+        path: PathBuf,
+        content: Content,
+    },
+    /// The file gets a second name.
+    Link {
+        path: PathBuf,
+        link: PathBuf,
+    },
 }
 
 /// The time of files that are given none.

@@ -100,7 +100,7 @@ impl Builder {
                 let content = self.names.content(content)?;
                 self.names.define(name, content)?;
             }
-            "file" | "dir" | "symlink" | "fifo" => {
+            "file" | "program" | "dir" | "symlink" | "fifo" => {
                 let (path, node) = self.node(what, rest, default_time())?;
                 self.start.put(path, node);
             }
@@ -108,7 +108,7 @@ impl Builder {
                 let (path, node) = self.node("file", rest, default_time())?;
                 self.start.put_outside(path, node);
             }
-            "+file" | "+dir" => {
+            "+file" | "+program" | "+dir" => {
                 let (path, node) = self.node(&what[1..], rest, None)?;
                 self.changes.push(Change::Put(path, node));
             }
@@ -163,6 +163,15 @@ impl Builder {
                 let content = self.names.content(&content)?;
                 Step::Disturb(Disturbance::Write { path, content })
             }
+            "!replace" => {
+                let (path, content) = self.path(rest)?;
+                let content = self.names.content(&content)?;
+                Step::Disturb(Disturbance::Replace { path, content })
+            }
+            "!link" => {
+                let (path, link) = self.path(rest)?;
+                Step::Disturb(Disturbance::Link { path, link: self.path(&link)?.0 })
+            }
             _ => return Err(format!("{what} is nothing that a script says")),
         };
         self.steps.push(step);
@@ -198,9 +207,10 @@ impl Builder {
             "dir" if rest.is_empty() => Node::Directory,
             "fifo" if rest.is_empty() => Node::Fifo,
             "symlink" => Node::Symlink(self.path(&rest)?.0),
-            "file" => {
+            "file" | "program" => {
                 let (content, modified) = split_time(&rest)?;
-                Node::File { content: self.names.content(content)?, modified: modified.or(time) }
+                let (content, modified) = (self.names.content(content)?, modified.or(time));
+                Node::File { content, modified, executable: what == "program" }
             }
             _ => return Err(format!("{rest} is too much")),
         };
