@@ -12,8 +12,23 @@ use rustix::fs::{CWD, Mode};
 
 use crate::content::Content;
 
-/// The name of the server's staging area under the shared directory.
-pub(crate) const STAGING: &str = ".haul-staging";
+/// A name that an unfinished file can have.
+pub(crate) const UNFINISHED: &str = ".haul-0123456789abcdef";
+
+/// Whether it is the name of an unfinished file.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.len() == UNFINISHED.len() && name.starts_with(".haul-")
+}
+
+/// The unfinished files under a directory.
+pub(crate) fn unfinished(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    // A directory may go away meanwhile.
+    let _ = walk(directory, Path::new(""), &mut found);
+    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    found.retain(|path| name(path).is_some_and(|name| is_unfinished(&name)));
+    found
+}
 
 /// A shared directory, and what stands beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,11 +90,7 @@ impl Tree {
         walk(share, Path::new(""), &mut found)
             .map_err(|error| format!("cannot read what was left: {error}"))?;
         for path in &found {
-            if path.starts_with(STAGING) {
-                if path != Path::new(STAGING) {
-                    return Err(format!("{} was left in the staging area", path.display()));
-                }
-            } else if !self.inside.contains_key(path) {
+            if !self.inside.contains_key(path) {
                 return Err(format!("{} was left, which should not be there", path.display()));
             }
         }

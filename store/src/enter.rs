@@ -17,7 +17,7 @@ pub(crate) fn enter_unread(directory: impl AsFd, name: impl Arg + Copy) -> Resul
 }
 
 /// Opens a directory for reading, or without that right only to find and make names in it.
-pub(crate) fn or_unread(open: impl Fn(OFlags) -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+pub(crate) fn or_unread<T>(open: impl Fn(OFlags) -> Result<T, Errno>) -> Result<T, Errno> {
     match open(OFlags::RDONLY) {
         Err(Errno::ACCESS) => open(OFlags::PATH),
         opened => opened,

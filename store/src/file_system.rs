@@ -1,15 +1,160 @@
 //! What is known of the file system that a file is on.
 
+use std::fs;
 use std::os::fd::AsFd;
 
-use rustix::fs::fstatfs;
+use rustix::fs::{fstatfs, fsync, syncfs};
+use rustix::io::Errno;
 
-/// The `f_type` of ext4, XFS, Btrfs and F2FS (`linux/magic.h`). On these `syncfs` does for all files what `fsync` does for one, and a file that was made without a name can be given one. Others may
-/// do less: FUSE does not ask its server at all when it is to flush everything.
-const TRUSTED: [u32; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
+use crate::stat::Device;
 
-/// Whether it is one of those that are known to do all that is asked of them.
-pub(crate) fn is_trusted(file: impl AsFd) -> bool {
-    let trusted = |file_system: u32| TRUSTED.contains(&file_system);
-    fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(trusted))
+/// What a file system was shown to keep when the power fails. docs/RELIABILITY.md says how that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// ext3, ext4, XFS and Btrfs. An `fsync` of a directory brings the names in it to stable storage, those of the directories above it, and the link counts of the files.
+    Journaled,
+    /// ext4 with fast commits. The kernel finds them again, but some versions of `e2fsck`, which runs first, throw them away. Only `syncfs` makes a full commit.
+    FastCommits,
+    /// ext2, and ext4 without a journal. A file keeps a new name only if it is synced after it got it.
+    Unjournaled,
+    /// Nothing was shown. FUSE, for example, does not ask its server when everything is to be flushed.
+    Other,
+}
+
+/// `f_type` of ext2, ext3 and ext4 (`linux/magic.h`).
+const EXT: u32 = 0xef53;
+const XFS: u32 = 0x5846_5342;
+const BTRFS: u32 = 0x9123_683e;
+
+impl FileSystem {
+    /// The file system of an open file; `device` is the one that it is on.
+    pub(crate) fn of(file: impl AsFd, device: Device) -> Self {
+        match fstatfs(file).map(|stat| u32::try_from(stat.f_type)) {
+            Ok(Ok(XFS | BTRFS)) => Self::Journaled,
+            Ok(Ok(EXT)) => of_ext(device).unwrap_or(Self::Other),
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a file is made without a name. One that will replace another file needs a name of its own first, which must be as durable as the file that it replaces.
+    pub(crate) fn makes_nameless(self, replaces: bool) -> bool {
+        match self {
+            Self::Journaled | Self::FastCommits => true,
+            Self::Unjournaled => !replaces,
+            Self::Other => false,
+        }
+    }
+
+    /// Whether [`flush`](Self::flush) is as good as syncing each file.
+    pub(crate) fn can_flush(self) -> bool {
+        self != Self::Other
+    }
+
+    /// Brings everything on the file system of `directory`, which is open for reading, to stable storage.
+    pub(crate) fn flush(self, directory: impl AsFd) -> Result<(), Errno> {
+        syncfs(&directory)?;
+        // Without a journal the kernel flushes the disk's cache before it writes the last inodes.
+        if self == Self::Unjournaled { fsync(directory) } else { Ok(()) }
+    }
+}
+
+/// Three file systems share one number and one driver, which tells them apart.
+fn of_ext((major, minor): Device) -> Option<FileSystem> {
+    let device = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    let device = device.file_name()?.to_str()?;
+    let journal = fs::read_to_string(format!("/sys/fs/ext4/{device}/journal_task")).ok()?;
+    if journal.trim().parse::<u32>().is_err() {
+        return (journal.trim() == "<none>").then_some(FileSystem::Unjournaled);
+    }
+    let options = fs::read_to_string(format!("/proc/fs/ext4/{device}/options")).ok()?;
+    let commits = fs::read_to_string(format!("/proc/fs/ext4/{device}/fc_info"));
+    let fast = has_fast_commits(&options, commits.as_deref().unwrap_or_default());
+    Some(if fast { FileSystem::FastCommits } else { FileSystem::Journaled })
+}
+
+/// Some kernels tell it among the options; all count what was committed so.
+fn has_fast_commits(options: &str, statistics: &str) -> bool {
+    let told =
+        options.lines().any(|option| matches!(option.trim(), "fast_commit" | "fc_debug_force"));
+    let counted = |line: &str| {
+        let (count, what) = line.trim().split_once(' ')?;
+        (what == "commits").then(|| count.parse() != Ok(0))
+    };
+    told || statistics.lines().find_map(counted).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn fast_commits_are_told_or_counted() {
+        let options = "rw\nbsddf\nfc_debug_force\ncommit=5\n";
+        assert!(has_fast_commits(options, ""));
+        assert!(has_fast_commits("rw\nfast_commit\n", "fc stats:\n0 commits\n"));
+        assert!(has_fast_commits("rw\n", "fc stats:\n20 commits\n3 ineligible\n"));
+        assert!(!has_fast_commits("rw\ncommit=5\n", "fc stats:\n0 commits\n0 ineligible\n"));
+        assert!(!has_fast_commits("rw\n", ""));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_trusted() {
+        let file = fs::File::open("/proc/self/stat").unwrap();
+        let kind = FileSystem::of(&file, (0, 0));
+        assert_eq!(
+            (kind, kind.can_flush(), kind.makes_nameless(false)),
+            (FileSystem::Other, false, false)
+        );
+        assert_eq!(of_ext((0, 0)), None);
+    }
+
+    struct Mount(tempfile::TempDir);
+
+    impl Drop for Mount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(self.0.path()).status();
+        }
+    }
+
+    /// An image with a file system, mounted; `None` if that cannot be had here.
+    fn mounted(program: &str, arguments: &[&str]) -> Option<Mount> {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(128 << 20).unwrap();
+        let here = tempfile::tempdir().unwrap();
+        let done = |program: &str, arguments: &[&str], last: &Path| {
+            let output = Command::new(program).args(arguments).arg(last).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        let image_path = image.path().to_str().unwrap();
+        if done(program, arguments, image.path())
+            && done("mount", &["-o", "loop", image_path], here.path())
+        {
+            return Some(Mount(here));
+        }
+        eprintln!("not shown: {program} {arguments:?} cannot be made or mounted here");
+        None
+    }
+
+    /// They share one number, one driver and often one name.
+    #[test]
+    fn journals_are_told_apart() {
+        for (program, arguments, expected) in [
+            ("mkfs.ext4", &["-qF"][..], FileSystem::Journaled),
+            ("mkfs.ext3", &["-qF"], FileSystem::Journaled),
+            ("mkfs.ext4", &["-qF", "-O", "fast_commit"], FileSystem::FastCommits),
+            ("mkfs.ext4", &["-qF", "-O", "^has_journal"], FileSystem::Unjournaled),
+            ("mkfs.ext2", &["-qF"], FileSystem::Unjournaled),
+            ("mkfs.btrfs", &["-q"], FileSystem::Journaled),
+        ] {
+            let Some(mount) = mounted(program, arguments) else { continue };
+            let directory = fs::File::open(mount.0.path()).unwrap();
+            let device = crate::stat::Stat::of(&directory).unwrap().id().device();
+            let found = FileSystem::of(&directory, device);
+            assert_eq!(found, expected, "{program} {arguments:?}");
+            found.flush(&directory).unwrap();
+        }
+    }
 }

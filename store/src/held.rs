@@ -1,11 +1,11 @@
 //! Payload on its way between a socket and a file, without a copy of it in this process.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use haul_core::{Checksum, Hasher};
 use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread, read, retry_on_intr};
+use rustix::io::{Errno, pread, pwrite, read, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
@@ -71,9 +71,35 @@ impl Held {
         while left > 0 {
             let put =
                 || splice(&self.reader, None, file, Some(&mut offset), left, SpliceFlags::empty());
-            match retry_on_intr(put)? {
+            match retry_on_intr(put) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(count) => left -= count,
+                // The file system may not have it; if the file is at fault, writing tells.
+                Err(_) => return self.copy(file, offset, left),
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts `length` bytes, all that is held, into a file by way of this process.
+    fn copy(&self, file: BorrowedFd<'_>, mut offset: u64, length: usize) -> Result<(), Errno> {
+        let mut buffer = Vec::with_capacity(CHECKED_AT_ONCE.min(length));
+        let mut left = length;
+        while left > 0 {
+            buffer.clear();
+            left -= match retry_on_intr(|| read(&self.reader, spare_capacity(&mut buffer)))? {
                 0 => return Err(Errno::IO),
-                count => left -= count,
+                count => count,
+            };
+            let mut bytes = &buffer[..];
+            while !bytes.is_empty() {
+                match retry_on_intr(|| pwrite(file, bytes, offset))? {
+                    0 => return Err(Errno::IO),
+                    count => {
+                        offset += count as u64;
+                        bytes = &bytes[count..];
+                    }
+                }
             }
         }
         Ok(())
@@ -134,8 +160,18 @@ fn moved_until(
 /// The checksum of `length` bytes of a file; `None` if it has fewer.
 pub(crate) fn checksum_of(
     file: impl AsFd,
+    offset: u64,
+    length: u64,
+) -> Result<Option<Checksum>, Errno> {
+    checksum_and(file, offset, length, |_, _| {})
+}
+
+/// As [`checksum_of`]; `look` gets all bytes, piece by piece, each with its offset.
+pub(crate) fn checksum_and(
+    file: impl AsFd,
     mut offset: u64,
     length: u64,
+    mut look: impl FnMut(u64, &[u8]),
 ) -> Result<Option<Checksum>, Errno> {
     let mut hasher = Hasher::new();
     let at_once =
@@ -151,6 +187,7 @@ pub(crate) fn checksum_of(
         let count = (buffer.len() as u64).min(left);
         buffer.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         hasher.update(&buffer);
+        look(offset, &buffer);
         offset += count;
         left -= count;
     }

@@ -65,6 +65,7 @@ mod enter;
 mod error;
 mod file_system;
 mod held;
+mod lacks;
 mod local;
 mod nameless;
 mod own_files;
@@ -76,6 +77,7 @@ mod session;
 mod stat;
 mod store;
 mod temporary;
+mod workplace;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
 pub use held::Held;

@@ -9,7 +9,7 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, linkat, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use crate::file_system;
+use crate::lacks::is_missing;
 
 /// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a capability or Linux 6.10.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -17,22 +17,26 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 static CAN_LINK: LazyLock<bool> =
     LazyLock::new(|| accessat(CWD, DESCRIPTORS, Access::EXEC_OK, AtFlags::empty()).is_ok());
 
-/// Whether files that are made in `directory` without a name could be given one later.
-pub(crate) fn is_possible(directory: impl AsFd) -> bool {
-    *CAN_LINK && file_system::is_trusted(directory)
-}
-
-/// Makes an empty file on the file system of `directory`, where it [is possible](is_possible), to read and to write; `None` if it turns out not to be.
+/// Makes an empty file on the file system of `directory`, to read and to write; `None` if it could not be made so, or not be given a name later.
 pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<OwnedFd>, Errno> {
+    if !*CAN_LINK {
+        return Ok(None);
+    }
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     match openat(directory, c".", flags, permissions) {
-        Err(Errno::OPNOTSUPP) => Ok(None),
+        // Those who do not know the flag take it for a directory that is to be written.
+        Err(Errno::ISDIR) => Ok(None),
+        Err(errno) if is_missing(errno) => Ok(None),
         opened => opened.map(Some),
     }
 }
 
 /// Gives a file that has no name its first one, unless there is something of that name.
 pub(crate) fn link(file: impl AsFd, directory: impl AsFd, name: impl Arg) -> Result<(), Errno> {
-    let file = format!("{DESCRIPTORS}/{}", file.as_fd().as_raw_fd());
-    linkat(CWD, file, directory, name, AtFlags::SYMLINK_FOLLOW)
+    linkat(CWD, path_of(file), directory, name, AtFlags::SYMLINK_FOLLOW)
+}
+
+/// A path by which an open file is found, also one that is open as a path only.
+pub(crate) fn path_of(file: impl AsFd) -> String {
+    format!("{DESCRIPTORS}/{}", file.as_fd().as_raw_fd())
 }

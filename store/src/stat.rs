@@ -4,14 +4,20 @@ use std::fmt::Display;
 use std::os::fd::AsFd;
 
 use haul_core::{StoreError, StoreErrorKind, Timestamp};
-use rustix::fs::{AtFlags, FileType, Mode, RawMode, Statx, StatxFlags, StatxTimestamp, statx};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, RawMode, Statx, StatxAttributes, StatxFlags, StatxTimestamp,
+    statx,
+};
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+/// The number of what a file system is on: major and minor.
+pub(crate) type Device = (u32, u32);
 
 /// Which file it is, whatever its names are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FileId {
-    device: (u32, u32),
+    device: Device,
     inode: u64,
 }
 
@@ -37,9 +43,12 @@ pub(crate) struct Stat {
     pub(crate) file_type: FileType,
     /// Read, write and execute for owner, group and others; nothing else.
     pub(crate) permissions: Mode,
+    pub(crate) group: Gid,
     pub(crate) links: u32,
     /// Whether the size is known at all.
     pub(crate) sized: bool,
+    /// Whether something is mounted there, as far as the kernel tells (since Linux 5.8).
+    pub(crate) mount_point: bool,
     pub(crate) version: Version,
 }
 
@@ -86,8 +95,10 @@ impl From<Statx> for Stat {
         Self {
             file_type: FileType::from_raw_mode(mode),
             permissions: Mode::from_raw_mode(mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO),
+            group: Gid::from_raw(stat.stx_gid),
             links: stat.stx_nlink,
             sized: known.contains(StatxFlags::SIZE),
+            mount_point: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
             version: Version {
                 id: FileId {
                     device: (stat.stx_dev_major, stat.stx_dev_minor),
@@ -102,6 +113,10 @@ impl From<Statx> for Stat {
 }
 
 impl FileId {
+    pub(crate) fn device(self) -> Device {
+        self.device
+    }
+
     /// Whether both are on one file system.
     pub(crate) fn same_device(self, other: Self) -> bool {
         self.device == other.device

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::Bench;
 use crate::content::Content;
-use crate::tree::STAGING;
+use crate::tree::unfinished;
 
 /// Names that have tripped other programs.
 const ODD_NAMES: &[&str] = &[
@@ -77,7 +77,7 @@ pub fn files_of_every_size_come_back_identical(program: &Path) {
         got.assert_code(0);
         assert!(fs::read(bench.here().join("down")).unwrap() == bytes, "{size} bytes, down");
     }
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// `get` does not touch a file that is there, nor what a link points to, unless it is forced.
@@ -126,7 +126,7 @@ pub fn what_is_not_there_is_not_found(program: &Path) {
         .assert_code(7)
         .assert_one_clear_line();
     assert!(names_in(&bench.here()).is_empty());
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// A directory goes up and comes back, many files at a time, over one connection or several; a link in it is not followed.
@@ -158,7 +158,7 @@ pub fn directories_come_back_identical(program: &Path) {
         assert_eq!(again.assert_code(8).stderr.lines().count(), 499);
         assert!(here(&back).join("0/0/0").exists());
     }
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// Of several files, those that can come do.
@@ -394,7 +394,7 @@ pub fn uploads_that_create_one_name(program: &Path) {
     second.send(b"DATA 6\nsecondEND\n");
     assert!(second.line().starts_with("ERR exists "));
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"first");
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// SIGTERM: an upload under way is finished and kept, then the session ends, and the server with exit code 0.
@@ -417,7 +417,7 @@ pub fn a_signal_lets_transfers_end(program: &Path) {
     drop(busy);
     assert_eq!(server.ended().code(), Some(0));
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"hello");
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// `kill -9` during an upload: the old file stays, and the next start sweeps what was staged.
@@ -433,7 +433,7 @@ pub fn a_killed_server_leaves_no_torn_file(program: &Path) {
     assert_eq!(server.ended().code(), None);
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"old");
     let next = bench.serve(&[]);
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
     let listed = bench.run(&["ls", "--server", &next.url()]);
     assert_eq!(listed.assert_code(0).stdout, b"a\n");
 }
@@ -446,11 +446,9 @@ pub(super) fn names_in(directory: &Path) -> Vec<OsString> {
     names
 }
 
-pub(super) fn assert_staging_is_empty(bench: &Bench) {
-    let staging = bench.share().join(STAGING);
-    if staging.exists() {
-        assert!(names_in(&staging).is_empty(), "left in staging: {:?}", names_in(&staging));
-    }
+pub(super) fn assert_nothing_is_unfinished(bench: &Bench) {
+    let left = unfinished(&bench.share());
+    assert!(left.is_empty(), "left unfinished: {left:?}");
 }
 
 fn json_lines(text: &[u8]) -> Vec<serde_json::Value> {

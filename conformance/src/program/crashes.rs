@@ -4,10 +4,10 @@
 #![allow(clippy::missing_panics_doc)]
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -17,10 +17,12 @@ use super::history::History;
 use super::load::{Connection, Load, TOPS};
 use super::process::{Bench, Serving};
 use crate::random::Random;
-use crate::tree::STAGING;
+use crate::tree::unfinished;
 
 /// What the checks begin with: they do the same in every run, as far as the kernel lets them.
 const SEED: u64 = 4285;
+/// How long a server may take to find what the one before left.
+const SWEEPING: Duration = Duration::from_mins(1);
 
 /// What a campaign of crashes met. None of it is worth much if one of the numbers is 0.
 #[derive(Debug, Default, Clone, Copy)]
@@ -61,7 +63,7 @@ pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
     }
 }
 
-/// `kill -9`: the same, and the next start sweeps the staging area.
+/// `kill -9`: the same, and the next start sweeps what it left.
 pub fn acknowledged_uploads_survive_kills(program: &Path) {
     let crashes = assert_survived(kills(program, 40, SEED));
     assert!(crashes.swept > 0, "nothing was swept: {crashes}");
@@ -195,12 +197,16 @@ impl Crashing<'_> {
 
     /// A server that sweeps, and then works.
     fn start(&self, history: &History, crashes: &mut Crashes) -> Result<Serving, String> {
-        let staging = self.bench.share().join(STAGING);
-        let staged = || fs::read_dir(&staging).map_or(0, |entries| entries.count() as u64);
-        crashes.swept += staged();
+        let staged = || unfinished(&self.bench.share()).len();
+        crashes.swept += staged() as u64;
         let server = self.bench.serve_at(&self.address, &[], self.options);
-        if staged() > 0 {
-            return Err(String::from("the staging area was not swept"));
+        // It sweeps in the background.
+        let within = Instant::now() + SWEEPING;
+        while staged() > 0 {
+            if Instant::now() > within {
+                return Err(String::from("what the crash left was not swept"));
+            }
+            thread::yield_now();
         }
         let probe = [history.send("probe".into(), 1_000, false)];
         let receipt = Connection::open(server.address())

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::cases::assert_staging_is_empty;
+use super::cases::assert_nothing_is_unfinished;
 use super::process::{Bench, Raw, Serving};
 
 /// Set where a check must not be skipped for want of a tool.
@@ -63,7 +63,7 @@ fn replace(bench: &Bench, server: &Serving) -> (Raw, String) {
     raw.send(b"UPLOAD a\nDATA 3\nnewEND\n");
     assert_eq!(raw.line(), "READY");
     let reply = raw.line();
-    assert_staging_is_empty(bench);
+    assert_nothing_is_unfinished(bench);
     (raw, reply)
 }
 

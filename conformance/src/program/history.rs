@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::random::Random;
-use crate::tree::STAGING;
+use crate::tree::is_unfinished;
 
 /// Each version begins with its number, so that a file tells which one it is.
 const HEADER: usize = 20;
@@ -234,7 +234,7 @@ fn collect(
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if prefix.is_empty() && name == STAGING {
+        if is_unfinished(&name) {
             continue;
         }
         let path = format!("{prefix}{name}");

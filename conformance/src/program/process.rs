@@ -16,7 +16,7 @@ use rustix::process::{
 };
 
 use super::running::{Ended, Running, rewind, share};
-use crate::tree::STAGING;
+use crate::tree::unfinished;
 
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -274,13 +274,13 @@ impl Serving {
         loop {
             // What failed may have been the server's own, so it can have fewer than it had alone, with a session beside them.
             let sockets = self.sockets();
-            let staged = std::fs::read_dir(share.join(STAGING)).map_or(0, Iterator::count);
+            let staged = unfinished(share).len();
             if sockets <= alone && staged == 0 {
                 return Ok(());
             }
             if Instant::now() > within {
                 return Err(format!(
-                    "{sockets} sockets are open, not {alone}; {staged} files are left in the staging area"
+                    "{sockets} sockets are open, not {alone}; {staged} files are left unfinished"
                 ));
             }
             // Nothing tells of it.

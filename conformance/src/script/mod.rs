@@ -30,7 +30,7 @@
 //! | `+file PATH CONTENT [TIME]`, `+program …`, `+dir PATH`, `- PATH` | how the tree at the end differs from the tree at the start |
 //!
 //! A script that does not say `<end` ends with the client closing its sending side and the server closing after it, with nothing sent before. The tree is always compared:
-//! what is not named at the end is as it was, and nothing is left in the staging area.
+//! what is not named at the end is as it was, and nothing is left unfinished.
 //!
 //! A `PATH` is in quotes. A `CONTENT` is a text in quotes, `pattern N`, `zeros N`, or a name with or without a range, as in `big[0..100]`. In texts these stand for something else:
 //!
@@ -39,7 +39,7 @@
 //! | `{0a}`, `{0a*100}` | a byte in hexadecimal, or 100 of them |
 //! | `{big}`, `{big[0..9]}` | a content |
 //! | `{crc big}`, `{len big}` | its checksum and its length |
-//! | `{staging}` | the name of the server's staging area |
+//! | `{unfinished}` | a name that an unfinished file can have |
 
 mod parse;
 mod text;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::content::Content;
-use crate::tree::STAGING;
+use crate::tree::UNFINISHED;
 
 /// The contents that a script has named.
 #[derive(Debug, Default)]
@@ -61,8 +61,8 @@ impl Names {
             bytes.extend_from_slice(self.named(name)?.checksum().as_bytes());
         } else if let Some(name) = inside.strip_prefix("len ") {
             bytes.extend_from_slice(self.named(name)?.length().to_string().as_bytes());
-        } else if inside == "staging" {
-            bytes.extend_from_slice(STAGING.as_bytes());
+        } else if inside == "unfinished" {
+            bytes.extend_from_slice(UNFINISHED.as_bytes());
         } else {
             bytes.extend_from_slice(&self.named(inside)?.to_vec());
         }

@@ -9,9 +9,9 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
 use rustix::io::Errno;
 
-use super::staging;
 use crate::resolve::{Links, MAX_LINKS, open_beneath};
-use crate::stat::{FileId, Stat};
+use crate::stat::Stat;
+use crate::temporary::is_temporary;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
@@ -29,47 +29,41 @@ impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = Self(open(path, flags, Mode::empty())?);
-        root.open_directory(Path::new("."), OFlags::PATH, None)?;
+        root.open_directory(Path::new("."), OFlags::PATH)?;
         Ok(root)
     }
 
     /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
     ///
-    /// [`Errno::XDEV`] is a path that leaves the root. `staging`, the staging area, is not found by any path.
+    /// [`Errno::XDEV`] is a path that leaves the root.
     pub(crate) fn open_directory(
         &self,
         path: &Path,
         access: OFlags,
-        staging: Option<FileId>,
     ) -> Result<(OwnedFd, Stat), Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY;
         let directory = open_beneath(&self.0, path, flags, Links::Follow)?;
         let stat = Stat::of(&directory)?;
-        if staging == Some(stat.id()) {
-            return Err(Errno::NOENT);
-        }
         Ok((directory, stat))
     }
 
     /// Finds what `path` leads to, following links that stay beneath the root.
     pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
-        let staging = self.staging_id();
         let mut path = path.to_owned();
         for _ in 0..=MAX_LINKS {
-            // The last component is found apart from the others, so that the directory which truly holds the file is known: links to a file in the staging area lead nowhere.
+            // The last component is found apart from the others, so that the true name of the file is known: links to an unfinished file lead nowhere.
             let Some(name) = path.file_name() else {
-                let (directory, stat) = self.open_directory(&path, OFlags::PATH, staging)?;
+                let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
                 return Ok(Located { directory, name: ".".into(), stat });
             };
             let parent = path.parent().unwrap_or(Path::new("."));
-            let (directory, _) = self.open_directory(parent, OFlags::PATH, staging)?;
+            let (directory, _) = self.open_directory(parent, OFlags::PATH)?;
+            if is_temporary(name.as_bytes()) {
+                return Err(Errno::NOENT);
+            }
             let stat = Stat::at(&directory, name)?;
             if stat.file_type != FileType::Symlink {
-                let may_be_staging = stat.file_type == FileType::Directory;
-                if may_be_staging && staging == Some(stat.id()) {
-                    return Err(Errno::NOENT);
-                }
                 return Ok(Located { name: name.to_owned(), directory, stat });
             }
             let target = match readlinkat(&directory, name, Vec::new()) {
@@ -83,11 +77,6 @@ impl Root {
             path = parent.join(target);
         }
         Err(Errno::LOOP)
-    }
-
-    /// The staging area, if there is one.
-    pub(crate) fn staging_id(&self) -> Option<FileId> {
-        Stat::at(&self.0, staging::NAME).ok().map(|stat| stat.id())
     }
 }
 

@@ -1,13 +1,11 @@
 //! Everything on a file system brought to stable storage at once.
 
-use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::syncfs;
 use rustix::io::Errno;
 use rustix::system::uname;
 
-use crate::file_system;
+use crate::file_system::FileSystem;
 
 /// The first Linux whose `syncfs` tells that something could not be written.
 const TELLS_ERRORS: (u32, u32) = (5, 8);
@@ -79,15 +77,10 @@ impl Flushes {
     }
 }
 
-/// Brings everything on the file system of `file` to stable storage.
-pub(crate) fn flush(file: impl AsFd) -> Result<(), Errno> {
-    syncfs(file)
-}
-
-/// Whether [`flush`] is as good as syncing each file. Where it is not, each file is synced on its own.
-pub(crate) fn can_flush(file: impl AsFd) -> bool {
+/// Whether a flush of this file system is as good as syncing each file, and tells what it could not write. Where it does not, each file is synced on its own.
+pub(crate) fn can_flush(file_system: FileSystem) -> bool {
     let release = uname().release().to_string_lossy().into_owned();
-    version(&release) >= Some(TELLS_ERRORS) && file_system::is_trusted(file)
+    version(&release) >= Some(TELLS_ERRORS) && file_system.can_flush()
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

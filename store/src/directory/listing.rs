@@ -10,12 +10,13 @@ use haul_core::{Depth, Entry, ErrorCode, FilePath, StoreError, Timestamp};
 use rustix::fs::{DirEntry, FileType, OFlags};
 use rustix::io::Errno;
 
-use super::{Shared, is_temporary};
+use super::Shared;
 use crate::Listing;
 use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
 use crate::enter::enter;
 use crate::error::failed;
-use crate::stat::{FileId, Stat};
+use crate::stat::Stat;
+use crate::temporary::is_temporary;
 
 /// A listing of a [`Directory`](crate::Directory) under way.
 ///
@@ -27,7 +28,6 @@ pub struct DirectoryListing {
     depth: Depth,
     /// Whether names that are left out are told.
     omitted: bool,
-    staging: Option<FileId>,
     /// The one entry of a listed file.
     file: Option<Entry>,
     descent: Descent,
@@ -41,13 +41,12 @@ impl DirectoryListing {
         depth: Depth,
         omitted: bool,
     ) -> Result<Self, StoreError> {
-        let staging = shared.root.staging_id();
         let descent = Descent::new(true, Some(shared.listed.clone()));
-        let mut listing = Self { shared, depth, omitted, staging, file: None, descent, skipped: 0 };
+        let mut listing = Self { shared, depth, omitted, file: None, descent, skipped: 0 };
         let cannot = |errno| cannot_list(path, errno);
         let root = &listing.shared.root;
         let directory = match path {
-            None => root.open_directory(Path::new("."), OFlags::RDONLY, staging).map_err(cannot)?.0,
+            None => root.open_directory(Path::new("."), OFlags::RDONLY).map_err(cannot)?.0,
             Some(path) => {
                 listing.shared.require_served(path)?;
                 let located = root.locate(path.as_str().as_ref()).map_err(cannot)?;
@@ -87,7 +86,6 @@ impl DirectoryListing {
                     Err(_) => return Ok(self.omit(name, Omission::Unknown)),
                 }
             }
-            Ok(stat) if self.staging == Some(stat.id()) => return Ok(None),
             Ok(stat) => (stat, false),
             Err(Errno::NOENT) => return Ok(None),
             // Such as a mount whose server is gone.
@@ -150,7 +148,7 @@ impl Listing for DirectoryListing {
         let mut entries = Vec::from_iter(self.file.take());
         self.descent.doubt();
         while entries.len() < max {
-            let Some(step) = self.descent.next(&BeneathRoot(&self.shared, self.staging)) else {
+            let Some(step) = self.descent.next(&BeneathRoot(&self.shared)) else {
                 break;
             };
             match step {
@@ -178,13 +176,13 @@ impl Listing for DirectoryListing {
 }
 
 /// Finds directories beneath the shared one.
-struct BeneathRoot<'a>(&'a Shared, Option<FileId>);
+struct BeneathRoot<'a>(&'a Shared);
 
 impl Around for BeneathRoot<'_> {
     fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno> {
-        let Self(shared, staging) = self;
+        let Self(shared) = self;
         let path = path.map_or(".", FilePath::as_str);
-        let (directory, _) = shared.root.open_directory(path.as_ref(), access, *staging)?;
+        let (directory, _) = shared.root.open_directory(path.as_ref(), access)?;
         Ok(directory)
     }
 }

@@ -5,33 +5,39 @@ mod budget;
 mod checksums;
 mod flush;
 mod listing;
+mod location;
 mod parent;
 mod source;
 mod staged;
-mod staging;
+mod sweeper;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_core::{Depth, FilePath, StoreError, StoreErrorKind};
+use rustix::fs::{StatVfsMountFlags, fstatvfs};
+use rustix::io::Errno;
 
 use self::beneath::Root;
 pub(crate) use self::budget::{Budget, Place};
 use self::checksums::Checksums;
 use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
+use self::location::Location;
 pub use self::source::DirectorySource;
 pub use self::staged::DirectoryStaged;
-pub(crate) use self::staging::is_temporary;
+use crate::file_system::FileSystem;
+use crate::stat::Stat;
+use crate::temporary::is_temporary;
 use crate::{NewFile, Store};
 
 /// How a directory is shared.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Whether names that begin with `.` are served. The staging area never is.
+    /// Whether names that begin with `.` are served. Those of unfinished files never are.
     pub hidden: bool,
-    /// Whether uploads are refused. Nothing is written then, not even in the staging area.
+    /// Whether uploads are refused. Nothing is written or removed then.
     pub read_only: bool,
 }
 
@@ -45,14 +51,12 @@ pub struct Directory(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     root: Root,
+    location: Location,
     options: Options,
-    /// Opened again if it has become another one.
-    staging: Mutex<Option<staging::Area>>,
     checksums: Mutex<Checksums>,
-    /// Held for writing while a directory is made and brought to stable storage. Whoever has found a directory and then held it for reading knows that the
-    /// directory is on stable storage.
-    making: RwLock<()>,
-    /// Where flushing the file system is as good as syncing each file.
+    /// That of the shared directory itself; others may be mounted in it.
+    file_system: FileSystem,
+    /// Where flushing that file system is as good as syncing each file.
     flushes: Option<Flushes>,
     /// Room for staged files beyond one a session.
     beside: Budget,
@@ -61,22 +65,32 @@ struct Shared {
 }
 
 impl Directory {
-    /// Shares the directory `path`, which must exist, and sweeps what a crash left in its staging area.
+    /// Shares the directory `path`, which must exist. What a crash left anywhere in it is removed in the background.
     ///
-    /// Fails if `path` is not a directory that can be read and written ([`Options::read_only`] asks for less).
+    /// Fails if `path` is not a directory that can be read and entered, or is on a file system that is mounted to be read only (unless [`Options::read_only`]). Whether a file may be made is decided by
+    /// the directory that it goes into.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
-        let root = Root::open(path.as_ref())?;
-        let staging = if options.read_only { None } else { staging::prepare(&root)? };
-        Ok(Self(Arc::new(Shared {
-            flushes: flush::can_flush(&root).then(Flushes::default),
+        let path = path.as_ref();
+        let root = Root::open(path)?;
+        let id = Stat::of(&root)?.id();
+        let file_system = FileSystem::of(&root, id.device());
+        if !options.read_only && fstatvfs(&root)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, Errno::ROFS));
+        }
+        let shared = Arc::new(Shared {
+            flushes: flush::can_flush(file_system).then(Flushes::default),
             beside: Budget::new(),
             listed: Budget::of_listings(),
+            location: Location::new(path, id)?,
             root,
             options,
-            staging: Mutex::new(staging),
             checksums: Mutex::default(),
-            making: RwLock::default(),
-        })))
+            file_system,
+        });
+        if !shared.options.read_only {
+            sweeper::start(&shared);
+        }
+        Ok(Self(shared))
     }
 }
 
@@ -91,10 +105,12 @@ impl Store for Directory {
         depth: Depth,
         omitted: bool,
     ) -> Result<DirectoryListing, StoreError> {
+        self.0.location.require()?;
         DirectoryListing::begin(Arc::clone(&self.0), path, depth, omitted)
     }
 
     fn open(&self, path: &FilePath) -> Result<DirectorySource, StoreError> {
+        self.0.location.require()?;
         DirectorySource::open(Arc::clone(&self.0), path)
     }
 
@@ -104,7 +120,7 @@ impl Store for Directory {
                 format!("{} is not created: files are only read here", file.path.escaped());
             return Err(StoreError::new(StoreErrorKind::ReadOnly, detail));
         }
-        DirectoryStaged::begin(Arc::clone(&self.0), file)
+        DirectoryStaged::begin(&self.0, file)
     }
 
     fn create_another(&self, file: &NewFile) -> Result<Option<DirectoryStaged>, StoreError> {

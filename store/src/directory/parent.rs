@@ -1,114 +1,173 @@
 //! The directory that a published file goes into.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::Arc;
 
 use haul_core::FilePath;
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, unlinkat};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::io::Errno;
 
 use super::Shared;
-use super::beneath::Root;
-use crate::enter::enter;
+use crate::enter::{enter_unread, or_unread};
+use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
+use crate::workplace::Workplace;
 
 /// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
 #[derive(Debug)]
 pub(crate) struct Parent {
-    directory: OwnedFd,
-    id: FileId,
-    /// From the outermost inwards: where it was made, and its name.
-    made: Vec<(OwnedFd, String)>,
+    workplace: Arc<Workplace>,
+    made: Option<Made>,
+}
+
+/// Directories that were made, each in the one before.
+#[derive(Debug)]
+struct Made {
+    /// Where the first one was made.
+    within: OwnedFd,
+    /// Their names, and before them those of directories that somebody else had made.
+    path: String,
+    /// How long `path` is without what was made.
+    kept: usize,
 }
 
 /// The innermost directory above a file that is there.
 #[derive(Debug)]
 pub(crate) struct Nearest {
-    pub(crate) directory: OwnedFd,
-    pub(crate) id: FileId,
+    pub(crate) workplace: Workplace,
     /// The names of those that are missing, the outermost last.
     pub(crate) missing: Vec<String>,
 }
 
 /// Finds the innermost directory above `file` that is there.
-pub(crate) fn nearest(root: &Root, file: &FilePath, staging: FileId) -> Result<Nearest, Errno> {
+pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno> {
     let mut missing = Vec::new();
     let mut path = file.parent();
     loop {
-        let text = path.as_ref().map_or(".", FilePath::as_str);
-        match (root.open_directory(Path::new(text), OFlags::RDONLY, Some(staging)), path) {
+        match (shared.workplace(path.as_ref()), path) {
             (Err(Errno::NOENT), Some(absent)) => {
                 missing.push(absent.file_name().to_owned());
                 path = absent.parent();
             }
-            (opened, _) => {
-                let (directory, stat) = opened?;
-                return Ok(Nearest { directory, id: stat.id(), missing });
-            }
+            (opened, _) => return Ok(Nearest { workplace: opened?, missing }),
         }
     }
 }
 
 impl Parent {
-    /// Opens the directory that `file` goes into and makes what is missing of it; if `durable`, on stable storage.
+    /// Opens the directory that `file` goes into and makes what is missing of it.
     ///
     /// [`Errno::NOENT`] means that a directory was removed at the same time.
-    pub(crate) fn make(
-        shared: &Shared,
-        file: &FilePath,
-        staging: FileId,
-        durable: bool,
-    ) -> Result<Self, Errno> {
-        let Nearest { directory, id, mut missing } = nearest(&shared.root, file, staging)?;
-        let mut parent = Self { directory, id, made: Vec::new() };
-        while let Some(name) = missing.pop() {
-            parent.descend(shared, &name, durable)?;
+    pub(crate) fn make(shared: &Shared, file: &FilePath) -> Result<Self, Errno> {
+        let Nearest { workplace, mut missing } = nearest(shared, file)?;
+        if missing.is_empty() {
+            return Ok(Self { workplace: Arc::new(workplace), made: None });
         }
-        Ok(parent)
+        let mut making = Making { innermost: None, made: Made::nothing_yet(&workplace)? };
+        while let Some(name) = missing.pop() {
+            making.descend(&workplace, &name)?;
+        }
+        let Making { innermost, made } = making;
+        let innermost = innermost.ok_or(Errno::NOENT)?;
+        let stat = Stat::of(&innermost)?;
+        let workplace = shared.known_workplace(innermost, stat.id())?;
+        Ok(Self { workplace: Arc::new(workplace), made: Some(made) })
     }
 
-    fn descend(&mut self, shared: &Shared, name: &str, durable: bool) -> Result<(), Errno> {
-        let above = fcntl_dupfd_cloexec(&self.directory, 0)?;
-        let making = durable.then(|| shared.making.write().unwrap_or_else(PoisonError::into_inner));
-        let made = match mkdirat(&self.directory, name, Mode::from_raw_mode(0o777)) {
+    pub(crate) fn workplace(&self) -> &Arc<Workplace> {
+        &self.workplace
+    }
+
+    /// Keeps what was made.
+    pub(crate) fn keep(&mut self) {
+        if let Some(made) = &mut self.made {
+            made.kept = made.path.len();
+        }
+    }
+}
+
+struct Making {
+    innermost: Option<OwnedFd>,
+    made: Made,
+}
+
+impl Making {
+    fn descend(&mut self, outermost: &Workplace, name: &str) -> Result<(), Errno> {
+        let directory = match &self.innermost {
+            Some(directory) => directory.as_fd(),
+            None => outermost.as_fd(),
+        };
+        let made = match mkdirat(directory, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             Err(errno) => return Err(errno),
         };
         // What is made is noted before anything else can fail.
-        if made {
-            self.made.push((above, name.to_owned()));
-            if durable {
-                fsync(&self.directory)?;
-            }
-        }
-        drop(making);
-        self.directory = enter(&self.directory, name)?;
-        self.id = Stat::of(&self.directory)?.id();
+        self.made.add(name, made);
+        self.innermost = Some(enter_unread(directory, name)?);
         Ok(())
-    }
-
-    pub(crate) fn directory(&self) -> &OwnedFd {
-        &self.directory
-    }
-
-    /// Which directory it is.
-    pub(crate) fn id(&self) -> FileId {
-        self.id
-    }
-
-    /// Keeps what was made.
-    pub(crate) fn keep(&mut self) {
-        self.made.clear();
     }
 }
 
-impl Drop for Parent {
-    fn drop(&mut self) {
-        for (directory, name) in self.made.drain(..).rev() {
-            let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
+impl Made {
+    fn nothing_yet(workplace: &Workplace) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let within = openat(workplace, c".", flags, Mode::empty())?;
+        Ok(Self { within, path: String::new(), kept: 0 })
+    }
+
+    fn add(&mut self, name: &str, made: bool) {
+        if !self.path.is_empty() {
+            self.path.push('/');
         }
+        self.path.push_str(name);
+        if !made {
+            // What somebody else has made stays, and with it what is above.
+            self.kept = self.path.len();
+        }
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // From the innermost outwards, each found anew, so that it takes no more than one descriptor however many there are. No link is followed that has come in their place.
+        while self.path.len() > self.kept {
+            let (above, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            let removed = open_beneath(&self.within, above.as_ref(), flags, Links::Refuse)
+                .and_then(|above| unlinkat(above, name, AtFlags::REMOVEDIR));
+            if removed.is_err() {
+                // Those above are not empty either.
+                break;
+            }
+            let above = self.path.rfind('/').unwrap_or(0);
+            self.path.truncate(above);
+        }
+    }
+}
+
+impl Shared {
+    /// Opens the directory `path` to make files in it; `None` is the shared directory itself.
+    pub(crate) fn workplace(&self, path: Option<&FilePath>) -> Result<Workplace, Errno> {
+        let path = Path::new(path.map_or(".", FilePath::as_str));
+        let open = |access| self.root.open_directory(path, access);
+        let (directory, stat) = or_unread(open)?;
+        self.known_workplace(directory, stat.id())
+    }
+
+    /// Whether `path` still leads to `directory`, beneath the shared directory.
+    pub(crate) fn leads_to(&self, path: Option<&FilePath>, directory: FileId) -> bool {
+        let path = Path::new(path.map_or(".", FilePath::as_str));
+        let found = self.root.open_directory(path, OFlags::PATH);
+        found.is_ok_and(|(_, stat)| stat.id() == directory)
+    }
+
+    fn known_workplace(&self, directory: OwnedFd, id: FileId) -> Result<Workplace, Errno> {
+        if id.same_device(self.location.id()) {
+            return Workplace::with(directory, id, self.file_system);
+        }
+        Workplace::new(directory)
     }
 }
 
@@ -131,13 +190,31 @@ mod tests {
         symlink("directory", at("link")).unwrap();
         let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
         let enter = |name| {
-            let staging = shared.root.staging_id().unwrap();
-            let Nearest { directory, id, .. } =
-                nearest(&shared.root, &FilePath::parse("new").unwrap(), staging)?;
-            Parent { directory, id, made: Vec::new() }.descend(&shared, name, false)
+            let workplace = shared.workplace(None)?;
+            let made = Made::nothing_yet(&workplace)?;
+            Making { innermost: None, made }.descend(&workplace, name)
         };
         assert_eq!(enter("directory"), Ok(()));
         assert_eq!(enter("file"), Err(Errno::NOTDIR));
         assert_eq!(enter("link"), Err(Errno::NOTDIR));
+        assert!(at("directory").is_dir());
+    }
+
+    /// What others made or filled stays, and what is above it.
+    #[test]
+    fn only_what_was_made_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
+        let make = |path| Parent::make(&shared, &FilePath::parse(path).unwrap()).unwrap();
+        fs::create_dir(at("old")).unwrap();
+        drop(make("old/a/b/c/file"));
+        assert!(at("old").is_dir() && !at("old/a").exists());
+        let filled = make("old/a/b/c/file");
+        fs::write(at("old/a/other"), "x").unwrap();
+        drop(filled);
+        assert!(at("old/a/other").exists() && !at("old/a/b").exists());
+        make("new/b/file").keep();
+        assert!(at("new/b").is_dir());
     }
 }

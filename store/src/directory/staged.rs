@@ -1,26 +1,26 @@
 //! A file of the directory that is being received.
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind};
-use rustix::fs::{FileType, fsync};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use super::beneath::Root;
+use super::Shared;
 use super::budget::Place;
 use super::checksums::dates_mapped_writes;
-use super::flush::{Flushes, flush};
+use super::flush::Flushes;
 use super::parent::{self, Nearest, Parent};
-use super::{Shared, staging};
 use crate::error::{failed, misuse};
-use crate::stat::{FileId, Stat};
-use crate::temporary::{Temporary, other_file_system, replaceable, require_writable};
+use crate::file_system::FileSystem;
+use crate::stat::Stat;
+use crate::temporary::{Temporary, replaceable};
+use crate::workplace::Workplace;
 use crate::{Held, NewFile, Staged};
 
-/// How often directories are made anew because somebody removed them before the file was in them.
-const MAX_REMOVED: usize = 16;
+/// How often a file is published anew because somebody removed or moved its directory at the same time.
+const MAX_MOVED: usize = 16;
 
 /// A file on its way into a [`Directory`](crate::Directory).
 #[derive(Debug)]
@@ -29,10 +29,8 @@ pub struct DirectoryStaged {
     path: FilePath,
     mode: Mode,
     temporary: Temporary,
-    /// The directory that it was made in.
-    staging: FileId,
-    /// Once it is published: where.
-    published: Option<Parent>,
+    /// Whether it has its name, in the directory of `temporary`.
+    published: bool,
     /// The last flush that had failed when it was begun.
     last_failed: Option<u64>,
     /// What it takes beside other files of its session.
@@ -40,64 +38,78 @@ pub struct DirectoryStaged {
 }
 
 impl DirectoryStaged {
-    pub(super) fn begin(shared: Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
+    /// Makes the file in the directory where it will be, or in the innermost one above it that is there. What would keep it from being published is found here, so that nobody sends it in vain; publication decides anew.
+    pub(super) fn begin(shared: &Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
         shared.require_served(&file.path)?;
-        let area = staging::area(&shared)?;
-        refuse_early(&shared.root, area.id, file)?;
-        let name = file.path.escaped().to_string();
-        let (path, mode, staging) = (file.path.clone(), file.mode, area.id);
-        let temporary = area.create(file, &name)?;
+        shared.location.require()?;
+        for _ in 0..MAX_MOVED {
+            match Self::begin_once(Arc::clone(shared), file) {
+                // Its directory was removed after it was found.
+                Err(error) if error.kind == StoreErrorKind::NotFound => {}
+                begun => return begun,
+            }
+        }
+        Self::begin_once(Arc::clone(shared), file)
+    }
+
+    fn begin_once(shared: Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
+        let path = &file.path;
         let last_failed = shared.last_failed();
-        Ok(Self {
-            shared,
-            path,
-            mode,
-            temporary,
-            staging,
-            published: None,
-            last_failed,
-            _place: None,
-        })
+        let Nearest { workplace, missing } =
+            parent::nearest(&shared, path).map_err(|errno| cannot_create(path, errno))?;
+        let name = OsStr::new(path.file_name());
+        let replaces = match missing.last() {
+            None => replaceable(&workplace, name, file.mode, path.escaped())?.map(|_| name),
+            Some(name) if leads_nowhere(&workplace, name) => {
+                let detail = format!("{} is below a name that leads nowhere", path.escaped());
+                return Err(StoreError::new(StoreErrorKind::NotFound, detail));
+            }
+            Some(_) => None,
+        };
+        let shown = path.escaped().to_string();
+        let temporary = Temporary::create(Arc::new(workplace), file, replaces, shown)?;
+        let (path, mode) = (path.clone(), file.mode);
+        Ok(Self { shared, path, mode, temporary, published: false, last_failed, _place: None })
     }
 
     pub(super) fn beside(self, place: Place) -> Self {
         Self { _place: Some(place), ..self }
     }
 
-    /// Publishes in `parent`. Answers whether that was still there.
-    fn publish_in(&mut self, parent: &mut Parent) -> Result<bool, StoreError> {
-        let (directory, name) = (parent.directory(), OsStr::new(self.path.file_name()));
-        let published = self.temporary.publish(directory, name, self.mode)?;
-        if published {
+    /// Publishes beneath the shared directory as it is now. Answers whether all directories on the way stayed where they were.
+    fn publish_once(&mut self) -> Result<bool, StoreError> {
+        let mut parent = match Parent::make(&self.shared, &self.path) {
+            Err(Errno::NOENT) => return Ok(false),
+            made => made.map_err(|errno| cannot_create(&self.path, errno))?,
+        };
+        let name = OsStr::new(self.path.file_name());
+        if !self.temporary.publish(parent.workplace(), name, self.mode)? {
+            return Ok(false);
+        }
+        // Only now it is certain that nobody moved the directory away before the file was in it.
+        if self.shared.leads_to(self.path.parent().as_ref(), parent.workplace().id()) {
             parent.keep();
+            return Ok(true);
         }
-        Ok(published)
+        self.temporary.take_back(name).map_err(|errno| cannot_create(&self.path, errno))?;
+        Ok(false)
+    }
+
+    /// Brings the name to stable storage.
+    fn sync_name(&self) -> Result<(), StoreError> {
+        if !self.published {
+            return Err(misuse("the file has not been published"));
+        }
+        let (file, root) = (self.temporary.file(), self.shared.location.id());
+        let shown = self.path.escaped().to_string();
+        let synced = self.temporary.directory().sync_name(file, root, &shown);
+        synced.map_err(|errno| cannot_keep(&self.path, errno))
     }
 }
 
-/// Finds what would keep `file` from being published, so that nobody sends it in vain; publication decides anew.
-fn refuse_early(root: &Root, staging: FileId, file: &NewFile) -> Result<(), StoreError> {
-    let path = &file.path;
-    let Nearest { directory, id, missing } =
-        parent::nearest(root, path, staging).map_err(|errno| cannot_create(path, errno))?;
-    match missing.last() {
-        None => {
-            replaceable(&directory, path.file_name().as_ref(), file.mode, path.escaped())?;
-        }
-        Some(name) if leads_nowhere(&directory, name, staging) => {
-            let detail = format!("{} is below a name that leads nowhere", path.escaped());
-            return Err(StoreError::new(StoreErrorKind::NotFound, detail));
-        }
-        Some(_) => {}
-    }
-    require_writable(&directory, path.escaped())?;
-    if id.same_device(staging) { Ok(()) } else { Err(other_file_system(path.escaped())) }
-}
-
-/// Whether a name beneath which nothing was found is a link, or the staging area mounted once more. No directory can be made there.
-fn leads_nowhere(directory: &OwnedFd, name: &str, staging: FileId) -> bool {
-    Stat::at(directory, name)
-        .is_ok_and(|stat| stat.file_type == FileType::Symlink || stat.id() == staging)
+/// Whether a name beneath which nothing was found is a link. No directory can be made there.
+fn leads_nowhere(directory: &Workplace, name: &str) -> bool {
+    Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
 }
 
 fn cannot_create(path: &FilePath, errno: Errno) -> StoreError {
@@ -122,14 +134,10 @@ impl Staged for DirectoryStaged {
     }
 
     fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
-        for _ in 0..MAX_REMOVED {
-            let durable = self.temporary.is_synced();
-            let mut parent = match Parent::make(&self.shared, &self.path, self.staging, durable) {
-                Err(Errno::NOENT) => continue,
-                made => made.map_err(|errno| cannot_create(&self.path, errno))?,
-            };
-            if self.publish_in(&mut parent)? {
-                self.published = Some(parent);
+        self.shared.location.require()?;
+        for _ in 0..MAX_MOVED {
+            if self.publish_once()? {
+                self.published = true;
                 // Without an older time it has not settled.
                 if self.temporary.is_dated()
                     && dates_mapped_writes(self.temporary.file())
@@ -141,52 +149,63 @@ impl Staged for DirectoryStaged {
             }
         }
         let detail = format!(
-            "cannot create {}: its directory or its staging file is removed again and again",
+            "cannot create {}: its directory or its temporary file is moved or removed again and again",
             self.path.escaped()
         );
         Err(StoreError::new(StoreErrorKind::Io, detail))
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
-        let Some(parent) = &self.published else {
-            return Err(misuse("the file has not been published"));
-        };
-        self.shared.wait_for_directories();
-        fsync(parent.directory()).map_err(|errno| cannot_keep(&self.path, errno))
+        self.sync_name()
     }
 }
 
 /// Brings the bytes of several files to stable storage: by one flush, if that is as good.
 pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
-    let Some(flushes) = shared.flushes.as_ref().filter(|_| files.len() > 1) else {
+    let Some(queue) = shared.flushes.as_ref().filter(|_| files.len() > 1) else {
         return files.iter_mut().try_for_each(Staged::sync);
     };
-    files.iter().try_for_each(|file| file.temporary.finish_writing())?;
-    let outcome = flushes.flush(|| flush(&shared.root));
-    let last_failed = flushes.last_failed();
-    let note = |file: &mut DirectoryStaged| {
+    let (mut together, mut alone): (Vec<_>, Vec<_>) =
+        files.iter_mut().partition(|file| shared.flushes(file.temporary.directory()));
+    alone.iter_mut().try_for_each(|file| file.sync())?;
+    together.iter_mut().try_for_each(|file| file.temporary.finish_writing())?;
+    let outcome = shared.flush(queue);
+    let last_failed = queue.last_failed();
+    let mut noted = Ok(());
+    for file in together {
         // The failure may have been for this file's bytes, though others were told of it.
         let trusted = file.last_failed == last_failed;
-        file.temporary.note_sync(if trusted { outcome } else { Err(Errno::IO) })
-    };
-    files.iter_mut().map(note).fold(Ok(()), Result::and)
+        let synced = if trusted { outcome } else { Err(Errno::IO) };
+        noted = noted.and(file.temporary.note_sync(synced));
+    }
+    noted
 }
 
-/// Brings the names of several files to stable storage: by one sync of their directory or, if they are in several, by one flush.
+/// Brings the names of several files to stable storage: by one sync of their directory where that is enough, by one flush if they are in several.
 pub(super) fn sync_directories(
     shared: &Shared,
-    files: &mut [DirectoryStaged],
+    files: &[DirectoryStaged],
 ) -> Result<(), StoreError> {
-    let [first, others @ ..] = files else { return Ok(()) };
-    let parent = |file: &DirectoryStaged| file.published.as_ref().map(Parent::id);
-    let one = others.iter().all(|file| parent(file) == parent(first));
-    match &shared.flushes {
-        _ if one => first.sync_directory(),
-        Some(flushes) => {
-            shared.wait_for_directories();
-            flushes.flush(|| flush(&shared.root)).map_err(|errno| cannot_keep(&first.path, errno))
+    let [first, ..] = files else { return Ok(()) };
+    let directory = |file: &DirectoryStaged| file.temporary.directory().id();
+    let in_several = files.iter().any(|file| directory(file) != directory(first));
+    let mut last = None;
+    let mut flushed = None;
+    for file in files {
+        let place = file.temporary.directory();
+        let one_is_enough = !in_several && place.file_system == FileSystem::Journaled;
+        if files.len() > 1 && !one_is_enough && shared.flushes(place) {
+            flushed = Some(file);
+        } else if last != Some(place.id()) || place.file_system == FileSystem::Unjournaled {
+            file.sync_name()?;
+            last = Some(place.id());
         }
-        None => files.iter_mut().try_for_each(Staged::sync_directory),
+    }
+    match (flushed, &shared.flushes) {
+        (Some(file), Some(queue)) => {
+            shared.flush(queue).map_err(|errno| cannot_keep(&file.path, errno))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -199,12 +218,15 @@ impl Shared {
         self.flushes.as_ref().and_then(Flushes::last_failed)
     }
 
-    /// Another upload may have made a directory above a file a moment ago; until that one is on stable storage the file is not either.
-    fn wait_for_directories(&self) {
-        drop(self.making.read().unwrap_or_else(PoisonError::into_inner));
+    /// Whether a flush brings what is in `directory` to stable storage.
+    fn flushes(&self, directory: &Workplace) -> bool {
+        self.flushes.is_some() && directory.id().same_device(self.location.id())
+    }
+
+    fn flush(&self, queue: &Flushes) -> Result<(), Errno> {
+        queue.flush(|| self.file_system.flush(&self.root))
     }
 }
-
 #[cfg(test)]
 mod tests {
     use haul_core::{FilePath, Mode};

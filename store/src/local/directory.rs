@@ -15,9 +15,10 @@ use super::file::{LocalSource, LocalTarget, Place};
 use super::walk::Walk;
 use crate::enter::{enter_unread, or_unread};
 use crate::error::{failed, failed_io, shown};
+use crate::lacks::is_missing;
 use crate::regular::RegularFile;
 use crate::resolve::{Links, open_beneath};
-use crate::temporary::Workplace;
+use crate::workplace::Workplace;
 
 /// A directory of this machine, for many uploads from it or downloads into it.
 ///
@@ -66,8 +67,9 @@ impl LocalDirectory {
         let shown = shown(path.as_os_str());
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = or_unread(|access| open(path, flags | access, Mode::empty()))
+            .and_then(Workplace::new)
             .map_err(|errno| failed(format_args!("open {shown}"), errno))?;
-        let root = Arc::new(Workplace::new(root));
+        let root = Arc::new(root);
         let inner = Inner { root, shown, durable, last: Mutex::default() };
         Ok(Self { inner: Arc::new(inner), links: Links::Refuse })
     }
@@ -135,7 +137,7 @@ impl LocalDirectory {
             Err(Errno::NOENT) => self.descend(path)?,
             opened => opened?,
         };
-        let directory = Arc::new(Workplace::new(opened));
+        let directory = Arc::new(Workplace::new(opened)?);
         *last = Some((path.clone(), Arc::clone(&directory)));
         Ok(directory)
     }
@@ -155,6 +157,7 @@ impl LocalDirectory {
                 match fsync(above) {
                     // It may be written to and not read.
                     Err(Errno::BADF) => syncfs(&entered)?,
+                    Err(errno) if is_missing(errno) => {}
                     synced => synced?,
                 }
             }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind};
-use rustix::fs::{FileType, Mode as Permissions, OFlags, fsync, open};
+use rustix::fs::{FileType, Mode as Permissions, OFlags, open};
 use rustix::io::Errno;
 
 use super::StreamSource;
+use crate::enter::or_unread;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, Workplace, replaceable, require_writable};
+use crate::temporary::{Temporary, replaceable};
+use crate::workplace::Workplace;
 use crate::{Held, Kept, NewFile, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
@@ -114,13 +116,16 @@ impl LocalTarget {
     /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
     pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
         let target = Self::at(Place::open(path.as_ref())?, overwrite)?;
-        require_writable(&target.place.directory, &target.place.shown)?;
+        let Place { directory, shown, .. } = &target.place;
+        directory
+            .require_writable()
+            .map_err(|errno| failed(format_args!("create {shown}"), errno))?;
         Ok(target)
     }
 
     pub(super) fn at(place: Place, overwrite: bool) -> Result<Self, StoreError> {
         let mode = if overwrite { Mode::Replace } else { Mode::Create };
-        place.require_replaceable(mode)?;
+        place.replaceable(mode)?;
         Ok(Self { place, mode })
     }
 }
@@ -130,14 +135,19 @@ impl Target for LocalTarget {
         let place = self.place.clone();
         // What this target may do was looked at when it was made; publication decides.
         if file.mode != self.mode && file.mode == Mode::Create {
-            place.require_replaceable(Mode::Create)?;
+            place.replaceable(Mode::Create)?;
         }
         let mode = match file.mode {
             Mode::Create => Mode::Create,
             Mode::Replace => self.mode,
         };
-        let directory = Arc::clone(&place.directory);
-        let temporary = Temporary::create(directory, file, place.shown.clone())?;
+        let replaces = match mode {
+            Mode::Create => None,
+            Mode::Replace => place.replaceable(mode)?,
+        };
+        let (directory, shown) = (Arc::clone(&place.directory), place.shown.clone());
+        let replaces = replaces.map(|_| &*place.name);
+        let temporary = Temporary::create(directory, file, replaces, shown)?;
         Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
     }
 }
@@ -164,15 +174,19 @@ impl Place {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = open(parent, flags, Permissions::empty()).map_err(|errno| {
+        let open = |access| {
+            let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(parent, flags, Permissions::empty())
+        };
+        let directory = or_unread(open).and_then(Workplace::new).map_err(|errno| {
             failed(format_args!("create {shown}: cannot open its directory"), errno)
         })?;
-        Ok(Self { directory: Arc::new(Workplace::new(directory)), name: name.to_owned(), shown })
+        Ok(Self { directory: Arc::new(directory), name: name.to_owned(), shown })
     }
 
-    fn require_replaceable(&self, mode: Mode) -> Result<(), StoreError> {
-        replaceable(&self.directory, &self.name, mode, &self.shown).map(drop)
+    /// What a file of that name would replace.
+    fn replaceable(&self, mode: Mode) -> Result<Option<Stat>, StoreError> {
+        replaceable(&self.directory, &self.name, mode, &self.shown)
     }
 }
 
@@ -214,8 +228,9 @@ impl Staged for LocalStaged {
         if !self.published {
             return Err(misuse("the file has not been published"));
         }
-        fsync(&self.place.directory).map_err(|errno| {
-            failed(format_args!("bring {} to stable storage", self.place.shown), errno)
-        })
+        let Place { directory, shown, .. } = &self.place;
+        // Directories above were made before, and are on stable storage already.
+        let synced = directory.sync_name(self.temporary.file(), directory.id(), shown);
+        synced.map_err(|errno| failed(format_args!("bring {shown} to stable storage"), errno))
     }
 }

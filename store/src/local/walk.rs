@@ -12,10 +12,10 @@ use rustix::io::Errno;
 
 use super::LocalDirectory;
 use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
-use crate::directory::is_temporary;
 use crate::enter::enter;
 use crate::error::{failed, shown};
 use crate::stat::{FileId, Stat};
+use crate::temporary::is_temporary;
 
 /// What a [walk](LocalDirectory::walk) comes upon.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and say so.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use haul_store::{
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
-use crate::support::{Share, new_file, path, read_all, upload};
+use crate::support::{Share, create_only, long_ago, new_file, path, read_all, staged_in, upload};
 
 /// How long a program may take to start, however busy the machine is.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -54,6 +55,26 @@ impl Mount {
         Some((Self(directory.to_owned()), server))
     }
 
+    /// exFAT by FUSE, which has neither links nor renames that replace nothing, no modes, and one case of names.
+    fn exfat(directory: &Path, image: &Path) -> Option<(Self, LoopDevice)> {
+        File::create(image).unwrap().set_len(32 << 20).unwrap();
+        let done = |program: &str, arguments: &[&OsStr]| {
+            let output = Command::new(program).args(arguments).output();
+            output.ok().filter(|output| output.status.success())
+        };
+        let device = done("mkfs.exfat", &[image.as_ref()])
+            .and_then(|_| done("losetup", &["--find".as_ref(), "--show".as_ref(), image.as_ref()]))
+            .map(|output| LoopDevice(String::from_utf8(output.stdout).unwrap().trim().to_owned()));
+        let mounted = device.and_then(|device| {
+            let arguments = [device.0.as_ref(), directory.as_ref()];
+            done("mount.exfat-fuse", &arguments).map(|_| (Self(directory.to_owned()), device))
+        });
+        if mounted.is_none() {
+            eprintln!("not shown: needs losetup, mkfs.exfat and mount.exfat-fuse");
+        }
+        mounted
+    }
+
     fn made(what: &[&str], directory: &Path) -> Option<Self> {
         let mounted = Command::new("mount")
             .args(what)
@@ -64,6 +85,15 @@ impl Mount {
             eprintln!("not shown: file systems cannot be mounted here");
         }
         mounted.then(|| Self(directory.to_owned()))
+    }
+}
+
+struct LoopDevice(String);
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        // It goes when nobody has it mounted any more.
+        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
     }
 }
 
@@ -111,7 +141,7 @@ fn a_full_disk_is_told_and_left_clean() {
     let mut target = LocalTarget::new(directory.path().join("download"), false).unwrap();
     assert_eq!(target.create(&announced).err().unwrap().kind, StoreErrorKind::NoSpace);
 
-    assert_eq!(fs::read_dir(directory.path().join(".haul-staging")).unwrap().count(), 0);
+    assert!(staged_in(directory.path()).is_empty());
     assert_eq!(fs::read(directory.path().join("file")).unwrap(), vec![1; 100_000]);
     wait_for(before, directory.path());
     upload(&store, &new_file("file"), &vec![3; 100_000]).unwrap();
@@ -120,8 +150,8 @@ fn a_full_disk_is_told_and_left_clean() {
 #[test]
 fn no_inodes_are_no_space() {
     let directory = TempDir::new().unwrap();
-    // The root, the staging area and two files.
-    let Some(_mount) = Mount::new(directory.path(), "nr_inodes=4") else { return };
+    // The root and two files.
+    let Some(_mount) = Mount::new(directory.path(), "nr_inodes=3") else { return };
     let store = Directory::open(directory.path(), Options::default()).unwrap();
     upload(&store, &new_file("file"), b"x").unwrap();
     let before = room(directory.path());
@@ -147,9 +177,7 @@ fn a_share_that_cannot_be_written_is_served_if_it_is_only_read() {
     assert_eq!(refusal().kind(), ErrorKind::PermissionDenied);
     remount("remount,rw");
     drop(Directory::open(directory.path(), Options::default()).unwrap());
-    // A staging area that is there already makes no difference.
     remount("remount,ro");
-    assert_eq!(refusal().kind(), ErrorKind::PermissionDenied);
 
     let only_read = Options { read_only: true, ..Options::default() };
     let store = Directory::open(directory.path(), only_read).unwrap();
@@ -162,38 +190,91 @@ fn a_share_that_cannot_be_written_is_served_if_it_is_only_read() {
 }
 
 #[test]
-fn another_file_system_within_the_share_is_read_and_not_written() {
-    let share = Share::new();
-    let inner = share.root().join("inner");
-    fs::create_dir(&inner).unwrap();
-    let Some(_mount) = Mount::new(&inner, "size=512k") else { return };
-    share.put("inner/file", "x");
-    assert_eq!(share.read("inner/file").unwrap(), b"x");
-    assert_eq!(share.list(None, Depth::All).unwrap().names(), ["inner/", "inner/file"]);
-    for name in ["inner/file", "inner/new/file"] {
-        let error = share.store.create(&new_file(name)).unwrap_err();
-        assert_eq!(error.kind, StoreErrorKind::Denied);
-        assert!(error.detail.contains("another file system"), "{}", error.detail);
+fn what_is_mounted_within_the_share_is_written_too() {
+    for other in [false, true] {
+        let share = Share::new();
+        let inner = share.root().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let mount = if other {
+            Mount::new(&inner, "size=4m")
+        } else {
+            Mount::again(&inner, &share.outside())
+        };
+        let Some(_mount) = mount else { return };
+        share.put("inner/file", "x");
+        assert_eq!(share.read("inner/file").unwrap(), b"x");
+        for name in ["inner/new", "inner/a/b/new", "inner/file"] {
+            let mut files = [new_file(name), new_file("beside")].map(|file| {
+                let mut staged = share.store.create(&file).unwrap();
+                staged.write(0, b"new").unwrap();
+                staged
+            });
+            share.store.sync(&mut files).unwrap();
+            for file in &mut files {
+                file.publish(Checksum::of(b"new")).unwrap();
+            }
+            share.store.sync_directories(&mut files).unwrap();
+            assert_eq!(share.read(name).unwrap(), b"new");
+        }
+        assert!(share.staged().is_empty());
     }
-    assert!(share.staged().is_empty());
 }
 
 #[test]
-fn the_staging_area_is_not_reached_by_another_mount_of_it() {
+fn what_is_mounted_on_the_way_is_told() {
     let share = Share::new();
-    let door = share.root().join("door");
-    fs::create_dir(&door).unwrap();
-    let Some(_mount) = Mount::again(&door, &share.root().join(".haul-staging")) else { return };
-    fs::write(door.join("file"), "x").unwrap();
-    assert!(share.list(None, Depth::All).unwrap().names().is_empty());
-    for name in ["door", "door/file"] {
-        assert_eq!(share.read(name), Err(StoreErrorKind::NotFound), "{name}");
-        let listed = share.list(Some(name), Depth::All);
-        assert_eq!(listed.err().unwrap(), StoreErrorKind::NotFound, "{name}");
-    }
-    for name in ["door/new", "door/made/new"] {
-        assert_eq!(share.upload(name, b"x"), Err(StoreErrorKind::NotFound), "{name}");
-    }
+    let mut staged = share.store.create(&new_file("inner/file")).unwrap();
+    staged.write(0, b"late").unwrap();
+    fs::create_dir(share.root().join("inner")).unwrap();
+    let Some(_mount) = Mount::new(&share.root().join("inner"), "size=512k") else { return };
+    let error = staged.publish(Checksum::of(b"late")).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Io);
+    assert!(error.detail.contains("another file system"), "{}", error.detail);
+    share.upload("inner/file", b"again").unwrap();
+}
+
+/// It cannot be replaced, and that is told before anybody sends a byte.
+#[test]
+fn a_file_that_is_a_mount_point_is_refused_early() {
+    let share = Share::new();
+    let conf = share.put("conf", "");
+    let Some(_mount) = Mount::again(&conf, &share.outside().join("secret")) else { return };
+    let error = share.store.create(&new_file("conf")).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Denied);
+    assert!(error.detail.contains("mount point"), "{}", error.detail);
+    let error = LocalTarget::new(&conf, true).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Denied);
+    assert!(error.detail.contains("mount point"), "{}", error.detail);
+}
+
+/// Who stored something there would never find it again.
+#[test]
+fn a_share_that_is_elsewhere_is_not_served() {
+    let share = Share::new();
+    let (root, moved) = (share.root(), share.around().join("moved"));
+    share.put("file", "x");
+    let refused = |share: &Share| {
+        let mut staged = share.store.create(&new_file("new"));
+        assert_eq!(staged.as_mut().err().map(|error| error.kind), Some(StoreErrorKind::Io));
+        assert_eq!(share.read("file"), Err(StoreErrorKind::Io));
+        assert_eq!(share.list(None, Depth::ONE).err(), Some(StoreErrorKind::Io));
+    };
+    let mut under_way = share.store.create(&new_file("under-way")).unwrap();
+    fs::rename(&root, &moved).unwrap();
+    refused(&share);
+    assert_eq!(under_way.publish(Checksum::EMPTY).unwrap_err().kind, StoreErrorKind::Io);
+    fs::create_dir(&root).unwrap();
+    refused(&share);
+    fs::remove_dir(&root).unwrap();
+    fs::rename(&moved, &root).unwrap();
+    assert_eq!(share.read("file").unwrap(), b"x");
+    under_way.publish(Checksum::EMPTY).unwrap();
+    let Some(mount) = Mount::new(&root, "size=512k") else { return };
+    refused(&share);
+    drop(mount);
+    share.upload("new", b"x").unwrap();
+    fs::remove_dir_all(&root).unwrap();
+    refused(&share);
 }
 
 /// What the kernel remembers of a file there is older than what was just done to it.
@@ -255,4 +336,51 @@ fn a_dead_mount_is_told_and_the_rest_goes_on() {
         assert_eq!(found.iter().filter(|found| unreadable(found)).count(), 1, "{found:?}");
         assert_eq!(found.len(), 4, "{found:?}");
     }
+}
+
+/// Each operation that is missing has another way.
+#[test]
+fn what_a_file_system_lacks_is_no_failure() {
+    let directory = TempDir::new().unwrap();
+    let here = directory.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let image = directory.path().join("image");
+    let Some(_mount) = Mount::exfat(&here, &image) else { return };
+    let store = Directory::open(&here, Options::default()).unwrap();
+    let mut content = vec![7; 200_000];
+    content[50_000..150_000].fill(0);
+    for file in [create_only("a/new"), new_file("a/new"), new_file("b"), create_only("c")] {
+        let file = NewFile { modified: Some(long_ago()), executable: true, ..file };
+        upload(&store, &file, &content).unwrap();
+        assert_eq!(read_all(&mut store.open(&file.path).unwrap()).unwrap(), content);
+    }
+    let again = upload(&store, &create_only("c"), &content).unwrap_err();
+    assert_eq!(again.kind, StoreErrorKind::Exists);
+
+    for overwrite in [false, true] {
+        let mut target = LocalTarget::new(here.join("download"), overwrite).unwrap();
+        let mut staged = target.create(&new_file("x")).unwrap();
+        staged.write(0, &content).unwrap();
+        staged.sync().unwrap();
+        staged.publish(Checksum::of(&content)).unwrap();
+        staged.sync_directory().unwrap();
+        drop(staged);
+        assert_eq!(fs::read(here.join("download")).unwrap(), content);
+    }
+    assert!(staged_in(&here).is_empty());
+}
+
+#[test]
+fn a_name_in_another_case_is_told() {
+    let directory = TempDir::new().unwrap();
+    let here = directory.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let Some(_mount) = Mount::exfat(&here, &directory.path().join("image")) else { return };
+    let store = Directory::open(&here, Options::default()).unwrap();
+    upload(&store, &new_file("ReadMe"), b"x").unwrap();
+    let error = store.create(&create_only("README")).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Exists);
+    assert!(error.detail.contains("exists already, as ReadMe"), "{}", error.detail);
+    let error = store.create(&create_only("ReadMe")).unwrap_err();
+    assert_eq!(error.detail, "ReadMe exists already");
 }

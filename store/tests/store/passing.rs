@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 use haul_core::{Checksum, Done, Effect, StoreErrorKind};
@@ -159,4 +160,29 @@ fn what_is_held_belongs_at_the_end() {
     assert_eq!(checksum, Checksum::of(b"bytes"));
     drop(staged);
     assert!(share.staged().is_empty());
+}
+
+/// What does not go through this process is looked at when its checksum is taken.
+#[test]
+fn zeros_that_pass_by_take_no_room() {
+    let share = Share::new();
+    let mut content = vec![0; 1 << 20];
+    content[300_000] = 7;
+    let mut session = session(&share);
+    let (socket, mut peer) = sockets();
+    let mut offset = 0;
+    session.perform(&create(new_file("file"))).unwrap();
+    while offset < content.len() {
+        let sent = (content.len() - offset).min(50_000);
+        peer.write_all(&content[offset..offset + sent]).unwrap();
+        let length = session.held().unwrap().receive(&socket, sent).unwrap();
+        assert_eq!(length, sent);
+        session.perform(&Effect::WriteHeld { offset: offset as u64, length }).unwrap();
+        offset += length;
+    }
+    session.perform(&Effect::Sync { files: 1 }).unwrap();
+    session.perform(&Effect::Publish { checksum: Checksum::of(&content) }).unwrap();
+    assert_eq!(share.read("file").unwrap(), content);
+    let taken = std::fs::metadata(share.root().join("file")).unwrap().blocks() * 512;
+    assert!(taken <= 200 << 10, "{taken}");
 }

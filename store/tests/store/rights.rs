@@ -1,15 +1,17 @@
 //! What the operating system forbids. Needs a user who may do less than the one who runs it, so it shows nothing, and says so, unless that is root.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
-use haul_core::{Depth, StoreErrorKind};
-use haul_store::{Found, LeftOut, LocalDirectory, Store};
+use haul_core::{Checksum, Depth, StoreErrorKind};
+use haul_store::{Found, LeftOut, LocalDirectory, LocalTarget, NewFile, Staged, Store, Target};
 use rustix::process::{Uid, geteuid};
 use rustix::thread::set_thread_res_uid;
 
-use crate::support::{Share, new_file};
+use crate::support::{Share, new_file, upload};
 
 /// Does `work` on a thread that has none of root's rights.
 fn as_nobody(work: impl FnOnce() + Send) {
@@ -73,20 +75,176 @@ fn what_must_not_be_read_is_denied_and_told() {
 fn where_nothing_may_be_written_uploads_are_denied_early() {
     let share = Share::new();
     share.put("directory/file", "x");
-    allow(&share, "directory", 0o777);
-    as_nobody(|| {
-        // Here a file may be, but the staging area is root's.
-        let denied = share.store.create(&new_file("directory/new")).unwrap_err();
-        assert_eq!(denied.kind, StoreErrorKind::Denied);
-        assert!(denied.detail.contains("staging area"), "{}", denied.detail);
-    });
     allow(&share, "directory", 0o755);
-    allow(&share, ".haul-staging", 0o777);
     as_nobody(|| {
-        for name in ["directory/file", "directory/a/b"] {
+        for name in ["new", "directory/file", "directory/a/b"] {
             let denied = share.store.create(&new_file(name)).unwrap_err();
             assert_eq!(denied.kind, StoreErrorKind::Denied);
         }
     });
     assert_eq!(share.read("directory/file").unwrap(), b"x");
+}
+
+/// What counts are the rights to the directory that a file goes into.
+#[test]
+fn a_directory_that_may_be_written_is_enough() {
+    for mode in [0o777, 0o733] {
+        for share in [Share::new(), Share::on_tmpfs()] {
+            share.put("directory/file", "x");
+            allow(&share, "directory", mode);
+            as_nobody(|| {
+                for name in ["directory/new", "directory/a/b/new"] {
+                    share.upload(name, name.as_bytes()).unwrap();
+                    assert_eq!(share.read(name).unwrap(), name.as_bytes());
+                }
+                let target = share.root().join("directory/download");
+                download(&target);
+            });
+            assert!(share.staged().is_empty());
+        }
+    }
+}
+
+fn download(path: &Path) {
+    let mut target = LocalTarget::new(path, false).unwrap();
+    let mut staged = target.create(&new_file("x")).unwrap();
+    staged.write(0, b"x").unwrap();
+    staged.sync().unwrap();
+    staged.publish(Checksum::of(b"x")).unwrap();
+    staged.sync_directory().unwrap();
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The access list of a file, its owner and its group.
+fn rights(file: &Path) -> String {
+    run("getfacl", &["--omit-header", "--absolute-names", file.to_str().unwrap()])
+        + &run("stat", &["--format=%a %U %G", file.to_str().unwrap()])
+}
+
+/// Whether there are programs for access lists.
+fn has_access_lists() -> bool {
+    let there = Command::new("setfacl").arg("--version").output().is_ok();
+    if !there {
+        eprintln!("not shown: needs setfacl (package acl)");
+    }
+    there
+}
+
+/// What a new file gets in a directory is what `touch` gives there.
+#[test]
+fn a_new_file_is_as_if_made_there_by_hand() {
+    if !has_access_lists() || !geteuid().is_root() {
+        return eprintln!("not shown: needs root");
+    }
+    for share in [Share::new(), Share::on_tmpfs()] {
+        let plain = share.root().join("plain");
+        let listed = share.root().join("listed");
+        let group = share.root().join("group");
+        for directory in [&plain, &listed, &group] {
+            fs::create_dir(directory).unwrap();
+        }
+        let list = "user:daemon:rwx,group:mail:r,mask::rw,other::-";
+        run("setfacl", &["--default", "--modify", list, listed.to_str().unwrap()]);
+        chown(&group, None, Some(8)).unwrap();
+        fs::set_permissions(&group, Permissions::from_mode(0o2775)).unwrap();
+        for directory in ["plain", "listed", "group"] {
+            let name = |name: &str| format!("{directory}/{name}");
+            let touched = share.put(&name("touched"), "");
+            share.upload(&name("new"), b"x").unwrap();
+            assert_eq!(rights(&share.root().join(name("new"))), rights(&touched));
+            let below = share.put(&name("by-hand/touched"), "");
+            share.upload(&name("made/new"), b"x").unwrap();
+            assert_eq!(rights(&share.root().join(name("made/new"))), rights(&below));
+            assert_eq!(rights(&share.root().join(name("made"))), rights(below.parent().unwrap()));
+
+            fs::set_permissions(&touched, Permissions::from_mode(0o777)).unwrap();
+            let file = NewFile { executable: true, ..new_file(&name("program")) };
+            upload(&share.store, &file, b"x").unwrap();
+            let mode = fs::metadata(share.root().join(name("program"))).unwrap().mode();
+            assert_eq!(mode & 0o100, 0o100);
+            assert_eq!(mode & 0o7 != 0, directory != "listed");
+        }
+    }
+}
+
+/// Mode, group and access list are those of the file that was replaced, at every moment.
+#[test]
+fn who_may_use_a_file_may_use_the_one_that_replaces_it() {
+    if !has_access_lists() || !geteuid().is_root() {
+        return eprintln!("not shown: needs root");
+    }
+    for share in [Share::new(), Share::on_tmpfs()] {
+        let listed = share.put("listed", "old");
+        chown(&listed, None, Some(8)).unwrap();
+        fs::set_permissions(&listed, Permissions::from_mode(0o600)).unwrap();
+        run("setfacl", &["--modify", "user:daemon:r,group::-,mask::r", listed.to_str().unwrap()]);
+        // Where new files have a list, one that replaces a file without one has none.
+        run(
+            "setfacl",
+            &["--default", "--modify", "user:daemon:rwx", share.root().to_str().unwrap()],
+        );
+        let private = share.put("private", "old");
+        run("setfacl", &["--remove-all", private.to_str().unwrap()]);
+        fs::set_permissions(&private, Permissions::from_mode(0o604)).unwrap();
+        for file in [&listed, &private] {
+            let before = rights(file);
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let mut staged = share.store.create(&new_file(name)).unwrap();
+            staged.write(0, b"new").unwrap();
+            let [unfinished] = share.staged().try_into().unwrap();
+            let mode = fs::metadata(unfinished).unwrap().mode();
+            assert_eq!(mode & 0o077, 0, "nobody may read it yet");
+            staged.sync().unwrap();
+            staged.publish(Checksum::of(b"new")).unwrap();
+            assert_eq!(rights(file), before);
+            assert_eq!(fs::read(file).unwrap(), b"new");
+        }
+        let program = NewFile { executable: true, ..new_file("private") };
+        upload(&share.store, &program, b"program").unwrap();
+        assert_eq!(fs::metadata(&private).unwrap().mode() & 0o777, 0o705);
+    }
+}
+
+/// A server that may not give a file its group away gives the new group no more than others had, and these no more than the old group.
+#[test]
+fn another_group_gets_nothing() {
+    for (mode, expected) in [(0o664, 0o644), (0o640, 0o600), (0o606, 0o600), (0o644, 0o644)] {
+        let share = Share::new();
+        let file = share.put("file", "old");
+        if geteuid().is_root() {
+            chown(&file, None, Some(8)).unwrap();
+        }
+        allow(&share, ".", 0o777);
+        allow(&share, "file", mode);
+        as_nobody(|| share.upload("file", b"new").unwrap());
+        if geteuid().is_root() {
+            let mode = fs::metadata(&file).unwrap().mode() & 0o777;
+            assert_eq!(mode, expected, "{mode:o}");
+        }
+    }
+}
+
+/// A file that goes before it is replaced leaves the place for a new one.
+#[test]
+fn a_replaced_file_that_is_gone_gives_no_rights() {
+    for share in [Share::new(), Share::on_tmpfs()] {
+        let touched = fs::metadata(share.put("touched", "")).unwrap().mode();
+        for synced in [false, true] {
+            let file = share.put("file", "old");
+            fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+            let mut staged = share.store.create(&new_file("file")).unwrap();
+            if synced {
+                staged.sync().unwrap();
+            }
+            fs::remove_file(&file).unwrap();
+            staged.publish(Checksum::EMPTY).unwrap();
+            assert_eq!(fs::metadata(&file).unwrap().mode(), touched);
+        }
+        assert!(share.staged().is_empty());
+    }
 }

@@ -1,126 +1,153 @@
-//! The staging area.
+//! Files that are not published yet, and what a crash leaves of them.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use haul_core::{Checksum, Depth, StoreErrorKind};
 use haul_store::{Directory, Options, Staged, Store};
+use rustix::fs::{FlockOperation, flock};
 
-use crate::support::{Share, new_file, path};
+use crate::support::{Share, new_file, path, wait_until};
+
+const LEFTOVER: &str = ".haul-0123456789abcdef";
 
 #[test]
-fn it_is_never_reached() {
+fn they_are_never_reached() {
     let share = Share::on_tmpfs();
     let root = share.root();
-    let mut staged = share.store.create(&new_file("file")).unwrap();
+    share.put("a/b/other", "x");
+    let mut staged = share.store.create(&new_file("a/b/file")).unwrap();
     staged.write(0, b"unfinished").unwrap();
-    let file = share.staged().pop().unwrap();
+    let [file] = share.staged().try_into().unwrap();
+    assert_eq!(file.parent().unwrap(), root.join("a/b"), "it is where it will be");
     let name = file.file_name().unwrap().to_str().unwrap();
-    symlink(".haul-staging", root.join("to-area")).unwrap();
-    symlink(format!(".haul-staging/{name}"), root.join("to-file")).unwrap();
-    symlink(format!("./to-area/../.haul-staging/{name}"), root.join("to-file-by-area")).unwrap();
-    symlink(".", root.join("self")).unwrap();
-    symlink(".haul-staging/.", root.join("to-area-by-dot")).unwrap();
+    symlink(format!("a/b/{name}"), root.join("to-file")).unwrap();
+    symlink(format!("b/../b/{name}"), root.join("a/to-file-by-above")).unwrap();
+    symlink("a/b", root.join("to-directory")).unwrap();
 
     for name in [
-        format!(".haul-staging/{name}"),
-        format!(".HAUL-staging/{name}"),
-        format!("to-area/{name}"),
-        format!("self/.haul-staging/{name}"),
-        format!("to-area-by-dot/{name}"),
+        format!("a/b/{name}"),
+        format!("to-directory/{name}"),
+        format!("a/b/{}", name.to_uppercase()),
         "to-file".into(),
-        "to-file-by-area".into(),
+        "a/to-file-by-above".into(),
+        ".haul-staging".into(),
+        "a/.HAUL-staging".into(),
     ] {
         assert_eq!(share.read(&name), Err(StoreErrorKind::NotFound), "{name}");
         let listed = share.list(Some(&name), Depth::ONE);
         assert_eq!(listed.err().unwrap(), StoreErrorKind::NotFound, "{name}");
-    }
-    for name in [".haul-staging", "to-area", "self/.haul-staging", "to-area-by-dot"] {
-        let listed = share.list(Some(name), Depth::ONE);
-        assert_eq!(listed.err().unwrap(), StoreErrorKind::NotFound, "{name}");
-        assert_eq!(share.read(name), Err(StoreErrorKind::NotFound), "{name}");
+        if name.contains("to-file") {
+            continue;
+        }
         let below = format!("{name}/new");
         assert_eq!(share.upload(&below, b"x"), Err(StoreErrorKind::NotFound), "{below}");
-        let deep = format!("{name}/new/new");
-        assert_eq!(share.upload(&deep, b"x"), Err(StoreErrorKind::NotFound), "{deep}");
     }
-    assert_eq!(share.upload(".haul-staging", b"x"), Err(StoreErrorKind::NotFound));
-    assert_eq!(share.list(None, Depth::All).unwrap().names(), ["self@"]);
-    assert_eq!(share.list(Some("self"), Depth::All).unwrap().names(), ["self/self@"]);
+    assert_eq!(share.upload(&format!("a/{LEFTOVER}"), b"x"), Err(StoreErrorKind::NotFound));
+    let listed = share.list(None, Depth::All).unwrap().names();
+    assert_eq!(listed, ["a/", "a/b/", "a/b/other", "to-directory@"]);
     assert_eq!(share.staged(), [file]);
 }
 
 #[test]
-fn a_share_within_a_share_keeps_its_own() {
-    let share = Share::hidden();
-    share.put("inner/file", "x");
-    let inner = Directory::open(share.root().join("inner"), Options::default()).unwrap();
-    let _staged = inner.create(&new_file("new")).unwrap();
-    assert_eq!(share.list(None, Depth::All).unwrap().names(), ["inner/", "inner/file"]);
-    let listed = share.list(Some("inner/.haul-staging"), Depth::ONE);
-    assert_eq!(listed.err().unwrap(), StoreErrorKind::NotFound);
-}
-
-#[test]
-fn leftovers_are_swept_and_the_living_are_not() {
+fn leftovers_are_swept_wherever_they_are_and_the_living_are_not() {
     let share = Share::on_tmpfs();
-    let mut living = share.store.create(&new_file("living")).unwrap();
+    share.put("deep/below/file", "x");
+    let mut living = share.store.create(&new_file("deep/living")).unwrap();
     living.write(0, b"alive").unwrap();
-    let living_file = share.staged().pop().unwrap();
-    // What a killed server leaves: such a file that nobody holds.
-    let name = living_file.file_name().unwrap().to_str().unwrap();
-    let last = if name.ends_with('0') { "1" } else { "0" };
-    let leftover = living_file.with_file_name(format!("{}{last}", &name[..name.len() - 1]));
-    fs::write(&leftover, "torn").unwrap();
-    let foreign = living_file.with_file_name("somebody's notes");
-    fs::write(&foreign, "x").unwrap();
+    // What a killed server leaves: such a file that nobody holds. Earlier versions left them in a directory of their own.
+    let old = [".haul-staging/somebody's notes", "deep/below/.haul-mine"]
+        .map(|name| share.put(name, "x"));
+    let leftovers = ["", "deep/", "deep/below/", ".haul-staging/"]
+        .map(|directory| share.put(&format!("{directory}{LEFTOVER}"), "torn"));
+    let linked = share.outside().join(LEFTOVER);
+    fs::write(&linked, "torn").unwrap();
+    symlink("../outside", share.root().join("link")).unwrap();
+    symlink(linked.clone(), share.root().join(".haul-0000000000000000")).unwrap();
 
     let second = Directory::open(share.root(), Options::default()).unwrap();
-    let mut left = share.staged();
-    left.sort();
-    let mut expected = [living_file, foreign];
-    expected.sort();
-    assert_eq!(left, expected);
+    wait_until(|| leftovers.iter().all(|file| !file.exists()));
+    assert!(old.iter().all(|file| file.exists()) && linked.exists());
+    assert_eq!(share.staged().len(), 1);
 
     living.publish(Checksum::of(b"alive")).unwrap();
     drop(living);
-    assert_eq!(share.read("living").unwrap(), b"alive");
-    assert!(second.open(&path("living")).is_ok());
+    assert_eq!(share.read("deep/living").unwrap(), b"alive");
+    assert!(second.open(&path("deep/living")).is_ok());
+}
+
+/// Also of those that come after the start, by another server or a client.
+#[test]
+fn an_upload_sweeps_where_it_is_staged() {
+    let share = Share::on_tmpfs();
+    let leftover = share.put(&format!("later/{LEFTOVER}"), "torn");
+    let held = share.put("later/.haul-1111111111111111", "somebody writes it");
+    let writer = fs::File::open(&held).unwrap();
+    flock(&writer, FlockOperation::NonBlockingLockExclusive).unwrap();
+    share.upload("later/file", b"x").unwrap();
+    assert!(!leftover.exists() && held.exists());
 }
 
 #[test]
-fn it_is_made_again_when_somebody_removes_it() {
+fn the_directory_of_earlier_versions_goes_when_it_is_empty() {
     let share = Share::new();
-    fs::remove_dir_all(share.root().join(".haul-staging")).unwrap();
+    let old = share.root().join(".haul-staging");
+    fs::create_dir(&old).unwrap();
+    let _second = Directory::open(share.root(), Options::default()).unwrap();
+    wait_until(|| !old.exists());
     share.upload("file", b"x").unwrap();
-    let mut staged = share.store.create(&new_file("file")).unwrap();
-    fs::remove_dir_all(share.root().join(".haul-staging")).unwrap();
+    assert!(!old.exists());
+}
+
+#[test]
+fn who_only_reads_removes_nothing() {
+    let share = Share::new();
+    let leftover = share.put(LEFTOVER, "torn");
+    let only_read = Options { read_only: true, ..Options::default() };
+    let store = Directory::open(share.root(), only_read).unwrap();
+    assert!(store.open(&path(LEFTOVER)).is_err());
+    assert!(leftover.exists());
+}
+
+#[test]
+fn a_directory_that_goes_away_is_made_again() {
+    let share = Share::on_tmpfs();
+    share.put("a/b/other", "x");
+    let mut staged = share.store.create(&new_file("a/b/file")).unwrap();
     staged.write(0, b"lost").unwrap();
+    fs::remove_dir_all(share.root().join("a")).unwrap();
     assert_eq!(staged.publish(Checksum::of(b"lost")).unwrap_err().kind, StoreErrorKind::Io);
     drop(staged);
-    assert_eq!(share.read("file").unwrap(), b"x");
-    share.upload("file", b"again").unwrap();
+    assert!(!share.root().join("a").exists());
+    share.upload("a/b/file", b"again").unwrap();
+    assert_eq!(share.read("a/b/file").unwrap(), b"again");
 }
 
+fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    fs::rename(from, to).unwrap();
+}
+
+/// Whatever happens to its directory, a file gets its name beneath the share or not at all.
 #[test]
-fn without_one_the_rest_is_served() {
-    for link in [false, true] {
-        let share = Share::new();
-        let area = share.root().join(".haul-staging");
-        fs::remove_dir(&area).unwrap();
-        if link {
-            symlink("../outside", &area).unwrap();
-        } else {
-            fs::write(&area, "in the way").unwrap();
+fn nothing_is_published_in_a_directory_that_was_moved_away() {
+    for share in [Share::new(), Share::on_tmpfs()] {
+        share.put("moved/old", "old");
+        let (inside, outside) = (share.root().join("moved"), share.outside().join("moved"));
+        for name in ["new", "old"] {
+            let mut staged = share.store.create(&new_file(&format!("moved/{name}"))).unwrap();
+            staged.write(0, b"late").unwrap();
+            staged.sync().unwrap();
+            rename(&inside, &outside);
+            staged.publish(Checksum::of(b"late")).unwrap();
+            staged.sync_directory().unwrap();
+            drop(staged);
+            assert_eq!(share.read(&format!("moved/{name}")).unwrap(), b"late");
+            let left: Vec<_> = fs::read_dir(&outside).unwrap().collect();
+            assert_eq!(left.len(), 1, "{left:?}");
+            assert_eq!(fs::read(outside.join("old")).unwrap(), b"old");
+            fs::remove_dir_all(&inside).unwrap();
+            rename(&outside, &inside);
         }
-        share.put("file", "x");
-        let refused = Directory::open(share.root(), Options::default()).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
-        // Who serves already goes on.
-        assert_eq!(share.read("file").unwrap(), b"x");
-        assert_eq!(share.list(None, Depth::All).unwrap().names(), ["file"]);
-        assert_eq!(share.upload("new", b"x"), Err(StoreErrorKind::Denied));
-        assert_eq!(fs::read_dir(share.outside()).unwrap().count(), 1);
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use haul_core::{Checksum, Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind, Timestamp};
 use haul_store::{Directory, Listing, NewFile, Options, Source, Staged, Store};
@@ -102,9 +104,9 @@ impl Share {
         Ok(Listed { entries, skipped: listing.skipped() })
     }
 
-    /// The files in the staging area, with a name and without.
+    /// The files that are not published, with a temporary name and without.
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
-        staged_in(&self.root().join(".haul-staging"))
+        staged_in(&self.root())
     }
 }
 
@@ -131,17 +133,46 @@ pub(crate) fn name(entry: &Entry) -> String {
     }
 }
 
-/// What stands in a directory, and the files that this process has open in it without a name.
+/// The files in a directory and below that have temporary names, and those that this process has open there without a name.
 pub(crate) fn staged_in(directory: &Path) -> Vec<PathBuf> {
     let nameless = |file: &PathBuf| {
         fs::read_link(file).is_ok_and(|name| name.starts_with(directory))
             && fs::metadata(file).is_ok_and(|file| file.is_file() && file.nlink() == 0)
     };
-    entries(directory).chain(entries("/proc/self/fd".as_ref()).filter(nameless)).collect()
+    let mut staged: Vec<_> = entries("/proc/self/fd".as_ref()).filter(nameless).collect();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in entries(&directory) {
+            let kind = fs::symlink_metadata(&entry).unwrap();
+            if kind.is_dir() {
+                directories.push(entry);
+            } else if kind.is_file() && is_temporary(&entry) {
+                staged.push(entry);
+            }
+        }
+    }
+    staged
+}
+
+fn is_temporary(file: &Path) -> bool {
+    let name = file.file_name().unwrap().to_string_lossy();
+    name.strip_prefix(".haul-").is_some_and(|digits| digits.len() == 16)
 }
 
 fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path())
+}
+
+/// How long something may take that happens by itself, however busy the machine is.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until something has happened.
+pub(crate) fn wait_until(happened: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !happened() {
+        assert!(began.elapsed() < PATIENCE, "it does not happen");
+        thread::yield_now();
+    }
 }
 
 pub(crate) fn path(text: &str) -> FilePath {

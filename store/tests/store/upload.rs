@@ -5,7 +5,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use haul_core::{Checksum, StoreErrorKind, Timestamp};
 use haul_store::{NewFile, Staged, Store};
-use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::support::{Share, create_only, long_ago, new_file, upload};
 
@@ -169,21 +168,38 @@ fn a_directory_that_was_made_stays_when_its_file_goes() {
     assert!(share.root().join("a/b").is_dir());
 }
 
+/// Whoever sends nothing takes no room from others.
 #[test]
-fn room_is_made_for_large_files_only() {
+fn room_is_taken_by_what_has_come() {
     let share = Share::new();
-    let probe = fs::File::create(share.put("probe", "")).unwrap();
-    // Not every file system can do it.
-    let _ = fallocate(&probe, FallocateFlags::KEEP_SIZE, 0, 1 << 20);
-    for (size, blocks) in [((1 << 20) - 1, 0), (1 << 20, probe.metadata().unwrap().blocks())] {
-        let file = NewFile { size: Some(size), ..new_file("file") };
-        let _staged = share.store.create(&file).unwrap();
-        assert_eq!(fs::metadata(share.staged().pop().unwrap()).unwrap().blocks(), blocks);
+    let file = NewFile { size: Some(64 << 20), ..new_file("file") };
+    let mut staged = share.store.create(&file).unwrap();
+    staged.write(0, &vec![1; 100_000]).unwrap();
+    let taken = fs::metadata(share.staged().pop().unwrap()).unwrap().blocks() * 512;
+    assert!(taken < 1 << 20, "{taken}");
+}
+
+#[test]
+fn zeros_take_no_room() {
+    const SIZE: usize = 1 << 20;
+    let content = |index: usize| if (300_000..300_010).contains(&index) { 7 } else { 0 };
+    let content: Vec<u8> = (0..SIZE).map(content).collect();
+    for (name, at_once) in [("a", SIZE), ("b", 40_001), ("c", 1000)] {
+        let share = Share::new();
+        let mut staged = share.store.create(&new_file(name)).unwrap();
+        for (number, piece) in content.chunks(at_once).enumerate() {
+            staged.write((number * at_once) as u64, piece).unwrap();
+        }
+        staged.sync().unwrap();
+        staged.publish(Checksum::of(&content)).unwrap();
+        assert_eq!(share.read(name).unwrap(), content);
+        let taken = fs::metadata(share.root().join(name)).unwrap().blocks() * 512;
+        assert!(at_once == 1000 || taken <= 64 << 10, "{at_once}: {taken}");
     }
 }
 
 #[test]
-fn room_made_in_advance_is_not_part_of_the_file() {
+fn a_size_that_was_announced_is_not_that_of_the_file() {
     let share = Share::new();
     let file = NewFile { size: Some(5 << 20), ..new_file("file") };
     upload(&share.store, &file, b"less").unwrap();

@@ -12,7 +12,7 @@ use super::honest::{self, Times};
 use super::meter::Meter;
 use super::report::Report;
 use crate::program::process::{Bench, Serving};
-use crate::tree::STAGING;
+use crate::tree::unfinished;
 
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -93,7 +93,7 @@ impl Siege {
             self.report.violations.push(format!("{more} descriptors stay open"));
         }
         let staged = self.staged();
-        self.report.require(staged == 0, || format!("{staged} files are left in staging"));
+        self.report.require(staged == 0, || format!("{staged} files are left unfinished"));
         if let Err(error) = honest::request(self.server.address()) {
             self.report.violations.push(format!("afterwards: {error}"));
         }
@@ -105,9 +105,9 @@ impl Siege {
         self.meter.descriptors().saturating_sub(self.idle)
     }
 
-    /// What stands in the staging area.
+    /// Unfinished files that have names.
     pub(super) fn staged(&self) -> usize {
-        fs::read_dir(self.bench.share().join(STAGING)).map_or(0, Iterator::count)
+        unfinished(&self.bench.share()).len()
     }
 
     /// What it cost.

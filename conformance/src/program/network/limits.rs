@@ -10,7 +10,7 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit};
 use tempfile::NamedTempFile;
 
-use super::super::cases::{assert_staging_is_empty, names_in};
+use super::super::cases::{assert_nothing_is_unfinished, names_in};
 use super::super::disk::{image, run};
 use super::super::faults::or_skip;
 use super::super::process::Bench;
@@ -87,7 +87,7 @@ fn takes_what_fits(bench: &Bench, bytes: usize, filler: usize) {
     for refused in [put("old", bytes), put("new/name", bytes), piped] {
         refused.assert_code(4).assert_one_clear_line();
         assert!(refused.stderr.contains("space"), "{bytes}: {}", refused.stderr);
-        assert_staging_is_empty(bench);
+        assert_nothing_is_unfinished(bench);
         assert!(!bench.share().join("new").exists(), "{bytes}: a directory was left");
     }
     assert!(fs::read(bench.share().join("old")).unwrap() == Content::pattern(1_000).to_vec());
@@ -152,7 +152,7 @@ pub fn a_server_without_descriptors_recovers(program: &Path) {
             let failed = reply.lines().any(|line| line.starts_with("ERR "));
             assert!(failed != reply.contains(done), "{more} more: {reply}");
             refused += usize::from(failed);
-            assert_staging_is_empty(&bench);
+            assert_nothing_is_unfinished(&bench);
         }
         let mut raw = server.connect();
         assert!(raw.line().starts_with("HAUL/1 "));
@@ -204,7 +204,7 @@ pub fn a_client_at_its_limits_leaves_nothing(program: &Path) {
         let mut left = names_in(&bench.here());
         left.retain(|name| name != "file" && name != "target");
         assert!(left.is_empty(), "{limit}: {left:?}");
-        assert_staging_is_empty(&bench);
+        assert_nothing_is_unfinished(&bench);
     }
     assert!(done > 4 && failed > 4, "{done} done, {failed} failed");
 }

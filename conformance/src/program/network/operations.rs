@@ -9,7 +9,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::super::cases::{assert_staging_is_empty, names_in};
+use super::super::cases::{assert_nothing_is_unfinished, names_in};
 use super::super::disk::run;
 use super::super::process::{Bench, Raw, Serving};
 use super::limits::Small;
@@ -64,7 +64,7 @@ pub fn a_signal_under_load_loses_nothing(program: &Path) {
     for number in 0..CLIENTS {
         assert_eq!(fs::read(bench.share().join(format!("up-{number}"))).unwrap(), b"hello");
     }
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// An upload that does not end within the grace is not published, and does not keep the server.
@@ -81,7 +81,7 @@ pub fn a_transfer_that_does_not_end_is_cut_after_the_grace(program: &Path) {
     drop(raw);
     assert_eq!(server.ended().code(), Some(0));
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"old");
-    assert_staging_is_empty(&bench);
+    assert_nothing_is_unfinished(&bench);
 }
 
 /// A server takes its port again though connections of the one before are still remembered there (`TIME_WAIT`).

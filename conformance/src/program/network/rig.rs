@@ -12,7 +12,6 @@ use super::super::running::{Ended, Running};
 use super::wire::{Side, Wire};
 use crate::content::Content;
 use crate::proxy::{Fault, Plan, Proxy, Tap, Way};
-use crate::tree::STAGING;
 
 /// A client that has not ended by then waits for what will not come; then its connection is reset. Whoever is only slow meets a reset, and is judged like others.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -170,7 +169,7 @@ impl Rig {
         // Until then what has come may still be published, though its client is gone.
         self.server.wait_for_sessions(self.alone, &share, LINGERING)?;
         let mut misdirected = false;
-        for name in unknown(&share, &["of-", "put", STAGING]) {
+        for name in unknown(&share, &["of-", "put"]) {
             let bytes = fs::read(share.join(&name)).map_err(|error| error.to_string())?;
             fs::remove_file(share.join(&name)).map_err(|error| error.to_string())?;
             if bytes != transfer.bytes {

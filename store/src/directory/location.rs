@@ -1,0 +1,60 @@
+//! Whether the shared directory is still where it was.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use haul_core::{StoreError, StoreErrorKind};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::io::Errno;
+
+use crate::error::shown;
+use crate::stat::{FileId, Stat};
+
+/// The path that was shared, and the directory to which it led then. An open directory stays the same when its path is given to another one, when something is mounted over it, and when it is
+/// removed; but what is stored in it then nobody finds.
+#[derive(Debug)]
+pub(crate) struct Location {
+    path: PathBuf,
+    id: FileId,
+    /// Whether the log was told that the path leads elsewhere.
+    lost: AtomicBool,
+}
+
+impl Location {
+    /// The location of the directory `id`, which `path` leads to.
+    pub(crate) fn new(path: &Path, id: FileId) -> io::Result<Self> {
+        Ok(Self { path: std::path::absolute(path)?, id, lost: AtomicBool::new(false) })
+    }
+
+    /// Which directory is shared.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Refuses to go on if the path leads elsewhere. The log is told once, and once more when it is right again.
+    pub(crate) fn require(&self) -> Result<(), StoreError> {
+        let found = statx(CWD, &self.path, AtFlags::empty(), StatxFlags::BASIC_STATS);
+        let lost = match found.map(Stat::from) {
+            Ok(stat) => stat.id() != self.id,
+            Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP),
+        };
+        let told = self.lost.swap(lost, Ordering::Relaxed);
+        let path = shown(self.path.as_os_str());
+        if !lost {
+            if told {
+                tracing::warn!("{path} leads to the shared directory again");
+            }
+            return Ok(());
+        }
+        let detail = format!(
+            "{path} does not lead to the shared directory any more: it was replaced, mounted over, moved or removed"
+        );
+        if !told {
+            tracing::error!(
+                "everything is refused until this is mended or the server is started anew: {detail}"
+            );
+        }
+        Err(StoreError::new(StoreErrorKind::Io, detail))
+    }
+}

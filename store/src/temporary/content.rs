@@ -1,0 +1,289 @@
+//! The bytes of a file that is being written.
+
+use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use haul_core::Checksum;
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs, ftruncate};
+use rustix::io::{Errno, pwrite, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
+
+use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
+use crate::NewFile;
+use crate::held::{Held, WORTH_HOLDING, checksum_and};
+
+/// Whether there is room for smaller files is not asked.
+const WORTH_ASKING: u64 = 1 << 20;
+
+/// What is sent to stable storage at once.
+const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
+
+/// Bytes of this process that may yet go without being published.
+static STAGED: AtomicU64 = AtomicU64::new(0);
+
+/// A file that is written from front to back.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) file: OwnedFd,
+    pub(super) written: u64,
+    /// What of it has room on the disk, as far as is known here, and may be given back.
+    staged: u64,
+    /// So many bytes are on their way to stable storage; `None` if the file will not be synced.
+    begun: Option<u64>,
+    /// So many zeros at its end were not written: something must follow, or its length be set.
+    hole: u64,
+    /// Whether its file system has holes.
+    sparse: bool,
+    held: Option<Held>,
+    /// Whether it becomes large enough for that, as far as is known.
+    worth_holding: bool,
+}
+
+impl Content {
+    pub(super) fn new(file: OwnedFd, new: &NewFile) -> Self {
+        Self {
+            file,
+            written: 0,
+            staged: 0,
+            begun: new.durable.then_some(0),
+            hole: 0,
+            sparse: true,
+            held: None,
+            worth_holding: new.size.is_none_or(|size| size >= WORTH_HOLDING),
+        }
+    }
+
+    /// Refuses what cannot fit, even if all that is being written now were given up. Nothing is reserved: whoever sends bytes gets the room.
+    pub(super) fn require_room(&self, size: u64) -> Result<(), Errno> {
+        if size < WORTH_ASKING {
+            return Ok(());
+        }
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| size > most) {
+            return Err(Errno::FBIG);
+        }
+        match fstatvfs(&self.file) {
+            // Some file systems do not know.
+            Ok(room) if room.f_blocks > 0 => {
+                let free = room.f_bfree.saturating_mul(room.f_frsize);
+                let most = free.saturating_add(STAGED.load(Ordering::Relaxed));
+                if size > most { Err(Errno::NOSPC) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends all of `data`.
+    pub(super) fn write(&mut self, mut data: &[u8]) -> Result<(), Errno> {
+        while !data.is_empty() {
+            let (piece, rest) = if self.sparse {
+                first_piece(data, self.hole > 0)
+            } else {
+                (Piece::Bytes(data), &[][..])
+            };
+            match piece {
+                Piece::Zeros(length) => {
+                    self.written += length as u64;
+                    self.hole += length as u64;
+                }
+                Piece::Bytes(bytes) => self.write_bytes(bytes)?,
+            }
+            data = rest;
+        }
+        self.write_back();
+        Ok(())
+    }
+
+    fn write_bytes(&mut self, data: &[u8]) -> Result<(), Errno> {
+        if self.hole > 0 && self.hole < HOLE as u64 {
+            self.fill_hole()?;
+        }
+        match self.put(data) {
+            Err(errno) if self.hole > 0 && !is_full(errno) => {
+                // A file system may only take what follows what it has.
+                self.sparse = false;
+                self.fill_hole()?;
+                self.put(data)
+            }
+            put => put,
+        }
+    }
+
+    /// Writes bytes at the end.
+    fn put(&mut self, mut data: &[u8]) -> Result<(), Errno> {
+        let mut end = self.written;
+        while !data.is_empty() {
+            match retry_on_intr(|| pwrite(&self.file, data, end))? {
+                0 => return Err(Errno::IO),
+                count => {
+                    end += count as u64;
+                    data = &data[count..];
+                }
+            }
+        }
+        self.stage(end - self.written);
+        self.written = end;
+        self.hole = 0;
+        Ok(())
+    }
+
+    /// Writes the zeros that were left out.
+    fn fill_hole(&mut self) -> Result<(), Errno> {
+        let end = self.written;
+        self.written -= std::mem::take(&mut self.hole);
+        while self.written < end {
+            self.put(zeros(end - self.written))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the file its length if it ends in a hole.
+    pub(super) fn end_hole(&mut self) -> Result<(), Errno> {
+        if self.hole == 0 {
+            return Ok(());
+        }
+        match ftruncate(&self.file, self.written) {
+            Ok(()) => {
+                self.hole = 0;
+                Ok(())
+            }
+            Err(errno) if is_full(errno) => Err(errno),
+            Err(_) => {
+                self.sparse = false;
+                self.fill_hole()
+            }
+        }
+    }
+
+    /// What bytes of a socket are held in, if that is worth it.
+    pub(super) fn held(&mut self) -> Option<&mut Held> {
+        if self.held.is_none() && self.worth_holding {
+            self.held = Held::new().ok();
+        }
+        self.held.as_mut()
+    }
+
+    /// Whether there is something that holds bytes.
+    pub(super) fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Appends the `length` bytes that are held. Answers their checksum.
+    pub(super) fn write_held(&mut self, length: usize) -> Result<Checksum, Errno> {
+        self.end_hole()?;
+        // After an error it is unknown what is still held, so that must not be used again.
+        let held = self.held.take().ok_or(Errno::INVAL)?;
+        held.put(&self.file, self.written, length)?;
+        let mut zeros: Vec<(u64, u64)> = Vec::new();
+        let look = |at: u64, piece: &[u8]| {
+            let length = piece.len() as u64;
+            match zeros.last_mut() {
+                _ if !is_zero(piece) => {}
+                Some((begin, before)) if *begin + *before == at => *before += length,
+                _ => zeros.push((at, length)),
+            }
+        };
+        // Of what is in the file: what the processor copied there is still at hand.
+        let checksum =
+            checksum_and(&self.file, self.written, length as u64, look)?.ok_or(Errno::IO)?;
+        self.held = Some(held);
+        self.written += length as u64;
+        self.stage(length as u64);
+        for (at, length) in zeros {
+            self.punch(at, length);
+        }
+        self.write_back();
+        Ok(checksum)
+    }
+
+    /// Gives back the room of zeros, where the file system can.
+    fn punch(&mut self, at: u64, length: u64) {
+        let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        self.sparse = self.sparse && fallocate(&self.file, how, at, length).is_ok();
+        if self.sparse {
+            self.unstage(length);
+        }
+    }
+
+    /// Sends what has come to stable storage while more comes, so that a sync has less to wait for.
+    fn write_back(&mut self) {
+        let Some(begun) = &mut self.begun else { return };
+        while self.written - *begun >= WRITTEN_BACK.get() {
+            // This begins to write dirty pages and drops clean ones, of which there are hardly any yet: the file stays in memory. A failure is met again by the sync.
+            let _ = fadvise(&self.file, *begun, Some(WRITTEN_BACK), Advice::DontNeed);
+            *begun += WRITTEN_BACK.get();
+        }
+    }
+
+    fn stage(&mut self, bytes: u64) {
+        self.staged += bytes;
+        STAGED.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn unstage(&mut self, bytes: u64) {
+        self.staged -= bytes;
+        STAGED.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// It is published, or gone: its room is not given back by a failure any more.
+    pub(super) fn settle(&mut self) {
+        self.unstage(self.staged);
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+fn is_full(errno: Errno) -> bool {
+    matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::{FilePath, Mode};
+
+    use super::*;
+    use crate::stat::Stat;
+
+    fn content() -> Content {
+        let path = FilePath::parse("file").unwrap();
+        let (mode, executable, durable) = (Mode::Create, false, false);
+        let new = NewFile { path, mode, size: None, modified: None, executable, durable };
+        Content::new(tempfile::tempfile().unwrap().into(), &new)
+    }
+
+    fn size(content: &Content) -> u64 {
+        Stat::of(&content.file).unwrap().version.size
+    }
+
+    /// Some file systems take no bytes behind a hole.
+    #[test]
+    fn a_hole_can_be_filled() {
+        let mut content = content();
+        let zeros = vec![0; 3 * HOLE];
+        let length = zeros.len() as u64;
+        content.write(&zeros).unwrap();
+        assert_eq!((content.hole, size(&content)), (length, 0));
+        content.fill_hole().unwrap();
+        assert_eq!((content.hole, size(&content)), (0, length));
+        content.write(&zeros).unwrap();
+        assert_eq!((content.hole, size(&content)), (length, length));
+        content.end_hole().unwrap();
+        assert_eq!((content.hole, size(&content)), (0, 2 * length));
+        content.sparse = false;
+        content.write(&zeros).unwrap();
+        assert_eq!((content.hole, size(&content)), (0, 3 * length));
+    }
+
+    /// What others have staged may go, and its room be free then; nothing else frees any.
+    #[test]
+    fn only_what_cannot_fit_is_refused() {
+        let content = content();
+        let room = fstatvfs(&content.file).unwrap();
+        content.require_room(room.f_bfree * room.f_frsize / 2).unwrap();
+        assert_eq!(content.require_room(1 << 62), Err(Errno::NOSPC));
+    }
+}

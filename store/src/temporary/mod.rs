@@ -1,0 +1,381 @@
+//! A file that is written without a name, or under a temporary one, and then takes its own.
+
+mod content;
+mod name;
+mod publish;
+mod rights;
+mod sparse;
+mod sweep;
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use haul_core::{Checksum, StoreError, StoreErrorKind, Timestamp};
+use rustix::fs::{
+    AtFlags, FlockOperation, Mode as Permissions, OFlags, Timespec, Timestamps, UTIME_OMIT, flock,
+    fsync, futimens, openat, unlinkat,
+};
+use rustix::io::Errno;
+
+use self::content::Content;
+use self::name::TemporaryName;
+pub(crate) use self::name::{OLD_STAGING, is_temporary};
+pub(crate) use self::publish::replaceable;
+pub(crate) use self::sweep::{sweep, told};
+use crate::error::{failed, misuse};
+use crate::held::Held;
+use crate::lacks::{self, Lack};
+use crate::stat::{Stat, Version};
+use crate::workplace::Workplace;
+use crate::{NewFile, nameless};
+
+/// How often a file is made anew because a sweep took it for a leftover, in the instant before it was locked.
+const MAX_SWEPT: usize = 16;
+
+/// A file that is being written. Dropping it before it has its own name removes it.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    directory: Arc<Workplace>,
+    called: Called,
+    /// `None` only while it is dropped.
+    content: Option<Content>,
+    /// The file's own name in errors.
+    name: String,
+    modified: Option<Timestamp>,
+    executable: bool,
+    /// Whether it will be synced.
+    durable: bool,
+    state: State,
+    /// The name in `directory` of the file that it will replace. Nobody but its owner has any right to it until it is given that file's.
+    replaces: Option<OsString>,
+    /// The version of the replaced file whose rights it was given.
+    rights_of: Option<Version>,
+}
+
+#[derive(Debug)]
+enum Called {
+    /// It has no name.
+    Nothing,
+    Temporarily(TemporaryName),
+    /// It has its own name.
+    Finally,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Something may not be on stable storage.
+    Dirty,
+    /// Bytes and times are on stable storage.
+    Synced,
+    /// Stable storage failed; what the kernel holds of the file cannot be trusted any more, so it must never be published.
+    Failed,
+}
+
+impl Temporary {
+    /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is one; `name` is for errors.
+    pub(crate) fn create(
+        directory: Arc<Workplace>,
+        file: &NewFile,
+        replaces: Option<&OsStr>,
+        name: String,
+    ) -> Result<Self, StoreError> {
+        let permissions = if replaces.is_some() {
+            // The file that is replaced may be open to fewer than a new one.
+            Permissions::RUSR | Permissions::WUSR
+        } else {
+            permissions_of_new(file.executable)
+        };
+        let (called, handle) = make(&directory, permissions, replaces.is_some(), &name)
+            .map_err(|errno| failed(format_args!("create {name}"), errno))?;
+        let temporary = Self {
+            directory,
+            called,
+            content: Some(Content::new(handle, file)),
+            name,
+            modified: file.modified,
+            executable: file.executable,
+            durable: file.durable,
+            state: State::Dirty,
+            replaces: replaces.map(OsStr::to_owned),
+            rights_of: None,
+        };
+        let room = temporary.content().require_room(file.size.unwrap_or(0));
+        room.map_err(|errno| temporary.cannot("make room for", errno))?;
+        Ok(temporary)
+    }
+
+    /// Whether it is to have another time than that of its last write.
+    pub(crate) fn is_dated(&self) -> bool {
+        self.modified.is_some()
+    }
+
+    fn content(&self) -> &Content {
+        self.content.as_ref().expect("it is open until it is dropped")
+    }
+
+    fn content_mut(&mut self) -> &mut Content {
+        self.content.as_mut().expect("it is open until it is dropped")
+    }
+
+    /// The open file.
+    pub(crate) fn file(&self) -> &OwnedFd {
+        &self.content().file
+    }
+
+    /// The directory that it was made in, or took its name in.
+    pub(crate) fn directory(&self) -> &Arc<Workplace> {
+        &self.directory
+    }
+
+    /// Whether it has no name by which anybody could take it away.
+    pub(crate) fn is_nameless(&self) -> bool {
+        matches!(self.called, Called::Nothing)
+    }
+
+    /// See [`Staged::write`](crate::Staged::write).
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
+        self.begin_write(offset)?;
+        self.content_mut().write(data).map_err(|errno| self.cannot("write", errno))
+    }
+
+    /// See [`Staged::held`](crate::Staged::held).
+    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+        self.content_mut().held()
+    }
+
+    /// See [`Staged::write_held`](crate::Staged::write_held).
+    pub(crate) fn write_held(
+        &mut self,
+        offset: u64,
+        length: usize,
+    ) -> Result<Checksum, StoreError> {
+        self.begin_write(offset)?;
+        if !self.content().holds() {
+            return Err(misuse("nothing is held"));
+        }
+        self.content_mut().write_held(length).map_err(|errno| self.cannot("write", errno))
+    }
+
+    fn begin_write(&mut self, offset: u64) -> Result<(), StoreError> {
+        if offset != self.content().written {
+            return Err(misuse("a staged file is written from front to back"));
+        }
+        if self.state == State::Synced {
+            self.state = State::Dirty;
+        }
+        Ok(())
+    }
+
+    /// See [`Staged::sync`](crate::Staged::sync).
+    pub(crate) fn sync(&mut self) -> Result<(), StoreError> {
+        self.finish_writing()?;
+        let synced = fsync(self.file());
+        self.note_sync(synced)
+    }
+
+    /// Does all that a sync must find done.
+    pub(crate) fn finish_writing(&mut self) -> Result<(), StoreError> {
+        // An `fsync` that failed may succeed the next time and yet have lost the bytes: the kernel marks them clean.
+        if self.state == State::Failed {
+            return Err(self.untrusted());
+        }
+        self.content_mut().end_hole().map_err(|errno| self.cannot("write", errno))?;
+        self.take_expected_rights();
+        self.set_times()
+    }
+
+    /// Takes note of what came of a sync.
+    pub(crate) fn note_sync(&mut self, synced: Result<(), Errno>) -> Result<(), StoreError> {
+        self.state = if synced.is_ok() { State::Synced } else { State::Failed };
+        synced.map_err(|errno| failed(format_args!("bring {} to stable storage", self.name), errno))
+    }
+
+    fn set_times(&self) -> Result<(), StoreError> {
+        let Some(modified) = self.modified else {
+            return Ok(());
+        };
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec {
+                tv_sec: modified.seconds(),
+                tv_nsec: modified.nanos().into(),
+            },
+        };
+        match futimens(self.file(), &times) {
+            Err(errno)
+                if lacks::is_missing(errno) || matches!(errno, Errno::PERM | Errno::ACCESS) =>
+            {
+                lacks::tell(Lack::Times, self.directory.id().device(), &self.name);
+                Ok(())
+            }
+            set => set.map_err(|errno| self.cannot("set the time of", errno)),
+        }
+    }
+
+    fn cannot(&self, what: &str, errno: Errno) -> StoreError {
+        failed(format_args!("{what} {}", self.name), errno)
+    }
+
+    fn untrusted(&self) -> StoreError {
+        let detail = format!("{} could not be brought to stable storage before", self.name);
+        StoreError::new(StoreErrorKind::Io, detail)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Some file systems write a file when it is closed, and would make it anew.
+        drop(self.content.take());
+        if let Called::Temporarily(TemporaryName(name)) = &self.called {
+            // If even that fails there is nobody to tell; the next sweep takes it.
+            let _ = unlinkat(&self.directory, name, AtFlags::empty());
+        }
+    }
+}
+
+/// What a new file asks for. The process's umask takes from it, or the directory's default access list, as with any other program's files.
+fn permissions_of_new(executable: bool) -> Permissions {
+    Permissions::from_raw_mode(if executable { 0o777 } else { 0o666 })
+}
+
+/// Makes an empty file, without a name where that is safe.
+fn make(
+    directory: &Workplace,
+    permissions: Permissions,
+    replaces: bool,
+    name: &str,
+) -> Result<(Called, OwnedFd), Errno> {
+    if directory.file_system.makes_nameless(replaces)
+        && let Some(file) = nameless::create(directory, permissions)?
+    {
+        return Ok((Called::Nothing, file));
+    }
+    sweep::sweep_once(directory);
+    for _ in 0..MAX_SWEPT {
+        let temporary_name = TemporaryName::new();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = match openat(directory, &temporary_name.0, flags, permissions) {
+            Err(Errno::EXIST) => continue,
+            made => made?,
+        };
+        if is_mine(&file, directory, name) {
+            return Ok((Called::Temporarily(temporary_name), file));
+        }
+    }
+    // Sweeps are faster, again and again.
+    Err(Errno::AGAIN)
+}
+
+/// Locks a temporary file that was just made, unless a sweep was faster.
+fn is_mine(file: &OwnedFd, directory: &Workplace, name: &str) -> bool {
+    match lock(file) {
+        Ok(()) => Stat::of(file).is_ok_and(|stat| stat.links > 0),
+        // A sweep looks at it right now.
+        Err(Errno::WOULDBLOCK) => false,
+        // There are no locks on this file system, so no sweep can remove anything.
+        Err(_) => {
+            lacks::tell(Lack::Locks, directory.id().device(), name);
+            true
+        }
+    }
+}
+
+/// Marks a file as one that somebody writes.
+fn lock(file: &OwnedFd) -> Result<(), Errno> {
+    flock(file, FlockOperation::NonBlockingLockExclusive)
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_core::{FilePath, Mode};
+    use rustix::fs::{CWD, open};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::file_system::FileSystem;
+
+    pub(super) fn open_workplace(directory: &TempDir) -> Arc<Workplace> {
+        let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
+        Arc::new(Workplace::new(handle).unwrap())
+    }
+
+    pub(super) fn create(directory: &Arc<Workplace>, mode: Mode) -> Temporary {
+        let path = FilePath::parse("file").unwrap();
+        let file =
+            NewFile { path, mode, size: None, modified: None, executable: false, durable: false };
+        Temporary::create(Arc::clone(directory), &file, None, "file".into()).unwrap()
+    }
+
+    #[test]
+    fn a_failed_sync_is_final() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = open_workplace(&directory);
+        let mut temporary = create(&place, Mode::Replace);
+        temporary.write(0, b"byte").unwrap();
+        temporary.sync().unwrap();
+        assert_eq!(temporary.state, State::Synced);
+        temporary.write(4, b"s").unwrap();
+        assert_ne!(temporary.state, State::Synced);
+
+        // A device has no stable storage.
+        let device = openat(CWD, "/dev/null", OFlags::RDWR, Permissions::empty()).unwrap();
+        let good = std::mem::replace(&mut temporary.content_mut().file, device);
+        temporary.sync().unwrap_err();
+        temporary.content_mut().file = good;
+
+        assert_eq!(temporary.sync().unwrap_err().kind, StoreErrorKind::Io);
+        let published = temporary.publish(&place, "file".as_ref(), Mode::Replace);
+        assert_eq!(published.unwrap_err().kind, StoreErrorKind::Io);
+        assert_ne!(temporary.state, State::Synced);
+    }
+
+    /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
+    pub(super) fn named_and_nameless(mode: Mode) -> [(TempDir, Arc<Workplace>, Temporary); 2] {
+        [false, true].map(|nameless| {
+            let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+            let mut place = Workplace::new(
+                open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap(),
+            )
+            .unwrap();
+            assert_eq!(place.file_system, FileSystem::Other);
+            if nameless {
+                place.file_system = FileSystem::Journaled;
+            }
+            let place = Arc::new(place);
+            let temporary = create(&place, mode);
+            assert_eq!(temporary.is_nameless(), nameless);
+            (directory, place, temporary)
+        })
+    }
+
+    /// What is named before it takes the place of another file is locked, or another program would sweep it.
+    #[test]
+    fn a_file_with_a_name_is_locked() {
+        for (_directory, place, mut temporary) in named_and_nameless(Mode::Replace) {
+            if temporary.is_nameless() {
+                temporary.take_temporary_name().unwrap();
+            }
+            let Called::Temporarily(TemporaryName(name)) = &temporary.called else {
+                panic!("it has no name");
+            };
+            let other = openat(&place, name, OFlags::RDWR, Permissions::empty()).unwrap();
+            let locked = flock(other, FlockOperation::NonBlockingLockExclusive);
+            assert_eq!(locked, Err(Errno::WOULDBLOCK));
+        }
+    }
+
+    #[test]
+    fn what_a_sweep_took_is_not_mine() {
+        let [(directory, place, temporary), _] = named_and_nameless(Mode::Replace);
+        let Called::Temporarily(TemporaryName(name)) = &temporary.called else {
+            panic!("it has no name");
+        };
+        let flags = OFlags::RDWR;
+        let other = openat(&place, name, flags, Permissions::empty()).unwrap();
+        assert!(is_mine(temporary.file(), &place, "file"));
+        assert!(!is_mine(&other, &place, "file"));
+        std::fs::remove_file(directory.path().join(name)).unwrap();
+        assert!(!is_mine(temporary.file(), &place, "file"));
+    }
+}

@@ -1,0 +1,373 @@
+//! How a temporary file takes its own name.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use haul_core::{Mode, StoreError, StoreErrorKind};
+use rustix::fs::{
+    AtFlags, Dir, FileType, RenameFlags, fsync, linkat, renameat, renameat_with, unlinkat,
+};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+use super::name::TemporaryName;
+use super::rights::Rights;
+use super::{Called, State, Temporary, lock, make, permissions_of_new};
+use crate::error::{failed, shown};
+use crate::file_system::FileSystem;
+use crate::lacks::{self, Lack};
+use crate::nameless;
+use crate::stat::Stat;
+use crate::workplace::Workplace;
+
+/// How often a name is looked at because it came or went after the last look.
+const MAX_LOOKS: usize = 16;
+/// The most entries of a directory that are read for an error.
+const MAX_READ: usize = 1 << 16;
+
+/// Held while a name is looked at and taken, where the file system cannot do both at once.
+static TAKING: Mutex<()> = Mutex::new(());
+
+impl Temporary {
+    /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
+    pub(crate) fn publish(
+        &mut self,
+        place: &Arc<Workplace>,
+        name: &OsStr,
+        mode: Mode,
+    ) -> Result<bool, StoreError> {
+        match self.state {
+            State::Failed => return Err(self.untrusted()),
+            State::Dirty => self.finish_writing()?,
+            State::Synced => {}
+        }
+        self.tell_late_failures()?;
+        let taken = self.take_name(place, name, mode)?;
+        match taken {
+            Ok(()) => {
+                self.called = Called::Finally;
+                self.directory = Arc::clone(place);
+                self.content_mut().settle();
+                Ok(true)
+            }
+            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::EXIST) => Err(exists(place, name, &self.name)),
+            Err(Errno::BUSY) => Err(mount_point(&self.name)),
+            Err(Errno::XDEV) => Err(moved_away(&self.name)),
+            Err(errno) => Err(self.cannot("create", errno)),
+        }
+    }
+
+    fn take_name(
+        &mut self,
+        place: &Workplace,
+        name: &OsStr,
+        mode: Mode,
+    ) -> Result<Result<(), Errno>, StoreError> {
+        for _ in 0..MAX_LOOKS {
+            // Mostly there is nothing of that name, and then it need not be looked at before.
+            if self.replaces.is_none() {
+                match self.take_new_name(place, name) {
+                    Err(Errno::EXIST) if mode == Mode::Replace => {}
+                    taken => return Ok(taken),
+                }
+            }
+            match replaceable(place, name, mode, &self.name)? {
+                Some(old) => {
+                    self.take_rights_of(place, name, &old)?;
+                    return Ok(self.take_name_of_another(place, name));
+                }
+                None => self.take_rights_of_new(place)?,
+            }
+        }
+        Ok(Err(Errno::AGAIN))
+    }
+
+    fn take_new_name(&mut self, place: &Workplace, name: &OsStr) -> Result<(), Errno> {
+        let old = match &self.called {
+            Called::Nothing => return nameless::link(self.file(), place, name),
+            Called::Temporarily(TemporaryName(old)) => old,
+            Called::Finally => return Err(Errno::NOENT),
+        };
+        let missing = |errno| lacks::is_missing(errno) || matches!(errno, Errno::PERM | Errno::IO);
+        match renameat_with(&self.directory, old, place, name, RenameFlags::NOREPLACE) {
+            Err(errno) if missing(errno) => {}
+            renamed => return renamed,
+        }
+        // A second link is as atomic.
+        match linkat(&self.directory, old, place, name, AtFlags::empty()) {
+            Ok(()) => {
+                // If it fails the file has two names, and the next sweep takes this one.
+                let _ = unlinkat(&self.directory, old, AtFlags::empty());
+                return Ok(());
+            }
+            Err(errno) if missing(errno) || errno == Errno::MLINK => {}
+            linked => return linked,
+        }
+        lacks::tell(Lack::NewNames, place.id().device(), &self.name);
+        let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        match Stat::at(place, name) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => renameat(&self.directory, old, place, name),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    pub(super) fn take_name_of_another(
+        &mut self,
+        place: &Workplace,
+        name: &OsStr,
+    ) -> Result<(), Errno> {
+        if self.is_nameless() {
+            self.take_temporary_name()?;
+        }
+        let Called::Temporarily(TemporaryName(old)) = &self.called else {
+            return Err(Errno::NOENT);
+        };
+        renameat(&self.directory, old, place, name)
+    }
+
+    /// Only what has a name can take the place of another file.
+    pub(super) fn take_temporary_name(&mut self) -> Result<(), Errno> {
+        // A sweep takes what nobody has locked; where there are no locks there are no sweeps.
+        let _ = lock(self.file());
+        let name = TemporaryName::new();
+        nameless::link(self.file(), &self.directory, &name.0)?;
+        self.called = Called::Temporarily(name);
+        if self.durable && self.directory.file_system == FileSystem::Unjournaled {
+            // The file that it replaces is durable, so this name must be before it takes the other.
+            fsync(self.file())?;
+        }
+        Ok(())
+    }
+
+    /// Takes back the name that was just taken, so that it can be published elsewhere; a file that it replaced is gone.
+    pub(crate) fn take_back(&mut self, name: &OsStr) -> Result<(), Errno> {
+        let mine = Stat::of(self.file())?.id();
+        if Stat::at(&self.directory, name)?.id() != mine {
+            return Err(Errno::NOENT);
+        }
+        let temporary = TemporaryName::new();
+        renameat(&self.directory, name, &self.directory, &temporary.0)?;
+        let _ = lock(self.file());
+        self.called = Called::Temporarily(temporary);
+        Ok(())
+    }
+
+    /// Some file systems write a file when one of its descriptors is closed, and tell only then that they could not.
+    fn tell_late_failures(&self) -> Result<(), StoreError> {
+        if self.directory.file_system != FileSystem::Other {
+            return Ok(());
+        }
+        let close = || {
+            nix::unistd::close(fcntl_dupfd_cloexec(self.file(), 0)?)
+                .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+        };
+        match close() {
+            Err(Errno::INTR) => Ok(()),
+            closed => closed.map_err(|errno| self.cannot("write", errno)),
+        }
+    }
+
+    /// Takes the rights of the file that it is expected to replace, before it is synced.
+    pub(super) fn take_expected_rights(&mut self) {
+        if self.rights_of.is_none()
+            && let Some(name) = &self.replaces
+            && let Ok((rights, old)) = Rights::at(&self.directory, name)
+            && old.file_type == FileType::RegularFile
+        {
+            self.be_given(&rights);
+            self.rights_of = Some(old.version);
+        }
+    }
+
+    fn take_rights_of(
+        &mut self,
+        place: &Workplace,
+        name: &OsStr,
+        old: &Stat,
+    ) -> Result<(), StoreError> {
+        // A symbolic link gives nobody anything.
+        if old.file_type != FileType::RegularFile {
+            return if self.replaces.is_some() { self.take_rights_of_new(place) } else { Ok(()) };
+        }
+        if self.rights_of == Some(old.version) {
+            return Ok(());
+        }
+        match Rights::at(place, name) {
+            Ok((rights, old)) => {
+                self.be_given(&rights);
+                self.rights_of = Some(old.version);
+                self.sync_again()
+            }
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.cannot("create", errno)),
+        }
+    }
+
+    /// The file that it was to replace is gone: takes what a new file has.
+    fn take_rights_of_new(&mut self, place: &Workplace) -> Result<(), StoreError> {
+        if self.replaces.is_none() {
+            return Ok(());
+        }
+        let permissions = permissions_of_new(self.executable);
+        let rights = make(place, permissions, false, &self.name).and_then(|(called, probe)| {
+            if let Called::Temporarily(TemporaryName(name)) = called {
+                unlinkat(place, name, AtFlags::empty())?;
+            }
+            Rights::of(&probe)
+        });
+        let (rights, _) = rights.map_err(|errno| self.cannot("create", errno))?;
+        self.be_given(&rights);
+        (self.replaces, self.rights_of) = (None, None);
+        self.sync_again()
+    }
+
+    fn be_given(&self, rights: &Rights) {
+        if !rights.give_to(self.file(), self.executable) {
+            lacks::tell(Lack::Rights, self.directory.id().device(), &self.name);
+        }
+    }
+
+    fn sync_again(&mut self) -> Result<(), StoreError> {
+        if self.state != State::Synced {
+            return Ok(());
+        }
+        let synced = fsync(self.file());
+        self.note_sync(synced)
+    }
+}
+
+/// Refuses what a file must not take the place of. Answers what it will replace, if there is something.
+///
+/// A symbolic link is replaced itself, whatever it leads to.
+pub(crate) fn replaceable(
+    directory: &Workplace,
+    name: &OsStr,
+    mode: Mode,
+    shown: impl Display,
+) -> Result<Option<Stat>, StoreError> {
+    let stat = match Stat::at(directory, name) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(format_args!("create {shown}"), errno)),
+    };
+    match (mode, stat.file_type) {
+        (Mode::Create, _) => return Err(exists(directory, name, shown)),
+        (Mode::Replace, FileType::Symlink) => {}
+        (Mode::Replace, _) => stat.require_regular(&shown)?,
+    }
+    // Whatever is mounted there would stay.
+    if stat.mount_point { Err(mount_point(shown)) } else { Ok(Some(stat)) }
+}
+
+/// What must not be replaced is there.
+fn exists(directory: &Workplace, name: &OsStr, shown_name: impl Display) -> StoreError {
+    let detail = match other_case(directory, name) {
+        Some(other) => format!(
+            "{shown_name} exists already, as {other}: this file system does not tell upper from lower case"
+        ),
+        None => format!("{shown_name} exists already"),
+    };
+    StoreError::new(StoreErrorKind::Exists, detail)
+}
+
+/// How a name is written in its directory, if that differs from `name` in case only.
+fn other_case(directory: &Workplace, name: &OsStr) -> Option<String> {
+    let text = name.to_str()?;
+    let swap =
+        |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let swapped: String = text.chars().map(swap).collect();
+    // Elsewhere that name is hardly ever there, and nothing needs to be read.
+    if swapped == text || Stat::at(directory, &swapped).is_err() {
+        return None;
+    }
+    let lower = text.to_lowercase();
+    let mut entries = Dir::new(directory.reopened().ok()?).ok()?;
+    let mut other = None;
+    for _ in 0..MAX_READ {
+        let entry = entries.read()?.ok()?;
+        let Ok(written) = entry.file_name().to_str() else { continue };
+        if written == text {
+            return None;
+        }
+        if written.to_lowercase() == lower {
+            other = Some(shown(written.as_ref()));
+            break;
+        }
+    }
+    other
+}
+
+fn mount_point(shown: impl Display) -> StoreError {
+    let detail = format!(
+        "cannot create {shown}: something is mounted there, so it is a mount point that cannot be replaced"
+    );
+    StoreError::new(StoreErrorKind::Denied, detail)
+}
+
+/// What was made beneath the directory it began in is on another file system by now.
+fn moved_away(shown: impl Display) -> StoreError {
+    let detail = format!("cannot create {shown}: another file system was mounted there meanwhile");
+    StoreError::new(StoreErrorKind::Io, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::tests::named_and_nameless;
+    use super::*;
+
+    /// What appears after the last look at the name is kept all the same.
+    #[test]
+    fn a_file_that_must_be_new_replaces_none() {
+        for (directory, place, mut temporary) in named_and_nameless(Mode::Create) {
+            fs::write(directory.path().join("file"), "old").unwrap();
+            temporary.write(0, b"new").unwrap();
+            let published = temporary.publish(&place, "file".as_ref(), Mode::Create);
+            assert_eq!(published.unwrap_err().kind, StoreErrorKind::Exists);
+            assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"old");
+        }
+    }
+
+    /// It needs a name to take the place of another file, and must not keep that one.
+    #[test]
+    fn a_file_takes_the_place_of_another() {
+        for (directory, place, mut temporary) in named_and_nameless(Mode::Replace) {
+            fs::create_dir(directory.path().join("directory")).unwrap();
+            fs::write(directory.path().join("file"), "old").unwrap();
+            temporary.write(0, b"new").unwrap();
+            let published = temporary.publish(&place, "directory".as_ref(), Mode::Replace);
+            assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
+            // Nor if it becomes one after the last look.
+            let taken = temporary.take_name_of_another(&place, "directory".as_ref());
+            assert_eq!(taken, Err(Errno::ISDIR));
+            assert!(!temporary.is_nameless());
+            assert!(temporary.publish(&place, "file".as_ref(), Mode::Replace).unwrap());
+            drop(temporary);
+            assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"new");
+            fs::remove_dir(directory.path().join("directory")).unwrap();
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+
+    /// The name is free again, and the file can be published once more.
+    #[test]
+    fn a_name_can_be_taken_back() {
+        for (directory, place, mut temporary) in named_and_nameless(Mode::Create) {
+            temporary.write(0, b"new").unwrap();
+            assert!(temporary.publish(&place, "file".as_ref(), Mode::Create).unwrap());
+            temporary.take_back("file".as_ref()).unwrap();
+            assert!(!directory.path().join("file").exists());
+            assert!(temporary.publish(&place, "other".as_ref(), Mode::Create).unwrap());
+            // What is there by now is somebody else's.
+            fs::remove_file(directory.path().join("other")).unwrap();
+            fs::write(directory.path().join("other"), "theirs").unwrap();
+            assert_eq!(temporary.take_back("other".as_ref()), Err(Errno::NOENT));
+            drop(temporary);
+            assert_eq!(fs::read(directory.path().join("other")).unwrap(), b"theirs");
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+}

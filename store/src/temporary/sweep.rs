@@ -1,0 +1,152 @@
+//! Temporary files that a crash left.
+//!
+//! Whoever writes a temporary file holds a lock on it, which the kernel takes away when the process ends, however it ends: a file that nobody has locked is a leftover. So servers and clients can
+//! work in one directory, and one can start while another still drains.
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::name::TemporaryName;
+use crate::stat::{FileId, Stat};
+use crate::workplace::Workplace;
+
+/// More directories are not remembered: some are swept once more then.
+const MAX_SWEPT: usize = 4096;
+
+static SWEPT: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
+
+/// Sweeps a directory in which a file gets a temporary name, unless this process has done so.
+pub(super) fn sweep_once(workplace: &Workplace) {
+    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let swept_before = swept.get_or_insert_default();
+    if swept_before.len() >= MAX_SWEPT {
+        swept_before.clear();
+    }
+    let first = swept_before.insert(workplace.id());
+    drop(swept);
+    if first && let Ok(directory) = workplace.reopened() {
+        // It is only a favour: the file that is to be made is not hindered.
+        let _ = sweep(directory, |_| {}).inspect(|files| told(*files));
+    }
+}
+
+/// Tells the log of files that were removed.
+pub(crate) fn told(files: u64) {
+    if files > 0 {
+        tracing::info!(files, "removed unfinished files that an earlier run left");
+    }
+}
+
+/// Removes the leftovers in a directory. Answers how many there were; `directories` is called with the name of each directory in it.
+pub(crate) fn sweep(directory: OwnedFd, mut directories: impl FnMut(&CStr)) -> Result<u64, Errno> {
+    let mut swept = 0;
+    let mut entries = Dir::new(directory)?;
+    while let Some(entry) = entries.read() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let kind = entry.file_type();
+        // What is not ours stays, whoever put it here.
+        if TemporaryName::matches(name.to_bytes())
+            && matches!(kind, FileType::RegularFile | FileType::Unknown)
+        {
+            swept += u64::from(remove_leftover(entries.fd()?, name)?);
+        } else if !matches!(name.to_bytes(), b"." | b"..")
+            && (kind == FileType::Directory
+                || kind == FileType::Unknown && is_directory(entries.fd()?, name))
+        {
+            directories(name);
+        }
+    }
+    Ok(swept)
+}
+
+fn is_directory(directory: impl AsFd, name: &CStr) -> bool {
+    Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Directory)
+}
+
+fn remove_leftover(directory: impl AsFd, name: &CStr) -> Result<bool, Errno> {
+    // The lock is held until the name is gone, or else a writer could take it in between.
+    let Ok(_locked) = lock_leftover(&directory, name) else {
+        return Ok(false);
+    };
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Takes the lock of a temporary file whose writer is gone.
+fn lock_leftover(directory: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
+    // Some network file systems lock only what is open for writing.
+    let flags =
+        OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags, Mode::empty())?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    if Stat::of(&file)?.file_type != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use rustix::fs::{CWD, fcntl_getfl};
+    use rustix::io::{FdFlags, fcntl_getfd};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LEFTOVER: &CStr = c".haul-0123456789abcdef";
+
+    fn opened(directory: &TempDir) -> OwnedFd {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        openat(CWD, directory.path(), flags, Mode::empty()).unwrap()
+    }
+
+    fn leftover(directory: &TempDir) -> PathBuf {
+        directory.path().join(LEFTOVER.to_str().unwrap())
+    }
+
+    #[test]
+    fn leftovers_are_counted_and_directories_named() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(leftover(&directory), "torn").unwrap();
+        fs::write(directory.path().join(".haul-0000000000000000"), "torn").unwrap();
+        fs::write(directory.path().join(".haul-mine"), "not ours").unwrap();
+        fs::create_dir(directory.path().join("below")).unwrap();
+        let mut below = Vec::new();
+        assert_eq!(sweep(opened(&directory), |name| below.push(name.to_owned())), Ok(2));
+        assert_eq!(below, [c"below".to_owned()]);
+        assert_eq!(sweep(opened(&directory), |_| {}), Ok(0));
+    }
+
+    #[test]
+    fn a_link_is_no_leftover() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "x").unwrap();
+        symlink("file", leftover(&directory)).unwrap();
+        assert_eq!(sweep(opened(&directory), |_| {}), Ok(0));
+        assert!(leftover(&directory).is_symlink());
+    }
+
+    #[test]
+    fn a_leftover_is_neither_waited_for_nor_inherited() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(leftover(&directory), "torn").unwrap();
+        let handle = opened(&directory);
+        let locked = lock_leftover(&handle, LEFTOVER).unwrap();
+        assert!(fcntl_getfl(&locked).unwrap().contains(OFlags::NONBLOCK));
+        assert_eq!(fcntl_getfd(&locked).unwrap(), FdFlags::CLOEXEC);
+        assert_eq!(lock_leftover(&handle, LEFTOVER).unwrap_err(), Errno::WOULDBLOCK);
+    }
+}

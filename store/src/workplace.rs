@@ -1,0 +1,119 @@
+//! A directory that files are made in.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Access, AtFlags, OFlags, accessat, fcntl_getfl, fsync, syncfs};
+use rustix::io::Errno;
+
+use crate::enter::enter;
+use crate::file_system::FileSystem;
+use crate::lacks::{self, Lack};
+use crate::stat::{FileId, Stat};
+
+/// More directories than a path can lead through are never above one.
+const MAX_ABOVE: usize = 4096;
+
+/// An open directory that files are made in.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    directory: OwnedFd,
+    id: FileId,
+    /// Whether it is open for reading, which takes more rights than to make files in it.
+    readable: bool,
+    pub(crate) file_system: FileSystem,
+}
+
+impl Workplace {
+    /// Takes a directory that is open, for reading or as a path only.
+    pub(crate) fn new(directory: OwnedFd) -> Result<Self, Errno> {
+        let id = Stat::of(&directory)?.id();
+        let file_system = FileSystem::of(&directory, id.device());
+        Self::with(directory, id, file_system)
+    }
+
+    /// As [`new`](Self::new), for a directory of which the rest is known.
+    pub(crate) fn with(
+        directory: OwnedFd,
+        id: FileId,
+        file_system: FileSystem,
+    ) -> Result<Self, Errno> {
+        let readable = !fcntl_getfl(&directory)?.contains(OFlags::PATH);
+        Ok(Self { directory, id, readable, file_system })
+    }
+
+    /// Which directory it is.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Refuses a directory that no file can be put into.
+    pub(crate) fn require_writable(&self) -> Result<(), Errno> {
+        accessat(&self.directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+    }
+
+    /// The directory once more, to read it.
+    pub(crate) fn reopened(&self) -> Result<OwnedFd, Errno> {
+        enter(&self.directory, c".")
+    }
+
+    /// Brings the name of `file`, which was given in this directory, to stable storage, and the names of the directories above it up to `root`. `name` is for the log.
+    pub(crate) fn sync_name(&self, file: &OwnedFd, root: FileId, name: &str) -> Result<(), Errno> {
+        match self.file_system {
+            FileSystem::FastCommits => syncfs(file),
+            FileSystem::Journaled if self.readable => fsync(&self.directory),
+            // The file's new name and what came before it are in the same journal.
+            FileSystem::Journaled => fsync(file),
+            FileSystem::Unjournaled => {
+                fsync(file)?;
+                self.sync_names_up_to(root, file, name)
+            }
+            FileSystem::Other => self.sync_names_up_to(root, file, name),
+        }
+    }
+
+    /// Who made the directories above, and when, does not matter then.
+    fn sync_names_up_to(&self, root: FileId, file: &OwnedFd, name: &str) -> Result<(), Errno> {
+        if self.readable {
+            self.sync_directory(&self.directory, name)?;
+        } else {
+            lacks::tell(Lack::UnreadableSync, self.id.device(), name);
+            fsync(file)?;
+        }
+        let (mut above, mut id): (Option<OwnedFd>, _) = (None, self.id);
+        for _ in 0..MAX_ABOVE {
+            if id == root {
+                break;
+            }
+            let below = above.as_ref().map_or(self.directory.as_fd(), AsFd::as_fd);
+            let Ok(directory) = enter(below, c"..") else {
+                lacks::tell(Lack::UnreadableSync, self.id.device(), name);
+                break;
+            };
+            let next = Stat::of(&directory)?.id();
+            // The root of all, or another file system, in which nothing was made.
+            if next == id || !next.same_device(self.id) {
+                break;
+            }
+            self.sync_directory(&directory, name)?;
+            id = next;
+            above = Some(directory);
+        }
+        Ok(())
+    }
+
+    fn sync_directory(&self, directory: &OwnedFd, name: &str) -> Result<(), Errno> {
+        match fsync(directory) {
+            Err(errno) if lacks::is_missing(errno) => {
+                lacks::tell(Lack::NameSync, self.id.device(), name);
+                Ok(())
+            }
+            synced => synced,
+        }
+    }
+}
+
+impl AsFd for Workplace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
