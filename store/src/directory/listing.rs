@@ -199,7 +199,7 @@ fn unlisted(path: FilePath, errno: Errno) -> Entry {
     let error = match errno {
         Errno::ACCESS | Errno::PERM => ErrorCode::Denied,
         _ => {
-            tracing::warn!(path = %path.escaped(), cause = %errno, "a directory cannot be listed");
+            tracing::warn!(path = %path.escaped().quoted(), cause = %errno, "a directory cannot be listed");
             ErrorCode::Io
         }
     };

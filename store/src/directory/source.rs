@@ -66,7 +66,7 @@ impl Source for DirectorySource {
                 checksums.remove(version);
                 drop(checksums);
                 tracing::error!(
-                    path = %self.path.escaped(), %known, read = %sent,
+                    path = %self.path.escaped().quoted(), %known, read = %sent,
                     "the bytes of a file differ from what they were, though nobody wrote to it: its storage may be failing"
                 );
                 let detail = format!("{} has other bytes than it had before", self.path.escaped());
