@@ -10,7 +10,7 @@ use haul_core::FilePath;
 use haul_core::client::{ClientConfig, ClientEvent};
 use haul_core::message::{Greeting, Summary};
 use haul_store::OwnFiles;
-use haul_transport::{Call, call};
+use haul_transport::{CONNECT_TIMEOUT, Call, call};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -171,7 +171,7 @@ impl<'a, R: Runtime> App<'a, R> {
             ..ClientConfig::default()
         };
         let begun = Instant::now();
-        let connected = self.runtime.connect(&server.host, server.port, config);
+        let connected = self.runtime.connect(&server.host, server.port, config, CONNECT_TIMEOUT);
         if connected.is_ok() {
             tracing::info!(%server, after = ?begun.elapsed(), "connected");
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::panic;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
@@ -60,16 +61,16 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(SocketAddr),
+        ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError> {
         let store = Arc::new(options.store()?);
-        let ServeOptions { address, server, .. } = options.clone();
+        let ServeOptions { addresses, server, .. } = options.clone();
         self.executor.block_on(async {
-            let server = Server::<B::Runtime, _>::bind(address, store, server)
+            let server = Server::<B::Runtime, _>::bind_all(addresses, store, server)
                 .await
                 .map_err(ServeError::Listen)?;
             drain_on_signals(server.handle())?;
-            ready(server.local_addr());
+            ready(server.local_addrs());
             server.run().await;
             Ok(())
         })
@@ -80,11 +81,16 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         host: &str,
         port: u16,
         config: ClientConfig,
+        connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
+        let options = ClientOptions { config, connect_timeout, cancel };
         let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
+    }
+
+    fn signal(&self) -> Option<i32> {
+        self.cancel.signal()
     }
 }
 

@@ -140,7 +140,11 @@ impl fmt::Display for Error {
 pub(crate) fn loses_connection(failure: &Failure) -> bool {
     match failure {
         Failure::Refused(refusal) => refusal.code().is_some_and(ErrorCode::closes),
-        Failure::Violation(_) | Failure::TimedOut | Failure::Disconnected | Failure::Ended => true,
+        Failure::Violation(_)
+        | Failure::NoGreeting
+        | Failure::TimedOut
+        | Failure::Disconnected
+        | Failure::Ended => true,
         _ => false,
     }
 }
@@ -180,6 +184,9 @@ fn failure_advice(failure: &Failure) -> Option<&'static str> {
     match failure {
         Failure::Corrupted => Some("nothing was kept; try again"),
         Failure::Violation(_) => Some("is it a HAUL server, and of this version?"),
+        Failure::NoGreeting => {
+            Some("is it a HAUL server? those of HTTP and TLS wait for the client to speak first")
+        }
         Failure::TimedOut | Failure::Disconnected | Failure::Ended => Some("try again"),
         _ => None,
     }

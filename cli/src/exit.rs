@@ -77,7 +77,9 @@ impl From<&Failure> for Exit {
         match failure {
             Failure::Refused(refusal) => refusal.into(),
             Failure::Corrupted | Failure::Violation(_) => Self::Integrity,
-            Failure::TimedOut | Failure::Disconnected | Failure::Ended => Self::Network,
+            Failure::NoGreeting | Failure::TimedOut | Failure::Disconnected | Failure::Ended => {
+                Self::Network
+            }
             Failure::Cancelled => Self::Interrupted,
             Failure::Local(error) => error.kind.into(),
             _ => Self::Unexpected,
@@ -141,7 +143,9 @@ impl From<StoreErrorKind> for Exit {
 impl From<&ConnectError> for Exit {
     fn from(error: &ConnectError) -> Self {
         match error {
-            ConnectError::Io(_) => Self::Network,
+            ConnectError::Unknown(_) | ConnectError::Unreached(_) | ConnectError::Io(_) => {
+                Self::Network
+            }
             ConnectError::Failed(failure) => failure.into(),
             _ => Self::Unexpected,
         }

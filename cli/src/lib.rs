@@ -75,7 +75,12 @@ pub fn main<R: Runtime>(runtime: R) -> ExitCode {
         eprintln!("{}: {error}", R::PROGRAM);
         return Exit::Unexpected.into();
     }
-    run(&runtime, env::args_os(), Console::system()).into()
+    let exit = run(&runtime, env::args_os(), Console::system());
+    match runtime.signal().and_then(|signal| u8::try_from(128 + signal).ok()) {
+        // As shells give it.
+        Some(code) if exit == Exit::Interrupted => code.into(),
+        _ => exit.into(),
+    }
 }
 
 /// Runs the program of `runtime`. The first of `args` is the program's own name. Logging is set up by the first call in a process.

@@ -14,26 +14,32 @@ use haul_transport::{Call, ConnectError, ServerOptions, call};
 
 /// A transport, as a program's command line sees it.
 ///
-/// Both calls block. Signals are the runtime's: while it serves, SIGINT and SIGTERM begin a drain and a second one ends at once; while a client's request runs, they cancel it
-/// ([`Failure::Cancelled`]), and a second one ends the program.
+/// Both calls block. Signals are the runtime's: while it serves, SIGINT, SIGTERM, SIGHUP and SIGQUIT begin a drain and a second one ends at once; while a client's request runs, they
+/// cancel it ([`Failure::Cancelled`]), and a second one ends the program.
 pub trait Runtime: Sync {
     /// The program's name, such as `haul-std`.
     const PROGRAM: &'static str;
 
-    /// Serves until a signal ends it. `ready` is called once, when clients can connect, with the address that was bound.
+    /// Serves until a signal ends it. `ready` is called once, when clients can connect, with the addresses that were bound; there is at least one.
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(SocketAddr),
+        ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError>;
 
-    /// Connects, and waits for the greeting.
+    /// Connects, for no longer than `connect_timeout`, and waits for the greeting.
     fn connect(
         &self,
         host: &str,
         port: u16,
         config: ClientConfig,
+        connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError>;
+
+    /// The last signal that cancelled a request, by its number.
+    fn signal(&self) -> Option<i32> {
+        None
+    }
 
     /// Does nothing for a while, before another try.
     fn pause(&self, duration: Duration) {
@@ -48,8 +54,8 @@ pub struct ServeOptions {
     pub directory: PathBuf,
     /// How it is shared.
     pub sharing: haul_store::Options,
-    /// The host to bind, a name or an address without brackets, and the port; 0 picks one.
-    pub address: (String, u16),
+    /// The hosts to bind, each a name or an address without brackets, and their ports; 0 picks one.
+    pub addresses: Vec<(String, u16)>,
     /// How it is served.
     pub server: ServerOptions,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use haul_core::client::Failure;
-use haul_transport::ConnectError;
+use haul_transport::{ConnectError, Unreached};
 
 use crate::address::ServerAddress;
 use crate::error::{self, Error};
@@ -17,18 +17,37 @@ const LOOKUP: &str = "failed to lookup address information";
 pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectError) -> Error {
     let exit = Exit::from(error);
     let explained = match error {
-        ConnectError::Io(error) => {
+        ConnectError::Unknown(error) => {
             let text = error::plain(error);
-            let message = match text.strip_prefix(LOOKUP) {
-                Some(why) => format!("cannot find the address of {}{why}", server.host),
-                None => format!("cannot reach {server}: {text}"),
+            let why = text.strip_prefix(LOOKUP).map_or_else(|| format!(": {text}"), String::from);
+            let message = format!("cannot find the address of {}{why}", server.host);
+            Error::new(exit, message).advise(lookup_advice(server)).may_retry()
+        }
+        ConnectError::Unreached(unreached) => {
+            let each: Vec<_> = match &unreached[..] {
+                [Unreached { error, .. }] => vec![error::plain(error)],
+                several => several
+                    .iter()
+                    .map(|Unreached { address, error }| {
+                        format!("{address}: {}", error::plain(error))
+                    })
+                    .collect(),
             };
-            Error::new(exit, message).advise(advice(program, server, error, &text)).may_retry()
+            let message = format!("cannot reach {server}: {}", each.join("; "));
+            // Where somebody answered, if only by a refusal, there is more to be said.
+            let refused = |error: &&io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+            let errors = || unreached.iter().map(|unreached| &unreached.error);
+            let advice = errors().find(refused).or_else(|| errors().next());
+            let told = Error::new(exit, message).may_retry();
+            match advice {
+                Some(error) => told.advise(advice_on(program, server, error)),
+                None => told,
+            }
         }
         ConnectError::Failed(failure) => {
             let error = Error::request(&server.to_string(), failure);
             match failure {
-                Failure::TimedOut => error.advise(
+                Failure::NoGreeting => error.advise(
                     "something takes connections there and says nothing: is it a HAUL server, and the right port? one that is stopped or overloaded does the same",
                 ),
                 _ => error,
@@ -39,16 +58,15 @@ pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectErro
     explained.hopeless()
 }
 
-fn advice(program: &str, server: &ServerAddress, error: &io::Error, text: &str) -> String {
-    let ServerAddress { host, port, .. } = server;
-    if text.starts_with(LOOKUP) {
-        return match host.split_once('%') {
-            Some((_, zone)) => {
-                format!("is there a network interface {zone} here? ip link shows them")
-            }
-            None => String::from("is the name right, and does this machine reach its name server?"),
-        };
+fn lookup_advice(server: &ServerAddress) -> String {
+    match server.host.split_once('%') {
+        Some((_, zone)) => format!("is there a network interface {zone} here? ip link shows them"),
+        None => String::from("is the name right, and does this machine reach its name server?"),
     }
+}
+
+fn advice_on(program: &str, server: &ServerAddress, error: &io::Error) -> String {
+    let ServerAddress { host, port, .. } = server;
     match error.kind() {
         io::ErrorKind::ConnectionRefused if is_here(host) => {
             format!("is the server running? start it with: {program} serve")
@@ -89,9 +107,16 @@ mod tests {
 
     #[test]
     fn what_to_look_at_depends_on_what_went_wrong() {
-        let os = |number| ConnectError::Io(io::Error::from_raw_os_error(number));
-        let lookup =
-            || ConnectError::Io(io::Error::other(format!("{LOOKUP}: Name or service not known")));
+        let at = |address: &str, number| Unreached {
+            address: address.parse().unwrap(),
+            error: io::Error::from_raw_os_error(number),
+        };
+        let os = |number| ConnectError::Unreached(vec![at("192.0.2.1:99", number)]);
+        let both =
+            || ConnectError::Unreached(vec![at("192.0.2.1:99", 110), at("[2001:db8::1]:99", 111)]);
+        let lookup = || {
+            ConnectError::Unknown(io::Error::other(format!("{LOOKUP}: Name or service not known")))
+        };
         for (address, error, parts) in [
             ("127.0.0.1", os(111), ["Connection refused", "start it with: haul-test serve)"]),
             ("localhost", os(111), ["Connection refused", "start it with: haul-test serve)"]),
@@ -102,7 +127,12 @@ mod tests {
             ("h", os(22), ["cannot reach haul://h:4285", "[fe80::1%eth0]"]),
             ("hh", lookup(), ["cannot find the address of hh: Name or", "is the name right"]),
             ("[fe80::1%x9]", lookup(), ["cannot find the address of", "interface x9"]),
-            ("h", Failure::TimedOut.into(), ["did not answer", "says nothing: is it a HAUL"]),
+            ("h", Failure::NoGreeting.into(), ["no greeting", "says nothing: is it a HAUL"]),
+            (
+                "h",
+                both(),
+                ["192.0.2.1:99: Connection timed out; [2001:db8::1]:99: Conn", "running"],
+            ),
         ] {
             let shown = explained(address, &error);
             for part in parts {

@@ -65,17 +65,21 @@ impl Default for Limits {
 }
 
 /// Bounds on time. Only time spent waiting for the peer counts, never the time that one's own storage takes.
+///
+/// A server cuts off a slow client only while it keeps others waiting ([`Server::set_scarce`](crate::server::Server::set_scarce)); otherwise `idle` is the only bound on its silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// Between commands a server waits this long for the next one.
+    /// Between commands a server waits this long for the next one, and everywhere for a client that keeps nobody waiting and from or to which no byte passes.
     pub idle: Duration,
     /// From the first byte of a line to its last.
     pub line: Duration,
-    /// The window over which the rate of a body, or of output that the peer takes, is measured. The first window is twice as long.
+    /// The window over which a server measures the rate of a body, or of output that the client takes. The first window is twice as long.
     pub window: Duration,
-    /// The bytes that must pass in each window; fewer, and the peer is cut off.
+    /// The bytes that must pass in each window; fewer, and the client is cut off.
     pub min_bytes_per_window: u64,
-    /// A client waits this long for the greeting, for a reply to begin, and for the server to take anything at all; it covers the server's own storage, so it is long.
+    /// A client waits this long for the greeting.
+    pub greeting: Duration,
+    /// A client waits this long without any progress: for a reply to begin, for more of a body, and for the server to take any of one. It covers the server's own storage, so it is long.
     pub reply: Duration,
     /// While a connection closes, for the peer to close its side.
     pub linger: Duration,
@@ -88,6 +92,7 @@ impl Default for Timing {
             line: Duration::from_secs(30),
             window: Duration::from_secs(30),
             min_bytes_per_window: 1 << 10,
+            greeting: Duration::from_secs(10),
             reply: Duration::from_mins(5),
             linger: Duration::from_secs(3),
         }

@@ -9,15 +9,20 @@ pub enum Patience {
     Endless,
     /// For one thing to happen.
     Fixed { what: What, limit: Duration },
-    /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person at a keyboard, is not cut off.
-    Flow { window: Duration, min_bytes: u64 },
+    /// For any byte to pass.
+    Progress { limit: Duration },
+    /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person at a keyboard, is not cut off. Of a peer that keeps nobody
+    /// waiting only silence counts.
+    Flow { window: Duration, min_bytes: u64, silence: Duration },
+    /// For the rest of a line. Of a peer that keeps nobody waiting only silence counts.
+    Line { limit: Duration, silence: Duration },
 }
 
 /// Tells fixed waits apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     Idle,
-    Line,
+    Greeting,
     Reply,
     Linger,
 }
@@ -31,6 +36,12 @@ pub(crate) struct Timer {
     patience: Patience,
     ends: Duration,
     bytes: u64,
+    /// What `waited` was when the last byte passed.
+    last_byte: Duration,
+    /// Whether a slow peer keeps others waiting.
+    scarce: bool,
+    /// Whether it did when this window began: a peer has a whole one to make good.
+    strict: bool,
 }
 
 impl Timer {
@@ -42,6 +53,9 @@ impl Timer {
             patience: Patience::Endless,
             ends: Duration::ZERO,
             bytes: 0,
+            last_byte: Duration::ZERO,
+            scarce: true,
+            strict: true,
         }
     }
 
@@ -55,6 +69,11 @@ impl Timer {
 
     pub(crate) fn now(&self) -> Duration {
         self.now
+    }
+
+    /// Says whether a slow peer keeps others waiting.
+    pub(crate) fn set_scarce(&mut self, scarce: bool) {
+        self.scarce = scarce;
     }
 
     /// Says whether the time from now on is the peer's, and what it has it for.
@@ -72,41 +91,73 @@ impl Timer {
 
     fn begin(&mut self, patience: Patience) {
         self.patience = patience;
-        self.bytes = 0;
-        self.ends = match patience {
+        self.last_byte = self.waited;
+        let first = match patience {
             Patience::Endless => Duration::MAX,
-            Patience::Fixed { limit, .. } => self.waited.saturating_add(limit),
-            Patience::Flow { window, .. } => self.waited.saturating_add(window.saturating_mul(2)),
+            Patience::Fixed { limit, .. }
+            | Patience::Progress { limit }
+            | Patience::Line { limit, .. } => limit,
+            Patience::Flow { window, .. } if self.scarce => window.saturating_mul(2),
+            Patience::Flow { window, .. } => window,
         };
+        self.begin_window(first);
+    }
+
+    fn begin_window(&mut self, length: Duration) {
+        self.bytes = 0;
+        self.strict = self.scarce;
+        self.ends = self.waited.saturating_add(length);
     }
 
     /// `count` bytes passed.
     pub(crate) fn flowed(&mut self, count: u64) {
         self.bytes = self.bytes.saturating_add(count);
+        self.last_byte = self.waited;
     }
 
     /// Whether the peer's time is up.
     pub(crate) fn expired(&mut self) -> bool {
-        if !self.waiting || self.waited < self.ends {
+        if !self.waiting || self.waited < self.ends() {
             return false;
         }
-        match self.patience {
-            Patience::Endless => false,
-            Patience::Fixed { .. } => true,
-            Patience::Flow { window, min_bytes } => {
-                let too_slow = self.bytes < min_bytes;
-                self.bytes = 0;
-                self.ends = self.waited.saturating_add(window);
-                too_slow
+        let (too_slow, silence, window) = match self.patience {
+            Patience::Endless => return false,
+            Patience::Fixed { .. } | Patience::Progress { .. } => return true,
+            Patience::Flow { window, min_bytes, silence } => {
+                (self.bytes < min_bytes, silence, window)
             }
+            Patience::Line { limit, silence } => (true, silence, limit),
+        };
+        let up = if self.scarce {
+            self.strict && too_slow
+        } else {
+            self.waited >= self.last_byte.saturating_add(silence)
+        };
+        // What follows, if only the last word to the peer, has time of its own.
+        self.begin_window(window);
+        if up {
+            self.last_byte = self.waited;
+        }
+        up
+    }
+
+    /// When the wait, or its present window, ends.
+    fn ends(&self) -> Duration {
+        match self.patience {
+            Patience::Progress { limit } => self.last_byte.saturating_add(limit),
+            Patience::Flow { silence, .. } | Patience::Line { silence, .. } if !self.scarce => {
+                self.ends.min(self.last_byte.saturating_add(silence))
+            }
+            _ => self.ends,
         }
     }
 
     /// When to look again.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        if !self.waiting || self.ends == Duration::MAX {
+        let ends = self.ends();
+        if !self.waiting || ends == Duration::MAX {
             return None;
         }
-        Some(self.now.saturating_add(self.ends.saturating_sub(self.waited)))
+        Some(self.now.saturating_add(ends.saturating_sub(self.waited)))
     }
 }

@@ -9,7 +9,6 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
 use haul_store::{FilesById, Source, Target};
 use haul_transport::call::{self, Greeted, Running};
-use haul_transport::socket::first;
 use haul_transport::{
     Call, Clock, ConnectError, Connection, DownloadOptions, Here, ListOptions, settle,
 };
@@ -29,9 +28,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the first of the addresses that answers, and waits for the greeting.
+    /// Connects to the address that answers first, of all that the name has, and waits for the greeting.
     pub fn connect(
-        address: impl ToSocketAddrs,
+        address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions,
     ) -> Result<Self, ConnectError> {
         let cancel = options.cancel.clone();
@@ -44,17 +43,15 @@ impl Client {
     }
 
     fn connect_unless_cancelled(
-        address: impl ToSocketAddrs,
+        address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions,
     ) -> Result<Self, ConnectError> {
         let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
-        let socket =
-            first(address.to_socket_addrs()?, |address| connect(address, connect_timeout, wake))?;
         let mut connection = Connection {
             machine: Machine::new(config),
             files: Here::default(),
-            socket: socket.ok_or(Failure::Cancelled)?,
+            socket: connect(address, connect_timeout, wake)?,
             clock: Clock::start(),
         };
         let mut owner = Greeted::new(wake);

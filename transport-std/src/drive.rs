@@ -20,7 +20,7 @@ pub(crate) fn drive<M: Machine, P: Perform>(
             Next::Step => {}
             Next::Wait(awaited) => {
                 let socket = PollFd::new(&connection.socket, flags(awaited));
-                let timeout = connection.timeout();
+                let timeout = connection.timeout(owner);
                 match owner.wake() {
                     Some(wake) => wait(&mut [socket, PollFd::new(wake, PollFlags::IN)], timeout),
                     None => wait(&mut [socket], timeout),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_cli::{Remote, Runtime, ServeError, ServeOptions, Watch};
 use haul_core::client::{ClientConfig, Failure};
@@ -24,7 +25,7 @@ impl Runtime for Std {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(SocketAddr),
+        ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError> {
         let store = Arc::new(options.store()?);
         let mut server = options.server.clone();
@@ -32,9 +33,10 @@ impl Runtime for Std {
             tracing::warn!("at most {MOST_CLIENTS} clients are served at once, each by a thread");
             server.max_clients = MOST_CLIENTS;
         }
-        let server = Server::bind(&options.address, store, server).map_err(ServeError::Listen)?;
+        let server = Server::bind_all(options.addresses.iter().cloned(), store, server)
+            .map_err(ServeError::Listen)?;
         drain_on_signals(server.handle())?;
-        ready(server.local_addr());
+        ready(server.local_addrs());
         server.run();
         Ok(())
     }
@@ -44,11 +46,16 @@ impl Runtime for Std {
         host: &str,
         port: u16,
         config: ClientConfig,
+        connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let options = ClientOptions { config, cancel, ..ClientOptions::default() };
-        let client = Client::connect((host, port), options)?;
+        let options = ClientOptions { config, connect_timeout, cancel };
+        let client = Client::connect((host.to_owned(), port), options)?;
         Ok(Box::new(Connected(client)))
+    }
+
+    fn signal(&self) -> Option<i32> {
+        self.cancel.signal()
     }
 }
 

@@ -23,9 +23,10 @@ pub(crate) fn wait(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Res
     }
 }
 
-/// Waits until `wake` is raised, or may have been.
-pub(crate) fn wait_for(wake: &Wake) {
-    if let Err(error) = wait(&mut [PollFd::new(wake, PollFlags::IN)], None) {
+/// Waits until one of `wakes` is raised, or may have been, or the time is over.
+pub(crate) fn wait_for_any<'a>(wakes: impl Iterator<Item = &'a Wake>, timeout: Option<Duration>) {
+    let mut fds: Vec<_> = wakes.map(|wake| PollFd::new(wake, PollFlags::IN)).collect();
+    if let Err(error) = wait(&mut fds, timeout) {
         warn!(%error, "cannot wait");
         std::thread::sleep(PAUSE);
     }

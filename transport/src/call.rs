@@ -198,6 +198,8 @@ pub fn single<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
 
 /// Calls whose commands wait for their turn: as many as a server usually answers at once.
 const AHEAD: usize = 256;
+/// How long the server may take to confirm a cancel. It may be gone, or its disk may hang.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits for the end of many calls.
 pub struct Running<'a, I, F, W> {
@@ -207,8 +209,8 @@ pub struct Running<'a, I, F, W> {
     asked: VecDeque<(RequestId, Watched<F>)>,
     files: Waiting,
     wake: Option<&'a W>,
-    /// All requests were cancelled.
-    cancelled: bool,
+    /// When all requests were cancelled.
+    cancelled: Option<Duration>,
     /// Those whose watcher wants no more, before the machine knows.
     unwanted: Vec<RequestId>,
     ended: Option<Failure>,
@@ -225,14 +227,14 @@ where
     F: FnMut(&ClientEvent) -> ControlFlow<()>,
     W: Wake,
 {
-    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are.
+    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are; a server that does not confirm it is not waited for.
     pub fn new(calls: I, files: Waiting, wake: Option<&'a W>) -> Self {
         Self {
             calls: Some(calls),
             asked: VecDeque::new(),
             files,
             wake,
-            cancelled: false,
+            cancelled: None,
             unwanted: Vec::new(),
             ended: None,
         }
@@ -242,12 +244,16 @@ where
     pub fn outcome(mut self, driven: Result<(), DriveError>) -> Result<(), Failure> {
         if let Err(error) = driven {
             let failure = Failure::from(error);
-            for (id, Watched { mut watch, .. }) in self.asked.drain(..) {
-                let _ = watch(&ClientEvent::Finished { id, result: Err(failure.clone()) });
-            }
+            self.end_all(&failure);
             return Err(failure);
         }
         self.ended.map_or(Ok(()), Err)
+    }
+
+    fn end_all(&mut self, failure: &Failure) {
+        for (id, Watched { mut watch, .. }) in self.asked.drain(..) {
+            let _ = watch(&ClientEvent::Finished { id, result: Err(failure.clone()) });
+        }
     }
 
     fn make_no_more(&mut self, because: &Failure) {
@@ -261,7 +267,7 @@ where
     }
 
     fn finished(&mut self, id: RequestId, result: &Result<Summary, Failure>) {
-        if self.cancelled && *result == Err(Failure::Cancelled) {
+        if self.cancelled.is_some() && *result == Err(Failure::Cancelled) {
             self.ended.get_or_insert(Failure::Cancelled);
         }
         self.files.take(id);
@@ -284,14 +290,22 @@ where
 {
     type Wake = W;
 
-    fn step_in(&mut self, machine: &mut Machine, _: Duration) -> ControlFlow<()> {
+    fn step_in(&mut self, machine: &mut Machine, now: Duration) -> ControlFlow<()> {
         if let Some(failure) = machine.failure() {
             self.make_no_more(failure);
         }
-        if !self.cancelled && self.wake.is_some_and(W::is_raised) {
-            self.cancelled = true;
+        if self.cancelled.is_none() && self.wake.is_some_and(W::is_raised) {
+            self.cancelled = Some(now);
             self.make_no_more(&Failure::Cancelled);
             machine.cancel_all();
+        }
+        // Only a wait for the server is cut short, not its own last steps with a file.
+        let waits = haul_core::Machine::deadline(machine).is_some();
+        if waits && self.looks_again().is_some_and(|late| late <= now) {
+            // The files are given up already. The next requests wait for what the server still has to say.
+            self.ended.get_or_insert(Failure::Cancelled);
+            self.end_all(&Failure::Cancelled);
+            return ControlFlow::Break(());
         }
         for id in self.unwanted.drain(..) {
             machine.cancel(id);
@@ -309,7 +323,11 @@ where
     }
 
     fn wake(&self) -> Option<&W> {
-        self.wake.filter(|_| !self.cancelled)
+        self.wake.filter(|_| self.cancelled.is_none())
+    }
+
+    fn looks_again(&self) -> Option<Duration> {
+        self.cancelled.map(|cancelled| cancelled + CONFIRMED_WITHIN)
     }
 
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
@@ -341,7 +359,7 @@ impl<I, F, W> fmt::Debug for Running<'_, I, F, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running")
             .field("asked", &self.asked.len())
-            .field("cancelled", &self.cancelled)
+            .field("cancelled", &self.cancelled.is_some())
             .finish_non_exhaustive()
     }
 }

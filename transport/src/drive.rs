@@ -9,6 +9,7 @@ use haul_core::{Done, Effect, Machine, Misuse, Output, StoreError, StoreErrorKin
 use haul_store::{Held, Perform};
 use tracing::debug;
 
+use crate::socket::bear_silence_for;
 use crate::{Clock, Socket};
 
 /// Pieces that go to the socket in one call.
@@ -84,6 +85,16 @@ pub trait Owner<M: Machine> {
     /// Called before each step, and at once when [`wake`](Self::wake) is raised.
     fn step_in(&mut self, machine: &mut M, now: Duration) -> ControlFlow<()>;
 
+    /// How long the peer's host may be silent from now on, if that is to change.
+    fn bears_silence_for(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// When to step in though nothing happens.
+    fn looks_again(&self) -> Option<Duration> {
+        None
+    }
+
     /// What ends a wait for the peer; `None` once the owner knows that it is raised.
     fn wake(&self) -> Option<&Self::Wake>;
 
@@ -145,6 +156,11 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
         let now = clock.now();
         if owner.step_in(machine, now).is_break() {
             return Ok(Next::Return);
+        }
+        if let Some(limit) = owner.bears_silence_for()
+            && let Err(error) = bear_silence_for(&*socket, limit)
+        {
+            debug!(%error, "cannot say how long the peer's host may be silent");
         }
         match machine.poll(now) {
             Output::Read(wait) => return self.read(cx, wait),
@@ -237,8 +253,13 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
         }
     }
 
-    /// The time until the machine's deadline.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.machine.deadline().map(|deadline| self.clock.until(deadline))
+    /// When to make another step though nothing has come.
+    pub fn deadline(&self, owner: &impl Owner<M>) -> Option<Duration> {
+        self.machine.deadline().into_iter().chain(owner.looks_again()).min()
+    }
+
+    /// The time until then.
+    pub fn timeout(&self, owner: &impl Owner<M>) -> Option<Duration> {
+        self.deadline(owner).map(|deadline| self.clock.until(deadline))
     }
 }

@@ -1,26 +1,40 @@
 //! On whose behalf a server's connections are driven: a session that logs and stops when it is told to, or a refusal.
 
+use std::io::IoSlice;
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Done, Effect, ErrorCode, Limits, StoreError, StoreErrorKind};
+use haul_core::{
+    Done, Effect, ErrorCode, Limits, Machine as _, Output, StoreError, StoreErrorKind,
+};
 use haul_store::Perform;
-use tracing::debug;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tracing::{debug, info, warn};
 
+use crate::descriptors::{Reserve, Room, is_one_free};
 use crate::log::{Log, SessionLog};
-use crate::{Connection, Files, Here, Open, Owner, Slots, Socket, Stop, Wake};
+use crate::socket::{SILENCE, receive, send, shutdown};
+use crate::{Connection, Files, Here, Open, Owner, Slot, Slots, Socket, Stop, Wake};
 
-/// Refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
-pub const MOST_REFUSALS: usize = 64;
 /// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
 const CHUNKS: usize = 16 << 20;
 /// The chunk of a session, in bytes, however many there are.
 const LEAST_CHUNK: usize = 16 << 10;
+/// Clients that are turned away before others get their turn.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+/// What is read of a client that is turned away, in bytes.
+const MOST_LEFT_UNREAD: usize = 64 << 10;
 /// Seconds after which a refused client may try again.
 const RETRY_AFTER: u64 = 5;
+/// How often a session looks whether its place is scarce: it takes a lock, and steps are many.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+/// How often it looks while nothing happens.
+const LOOKS_IDLY_EVERY: Duration = Duration::from_secs(15);
 
 /// What all sessions of a server share.
 #[derive(Debug)]
@@ -31,6 +45,10 @@ pub struct Host<S, W> {
     pub config: Arc<ServerConfig>,
     /// The places for sessions.
     pub slots: Arc<Slots>,
+    /// The most refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
+    pub most_refusals: usize,
+    /// Whether places count as scarce though they are not.
+    pub impatient: bool,
     /// The connections, those that are refused among them.
     pub open: Arc<Open<W>>,
     /// How they end.
@@ -42,15 +60,26 @@ pub struct Host<S, W> {
 impl<S, W: Wake> Host<S, W> {
     /// A server of `store`.
     pub fn new(store: Arc<S>, options: crate::ServerOptions) -> std::io::Result<Self> {
-        let crate::ServerOptions { config, max_clients, max_clients_per_address, grace } = options;
+        let crate::ServerOptions { config, max_clients, max_clients_per_address, impatient, grace } =
+            options;
+        let room = Room::now();
+        let max_clients = fit(max_clients, room);
         Ok(Self {
             store,
             config: Arc::new(config),
             slots: Arc::new(Slots::new(max_clients, max_clients_per_address)),
+            most_refusals: room.refusals,
+            impatient,
             open: Arc::new(Open::new()?),
             stop: Arc::new(Stop::new(grace)?),
             log: Arc::default(),
         })
+    }
+
+    /// Says that the server ends though sessions have not.
+    pub fn leave_behind(&self) {
+        let (sessions, _) = self.open.look();
+        warn!(sessions, "their storage hangs; ending without them");
     }
 
     /// A client with whom a session begins. `files` are its use of the store.
@@ -74,13 +103,73 @@ impl<S, W: Wake> Host<S, W> {
 
     /// A client that is told that there is no place.
     pub fn refuse<K: Socket>(&self, socket: K) -> Connection<Server, Here<NoFiles>, K> {
+        let machine = self.refusing();
+        Connection { machine, files: Here(NoFiles), socket, clock: self.stop.clock }
+    }
+
+    fn refusing(&self) -> Server {
         let refusal = Refusal {
             retry_after: Some(RETRY_AFTER),
             ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
         };
-        let machine = Server::refusing(Arc::clone(&self.config), refusal);
-        Connection { machine, files: Here(NoFiles), socket, clock: self.stop.clock }
+        Server::refusing(Arc::clone(&self.config), refusal)
     }
+
+    /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the one in `reserve`. Nobody waits longer than until the next call.
+    pub fn turn_away(&self, listener: impl AsFd, reserve: &mut Reserve) {
+        const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+        for _ in 0..TURNED_AWAY_AT_ONCE {
+            // Where there is one again, whoever waits is served when the pause is over.
+            if !reserve.is_there() || is_one_free() {
+                return;
+            }
+            reserve.give_up();
+            let accepted = acceptfrom_with(&listener, FLAGS);
+            if let Ok((socket, peer)) = &accepted {
+                if let Some(peer) = peer.as_ref().and_then(|peer| peer.clone().try_into().ok()) {
+                    self.log.refused(peer, self.stop.clock.now(), true);
+                }
+                self.send_away(socket.as_fd());
+            }
+            // Its socket is closed first.
+            let more = accepted.map(drop).is_ok();
+            reserve.restore();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear of it.
+    fn send_away(&self, socket: BorrowedFd<'_>) {
+        if let Output::Write(line) = self.refusing().poll(Duration::ZERO) {
+            // A new socket has room for a line, and a client that is gone needs none.
+            let _ = send(socket, &[IoSlice::new(line.first())]);
+        }
+        let _ = shutdown(socket);
+        // What is left unread would reset the connection, and might take the line with it.
+        let mut room = [0; 4096];
+        for _ in 0..MOST_LEFT_UNREAD / room.len() {
+            let Poll::Ready(Ok(1..)) = receive(socket, || &mut room) else { return };
+        }
+    }
+}
+
+/// As many sessions as there are descriptors for.
+fn fit(max_clients: usize, room: Room) -> usize {
+    let Room { limit, most, comfortable, .. } = room;
+    if max_clients > most {
+        warn!(
+            max_clients,
+            limit, most, "too few file descriptors for so many clients; fewer are served"
+        );
+    } else if max_clients > comfortable {
+        info!(
+            max_clients,
+            limit, "with all clients busy there may be too few file descriptors for their files"
+        );
+    }
+    max_clients.min(most)
 }
 
 impl<S, W> Clone for Host<S, W> {
@@ -89,6 +178,8 @@ impl<S, W> Clone for Host<S, W> {
             store: Arc::clone(&self.store),
             config: Arc::clone(&self.config),
             slots: Arc::clone(&self.slots),
+            most_refusals: self.most_refusals,
+            impatient: self.impatient,
             open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
             log: Arc::clone(&self.log),
@@ -100,14 +191,47 @@ impl<S, W> Clone for Host<S, W> {
 #[derive(Debug)]
 pub struct Served<'a, W> {
     stop: &'a Stop<W>,
+    slot: &'a Slot,
+    impatient: bool,
+    /// How long a refusal makes places scarce: a peer that was slow when it came has so long to make good.
+    lately: Duration,
+    /// How long the host of a peer may be silent while places are not scarce.
+    idle: Duration,
+    scarce: bool,
+    looked: Option<Duration>,
+    bears_silence_for: Option<Duration>,
     draining: bool,
     log: SessionLog<'a>,
 }
 
 impl<'a, W> Served<'a, W> {
-    /// A session of `host`.
-    pub fn new<S>(host: &'a Host<S, W>) -> Self {
-        Self { stop: &host.stop, draining: false, log: SessionLog::new(&host.log) }
+    /// A session of `host` in the place that `slot` is.
+    pub fn new<S>(host: &'a Host<S, W>, slot: &'a Slot) -> Self {
+        let timing = &host.config.timing;
+        Self {
+            stop: &host.stop,
+            slot,
+            impatient: host.impatient,
+            lately: timing.window.saturating_mul(2),
+            idle: timing.idle,
+            // As the socket was set up, and as the machine begins.
+            scarce: true,
+            looked: None,
+            bears_silence_for: None,
+            draining: false,
+            log: SessionLog::new(&host.log),
+        }
+    }
+
+    /// Learns whether the place is scarce.
+    fn look(&mut self, machine: &mut Server, now: Duration) {
+        self.looked = Some(now);
+        let scarce = self.impatient || self.slot.is_scarce(now, self.lately);
+        if scarce != self.scarce {
+            self.scarce = scarce;
+            self.bears_silence_for = Some(if scarce { SILENCE } else { self.idle.max(SILENCE) });
+            machine.set_scarce(scarce);
+        }
     }
 }
 
@@ -123,7 +247,18 @@ impl<W: Wake> Owner<Server> for Served<'_, W> {
             self.draining = true;
             machine.shut_down(by);
         }
+        if self.looked.is_none_or(|looked| now >= looked + LOOKS_EVERY) {
+            self.look(machine, now);
+        }
         ControlFlow::Continue(())
+    }
+
+    fn bears_silence_for(&mut self) -> Option<Duration> {
+        self.bears_silence_for.take()
+    }
+
+    fn looks_again(&self) -> Option<Duration> {
+        self.looked.map(|looked| looked + LOOKS_IDLY_EVERY)
     }
 
     fn wake(&self) -> Option<&W> {
@@ -186,7 +321,7 @@ mod tests {
         let host = Host::<_, Flag>::new(Arc::new(()), options).unwrap();
         let (slots, chunks): (Vec<_>, Vec<usize>) = (0..most)
             .map(|_| {
-                let slot = host.slots.take(Ipv4Addr::LOCALHOST.into()).unwrap();
+                let slot = host.slots.take(Ipv4Addr::LOCALHOST.into(), Duration::ZERO).unwrap();
                 (slot, host.config_of_next().limits.chunk)
             })
             .unzip();

@@ -1,23 +1,28 @@
 //! Signals that stop a server, or cancel what a client does.
 
+use std::fs;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, exit};
 use tracing::info;
 
 use crate::{Cancel, ServerHandle, Wake};
 
-/// The exit code of a program that was interrupted by SIGINT, as shells give it.
-const INTERRUPTED: i32 = 130;
-/// Of the thread that waits for signals, in bytes; it does next to nothing.
+/// What the exit code of a program that a signal ended is above the signal's number, as shells give it.
+const ENDED_BY_SIGNAL: i32 = 128;
+/// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that hangs.
+const ENDS_WITHIN: Duration = Duration::from_secs(4);
+/// Of a thread that waits for signals or for a request to end, in bytes; it does next to nothing.
 const STACK_SIZE: usize = 256 << 10;
 
-/// Lets SIGTERM and SIGINT stop a server, for as long as the process lives: the first begins a [drain](ServerHandle::shutdown), the second
-/// [ends all sessions](ServerHandle::force), a third ends the process, should a session hang in its storage.
+/// Lets SIGTERM, SIGINT, SIGHUP and SIGQUIT stop a server, for as long as the process lives: the first begins a [drain](ServerHandle::shutdown), the second
+/// [ends all sessions](ServerHandle::force), a third ends the process. SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
@@ -41,23 +46,46 @@ pub fn drain_on_signals<W: Wake>(handle: ServerHandle<W>) -> io::Result<()> {
     })
 }
 
-/// Lets SIGINT and SIGTERM cancel the request that runs, for as long as the process lives. If none runs, or the one that does was cancelled already, they
-/// end the process with code 130.
+/// Lets SIGINT, SIGTERM, SIGHUP and SIGQUIT cancel the request that runs, for as long as the process lives. They end the process, with 128 + the signal's number as its code, if no
+/// request runs, if the one that does was cancelled already, or if it has not ended four seconds later: its file may be on a disk that hangs.
+/// SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
 pub fn cancel_on_signals<W: Wake>(cancel: Cancel<W>) -> io::Result<()> {
-    on_signals(move |_| {
+    tell_and_cancel(cancel, |_| {})
+}
+
+fn tell_and_cancel<W: Wake>(
+    cancel: Cancel<W>,
+    mut tell: impl FnMut(i32) + Send + 'static,
+) -> io::Result<()> {
+    let count = Arc::new(AtomicUsize::new(0));
+    on_signals(move |signal| {
+        tell(signal);
         if cancel.is_idle() || cancel.is_raised() {
-            exit(INTERRUPTED);
+            exit(ENDED_BY_SIGNAL + signal);
         }
         cancel.cancel();
+        let this = count.fetch_add(1, Ordering::SeqCst) + 1;
+        let (count, cancel) = (Arc::clone(&count), cancel.clone());
+        let watch = move || {
+            thread::sleep(ENDS_WITHIN);
+            if cancel.is_raised() && !cancel.is_idle() && count.load(Ordering::SeqCst) == this {
+                exit(ENDED_BY_SIGNAL + signal);
+            }
+        };
+        // Without a thread it takes a second signal.
+        let _ = thread::Builder::new().stack_size(STACK_SIZE).spawn(watch);
     })
 }
 
 /// The one cancel for all connections of a process, on signals from its first use on. They come one after another.
 #[derive(Debug)]
-pub struct CancelOnSignals<W>(OnceLock<Cancel<W>>);
+pub struct CancelOnSignals<W> {
+    cancel: OnceLock<Cancel<W>>,
+    signal: Arc<AtomicI32>,
+}
 
 impl<W: Wake> CancelOnSignals<W> {
     /// The cancel.
@@ -65,24 +93,39 @@ impl<W: Wake> CancelOnSignals<W> {
     /// # Errors
     /// If the handlers or their thread cannot be set up.
     pub fn get(&self) -> io::Result<Cancel<W>> {
-        if let Some(cancel) = self.0.get() {
+        if let Some(cancel) = self.cancel.get() {
             return Ok(cancel.clone());
         }
         let cancel = Cancel::new()?;
-        cancel_on_signals(cancel.clone())?;
-        Ok(self.0.get_or_init(|| cancel).clone())
+        let signal = Arc::clone(&self.signal);
+        tell_and_cancel(cancel.clone(), move |number| signal.store(number, Ordering::SeqCst))?;
+        Ok(self.cancel.get_or_init(|| cancel).clone())
+    }
+
+    /// The last signal that came, by its number. A program that ends because of it does so with 128 more as its code.
+    pub fn signal(&self) -> Option<i32> {
+        Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 }
 
 impl<W> Default for CancelOnSignals<W> {
     fn default() -> Self {
-        Self(OnceLock::new())
+        Self { cancel: OnceLock::new(), signal: Arc::default() }
     }
 }
 
 fn on_signals(mut told: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let ignored = ignored_signals();
+    let heard = [SIGHUP, SIGQUIT].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new([SIGTERM, SIGINT].into_iter().chain(heard))?;
     let thread = thread::Builder::new().name("haul-signals".into()).stack_size(STACK_SIZE);
     thread.spawn(move || signals.forever().for_each(&mut told))?;
     Ok(())
+}
+
+/// The signals that this process ignores, a bit each from 1 on; none where the system does not tell.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

@@ -1,8 +1,9 @@
 //! How many sessions there are, and how many there may be.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The places for sessions: so many in all, and so many for each address.
 #[derive(Debug)]
@@ -15,8 +16,17 @@ pub struct Slots {
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
+    /// When somebody was last refused because all places were taken.
+    refused: Option<Duration>,
     /// Only addresses that have one, so it is no longer than `total`.
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<IpAddr, Here>,
+}
+
+#[derive(Debug, Default)]
+struct Here {
+    count: usize,
+    /// When a client from here was last refused because this address had all of its places.
+    refused: Option<Duration>,
 }
 
 impl Slots {
@@ -25,16 +35,23 @@ impl Slots {
         Self { most, most_per_address, taken: Mutex::default() }
     }
 
-    /// Takes a place for a session from `address`, if there is one.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
-        let address = address.to_canonical();
+    /// Takes a place for a session from `address`, if there is one. `now` is any clock's that never goes back.
+    pub fn take(self: &Arc<Self>, address: IpAddr, now: Duration) -> Option<Slot> {
+        let address = counted_as(address);
         let mut taken = self.lock();
-        let here = taken.by_address.get(&address).copied().unwrap_or(0);
-        if taken.total >= self.most || here >= self.most_per_address {
+        if taken.total >= self.most {
+            taken.refused = Some(now);
             return None;
         }
+        let here = taken.by_address.get_mut(&address);
+        if here.as_ref().map_or(0, |here| here.count) >= self.most_per_address {
+            if let Some(here) = here {
+                here.refused = Some(now);
+            }
+            return None;
+        }
+        taken.by_address.entry(address).or_default().count += 1;
         taken.total += 1;
-        taken.by_address.insert(address, here + 1);
         Some(Slot { slots: Arc::clone(self), address })
     }
 
@@ -49,6 +66,15 @@ impl Slots {
     }
 }
 
+/// What the places of `address` are counted by. One host has at least a whole /64 of IPv6 addresses.
+fn counted_as(address: IpAddr) -> IpAddr {
+    const NETWORK: u128 = !0 << 64;
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 /// A place for a session, given back when it is dropped.
 #[derive(Debug)]
 pub struct Slot {
@@ -56,13 +82,31 @@ pub struct Slot {
     address: IpAddr,
 }
 
+impl Slot {
+    /// Whether others may want this place: fewer than a quarter of all places are free, or none of this address, or somebody was refused within the last `lately`.
+    /// A client that is alone keeps nobody waiting until then.
+    pub fn is_scarce(&self, now: Duration, lately: Duration) -> bool {
+        let Slots { most, most_per_address, .. } = *self.slots;
+        let lately = |refused: Option<Duration>| {
+            refused.is_some_and(|refused| now < refused.saturating_add(lately))
+        };
+        let taken = self.slots.lock();
+        let few_left = taken.total > 1 && (most - taken.total).saturating_mul(4) < most;
+        few_left
+            || lately(taken.refused)
+            || taken.by_address.get(&self.address).is_some_and(|here| {
+                (here.count > 1 && here.count >= most_per_address) || lately(here.refused)
+            })
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
         taken.total -= 1;
         if let Some(here) = taken.by_address.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
+            here.count -= 1;
+            if here.count == 0 {
                 taken.by_address.remove(&self.address);
             }
         }
@@ -71,35 +115,82 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    const START: Duration = Duration::ZERO;
+    const LATELY: Duration = Duration::from_secs(60);
 
-    fn slots() -> Arc<Slots> {
-        Arc::new(Slots::new(3, 2))
+    fn slots(most: usize, most_per_address: usize) -> Arc<Slots> {
+        Arc::new(Slots::new(most, most_per_address))
     }
 
     #[test]
     fn places_are_counted_in_all_and_for_each_address() {
-        let slots = slots();
-        let first = slots.take(HERE).unwrap();
-        let _second = slots.take(HERE).unwrap();
-        assert!(slots.take(HERE).is_none());
-        assert!(slots.take(IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped())).is_none());
-        let _third = slots.take(THERE).unwrap();
-        assert!(slots.take(THERE).is_none());
+        let slots = slots(3, 2);
+        let first = slots.take(HERE, START).unwrap();
+        let _second = slots.take(HERE, START).unwrap();
+        assert!(slots.take(HERE, START).is_none());
+        let mapped = IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped());
+        assert!(slots.take(mapped, START).is_none());
+        let _third = slots.take(THERE, START).unwrap();
+        assert!(slots.take(THERE, START).is_none());
         drop(first);
-        assert!(slots.take(THERE).is_some());
+        assert!(slots.take(THERE, START).is_some());
         assert_eq!(slots.taken(), 2);
     }
 
     #[test]
+    fn ipv6_is_counted_by_the_network_of_a_host() {
+        let slots = slots(9, 2);
+        let from = |address: &str| slots.take(address.parse().unwrap(), START);
+        let _two = [from("2001:db8::1").unwrap(), from("2001:db8::ffff:0:0:2").unwrap()];
+        assert!(from("2001:db8::3").is_none());
+        assert!(from("2001:db8:0:1::1").is_some());
+        assert_eq!(slots.lock().by_address.len(), 1);
+    }
+
+    #[test]
     fn nothing_is_remembered_of_an_address_without_sessions() {
-        let slots = slots();
-        drop(slots.take(HERE));
+        let slots = slots(3, 2);
+        drop(slots.take(HERE, START));
         assert!(slots.lock().by_address.is_empty());
+    }
+
+    #[test]
+    fn places_are_scarce_when_few_are_left() {
+        let slots = slots(8, 8);
+        let taken: Vec<_> = (0..6).map(|_| slots.take(HERE, START).unwrap()).collect();
+        assert!(!taken[0].is_scarce(START, LATELY), "a quarter is free");
+        let seventh = slots.take(THERE, START).unwrap();
+        assert!(taken[0].is_scarce(START, LATELY) && seventh.is_scarce(START, LATELY));
+        drop(seventh);
+        assert!(!taken[0].is_scarce(START, LATELY));
+    }
+
+    #[test]
+    fn places_of_an_address_are_scarce_when_it_has_no_more() {
+        let slots = slots(100, 2);
+        let first = slots.take(HERE, START).unwrap();
+        let other = slots.take(THERE, START).unwrap();
+        assert!(!first.is_scarce(START, LATELY));
+        let _second = slots.take(HERE, START).unwrap();
+        assert!(first.is_scarce(START, LATELY) && !other.is_scarce(START, LATELY));
+    }
+
+    #[test]
+    fn who_is_alone_has_its_place_until_somebody_is_refused() {
+        for (most, most_per_address) in [(1, 1), (9, 1)] {
+            let slots = slots(most, most_per_address);
+            let alone = slots.take(HERE, START).unwrap();
+            assert!(!alone.is_scarce(START, LATELY));
+            let refused = Duration::from_secs(9);
+            assert!(slots.take(HERE, refused).is_none());
+            assert!(alone.is_scarce(refused + LATELY / 2, LATELY));
+            assert!(!alone.is_scarce(refused + LATELY, LATELY));
+        }
     }
 }

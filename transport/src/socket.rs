@@ -12,8 +12,8 @@ use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How long a server's bytes may go unacknowledged before its peer counts as gone.
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the host of a server's peer may be silent, be it asked by data or by a keepalive, before its peer counts as gone; while places are scarce.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 /// A stream to the peer, as the loop uses it.
 ///
@@ -124,9 +124,12 @@ pub fn stream(address: SocketAddr) -> io::Result<RawSocket> {
     Ok(socket)
 }
 
-/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone. One for IPv6 takes IPv4 as well, unless it shall be `only_ipv6`.
+pub fn listen(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
     let socket = stream(address)?;
+    if only_ipv6 {
+        socket.set_only_v6(true)?;
+    }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -146,9 +149,16 @@ pub fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd();
     prepare_connected(socket)?;
     // Only a server's: its client may have to wait longer than this while a busy storage takes nothing.
+    bear_silence_for(socket, SILENCE)
+}
+
+/// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not acknowledged, a window that stays shut, and, in place of the
+/// number of probes, keepalives that are not answered; Linux has one limit for all three.
+pub(crate) fn bear_silence_for(socket: impl AsFd, limit: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    SockRef::from(&socket).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    Ok(())
+    return SockRef::from(&socket).set_tcp_user_timeout(Some(limit));
+    #[cfg(not(target_os = "linux"))]
+    return Ok(drop((socket, limit)));
 }
 
 /// Whether accept failed for one connection only. Linux reports by accept what had happened to the connection before.
@@ -167,31 +177,6 @@ pub fn is_of_the_connection(error: &io::Error) -> bool {
                 | Errno::NONET
         )
     )
-}
-
-/// The first success among `addresses`, or the last failure.
-pub fn first<T>(
-    addresses: impl Iterator<Item = SocketAddr>,
-    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
-) -> io::Result<T> {
-    let mut last = no_address();
-    for address in addresses {
-        match attempt(address) {
-            Ok(value) => return Ok(value),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// The failure when a name has no address.
-pub fn no_address() -> io::Error {
-    io::Error::new(ErrorKind::NotFound, "the name has no address")
-}
-
-/// The failure of a connection that nobody answered.
-pub fn no_answer() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "no answer in time")
 }
 
 #[cfg(test)]
@@ -220,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_silent_peer_is_found_out() {
-        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), false).unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         prepare_accepted(&client).unwrap();
         let client = SockRef::from(&client);
@@ -230,6 +215,6 @@ mod tests {
             + client.tcp_keepalive_interval().unwrap() * client.tcp_keepalive_retries().unwrap();
         assert!(keepalive <= Duration::from_mins(1), "{keepalive:?}");
         #[cfg(target_os = "linux")]
-        assert_eq!(client.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+        assert_eq!(client.tcp_user_timeout().unwrap(), Some(SILENCE));
     }
 }

@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use crate::{Clock, Wake};
 
+/// How long file work may go on once all sessions are to end.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
+/// How long a session may take to end once the grace is over.
+const LINGERS: Duration = Duration::from_secs(5);
+
 /// Whether and how a server stops; its sessions look at it before each step.
 #[derive(Debug)]
 pub struct Stop<W> {
@@ -18,6 +23,7 @@ pub struct Stop<W> {
     pub force: W,
     grace: Duration,
     drain_by: OnceLock<Duration>,
+    forced: OnceLock<Duration>,
 }
 
 impl<W: Wake> Stop<W> {
@@ -29,7 +35,15 @@ impl<W: Wake> Stop<W> {
             force: W::new()?,
             grace,
             drain_by: OnceLock::new(),
+            forced: OnceLock::new(),
         })
+    }
+
+    /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its storage, and is left behind.
+    pub fn ends_within(&self) -> Option<Duration> {
+        let cut_off = self.drain_by().map(|by| by.saturating_add(LINGERS));
+        let moment = self.forced.get().copied().into_iter().chain(cut_off).min()?;
+        Some(self.clock.until(moment.saturating_add(HANGS_AFTER)))
     }
 
     /// When what still runs is cut off; `None` while the server is not stopping.
@@ -58,8 +72,10 @@ impl<W: Wake> ServerHandle<W> {
         self.0.begin_drain();
     }
 
-    /// Ends all sessions at once, whatever they are doing. What was not published is discarded; only file work that has begun is waited for.
+    /// Ends all sessions at once, whatever they are doing. What was not published is discarded; only file work that has begun is waited for, and no longer than five seconds:
+    /// a storage that hangs keeps its thread, and whatever it had staged is swept at the next start.
     pub fn force(&self) {
+        self.0.forced.get_or_init(|| self.0.clock.now());
         // In this order, so that no session takes it for a mere drain.
         self.0.force.raise();
         self.0.begin_drain();

@@ -12,7 +12,8 @@ use clap::{Args, ValueEnum};
 use haul_core::server::ServerConfig;
 use haul_core::{Limits, Timing};
 use haul_store::Options;
-use haul_transport::ServerOptions;
+use haul_transport::descriptors::raise_limit;
+use haul_transport::{ServerOptions, Unreached};
 
 use crate::address::ListenAddress;
 use crate::app::App;
@@ -37,7 +38,7 @@ const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
 /// Serve a directory
 ///
 /// There are no accounts yet: whoever reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
-/// The first line on stdout is `listening on haul://HOST:PORT`. SIGINT or SIGTERM lets running transfers end and stops; a second one stops at once.
+/// The first line on stdout is `listening on haul://HOST:PORT`. SIGINT, SIGTERM, SIGHUP or SIGQUIT lets running transfers end and stops; a second one stops at once.
 ///
 /// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
 #[derive(Debug, Args)]
@@ -45,9 +46,9 @@ pub(crate) struct ServeArgs {
     /// The directory [default: ./shared, made if it is missing]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Where to listen; port 0 picks a free one, 0.0.0.0 or [::] opens it to other machines
-    #[arg(long, value_name = "HOST:PORT", default_value_t)]
-    listen: ListenAddress,
+    /// Where to listen, on every address of a name; port 0 picks a free one, 0.0.0.0 or [::] opens it to other machines. It may be given again
+    #[arg(long, value_name = "HOST:PORT", default_values_t = [ListenAddress::default()])]
+    listen: Vec<ListenAddress>,
     /// The most clients at once; more are told to try later. 1 serves one client at a time
     #[arg(long, value_name = "N", default_value = "256")]
     max_clients: NonZeroUsize,
@@ -72,12 +73,15 @@ pub(crate) struct ServeArgs {
     /// How long running transfers may go on after a signal to stop
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(..=SECONDS_PER_YEAR))]
     grace: u64,
-    /// How long a client may be silent between commands
+    /// How long a client may be silent
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
     idle: u64,
-    /// How long a client may take for a line, and for each 1 KiB of a file that it sends or takes
+    /// How long a client may take for a line, and for each 1 KiB of a file that it sends or takes, while places are scarce
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
     patience: u64,
+    /// Cut off clients that are slower than that even while places are free. Without it a slow client keeps its place as long as nobody wants it
+    #[arg(long)]
+    impatient: bool,
 }
 
 /// When uploads are brought to stable storage.
@@ -101,7 +105,7 @@ impl ServeArgs {
         ServeOptions {
             directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
             sharing: Options { hidden: self.hidden, read_only: self.read_only },
-            address: (self.listen.host.clone(), self.listen.port),
+            addresses: self.listen.iter().map(|at| (at.host.clone(), at.port)).collect(),
             server: ServerOptions {
                 config: ServerConfig {
                     limits: Limits {
@@ -120,6 +124,7 @@ impl ServeArgs {
                     ..ServerOptions::default().config
                 },
                 max_clients,
+                impatient: self.impatient,
                 max_clients_per_address: self
                     .max_clients_per_address
                     .map_or(per_address, NonZeroUsize::get),
@@ -140,6 +145,10 @@ fn banner(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<(), Error> {
+    // Before the share is opened: it divides them up.
+    if let Err(error) = raise_limit() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let mut options = args.options();
     options.server.config.pass_through = !app.settings.no_pass_through;
     prepare(args.directory.as_deref(), &options.directory)?;
@@ -151,7 +160,7 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<
     };
     let stdout = &app.console.stdout;
     app.runtime
-        .serve(&options, &mut |address| announced.announce(stdout, address))
+        .serve(&options, &mut |addresses| announced.announce(stdout, addresses))
         .map_err(|error| explain(&error, &options))
 }
 
@@ -183,10 +192,17 @@ fn prepare(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
 
 fn explain(error: &ServeError, options: &ServeOptions) -> Error {
     let exit = Exit::from(error);
-    let ServeOptions { directory, address: (host, port), .. } = options;
+    let ServeOptions { directory, addresses, .. } = options;
     match error {
         ServeError::Listen(source) => {
-            let message = format!("cannot listen on {host}:{port}: {}", error::plain(source));
+            // An address that cannot be had is named by the error.
+            let named = matches!(source.get_ref(), Some(error) if error.is::<Unreached>());
+            let message = match &addresses[..] {
+                [(host, port)] if !named => {
+                    format!("cannot listen on {host}:{port}: {}", error::plain(source))
+                }
+                _ => format!("cannot listen on {}", error::plain(source)),
+            };
             let advice = match source.kind() {
                 io::ErrorKind::AddrInUse => {
                     "choose another port with --listen, or 0 for a free one"
@@ -227,40 +243,43 @@ struct Announcement {
 
 impl Announcement {
     /// Prints it, though a server does not need anybody to read it: if stdout stands still, clients are served all the same.
-    fn announce(self, stdout: &Stream, address: SocketAddr) {
+    fn announce(self, stdout: &Stream, addresses: &[SocketAddr]) {
         let (done, printed) = mpsc::channel();
         let mut aside = stdout.clone();
+        let theirs = addresses.to_vec();
         let started = thread::Builder::new().spawn(move || {
-            self.print(&mut aside, address);
+            self.print(&mut aside, &theirs);
             // Nobody waits for it any more if it took long.
             let _ = done.send(());
         });
         match started {
             Ok(_) => drop(printed.recv_timeout(MOST_FOR_STDOUT)),
-            Err(_) => self.print(&mut stdout.clone(), address),
+            Err(_) => self.print(&mut stdout.clone(), addresses),
         }
     }
 
     /// A stdout that is closed is no reason to stop.
-    fn print(self, stdout: &mut Stream, address: SocketAddr) {
+    fn print(self, stdout: &mut Stream, addresses: &[SocketAddr]) {
         let printed = if self.json {
-            let record = ListeningRecord { listening: format!("haul://{address}") };
-            output::json(&record, stdout.is_terminal())
-                .map_err(io::Error::from)
-                .and_then(|line| stdout.line(line))
+            addresses.iter().try_for_each(|address| {
+                let record = ListeningRecord { listening: format!("haul://{address}") };
+                let line = output::json(&record, stdout.is_terminal()).map_err(io::Error::from)?;
+                stdout.line(line)
+            })
         } else {
-            self.lines(address).into_iter().try_for_each(|line| stdout.line(line))
+            self.lines(addresses).into_iter().try_for_each(|line| stdout.line(line))
         };
         if let Err(error) = printed {
             tracing::warn!(%error, "stdout cannot be written");
         }
     }
 
-    fn lines(&self, address: SocketAddr) -> Vec<String> {
-        let mut lines = vec![format!("listening on haul://{address}")];
-        if self.quiet {
+    fn lines(&self, addresses: &[SocketAddr]) -> Vec<String> {
+        let mut lines: Vec<_> =
+            addresses.iter().map(|address| format!("listening on haul://{address}")).collect();
+        let Some(address) = addresses.first().filter(|_| !self.quiet) else {
             return lines;
-        }
+        };
         let Self { program, read_only, .. } = self;
         let may = if *read_only { "read" } else { "read and write" };
         let (ip, port) = (address.ip(), address.port());
@@ -270,7 +289,9 @@ impl Announcement {
             (true, false) => std::net::Ipv4Addr::LOCALHOST.into(),
             (true, true) => std::net::Ipv6Addr::LOCALHOST.into(),
         };
-        let server = SocketAddr::new(reached, port);
+        // With the zone that a link-local address has.
+        let mut server = *address;
+        server.set_ip(reached);
         lines.push(format!("  list its files:  {program} ls --server haul://{server}"));
         lines.push(format!("  or by hand:      nc {reached} {port}   (then type LIST or HELP)"));
         if ip.is_loopback() {
@@ -303,7 +324,7 @@ mod tests {
     fn announced(read_only: bool, address: &str) -> String {
         let announcement =
             Announcement { program: "haul-test", read_only, quiet: false, json: false };
-        announcement.lines(address.parse().unwrap()).join("\n")
+        announcement.lines(&[address.parse().unwrap()]).join("\n")
     }
 
     #[test]

@@ -16,7 +16,7 @@ use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Refusal, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
 use haul_store::{NewFile, OwnFiles, Source, Target};
-use haul_transport::{Call, ConnectError};
+use haul_transport::{Call, ConnectError, Unreached};
 
 /// What is on the server, and what it shall do.
 #[derive(Default)]
@@ -94,14 +94,15 @@ impl Runtime for Fake {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(SocketAddr),
+        ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError> {
         let mut state = self.state();
         state.served = Some(options.clone());
         if state.cannot_listen {
             return Err(ServeError::Listen(io::ErrorKind::AddrInUse.into()));
         }
-        ready(SocketAddr::new(options.address.0.parse().unwrap(), 4999));
+        let (host, _) = &options.addresses[0];
+        ready(&[SocketAddr::new(host.parse().unwrap(), 4999)]);
         Ok(())
     }
 
@@ -110,13 +111,16 @@ impl Runtime for Fake {
         host: &str,
         port: u16,
         config: ClientConfig,
+        _: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
         state.durable = config.durable;
         state.connected.push(format!("{host} {port}"));
         let enough = state.most_connections.is_some_and(|most| state.connected.len() > most);
         if state.unreachable || enough {
-            return Err(ConnectError::Io(io::Error::from_raw_os_error(111)));
+            let error = io::Error::from_raw_os_error(111);
+            let address = SocketAddr::new([127, 0, 0, 1].into(), port);
+            return Err(ConnectError::Unreached(vec![Unreached { address, error }]));
         }
         if let Some(failure) = state.failures.remove("connect") {
             return Err(failure.into());

@@ -17,7 +17,7 @@ fn served(line: &[&str]) -> ServeOptions {
 #[test]
 fn it_serves_with_what_was_asked_for() {
     let options = served(&[]);
-    assert_eq!(options.address, (String::from("127.0.0.1"), 4285));
+    assert_eq!(options.addresses, [(String::from("127.0.0.1"), 4285)]);
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (256, 128));
     assert_eq!(
         (
@@ -55,7 +55,7 @@ fn it_serves_with_what_was_asked_for() {
         "--patience",
         "7",
     ]);
-    assert_eq!(options.address, (String::from("::1"), 0));
+    assert_eq!(options.addresses, [(String::from("::1"), 0)]);
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
     assert_eq!(
         (

@@ -13,6 +13,7 @@ mod crashes;
 mod disk;
 mod faults;
 mod history;
+mod hung;
 mod injected;
 mod injected_client;
 mod injected_server;
@@ -31,6 +32,7 @@ pub use cases::*;
 pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
+pub use hung::*;
 pub use injected::*;
 pub use logs::*;
 pub use network::*;
@@ -97,6 +99,7 @@ macro_rules! program_tests {
             a_client_at_its_limits_leaves_nothing
             a_bad_wire_is_borne
             a_silent_peer_is_looked_for
+            a_hung_mount_is_nobody_elses_matter
             a_signal_under_load_loses_nothing
             a_transfer_that_does_not_end_is_cut_after_the_grace
             a_server_starts_again_at_once

@@ -90,7 +90,7 @@ fn check_failure(
     let Err(failure) = result else { return Ok(()) };
     let excused = match failure {
         Failure::Violation(_) | Failure::Corrupted => flipped,
-        Failure::TimedOut | Failure::Disconnected => touched,
+        Failure::NoGreeting | Failure::TimedOut | Failure::Disconnected => touched,
         Failure::Refused(refusal) => match refusal.code() {
             Some(
                 ErrorCode::BadArgument

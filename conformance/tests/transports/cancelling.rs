@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::iter;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -146,10 +147,39 @@ fn an_address_where_nobody_answers_is_given_up() {
     let (address, _listener, _queue) = silent_address();
     let connect_timeout = Duration::from_millis(100);
     let options = ClientOptions { connect_timeout, ..ClientOptions::default() };
-    let Err(ConnectError::Io(error)) = Client::connect(address, options) else {
+    let Err(ConnectError::Unreached(unreached)) = Client::connect(address, options) else {
         panic!("connected")
     };
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let told: Vec<_> = unreached.iter().map(|one| (one.address, one.error.kind())).collect();
+    assert_eq!(told, [(address, ErrorKind::TimedOut)]);
+}
+
+#[test]
+fn an_address_where_nobody_answers_costs_a_head_start() {
+    let (silent, _listener, _queue) = silent_address();
+    let refusing = TcpListener::bind(LOCALHOST).unwrap().local_addr().unwrap();
+    let share = Share::new();
+    let server = serve(&share, ServerOptions::default());
+    // The time for all of it would be over before the first gives up by itself.
+    let name = || vec![silent, refusing, silent];
+    let options = || ClientOptions { connect_timeout: HANG, ..ClientOptions::default() };
+    let all = [name(), vec![server.address]].concat();
+    Client::connect(&*all.leak(), options()).unwrap().exit().unwrap();
+
+    let connect_timeout = Duration::from_millis(600);
+    let options = ClientOptions { connect_timeout, ..ClientOptions::default() };
+    let Err(ConnectError::Unreached(unreached)) = Client::connect(&*name().leak(), options) else {
+        panic!("connected")
+    };
+    let mut told: Vec<_> = unreached.iter().map(|one| (one.address, one.error.kind())).collect();
+    told.sort_by_key(|(address, _)| *address != silent);
+    assert_eq!(told, [(silent, ErrorKind::TimedOut), (refusing, ErrorKind::ConnectionRefused)]);
+}
+
+#[test]
+fn a_name_without_an_address_is_told_from_a_refusal() {
+    let failed = Client::connect(("fe80::1%no-such-interface", 4285), ClientOptions::default());
+    assert!(matches!(failed, Err(ConnectError::Unknown(_))), "{failed:?}");
 }
 
 #[test]
@@ -183,6 +213,38 @@ fn a_cancel_between_requests_is_the_next_ones_unless_it_is_taken_back() {
     list(&mut client).unwrap();
 }
 
+/// The server is gone, or its disk hangs.
+#[test]
+fn a_cancel_that_the_server_does_not_confirm_is_not_waited_for() {
+    let listener = TcpListener::bind(LOCALHOST).unwrap();
+    let address = listener.local_addr().unwrap();
+    let cancel = Cancel::new().unwrap();
+    let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
+    let mine = Share::new();
+    let (given_up, is_given_up) = channel();
+    let server = thread::spawn(move || {
+        let mut peer = Peer::over(listener.accept().unwrap().0);
+        peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+        assert_eq!(peer.line(), "DOWNLOAD \"file\"");
+        peer.send("SENDING size=99999999 offset=0 length=99999999 modified=2026-01-01T00:00:00Z\r\nDATA 9\r\n12345");
+        cancel.cancel();
+        assert_eq!(peer.line(), "ABORT");
+        // Nothing more comes until the client has given it up.
+        is_given_up.recv().unwrap();
+        peer.send("6789ERR aborted \"at last\"\r\n");
+        assert_eq!(peer.line(), "LIST");
+        peer.send("OK entries=0\r\n");
+    });
+    let mut client = Client::connect(address, options).unwrap();
+    let to = target(&mine, "file");
+    let options = DownloadOptions::default();
+    assert_eq!(client.download(&path("file"), options, to, go_on), Err(Failure::Cancelled));
+    assert!(mine.files().is_empty());
+    given_up.send(()).unwrap();
+    list(&mut client).unwrap();
+    server.join().unwrap();
+}
+
 /// Is a client in a process of its own, since signals are a process's.
 fn list_twice(address: &str) {
     let address: SocketAddr = address.parse().unwrap();
@@ -190,8 +252,12 @@ fn list_twice(address: &str) {
     cancel_on_signals(cancel.clone()).unwrap();
     let options = ClientOptions { cancel: Some(cancel), ..ClientOptions::default() };
     let mut client = Client::connect(address, options).unwrap();
-    assert_eq!(list(&mut client), Err(Failure::Cancelled));
-    unreachable!("the second request ended with {:?}", list(&mut client));
+    for _ in 0..2 {
+        assert_eq!(list(&mut client), Err(Failure::Cancelled));
+    }
+    loop {
+        thread::park();
+    }
 }
 
 #[test]
@@ -199,21 +265,25 @@ fn a_signal_cancels_and_a_second_ends_the_process() {
     if let Some(address) = Child::argument() {
         return list_twice(&address);
     }
-    let listener = TcpListener::bind(LOCALHOST).unwrap();
-    let mut child = Child::start(
-        concat!(module_path!(), "::a_signal_cancels_and_a_second_ends_the_process"),
-        &listener.local_addr().unwrap().to_string(),
-    );
-    let mut peer = Peer::over(listener.accept().unwrap().0);
-    peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
-    for signal in [Signal::INT, Signal::TERM] {
-        assert_eq!(peer.line(), "LIST");
-        child.signal(signal);
-        assert_eq!(peer.line(), "ABORT");
-        if signal == Signal::INT {
-            peer.send("ERR aborted \"as you wish\"\r\n");
+    for (last, code) in
+        [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)]
+    {
+        let listener = TcpListener::bind(LOCALHOST).unwrap();
+        let mut child = Child::start(
+            concat!(module_path!(), "::a_signal_cancels_and_a_second_ends_the_process"),
+            &listener.local_addr().unwrap().to_string(),
+        );
+        let mut peer = Peer::over(listener.accept().unwrap().0);
+        peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
+        for signal in [last, Signal::TERM] {
+            assert_eq!(peer.line(), "LIST");
+            child.signal(signal);
+            assert_eq!(peer.line(), "ABORT");
+            if signal == last {
+                peer.send("ERR aborted \"as you wish\"\r\n");
+            }
         }
+        child.signal(last);
+        assert_eq!(child.wait().code(), Some(code));
     }
-    child.signal(Signal::INT);
-    assert_eq!(child.wait().code(), Some(130));
 }

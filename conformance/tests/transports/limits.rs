@@ -1,9 +1,11 @@
 //! As many clients as there are places, and what happens beyond.
 
+use std::fs::File;
+use std::io;
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, thread};
 
 use haul_core::client::Failure;
 use haul_core::server::ServerConfig;
@@ -122,47 +124,161 @@ fn an_earlier_deadline_counts_though_a_later_one_was_waited_for() {
         ..Timing::default()
     };
     let config = ServerConfig { timing, ..ServerConfig::default() };
-    let server = serve(&share, ServerOptions { config, ..options(1) });
+    let server = serve(&share, ServerOptions { config, ..options(2) });
+    // The last place is taken, so slow clients are in the way.
+    let _other = Peer::greeted(server.address);
     let mut slow = Peer::greeted(server.address);
     slow.send("LI");
     let farewell = slow.line();
     assert!(farewell.starts_with("ERR timeout "), "{farewell}");
 }
 
-const MOST_DESCRIPTORS: usize = 32;
+/// As short as a window can be: many go by while others are served.
+fn impatient(max_clients: usize) -> ServerOptions {
+    let short = Duration::from_millis(1);
+    let timing = Timing { line: short, window: short, ..Timing::default() };
+    let config = ServerConfig { timing, ..ServerOptions::default().config };
+    ServerOptions { config, ..options(max_clients) }
+}
+
+#[test]
+fn a_slow_client_is_cut_off_only_when_places_are_scarce() {
+    let share = Share::new();
+    share.write("large", &payload(64 << 20));
+    let server = serve(&share, impatient(8));
+    let slow = |said: &str| {
+        let mut peer = Peer::greeted(server.address);
+        peer.send(said);
+        peer
+    };
+    let mut line = slow("LIS");
+    let mut body = slow("UPLOAD new\r\nDATA 2\r\na");
+    let mut refused = slow("UPLOAD ../new\r\nDATA 2\r\na");
+    let mut unread = slow("DOWNLOAD large\r\n");
+    let mut other = Peer::greeted(server.address);
+    for _ in 0..1000 {
+        other.send("LIST large\r\n");
+        assert!(other.line().starts_with("FILE ") && other.line().starts_with("OK "));
+    }
+    line.send("T new\r\n");
+    assert!(line.line().starts_with("ERR not-found "));
+    body.send("bEND\r\n");
+    assert_eq!(body.line(), "READY");
+    assert!(body.line().starts_with("OK size=2 "));
+    refused.send("bEND\r\nLIST large\r\n");
+    assert!(refused.line().starts_with("ERR bad-name "));
+    assert!(refused.line().starts_with("FILE ") && refused.line().starts_with("OK "));
+    let (received, reply) = unread.download();
+    assert!(received.len() == 64 << 20 && reply.starts_with("OK "), "{reply}");
+
+    line.send("LIS");
+    body.send("UPLOAD new\r\nDATA 2\r\na");
+    refused.send("UPLOAD ../new\r\nDATA 2\r\na");
+    let _crowd: Vec<_> = (0..2).map(|_| Peer::greeted(server.address)).collect();
+    assert!(line.line().starts_with("ERR timeout "));
+    assert_eq!(body.line(), "READY");
+    assert!(body.line().starts_with("ERR timeout "));
+    assert!(refused.line().starts_with("ERR bad-name "));
+    assert!(refused.line().starts_with("ERR timeout "));
+}
+
+#[test]
+fn who_is_alone_makes_room_for_somebody_who_was_refused() {
+    let share = Share::new();
+    let server = serve(&share, impatient(1));
+    let mut slow = Peer::greeted(server.address);
+    slow.send("UPLOAD new\r\nDATA 2\r\na");
+    assert_eq!(slow.line(), "READY");
+    drop(server.wait_for_place());
+    assert!(slow.line().starts_with("ERR timeout "));
+}
+
+const MOST_DESCRIPTORS: usize = 64;
+/// What is left of them when something else has taken the others.
+const FEW_DESCRIPTORS: usize = 12;
 
 /// Serves in a process of its own, since the limit is a process's.
-fn serve_with_few_descriptors(directory: &str) {
+fn serve_with_few_descriptors(directory: &str, others_are_taken: bool) {
     let most = Some(MOST_DESCRIPTORS as u64);
     let limit = Rlimit { current: most, maximum: most };
     setrlimit(Resource::Nofile, limit).unwrap();
     let store = Directory::open(directory, Options::default()).unwrap();
     let server = Server::bind(LOCALHOST, Arc::new(store), ServerOptions::default()).unwrap();
+    let mut taken: Vec<File> = Vec::new();
+    if others_are_taken {
+        let another = || File::open("/dev/null").ok();
+        taken.extend(iter::from_fn(another));
+        taken.truncate(taken.len() - FEW_DESCRIPTORS);
+    }
     Child::say(server.local_addr());
     server.run();
+    drop(taken);
 }
 
 #[test]
 fn accepting_survives_that_there_are_no_descriptors_left() {
     if let Some(directory) = Child::argument() {
-        return serve_with_few_descriptors(&directory);
+        return serve_with_few_descriptors(&directory, true);
     }
     let share = Share::new();
     let mut child = Child::start(
         concat!(module_path!(), "::accepting_survives_that_there_are_no_descriptors_left"),
         share.path().to_str().unwrap(),
     );
-    let address = child.hear().parse().unwrap();
-    let peers: Vec<_> = (0..2 * MOST_DESCRIPTORS).map(|_| Peer::connect(address)).collect();
-    let descriptors = format!("/proc/{}/fd", child.id().as_raw_nonzero());
-    while fs::read_dir(&descriptors).unwrap().count() < MOST_DESCRIPTORS {
-        thread::yield_now();
-    }
-    // Twice as many as there can be at once: each is served when those before it are gone.
+    let address: SocketAddr = child.hear().parse().unwrap();
+    let peers: Vec<_> = (0..MOST_DESCRIPTORS).map(|_| Peer::connect(address)).collect();
+    // Far more than there can be at once: those for whom there is no descriptor are told, and nobody waits.
+    let mut served = Vec::new();
+    let mut busy = 0;
     for mut peer in peers {
-        assert!(peer.line().starts_with("HAUL/1 "));
+        let said = peer.line();
+        if said.starts_with("HAUL/1 ") {
+            served.push(peer);
+        } else {
+            assert!(said.starts_with("ERR busy ") && said.contains(" retry-after="), "{said}");
+            busy += 1;
+        }
+    }
+    assert!(busy >= MOST_DESCRIPTORS - FEW_DESCRIPTORS && !served.is_empty(), "{busy} were told");
+    for peer in &mut served {
         peer.send("LIST\r\n");
         let reply = peer.line();
-        assert!(reply == "OK entries=0" || reply.starts_with("ERR io "), "{reply}");
+        assert!(reply == "OK entries=0" || reply.starts_with("ERR "), "{reply}");
     }
+    drop(served);
+    // There is room again, without anything being done about it.
+    loop {
+        let mut peer = Peer::connect(address);
+        let said = peer.line();
+        if said.starts_with("HAUL/1 ") {
+            break;
+        }
+        assert!(said.starts_with("ERR busy "), "{said}");
+    }
+}
+
+/// Connections alone never take the descriptors that files need.
+#[test]
+fn connections_leave_descriptors_for_files() {
+    if let Some(directory) = Child::argument() {
+        return serve_with_few_descriptors(&directory, false);
+    }
+    let share = Share::new();
+    share.write("file", b"content");
+    let mut child = Child::start(
+        concat!(module_path!(), "::connections_leave_descriptors_for_files"),
+        share.path().to_str().unwrap(),
+    );
+    let address: SocketAddr = child.hear().parse().unwrap();
+    let mut peers: Vec<_> = (0..MOST_DESCRIPTORS).map(|_| Peer::connect(address)).collect();
+    let mut first = peers.remove(0);
+    assert!(first.line().starts_with("HAUL/1 "));
+    let told: Vec<_> = peers.iter_mut().map(Peer::try_line).collect();
+    let busy = |line: &io::Result<String>| {
+        line.as_ref().is_ok_and(|line| line.starts_with("ERR busy "))
+    };
+    assert!(told.iter().any(busy), "{told:?}");
+    first.send("DOWNLOAD file\r\n");
+    let (received, reply) = first.download();
+    assert!(received == b"content" && reply.starts_with("OK "), "{reply}");
 }

@@ -18,6 +18,7 @@ macro_rules! tests_of {
             mod cancelling;
             mod closing;
             mod crowd;
+            mod hanging;
             mod limits;
             mod many;
             pub(crate) mod moving;

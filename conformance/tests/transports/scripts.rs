@@ -20,7 +20,7 @@ fn check(pass_through: bool) {
     let checked = haul_conformance::tcp::check(|setup, directory| {
         let store = Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
         let config = ServerConfig { pass_through, ..setup.config.clone() };
-        Ok(Running::start(store, ServerOptions { config, ..ServerOptions::default() }))
+        Ok(Running::start(store, ServerOptions { config, impatient: true, ..ServerOptions::default() }))
     });
     checked.unwrap();
 }

@@ -1,7 +1,7 @@
 //! Draining, and ending at once.
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +128,22 @@ fn a_server_can_be_started_again_at_once() {
 }
 
 #[test]
+fn a_server_listens_on_all_its_addresses() {
+    const NAME: &[SocketAddr] = &[
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), 0),
+    ];
+    let share = Share::new();
+    let server = Server::bind(NAME, Arc::new(share.store()), ServerOptions::default()).unwrap();
+    let server = Running::run(server);
+    for address in NAME {
+        let mut peer = Peer::greeted(SocketAddr::new(address.ip(), server.address.port()));
+        peer.send("LIST\r\n");
+        assert_eq!(peer.line(), "OK entries=0");
+    }
+}
+
+#[test]
 fn a_port_in_use_is_an_error() {
     let share = Share::new();
     let server = serve(&share, ServerOptions::default());
@@ -149,18 +165,47 @@ fn the_first_signal_drains_and_the_second_ends() {
     if let Some(directory) = Child::argument() {
         return serve_until_signalled(&directory);
     }
+    for [first, second] in [[Signal::TERM, Signal::INT], [Signal::HUP, Signal::QUIT]] {
+        let share = Share::new();
+        let mut child = Child::start(
+            concat!(module_path!(), "::the_first_signal_drains_and_the_second_ends"),
+            share.path().to_str().unwrap(),
+        );
+        let address = child.hear().parse().unwrap();
+        drains_and_ends(child, address, &share, first, second);
+    }
+}
+
+/// As `nohup` has it.
+#[test]
+fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
+    if let Some(directory) = Child::argument() {
+        return serve_until_signalled(&directory);
+    }
     let share = Share::new();
-    let mut child = Child::start(
-        concat!(module_path!(), "::the_first_signal_drains_and_the_second_ends"),
+    let mut child = Child::start_with(
+        "--ignore-signal=HUP",
+        concat!(module_path!(), "::a_hangup_that_is_ignored_from_the_start_stays_ignored"),
         share.path().to_str().unwrap(),
     );
     let address = child.hear().parse().unwrap();
+    child.signal(Signal::HUP);
+    drains_and_ends(child, address, &share, Signal::TERM, Signal::INT);
+}
+
+fn drains_and_ends(
+    mut child: Child,
+    address: SocketAddr,
+    share: &Share,
+    first: Signal,
+    second: Signal,
+) {
     let mut idle = Peer::greeted(address);
     let mut busy = Peer::greeted(address);
     busy.send("UPLOAD new\r\n");
     assert_eq!(busy.line(), "READY");
 
-    child.signal(Signal::TERM);
+    child.signal(first);
     let farewell = idle.line();
     assert!(farewell.starts_with("ERR shutting-down "), "{farewell}");
     busy.send("DATA 1\r\nxEND\r\nUPLOAD newer\r\n");
@@ -168,7 +213,8 @@ fn the_first_signal_drains_and_the_second_ends() {
     assert!(reply.starts_with("OK size=1 "), "{reply}");
 
     // Both still hold their places: neither has closed its side.
-    child.signal(Signal::INT);
+    child.signal(second);
     assert!(child.wait().success());
     assert_eq!(share.files(), [share.path().join("new")]);
 }
+

@@ -185,10 +185,17 @@ impl Child {
     const ARGUMENT: &str = "HAUL_TEST_CHILD";
     const SAYS: &str = "child: ";
 
-    /// Runs the test at this path of modules, which will find `argument`.
+    /// Runs the test at this path of modules, which will find `argument`. No signal is ignored there, whatever the test was started by.
     pub(crate) fn start(test: &str, argument: &str) -> Self {
+        Self::start_with("--default-signal", test, argument)
+    }
+
+    /// Does so with signals as `signals` says to env(1).
+    pub(crate) fn start_with(signals: &str, test: &str, argument: &str) -> Self {
         let (_crate, test) = test.split_once("::").unwrap();
-        let mut process = Command::new(env::current_exe().unwrap())
+        let mut process = Command::new("env")
+            .arg(signals)
+            .arg(env::current_exe().unwrap())
             .args(["--exact", "--nocapture", test])
             .env(Self::ARGUMENT, argument)
             .stdout(Stdio::piped())

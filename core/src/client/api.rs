@@ -139,6 +139,9 @@ pub enum Failure {
     /// The server broke the protocol; the text is this side's own.
     #[error("the server broke the protocol: {0}")]
     Violation(&'static str),
+    /// Somebody answered the connection, and then said nothing. It may be no HAUL server: those of HTTP and TLS wait for the client to speak first.
+    #[error("no greeting came in time")]
+    NoGreeting,
     /// The server was too slow.
     #[error("the server did not answer in time")]
     TimedOut,

@@ -319,14 +319,14 @@ impl Side for Client {
             (Ask::Read(_), Session::Open(_)) if self.sent.is_empty() && !self.deaf => {
                 Patience::Endless
             }
+            (Ask::Read(_), Session::New) => {
+                Patience::Fixed { what: What::Greeting, limit: timing.greeting }
+            }
             (Ask::Read(_), _) if !in_payload => {
                 Patience::Fixed { what: What::Reply, limit: timing.reply }
             }
-            // A server whose storage is busy may take nothing for a while.
-            (Ask::Write | Ask::SendHeld { .. }, _) => {
-                Patience::Flow { window: timing.reply, min_bytes: 1 }
-            }
-            _ => Patience::Flow { window: timing.window, min_bytes: timing.min_bytes_per_window },
+            // A server whose storage is busy may take or send nothing for a while.
+            _ => Patience::Progress { limit: timing.reply },
         }
     }
 
@@ -337,7 +337,8 @@ impl Side for Client {
     fn expired(&mut self, _: Expiry) {
         match self.session {
             Session::Leaving { .. } => self.leave(),
-            Session::New | Session::Open(_) | Session::Over(_) => self.lose(Failure::TimedOut),
+            Session::New => self.lose(Failure::NoGreeting),
+            Session::Open(_) | Session::Over(_) => self.lose(Failure::TimedOut),
         }
     }
 

@@ -133,6 +133,14 @@ impl Server {
         }
     }
 
+    /// Says whether this client keeps others waiting, as it does at first: only then it is cut off for being slow. Otherwise nothing but its silence for the
+    /// [`idle`](crate::Timing::idle) time ends the session. A client that is slow when it begins to keep others waiting has a whole window to make good.
+    ///
+    /// It counts from the next poll on. Call it when no answer is owed, or before each poll.
+    pub fn set_scarce(&mut self, scarce: bool) {
+        self.link.timer.set_scarce(scarce);
+    }
+
     /// Stops: the command under way is finished, then comes `ERR shutting-down` in place of the next reply, at once if there is none. What still runs at `by`, on the clock of
     /// [`poll`](crate::Machine::poll), is cut off. A later call can only make it earlier.
     ///
@@ -334,7 +342,11 @@ impl Side for Server {
 
     fn patience(&self, ask: &Ask<ServerEvent>) -> Patience {
         let timing = &self.config.timing;
-        let flow = Patience::Flow { window: timing.window, min_bytes: timing.min_bytes_per_window };
+        let flow = Patience::Flow {
+            window: timing.window,
+            min_bytes: timing.min_bytes_per_window,
+            silence: timing.idle,
+        };
         if !matches!(ask, Ask::Read(_)) {
             return flow;
         }
@@ -344,7 +356,7 @@ impl Side for Server {
             State::Ready { .. } if self.link.inbox.is_empty() => {
                 Patience::Fixed { what: What::Idle, limit: timing.idle }
             }
-            State::Ready { .. } => Patience::Fixed { what: What::Line, limit: timing.line },
+            State::Ready { .. } => Patience::Line { limit: timing.line, silence: timing.idle },
             State::Listing(_) | State::Download(_) | State::Upload(_) | State::Ending(_) => flow,
         }
     }

@@ -97,7 +97,7 @@ fn observe(asked: Option<&str>, before: &[&str], line: &str, is_end: bool) -> ch
         (_, Some(Err(Failure::Refused(_)))) => 'R',
         (None, Some(Ok(_))) if run.over => 'E',
         (None, Some(Ok(_))) => 'O',
-        (Some(Failure::TimedOut), _) => '.',
+        (Some(Failure::NoGreeting | Failure::TimedOut), _) => '.',
         other => panic!("{other:?}"),
     }
 }

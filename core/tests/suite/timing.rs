@@ -6,7 +6,8 @@ use std::time::Duration;
 use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Depth, ErrorCode, FilePath, Mode, Timing};
+use haul_core::{Depth, ErrorCode, FilePath, Machine, Mode, Output, Timing, Wait};
+use haul_store::Perform;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -71,6 +72,99 @@ fn drip_fed_input_is_cut() {
         let run = solo.play(&mut Server::new(config(1000)), &mut files);
         assert_eq!(codes(&run.output).pop(), Some(Some(ErrorCode::Timeout)), "{}", &input[..20]);
         assert!(files.file("a").is_none() && !files.has_open());
+    }
+}
+
+/// A person at a pager, a pipe whose source thinks, a stopped process: whoever keeps nobody waiting has all the time, as long as a byte comes now and then.
+#[test]
+fn a_slow_client_that_keeps_nobody_waiting_is_served() {
+    let body = format!("UPLOAD a\nDATA 500\n{}END\n", "x".repeat(500));
+    let refused = format!("UPLOAD ..\nDATA 500\n{}END\n", "x".repeat(500));
+    let line = format!("LIST {}\n", "x".repeat(200));
+    let takes = "HELP\n".repeat(10);
+    for (input, last) in [
+        (body, None),
+        (refused, Some(ErrorCode::BadName)),
+        (line, Some(ErrorCode::NotFound)),
+        (takes, None),
+    ] {
+        let mut server = Server::new(config(1000));
+        server.set_scarce(false);
+        // Below the rate by far, and each byte within the idle time.
+        let solo = Solo {
+            pace: 100 * SECOND,
+            taking: 100 * SECOND,
+            ..Solo::new(input.as_bytes()).cut(SINGLE)
+        };
+        let run = solo.play(&mut server, &mut shared());
+        assert_eq!(codes(&run.output).pop(), Some(last), "{}", &input[..20]);
+    }
+}
+
+#[test]
+fn a_client_that_is_silent_for_the_idle_time_is_sent_away_though_it_keeps_nobody_waiting() {
+    let timing = Timing::default();
+    for input in ["", "LI", "UPLOAD a\nDATA 100\nabc", "UPLOAD a\n", "NO\nDATA 100\nabc"] {
+        let mut files = shared();
+        let mut server = Server::new(config(1000));
+        server.set_scarce(false);
+        let run = Solo::new(input.as_bytes()).ending(End::Silence).play(&mut server, &mut files);
+        assert!(run.over && !files.has_open());
+        assert_eq!(codes(&run.output).pop(), Some(Some(ErrorCode::Timeout)), "{input:?}");
+        assert_eq!(run.now, timing.idle + timing.linger, "{input:?}");
+    }
+}
+
+/// Whoever was slow while that was no harm has a whole window to make good from the moment when it is seen to be one.
+#[test]
+fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() {
+    let Timing { window, line, .. } = Timing::default();
+    for (input, limit) in [("UPLOAD a\nDATA 100\nabc", window), ("LI", line)] {
+        let mut server = Server::new(config(1000));
+        server.set_scarce(false);
+        let mut files = shared();
+        settle(&mut server, &mut files, input.as_bytes(), Duration::ZERO);
+        server.set_scarce(true);
+        for now in [limit - SECOND, limit, 2 * limit - SECOND] {
+            assert_eq!(settle(&mut server, &mut files, b"", now), "", "{input:?} after {now:?}");
+        }
+        let said = settle(&mut server, &mut files, b"", 2 * limit);
+        assert!(said.starts_with("ERR timeout "), "{input:?}: {said}");
+    }
+}
+
+/// Goes on until the server waits for more than `input`, and gives what it said after the greeting and the first reply.
+fn settle(server: &mut Server, files: &mut MemoryFiles, mut input: &[u8], now: Duration) -> String {
+    let mut said = String::new();
+    loop {
+        match server.poll(now) {
+            Output::Read(Wait::UntilDeadline) if input.is_empty() => return said,
+            Output::Read(wait) if input.is_empty() => {
+                assert_eq!(wait, Wait::Never);
+                server.would_block().unwrap();
+            }
+            Output::Read(_) => {
+                let space = server.read_space();
+                let count = space.len().min(input.len());
+                space[..count].copy_from_slice(&input[..count]);
+                input = &input[count..];
+                server.received(count).unwrap();
+            }
+            Output::Write(segments) => {
+                let bytes = segments.first();
+                said += &String::from_utf8_lossy(bytes);
+                let count = bytes.len();
+                server.sent(count).unwrap();
+            }
+            Output::Perform(effect) => {
+                let effect = effect.clone();
+                let outcome = files.perform(&effect);
+                server.performed(outcome).unwrap();
+            }
+            Output::Event(_) => server.acknowledge().unwrap(),
+            Output::CloseWrite => return said,
+            output => panic!("{output:?}"),
+        }
     }
 }
 
@@ -150,11 +244,12 @@ fn client_with(request: Option<Request>) -> Client {
 #[test]
 fn a_client_does_not_wait_for_ever() {
     let list = Request::List { path: None, depth: Depth::ONE, omitted: false };
-    let reply = Timing::default().reply;
-    for (said, end) in [
-        ("", reply),
-        ("HAUL/1 \"\" max-data=9 pipeline=9\n", reply),
-        ("HAUL/1 \"\" max-data=9 pipeline=9\nFILE", reply),
+    let Timing { greeting, reply, .. } = Timing::default();
+    for (said, end, failure) in [
+        ("", greeting, Failure::NoGreeting),
+        ("HAU", greeting, Failure::NoGreeting),
+        ("HAUL/1 \"\" max-data=9 pipeline=9\n", reply, Failure::TimedOut),
+        ("HAUL/1 \"\" max-data=9 pipeline=9\nFILE", reply, Failure::TimedOut),
     ] {
         let run = Solo::new(said.as_bytes())
             .by_line()
@@ -166,7 +261,7 @@ fn a_client_does_not_wait_for_ever() {
             .events
             .iter()
             .filter(|event| {
-                matches!(event, ClientEvent::Finished { result: Err(Failure::TimedOut), .. })
+                matches!(event, ClientEvent::Finished { result: Err(told), .. } if *told == failure)
             })
             .collect();
         assert_eq!(failures.len(), 1);
@@ -185,13 +280,7 @@ fn an_idle_client_waits_for_ever() {
 /// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something, and for the end after `EXIT`.
 #[test]
 fn each_wait_of_a_client_has_its_bound() {
-    let timing = Timing {
-        reply: 100 * SECOND,
-        window: 10 * SECOND,
-        min_bytes_per_window: 1000,
-        linger: 3 * SECOND,
-        ..Timing::default()
-    };
+    let timing = Timing { reply: 100 * SECOND, linger: 3 * SECOND, ..Timing::default() };
     let path = || FilePath::parse("a").unwrap();
     let list = || Request::List { path: None, depth: Depth::ONE, omitted: false };
     let download =
@@ -207,10 +296,10 @@ fn each_wait_of_a_client_has_its_bound() {
             format!("{greeting}{sending}DATA 9000\nabc"),
             Duration::ZERO,
             Duration::ZERO,
-            2 * timing.window,
+            timing.reply,
         ),
         // The greeting and two commands are taken at once; what is written next is not.
-        (upload(), format!("{greeting}READY\n"), Duration::ZERO, never, 2 * timing.reply),
+        (upload(), format!("{greeting}READY\n"), Duration::ZERO, never, timing.reply),
         (
             Request::Exit,
             format!("{greeting}OK \"bye\"\n"),

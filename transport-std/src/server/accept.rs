@@ -2,11 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread;
 
 use haul_store::Store;
+use haul_transport::descriptors::Reserve;
 use haul_transport::socket::{is_of_the_connection, prepare_accepted};
 use haul_transport::{Pause, Wake as _};
 use tracing::{debug, info, warn};
@@ -17,22 +18,30 @@ use super::{Counted, Host, Slot, session};
 /// Connections taken in before refusals under way get their turn.
 const BATCH: usize = 64;
 
-/// Takes in connections until the server drains; then closes the port and ends the refusals under way.
-pub(super) fn accept<S: Store>(listener: TcpListener, host: &Host<S>) {
+/// Takes in connections until the server drains; then closes the ports and ends the refusals under way.
+pub(super) fn accept<S: Store>(listeners: Vec<TcpListener>, host: &Host<S>) {
     let stop = &host.stop;
-    let mut refusals = Refusals::new(stop, &host.log);
+    let mut refusals = Refusals::new(host.most_refusals, stop, &host.log);
     let mut pause = Pause::default();
+    let mut reserve = Reserve::new();
     while stop.drain_by().is_none() {
         let (open, closed) = host.open.look();
         let left = pause.left(stop.clock.now(), open);
-        let next: BorrowedFd<'_> = if left.is_some() { closed.as_fd() } else { listener.as_fd() };
-        refusals.wait(&stop.drain, Some(next), left);
+        if left.is_some() {
+            for listener in &listeners {
+                host.turn_away(listener, &mut reserve);
+            }
+            refusals.wait(&stop.drain, [closed.as_fd()], left);
+        } else {
+            reserve.restore();
+            refusals.wait(&stop.drain, listeners.iter().map(TcpListener::as_fd), None);
+        }
         refusals.advance();
-        if left.is_none() {
-            take_in(&listener, host, &mut refusals, &mut pause);
+        for listener in listeners.iter().filter(|_| left.is_none()) {
+            take_in(listener, host, &mut refusals, &mut pause);
         }
     }
-    drop(listener);
+    drop(listeners);
     while !refusals.is_empty() && !stop.force.is_raised() {
         refusals.wait(&stop.force, None, None);
         refusals.advance();
@@ -48,6 +57,9 @@ fn take_in<S: Store>(
 ) {
     let clock = host.stop.clock;
     for _ in 0..BATCH {
+        if pause.left(clock.now(), host.open.look().0).is_some() {
+            return;
+        }
         match listener.accept() {
             Ok((socket, peer)) => {
                 if pause.succeeded(clock.now()) {
@@ -62,9 +74,6 @@ fn take_in<S: Store>(
                     warn!(%error, "cannot accept; trying again now and then");
                 }
             }
-        }
-        if pause.left(clock.now(), host.open.look().0).is_some() {
-            return;
         }
     }
 }
@@ -82,7 +91,7 @@ fn admit<S: Store>(
         return;
     }
     let counted = host.open.count();
-    let Some(slot) = host.slots.take(peer.ip()) else {
+    let Some(slot) = host.slots.take(peer.ip(), host.stop.clock.now()) else {
         refusals.begin(host.refuse(socket), counted, peer);
         return;
     };

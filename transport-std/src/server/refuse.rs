@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use haul_core::server::Server;
-use haul_transport::serving::{MOST_REFUSALS, NoFiles, Refused};
+use haul_transport::serving::{NoFiles, Refused};
 use haul_transport::{Connection, Here, Log, Next};
 use rustix::event::{PollFd, PollFlags};
 use tracing::warn;
@@ -20,6 +20,8 @@ const STEPS: usize = 16;
 /// The clients that are being refused, all on the accepting thread: a refusal needs no files, so none holds up the others.
 pub(super) struct Refusals<'a> {
     under_way: Vec<Refusing>,
+    /// Beyond so many a connection is closed without a word.
+    most: usize,
     stop: &'a Stop,
     log: &'a Log,
 }
@@ -32,8 +34,8 @@ struct Refusing {
 }
 
 impl<'a> Refusals<'a> {
-    pub(super) fn new(stop: &'a Stop, log: &'a Log) -> Self {
-        Self { under_way: Vec::new(), stop, log }
+    pub(super) fn new(most: usize, stop: &'a Stop, log: &'a Log) -> Self {
+        Self { under_way: Vec::new(), most, stop, log }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,7 +49,7 @@ impl<'a> Refusals<'a> {
         counted: Counted,
         peer: SocketAddr,
     ) {
-        let told = self.under_way.len() < MOST_REFUSALS;
+        let told = self.under_way.len() < self.most;
         self.log.refused(peer, self.stop.clock.now(), told);
         if !told {
             return;
@@ -64,15 +66,22 @@ impl<'a> Refusals<'a> {
     }
 
     /// Waits until a refusal can go on, `wake` is raised, there is something in `next` or `pause` is over.
-    pub(super) fn wait(&self, wake: &Wake, next: Option<BorrowedFd<'_>>, pause: Option<Duration>) {
+    pub(super) fn wait<'b>(
+        &self,
+        wake: &Wake,
+        next: impl IntoIterator<Item = BorrowedFd<'b>>,
+        pause: Option<Duration>,
+    ) {
         let mut fds = vec![PollFd::new(wake, PollFlags::IN)];
-        fds.extend(next.map(|next| PollFd::from_borrowed_fd(next, PollFlags::IN)));
+        let next = next.into_iter().map(|next| PollFd::from_borrowed_fd(next, PollFlags::IN));
+        fds.extend(next);
         fds.extend(
             self.under_way
                 .iter()
                 .map(|refusing| PollFd::new(&refusing.connection.socket, refusing.interest)),
         );
-        let deadlines = self.under_way.iter().filter_map(|r| r.connection.timeout());
+        let deadlines =
+            self.under_way.iter().filter_map(|r| r.connection.timeout(&Refused(self.stop)));
         let timeout = deadlines.chain(pause).min();
         if let Err(error) = wait(&mut fds, timeout) {
             warn!(%error, "cannot wait for sockets");

@@ -23,7 +23,7 @@ pub(super) fn serve<S: Store>(
     let _span = host.log.session(peer).entered();
     debug!("begun");
     let mut connection = host.welcome(Here(Session::new(Arc::clone(&host.store))), socket);
-    let mut owner = Served::new(host);
+    let mut owner = Served::new(host, &slot);
     // What a panic leaves half done is only dropped, never used.
     match catch_unwind(AssertUnwindSafe(|| drive(&mut connection, &mut owner))) {
         Ok(Ok(())) => debug!("over"),

@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::ToSocketAddrs;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use futures_lite::future::FutureExt;
 use haul_core::client::{Client as Machine, ClientEvent, Failure, Progress};
@@ -13,12 +11,12 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
 use haul_store::{FilesById, Source, Target, Waiting};
 
+use super::connect::connect;
 use super::drive::drive;
 use super::roaming::Roaming;
 use super::{Event, Runtime};
 use crate::call::{self, Call, Greeted, Running};
 use crate::cancel::settle;
-use crate::socket::{no_address, no_answer, prepare_connected};
 use crate::{
     Cancel, ClientOptions, Clock, ConnectError, Connection, DownloadOptions, DriveError, Here,
     ListOptions,
@@ -36,7 +34,7 @@ pub struct Client<R: Runtime> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Connects to the first of the addresses that answers, and waits for the greeting.
+    /// Connects to the address that answers first, of all that the name has, and waits for the greeting.
     pub async fn connect(
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions<Event>,
@@ -56,7 +54,7 @@ impl<R: Runtime> Client<R> {
     ) -> Result<Self, ConnectError> {
         let ClientOptions { config, connect_timeout, cancel } = options;
         let wake = cancel.as_ref().map(Cancel::wake);
-        let reached = async { Ok(reach::<R>(address, connect_timeout).await?) };
+        let reached = connect::<R>(address, connect_timeout);
         let cancelled = async {
             match wake {
                 Some(wake) => wake.raised().await,
@@ -175,28 +173,6 @@ impl<R: Runtime> Drop for Lent<'_, R> {
     fn drop(&mut self) {
         self.0.with_files(FilesById::abandon);
     }
-}
-
-/// Connects to the first of the addresses that answers, or fails as the last one did.
-async fn reach<R: Runtime>(
-    address: impl ToSocketAddrs + Send + 'static,
-    timeout: Duration,
-) -> io::Result<R::Socket> {
-    let addresses =
-        R::unblock(move || address.to_socket_addrs().map(Vec::<SocketAddr>::from_iter)).await??;
-    let mut last = no_address();
-    for address in addresses {
-        let late = async {
-            R::sleep(timeout).await;
-            Err(no_answer())
-        };
-        let connected = R::connect(address).or(late).await;
-        match connected.and_then(|socket| prepare_connected(&socket).map(|()| socket)) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 impl<R: Runtime> fmt::Debug for Client<R> {

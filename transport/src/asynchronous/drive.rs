@@ -55,7 +55,7 @@ where
                 }
                 Next::Wait(Awaited::Readable | Awaited::Writable) => {}
             }
-            let (clock, deadline) = (here.clock, here.machine.deadline());
+            let (clock, deadline) = (here.clock, here.deadline(owner));
             let woken = poll_woken(cx, owner.wake(), &mut listener);
             let late = alarm.poll::<R>(cx, clock, deadline);
             if woken.is_pending() && late.is_pending() {

@@ -13,6 +13,7 @@
 //! this, and has an example that does the same for smol.
 
 mod client;
+mod connect;
 mod drive;
 mod event;
 mod futures_io;
@@ -21,6 +22,7 @@ mod server;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 pub use self::client::Client;
@@ -32,7 +34,7 @@ use crate::Socket;
 /// What server and client need of an async runtime. Each call is made on a thread of the runtime, if it has any.
 pub trait Runtime: 'static {
     /// A socket that listens.
-    type Listener: Send + Sync + 'static;
+    type Listener: AsFd + Send + Sync + 'static;
     /// A socket to a peer.
     type Socket: Socket + Send + Sync + 'static;
 

@@ -225,7 +225,7 @@ fn work<M: Machine<Event: Clone>, P: Perform, S: Socket>(
     let outcome = loop {
         match connection.step(&mut cx, &mut owner) {
             Ok(Next::Step) if connection.clock.now() < until => {}
-            Ok(Next::Wait(awaited)) if goes_on_soon(&connection, awaited) => {}
+            Ok(Next::Wait(awaited)) if goes_on_soon(&connection, &owner, awaited) => {}
             Ok(_) => break Ok(()),
             Err(misuse) => break Err(misuse.into()),
         }
@@ -237,6 +237,7 @@ fn work<M: Machine<Event: Clone>, P: Perform, S: Socket>(
 /// Waits a little for the peer.
 fn goes_on_soon<M: Machine, P: Perform, S: Socket>(
     connection: &Connection<M, Here<P>, Lent<S>>,
+    owner: &impl Owner<M>,
     awaited: Awaited,
 ) -> bool {
     static LINGERING: AtomicUsize = AtomicUsize::new(0);
@@ -245,7 +246,7 @@ fn goes_on_soon<M: Machine, P: Perform, S: Socket>(
         Awaited::Writable => PollFlags::OUT,
         Awaited::Files => return false,
     };
-    let timeout = connection.timeout().map_or(LINGER, |left| left.min(LINGER));
+    let timeout = connection.timeout(owner).map_or(LINGER, |left| left.min(LINGER));
     let Ok(timeout) = Timespec::try_from(timeout) else {
         return false;
     };

@@ -1,10 +1,13 @@
 //! A server: a task that takes in connections, and one for each session and each refusal.
 
 use std::fmt;
+use std::future::{pending, poll_fn};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use futures_lite::future::{FutureExt, yield_now};
 use haul_store::{Session, Store};
@@ -13,43 +16,64 @@ use tracing::{Instrument, debug, error, info, warn};
 use super::drive::drive;
 use super::roaming::Roaming;
 use super::{Event, Runtime};
-use crate::serving::{Host, MOST_REFUSALS, Refused, Served};
-use crate::socket::{first, is_of_the_connection, listen, prepare_accepted};
+use crate::addresses::listen_on;
+use crate::descriptors::Reserve;
+use crate::serving::{Host, Refused, Served};
+use crate::socket::{is_of_the_connection, prepare_accepted};
 use crate::{Counted, Here, Pause, ServerHandle, ServerOptions, Slot, Slots, Stop, Wake as _};
 
 /// Connections taken in before others get their turn.
-const BATCH: u64 = 64;
+const BATCH: usize = 64;
 
 /// A server that listens. It serves once it [runs](Self::run).
 pub struct Server<R: Runtime, S> {
-    listener: R::Listener,
-    address: SocketAddr,
+    listeners: Vec<R::Listener>,
+    addresses: Vec<SocketAddr>,
     host: Host<S, Event>,
     refusals: Arc<Slots>,
 }
 
 impl<R: Runtime, S: Store> Server<R, S> {
-    /// Listens on the first of the addresses that can be had; port 0 picks one. From now on clients can connect, but they wait until the server runs.
+    /// Listens on every address of `name`; port 0 picks one. From now on clients can connect, but they wait until the server runs.
     ///
     /// # Errors
-    /// If none of the addresses can be had: that of the last one.
+    /// See [`bind_all`](Self::bind_all).
     pub async fn bind(
-        address: impl ToSocketAddrs + Send + 'static,
+        name: impl ToSocketAddrs + Send + 'static,
         store: Arc<S>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        let listener = R::unblock(move || first(address.to_socket_addrs()?, listen)).await??;
+        Self::bind_all([name], store, options).await
+    }
+
+    /// Listens on every address of each of `names`; port 0 picks one, the same for all addresses of a name.
+    ///
+    /// # Errors
+    /// The first address that cannot be had, an [`Unreached`](crate::Unreached) within the error. One that this machine does not have is left out if the name has another.
+    pub async fn bind_all(
+        names: impl IntoIterator<Item = impl ToSocketAddrs> + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        let listeners = R::unblock(move || listen_on(names)).await??;
+        let host = Host::new(store, options)?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         Ok(Self {
-            address: listener.local_addr()?,
-            listener: R::listener(listener)?,
-            host: Host::new(store, options)?,
-            refusals: Arc::new(Slots::new(MOST_REFUSALS, MOST_REFUSALS)),
+            addresses,
+            listeners: listeners.into_iter().map(R::listener).collect::<Result<_, _>>()?,
+            refusals: Arc::new(Slots::new(host.most_refusals, host.most_refusals)),
+            host,
         })
     }
 
-    /// The address that it listens on.
+    /// The first address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// All addresses that it listens on.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// What stops the server from elsewhere.
@@ -57,15 +81,24 @@ impl<R: Runtime, S: Store> Server<R, S> {
         ServerHandle::new(&self.host.stop)
     }
 
-    /// Serves until it was told to stop and all sessions are over. If the future is dropped before, all sessions end at once.
+    /// Serves until it was told to stop and all sessions are over, or hang in their storage. If the future is dropped before, all sessions end at once.
     ///
     /// No trouble of a client, of the network or of the system ends it: it is logged, and others are served on.
     pub async fn run(self) {
         let _forced = ForcedOnDrop(self.handle());
-        let Self { listener, host, refusals, .. } = self;
-        accept::<R, S>(listener, &host, &refusals).await;
+        let Self { listeners, host, refusals, .. } = self;
+        accept::<R, S>(listeners, &host, &refusals).await;
+        let stop = &host.stop;
         while let Some(closed) = host.open.until_none() {
-            closed.raised().await;
+            let left = stop.ends_within();
+            if left.is_some_and(|left| left.is_zero()) {
+                host.leave_behind();
+                break;
+            }
+            let forced = async {
+                if stop.force.is_raised() { pending().await } else { stop.force.raised().await }
+            };
+            closed.raised().or(forced).or(R::sleep(left.unwrap_or(Duration::MAX))).await;
         }
         host.log.tell_of_omitted();
         info!("stopped");
@@ -80,48 +113,74 @@ impl Drop for ForcedOnDrop {
     }
 }
 
-/// Takes in connections until the server drains; then closes the port.
+/// Takes in connections until the server drains; then closes the ports.
 async fn accept<R: Runtime, S: Store>(
-    listener: R::Listener,
+    listeners: Vec<R::Listener>,
     host: &Host<S, Event>,
     refusals: &Arc<Slots>,
 ) {
     let Stop { drain, clock, .. } = &*host.stop;
     let mut pause = Pause::default();
-    for count in 1_u64.. {
+    let mut reserve = Reserve::new();
+    for count in 1_usize.. {
         let (open, closed) = host.open.look();
         if let Some(left) = pause.left(clock.now(), open) {
+            for listener in &listeners {
+                host.turn_away(listener, &mut reserve);
+            }
             drain.raised().or(closed.raised()).or(R::sleep(left)).await;
-            if drain.is_raised() {
-                return;
+        } else {
+            reserve.restore();
+            let drained = async {
+                drain.raised().await;
+                None
+            };
+            match drained.or(async { Some(next::<R>(&listeners, count).await) }).await {
+                None => return,
+                Some(Ok((socket, peer))) => {
+                    if pause.succeeded(clock.now()) {
+                        info!("accepting again");
+                    }
+                    admit::<R, S>(socket, peer, host, refusals);
+                }
+                Some(Err(error)) if is_of_the_connection(&error) => {
+                    debug!(%error, "a connection was lost");
+                }
+                Some(Err(error)) => {
+                    if pause.failed(clock.now(), host.open.look().0) {
+                        warn!(%error, "cannot accept; trying again now and then");
+                    }
+                }
             }
-            continue;
         }
-        let drained = async {
-            drain.raised().await;
-            None
-        };
-        match drained.or(async { Some(R::accept(&listener).await) }).await {
-            None => return,
-            Some(Ok((socket, peer))) => {
-                if pause.succeeded(clock.now()) {
-                    info!("accepting again");
-                }
-                admit::<R, S>(socket, peer, host, refusals);
-            }
-            Some(Err(error)) if is_of_the_connection(&error) => {
-                debug!(%error, "a connection was lost");
-            }
-            Some(Err(error)) => {
-                if pause.failed(clock.now(), host.open.look().0) {
-                    warn!(%error, "cannot accept; trying again now and then");
-                }
-            }
+        if drain.is_raised() {
+            return;
         }
         if count.is_multiple_of(BATCH) {
             yield_now().await;
         }
     }
+}
+
+/// Waits for a connection at any port. With each `turn` another one comes first.
+async fn next<R: Runtime>(
+    listeners: &[R::Listener],
+    turn: usize,
+) -> io::Result<(R::Socket, SocketAddr)> {
+    if let [listener] = listeners {
+        return R::accept(listener).await;
+    }
+    let (first, last) = listeners.split_at(turn % listeners.len());
+    let mut accepts: Vec<_> = last.iter().chain(first).map(|l| Box::pin(R::accept(l))).collect();
+    poll_fn(|cx| {
+        for accept in &mut accepts {
+            if let accepted @ Poll::Ready(_) = accept.as_mut().poll(cx) {
+                return accepted;
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 fn admit<R: Runtime, S: Store>(
@@ -135,11 +194,12 @@ fn admit<R: Runtime, S: Store>(
         return;
     }
     let counted = host.open.count();
-    if let Some(slot) = host.slots.take(peer.ip()) {
+    let now = host.stop.clock.now();
+    if let Some(slot) = host.slots.take(peer.ip(), now) {
         let span = host.log.session(peer);
         R::spawn(serve::<R, S>(socket, counted, slot, host.clone()).instrument(span));
-    } else if let Some(slot) = refusals.take(peer.ip()) {
-        host.log.refused(peer, host.stop.clock.now(), true);
+    } else if let Some(slot) = refusals.take(peer.ip(), now) {
+        host.log.refused(peer, now, true);
         R::spawn(refuse::<R, S>(socket, counted, slot, host.clone()));
     } else {
         host.log.refused(peer, host.stop.clock.now(), false);
@@ -156,7 +216,7 @@ async fn serve<R: Runtime, S: Store>(
     debug!("begun");
     let files = Here(Session::new(Arc::clone(&host.store)));
     let mut connection = Roaming::<R, _, _, _>::new(host.welcome(files, socket));
-    let mut owner = Served::new(&host);
+    let mut owner = Served::new(&host, &slot);
     let driven = drive(&mut connection, &mut owner);
     // What a panic leaves half done is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
@@ -190,6 +250,6 @@ async fn refuse<R: Runtime, S: Store>(
 
 impl<R: Runtime, S> fmt::Debug for Server<R, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }

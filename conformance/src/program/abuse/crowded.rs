@@ -40,10 +40,12 @@ pub(super) fn out_of_descriptors(program: &Path, size: Size) -> Option<Report> {
     let few = (siege.meter.descriptors() + FEW) as u64;
     siege.server.limit(Resource::Nofile, Rlimit { current: Some(few), maximum: Some(few) });
     let tracer = Tracer::attach(&siege.bench, &siege.server, &["-ttt", "-e", "trace=accept4"]);
-    let sockets: Vec<TcpStream> =
+    let mut sockets: Vec<TcpStream> =
         (0..attackers).map(|number| connect(siege.server.address(), number)).collect();
     let mut failures = Vec::new();
     wait_until(|| {
+        // Those who find no descriptor are told at once, so there must be more of them.
+        sockets.push(connect(siege.server.address(), sockets.len()));
         failures = times_of_failures(&siege.bench);
         failures.len() >= FAILURES
     });

@@ -24,7 +24,8 @@ pub(super) fn dripping_clients(program: &Path, size: Size) -> Report {
     let places = (attackers + 100).to_string();
     let of_an_address = attackers.min(MOST_LET_IN).div_ceil(ADDRESSES).max(8).to_string();
     let places = ["--max-clients", &places, "--max-clients-per-address", &of_an_address];
-    let server = bench.serve(&[&places[..], &["--patience", size.patience()]].concat());
+    let server =
+        bench.serve(&[&places[..], &["--impatient", "--patience", size.patience()]].concat());
     let mut siege = Siege::lay("dripped lines and bodies", bench, server, size.requests());
     let (let_in, cut, told) = siege.attack(|siege| {
         let mut clients: Vec<Dripping> =

@@ -22,7 +22,7 @@ const GIB: u64 = 1 << 30;
 pub(super) fn pipelining_without_reading(program: &Path, size: Size) -> Report {
     let attackers = size.of(100, 6);
     let bench = Bench::new(program);
-    let server = bench.serve(&["--patience", size.patience()]);
+    let server = bench.serve(&["--impatient", "--patience", size.patience()]);
     let mut siege = Siege::lay("commands, replies unread", bench, server, size.requests());
     let taken = siege.attack(|siege| {
         let mut sockets: Vec<Option<TcpStream>> =
@@ -71,7 +71,7 @@ pub(super) fn stalled_readers(program: &Path, size: Size) -> Report {
     let bench = Bench::new(program);
     let sparse = File::create(bench.share().join("sparse")).expect("the share is writable");
     sparse.set_len(GIB).expect("a file may be sparse");
-    let server = bench.serve(&["--patience", size.patience()]);
+    let server = bench.serve(&["--impatient", "--patience", size.patience()]);
     let mut siege = Siege::lay("1 GiB downloads, unread", bench, server, size.requests());
     // What they were sent stays unread in both systems, so nothing but the server itself shows that it has given them up.
     let sockets = siege.attack(|siege| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::flips::Counts;
-use super::rig::{Ask, INTERRUPTED, Rig, Transfer};
+use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::{Fault, Tap, Way};
 use crate::random::Random;
@@ -24,7 +24,7 @@ const SLOW: u64 = 20 << 20;
 /// More than the buffers of a connection hold: what is all sent cannot be called back.
 const LARGE: usize = 12 << 20;
 
-/// SIGINT or SIGTERM comes at some byte of an upload or a download: the client ends with code 130, and nothing is left that is not whole. On a network that has stopped it may
+/// SIGINT or SIGTERM comes at some byte of an upload or a download: the client ends with code 128 + its number, and nothing is left that is not whole. On a network that has stopped it may
 /// wait for the server's word, until it is told again.
 pub fn an_interrupted_client_leaves_nothing(program: &Path) {
     let counts = interrupts(program, 12, 4285).unwrap();
@@ -80,7 +80,7 @@ fn interrupt(
     let code = outcome.ended.status.code();
     let network = if slow { "a slow network" } else { "a stalled network" };
     let told = if twice { "when told again" } else { "at once" };
-    if passed && code == Some(INTERRUPTED) && !(slow && twice) {
+    if passed && code == Some(128 + signal.as_raw()) && !(slow && twice) {
         Ok(format!("{ask:?}, {network}: ended {told}"))
     } else {
         let said = outcome.ended.stderr;

@@ -81,7 +81,7 @@ fn transfers(
 
 fn serve(bench: &Bench, hosts: &Hosts) -> Serving {
     let on = Hosts::on(&hosts.server);
-    bench.serve_at(&format!("{SERVER}:0"), &on.each_ref().map(String::as_str), &[])
+    bench.serve_at(&format!("{SERVER}:0"), &on.each_ref().map(String::as_str), &["--impatient"])
 }
 
 fn start(bench: &Bench, hosts: &Hosts, server: &Serving, args: &[&str]) -> Running {
@@ -134,7 +134,7 @@ pub fn silent_peers(program: &Path) -> Result<String, String> {
     Ok(report)
 }
 
-/// A server asks the system to find out about peers that are gone, for each connection: within a minute, idle or not.
+/// While places are scarce a server asks the system to find out about peers that are gone, for each connection: within a minute, idle or not.
 pub fn a_silent_peer_is_looked_for(program: &Path) {
     if !can_inject() {
         return;
@@ -143,7 +143,7 @@ pub fn a_silent_peer_is_looked_for(program: &Path) {
     let log = bench.here().join("calls");
     let log = log.to_str().expect("a plain name");
     let launcher = ["strace", "-D", "-f", "-o", log, "-e", "trace=setsockopt"];
-    let server = bench.serve_under(&launcher, &[]);
+    let server = bench.serve_under(&launcher, &["--impatient"]);
     assert!(server.connect().line().starts_with("HAUL/1 "));
     let calls = fs::read_to_string(log).unwrap();
     let value = |option: &str| -> u64 {

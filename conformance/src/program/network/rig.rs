@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rustix::process::Signal;
+
 use super::super::process::{Bench, LINGERING, Serving};
 use super::super::running::{Ended, Running};
 use super::wire::{Side, Wire};
@@ -15,8 +17,11 @@ use crate::proxy::{Fault, Plan, Proxy, Tap, Way};
 
 /// A client that has not ended by then waits for what will not come; then its connection is reset. Whoever is only slow meets a reset, and is judged like others.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// What a client ends with when it was interrupted.
-pub(super) const INTERRUPTED: i32 = 130;
+/// Whether a client ended with this because SIGINT or SIGTERM came.
+pub(super) fn is_interrupted(code: Option<i32>) -> bool {
+    [Signal::INT, Signal::TERM].iter().any(|signal| code == Some(128 + signal.as_raw()))
+}
+
 /// What an upload replaces.
 const OLD: &[u8] = b"what was there before";
 
@@ -157,7 +162,7 @@ impl Rig {
             Some(code) => code == 0,
         };
         // Who interrupts twice gets no word.
-        let silent = ended.status.code() == Some(INTERRUPTED) && ended.stderr.is_empty();
+        let silent = is_interrupted(ended.status.code()) && ended.stderr.is_empty();
         let clear = ended.stderr.lines().count() == 1 && !ended.stderr.contains("panicked");
         if !done && !silent && !clear {
             return Err(String::from("no clear line"));

@@ -1,0 +1,231 @@
+//! Addresses: what a name stands for, in which order a client tries them, and where a server listens.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
+
+use crate::ConnectError;
+use crate::socket::listen;
+
+/// How long an address that does not answer is tried before the next one is tried beside it, as RFC 8305 recommends.
+pub const HEAD_START: Duration = Duration::from_millis(250);
+/// How often a free port is looked for that all addresses of a name have free.
+const PORTS_TRIED: usize = 16;
+
+/// An address that could not be had, and why.
+#[derive(Debug)]
+pub struct Unreached {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub error: io::Error,
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+impl std::error::Error for Unreached {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so that one that leads nowhere costs one head start.
+pub fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
+    let addresses = name.to_socket_addrs().map_err(ConnectError::Unknown)?;
+    let addresses = by_turns(addresses);
+    if addresses.is_empty() {
+        return Err(ConnectError::Unknown(no_address()));
+    }
+    Ok(addresses)
+}
+
+fn by_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in addresses {
+        if !all.contains(&address) {
+            all.push(address);
+        }
+    }
+    let first_is_ipv6 = all.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|address| address.is_ipv6() == first_is_ipv6);
+    let mut turns = [first.into_iter(), second.into_iter()];
+    let mut ordered = Vec::new();
+    loop {
+        let turn = turns.each_mut().map(Iterator::next);
+        if turn == [None, None] {
+            return ordered;
+        }
+        ordered.extend(turn.into_iter().flatten());
+    }
+}
+
+/// Fails for an address that leads nowhere without the name of an interface: the system would only say that it is invalid.
+pub fn check_zone(address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            let text = "a link-local address needs its interface, such as fe80::1%eth0";
+            Err(io::Error::new(ErrorKind::InvalidInput, text))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "the name has no address")
+}
+
+/// The failure of a connection that nobody answered.
+pub fn no_answer() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "no answer in time")
+}
+
+/// Listens on every address of each of `names`. Port 0 picks one, the same for all addresses of a name.
+///
+/// An address that this machine does not have, as of a family that is switched off, is left out if the name has another.
+///
+/// # Errors
+/// The first address that cannot be had, as [`Unreached`].
+pub fn listen_on(
+    names: impl IntoIterator<Item = impl ToSocketAddrs>,
+) -> io::Result<Vec<TcpListener>> {
+    let mut names: Vec<Vec<SocketAddr>> = names
+        .into_iter()
+        .map(|name| name.to_socket_addrs().map(by_turns))
+        .collect::<io::Result<_>>()?;
+    let mut seen = Vec::new();
+    for addresses in &mut names {
+        addresses.retain(|address| {
+            let new = address.port() == 0 || !seen.contains(address);
+            seen.push(*address);
+            new
+        });
+    }
+    let mut listeners = Vec::new();
+    for addresses in names.into_iter().filter(|addresses| !addresses.is_empty()) {
+        listeners.extend(listen_on_all(&addresses, &seen)?);
+    }
+    if listeners.is_empty() {
+        return Err(no_address());
+    }
+    Ok(listeners)
+}
+
+/// Listens on the addresses of one name. `all` are those that are listened on in the end.
+fn listen_on_all(addresses: &[SocketAddr], all: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut tries = 1..PORTS_TRIED;
+    loop {
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        let mut missing = None;
+        let mut taken = None;
+        for address in addresses {
+            let mut at = *address;
+            if let (0, Some(first)) = (at.port(), listeners.first()) {
+                at.set_port(first.local_addr()?.port());
+            }
+            // One for IPv6 would take IPv4 as well, and then there was none for it.
+            let beside_ipv4 =
+                all.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+            let listening = check_zone(at).and_then(|()| listen(at, at.is_ipv6() && beside_ipv4));
+            match listening {
+                Ok(listener) => listeners.push(listener),
+                Err(error) if is_not_here(&error) => {
+                    missing = Some(Unreached { address: at, error });
+                }
+                Err(error) => {
+                    taken = Some(Unreached { address: at, error });
+                    break;
+                }
+            }
+        }
+        let failure = match taken {
+            // The port was this machine's choice: another one may be free everywhere.
+            Some(Unreached { error, .. })
+                if error.kind() == ErrorKind::AddrInUse
+                    && addresses.iter().all(|address| address.port() == 0)
+                    && tries.next().is_some() =>
+            {
+                continue;
+            }
+            Some(taken) => taken,
+            None if !listeners.is_empty() => return Ok(listeners),
+            None => missing.ok_or_else(no_address)?,
+        };
+        return Err(io::Error::new(failure.error.kind(), failure));
+    }
+}
+
+/// Whether this machine has no such address.
+fn is_not_here(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_are_tried_by_turns() {
+        let given = addresses(&[
+            "[2001:db8::1]:1",
+            "[2001:db8::2]:1",
+            "[2001:db8::2]:1",
+            "192.0.2.1:1",
+            "192.0.2.2:1",
+            "192.0.2.3:1",
+        ]);
+        let ordered = addresses(&[
+            "[2001:db8::1]:1",
+            "192.0.2.1:1",
+            "[2001:db8::2]:1",
+            "192.0.2.2:1",
+            "192.0.2.3:1",
+        ]);
+        assert_eq!(by_turns(given.into_iter()), ordered);
+    }
+
+    #[test]
+    fn a_link_local_address_without_its_interface_says_so() {
+        let [without, with, other] =
+            addresses(&["[fe80::1]:4285", "[fe80::1%7]:4285", "[::1]:4285"])[..]
+        else {
+            unreachable!()
+        };
+        assert!(check_zone(without).unwrap_err().to_string().contains("%eth0"));
+        assert!(check_zone(with).is_ok() && check_zone(other).is_ok());
+        let error = listen_on([without]).unwrap_err();
+        assert!(error.to_string().starts_with("[fe80::1]:4285: a link-local"), "{error}");
+    }
+
+    #[test]
+    fn all_addresses_of_a_name_have_one_port() {
+        let name = [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
+        let listeners = listen_on([&name[..]]).unwrap();
+        let ports: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
+        assert!(matches!(ports.len(), 1 | 2), "IPv6 may be off");
+        let taken = listen_on([listeners[0].local_addr().unwrap()]).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+        let unreached = taken.get_ref().unwrap().downcast_ref::<Unreached>().unwrap();
+        assert_eq!(unreached.address, listeners[0].local_addr().unwrap());
+    }
+
+    #[test]
+    fn everything_can_be_listened_on_in_both_families() {
+        let both: [SocketAddr; 2] =
+            [(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()];
+        assert!(listen_on([&both[..]]).is_ok());
+    }
+}

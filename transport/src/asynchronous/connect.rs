@@ -1,0 +1,98 @@
+//! Connecting: all addresses of a name, each with a head start before the next.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_lite::future::FutureExt;
+
+use super::Runtime;
+use crate::addresses::{HEAD_START, check_zone, no_answer, resolve};
+use crate::socket::prepare_connected;
+use crate::{ConnectError, Unreached};
+
+/// Connects to the address of `name` that answers first, or fails with why each of them did not.
+pub(super) async fn connect<R: Runtime>(
+    name: impl ToSocketAddrs + Send + 'static,
+    timeout: Duration,
+) -> Result<R::Socket, ConnectError> {
+    let mut unreached = Vec::new();
+    let reached = async {
+        let addresses = R::unblock(move || resolve(name)).await??;
+        unreached = late(addresses.iter().copied());
+        race::<R>(&addresses, &mut unreached).await
+    };
+    let out_of_time = async {
+        R::sleep(timeout).await;
+        None
+    };
+    let outcome = async { Some(reached.await) }.or(out_of_time).await;
+    match outcome {
+        Some(outcome) => outcome,
+        None if unreached.is_empty() => Err(ConnectError::Unknown(no_answer())),
+        None => Err(ConnectError::Unreached(unreached)),
+    }
+}
+
+/// As long as nothing is known of an address, it does not answer.
+fn late(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Unreached> {
+    addresses.map(|address| Unreached { address, error: no_answer() }).collect()
+}
+
+type Attempt<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
+
+/// `unreached` tells what has become of each address so far.
+async fn race<R: Runtime>(
+    addresses: &[SocketAddr],
+    unreached: &mut Vec<Unreached>,
+) -> Result<R::Socket, ConnectError> {
+    let mut left = addresses.iter().copied().enumerate();
+    let mut under_way: Vec<(usize, Attempt<'_, R::Socket>)> = Vec::new();
+    let mut head_start = Box::pin(R::sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        loop {
+            let mut failed = false;
+            let mut at = 0;
+            while let Some((number, attempt)) = under_way.get_mut(at) {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Pending => at += 1,
+                    Poll::Ready(Ok(socket)) => return Poll::Ready(Some(socket)),
+                    Poll::Ready(Err(error)) => {
+                        unreached[*number].error = error;
+                        failed = true;
+                        drop(under_way.swap_remove(at));
+                    }
+                }
+            }
+            let go_on = failed || under_way.is_empty() || head_start.as_mut().poll(cx).is_ready();
+            if !go_on {
+                return Poll::Pending;
+            }
+            let Some((number, address)) = left.next() else {
+                if under_way.is_empty() {
+                    return Poll::Ready(None);
+                }
+                // Only those under way can still answer.
+                head_start = Box::pin(R::sleep(Duration::MAX));
+                if head_start.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                continue;
+            };
+            under_way.push((number, Box::pin(attempt::<R>(address))));
+            head_start = Box::pin(R::sleep(HEAD_START));
+        }
+    })
+    .await
+    .ok_or_else(|| ConnectError::Unreached(std::mem::take(unreached)))
+}
+
+async fn attempt<R: Runtime>(address: SocketAddr) -> io::Result<R::Socket> {
+    check_zone(address)?;
+    let socket = R::connect(address).await?;
+    prepare_connected(&socket)?;
+    Ok(socket)
+}
