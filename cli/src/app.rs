@@ -6,9 +6,9 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use haul_core::FilePath;
 use haul_core::client::{ClientConfig, ClientEvent};
 use haul_core::message::{Greeting, Summary};
+use haul_core::{FilePath, Timing};
 use haul_store::OwnFiles;
 use haul_transport::{CONNECT_TIMEOUT, Call, call};
 use indicatif::ProgressDrawTarget;
@@ -165,13 +165,19 @@ impl<'a, R: Runtime> App<'a, R> {
     /// Makes another connection.
     pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
         let server = &self.server;
+        let Settings { no_pass_through, connect_timeout, timeout, .. } = &self.settings;
+        let mut timing = Timing::default();
+        timing.greeting = connect_timeout.unwrap_or(timing.greeting);
+        timing.reply = timeout.unwrap_or(timing.reply);
         let config = ClientConfig {
+            timing,
             durable: self.durable,
-            pass_through: !self.settings.no_pass_through,
+            pass_through: !no_pass_through,
             ..ClientConfig::default()
         };
+        let connect_timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let begun = Instant::now();
-        let connected = self.runtime.connect(&server.host, server.port, config, CONNECT_TIMEOUT);
+        let connected = self.runtime.connect(&server.host, server.port, config, connect_timeout);
         if connected.is_ok() {
             tracing::info!(%server, after = ?begun.elapsed(), "connected");
         }

@@ -1,6 +1,7 @@
 //! The command line as types.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -32,6 +33,12 @@ pub(crate) struct Settings {
     /// Without `haul://` it is understood too. Names on the command line start from PATH, which is taken as it stands, without percent-encoding.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) server: Option<ServerAddress>,
+    /// How long to try to reach the server, and again to wait for its greeting [default: 20 to reach it, 10 for the greeting]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// How long the server may go on without any progress, its own work on its storage included [default: 300]
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
     /// Print nothing but errors, and what was asked for
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -100,11 +107,27 @@ pub(crate) fn parse(
     let mut command = command(program);
     let matches = command.try_get_matches_from_mut(args)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    if cli.settings.server.is_some() && matches!(cli.command, Command::Serve(_)) {
-        let message = "--server is for clients: say with --listen where to serve";
-        return Err(command.error(ErrorKind::ArgumentConflict, message));
-    }
-    Ok(cli)
+    let Settings { server, connect_timeout, timeout, .. } = &cli.settings;
+    let wrong = match cli.command {
+        Command::Serve(_) if server.is_some() => {
+            "--server is for clients: say with --listen where to serve"
+        }
+        Command::Serve(_) if connect_timeout.is_some() || timeout.is_some() => {
+            "timeouts are for clients: --idle and --patience are a server's"
+        }
+        _ => return Ok(cli),
+    };
+    Err(command.error(ErrorKind::ArgumentConflict, wrong))
+}
+
+/// A year is as good as for ever, and fits wherever times are added up.
+pub(crate) const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=SECONDS_PER_YEAR).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("a whole number of seconds from 1 to {SECONDS_PER_YEAR}"))
 }
 
 /// Whether `error` is a text to show as it is: help, asked for or in place of a missing command, or the version.
@@ -212,6 +235,9 @@ mod tests {
             ("haul-test serve --max-clients 0", "--max-clients"),
             ("haul-test serve --max-file-size 1X", "a size is"),
             ("haul-test serve --idle 0", "--idle"),
+            ("haul-test serve --timeout 3", "--idle and --patience"),
+            ("haul-test ls --timeout 0", "from 1 to"),
+            ("haul-test ls --connect-timeout 1s", "whole number of seconds"),
             ("haul-test serve --listen 4285", "a port without a host"),
             ("haul-test get x --offset -1", "--help"),
             ("haul-test ls --color sometimes", "always"),

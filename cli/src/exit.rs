@@ -7,6 +7,7 @@ use haul_core::client::Failure;
 use haul_core::message::Refusal;
 use haul_core::{ErrorCode, StoreErrorKind};
 use haul_transport::ConnectError;
+use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 
 use crate::runtime::ServeError;
 
@@ -51,10 +52,23 @@ exits! {
     Local = 7, "a file or stream on this side: exists, unreadable, disk full, closed";
     Partial = 8, "some of several things are done, and some failed";
     OutcomeUnknown = 9, "published, but it may not survive a power cut";
-    Interrupted = 130, "interrupted";
+    HungUp = 129, "ended by SIGHUP: its terminal is gone";
+    Interrupted = 130, "interrupted, by SIGINT";
+    Quit = 131, "ended by SIGQUIT";
+    Terminated = 143, "ended by SIGTERM";
 }
 
 impl Exit {
+    /// The end by a signal of this number: 128 more, as shells have it.
+    pub(crate) fn by_signal(signal: i32) -> Self {
+        match signal {
+            SIGHUP => Self::HungUp,
+            SIGQUIT => Self::Quit,
+            SIGTERM => Self::Terminated,
+            _ => Self::Interrupted,
+        }
+    }
+
     /// The table of codes, for `--help` and the manual.
     pub(crate) fn table() -> String {
         let mut table = String::from("Exit codes:");
@@ -167,6 +181,7 @@ mod tests {
     use std::collections::HashSet;
 
     use haul_core::StoreError;
+    use signal_hook::consts::SIGINT;
 
     use super::*;
 
@@ -177,10 +192,13 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_table() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 129, 130, 131, 143]);
         let meanings: HashSet<&str> = Exit::ALL.iter().map(|exit| exit.meaning()).collect();
         assert_eq!(meanings.len(), codes.len());
         assert!(Exit::table().contains("\n  130  interrupted"));
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            assert_eq!(i32::from(Exit::by_signal(signal).code()), 128 + signal);
+        }
     }
 
     #[test]

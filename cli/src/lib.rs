@@ -75,12 +75,7 @@ pub fn main<R: Runtime>(runtime: R) -> ExitCode {
         eprintln!("{}: {error}", R::PROGRAM);
         return Exit::Unexpected.into();
     }
-    let exit = run(&runtime, env::args_os(), Console::system());
-    match runtime.signal().and_then(|signal| u8::try_from(128 + signal).ok()) {
-        // As shells give it.
-        Some(code) if exit == Exit::Interrupted => code.into(),
-        _ => exit.into(),
-    }
+    run(&runtime, env::args_os(), Console::system()).into()
 }
 
 /// Runs the program of `runtime`. The first of `args` is the program's own name. Logging is set up by the first call in a process.
@@ -104,10 +99,11 @@ pub fn run<R: Runtime>(
         Ok(exit) => exit,
         Err(error) => app.report(&error),
     };
-    // Who ends it with a signal does not wait for what the server says to a goodbye.
-    if exit != Exit::Interrupted {
-        app.say_goodbye();
+    if exit == Exit::Interrupted {
+        // What a server says to a goodbye is not waited for.
+        return runtime.signal().map_or(exit, Exit::by_signal);
     }
+    app.say_goodbye();
     exit
 }
 

@@ -14,7 +14,7 @@ use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, 
 use haul_core::RequestId;
 use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Refusal, Summary};
-use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp};
+use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp, Timing};
 use haul_store::{NewFile, OwnFiles, Source, Target};
 use haul_transport::{Call, ConnectError, Unreached};
 
@@ -38,6 +38,10 @@ pub(crate) struct State {
     pub(crate) unreachable: bool,
     /// Whether the last client wanted its files on stable storage.
     pub(crate) durable: bool,
+    /// How it was connected to last: how long that may take, and the session's bounds on time.
+    pub(crate) timing: Option<(Duration, Timing)>,
+    /// The signal that cancels requests.
+    pub(crate) signal: Option<i32>,
     pub(crate) connected: Vec<String>,
     /// How many connections can be made, if not any number.
     pub(crate) most_connections: Option<usize>,
@@ -101,8 +105,8 @@ impl Runtime for Fake {
         if state.cannot_listen {
             return Err(ServeError::Listen(io::ErrorKind::AddrInUse.into()));
         }
-        let (host, _) = &options.addresses[0];
-        ready(&[SocketAddr::new(host.parse().unwrap(), 4999)]);
+        let address = |(host, _): &(String, u16)| SocketAddr::new(host.parse().unwrap(), 4999);
+        ready(&options.addresses.iter().map(address).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -111,10 +115,11 @@ impl Runtime for Fake {
         host: &str,
         port: u16,
         config: ClientConfig,
-        _: Duration,
+        connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
         state.durable = config.durable;
+        state.timing = Some((connect_timeout, config.timing));
         state.connected.push(format!("{host} {port}"));
         let enough = state.most_connections.is_some_and(|most| state.connected.len() > most);
         if state.unreachable || enough {
@@ -129,6 +134,10 @@ impl Runtime for Fake {
         let greeting =
             Greeting { banner: String::from("Welcome"), max_data: 1 << 20, pipeline: 64 };
         Ok(Box::new(Connection { server: self.clone(), greeting }))
+    }
+
+    fn signal(&self) -> Option<i32> {
+        self.state().signal
     }
 
     fn pause(&self, duration: Duration) {

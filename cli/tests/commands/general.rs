@@ -74,3 +74,32 @@ fn completions_and_manuals_are_made() {
     assert!(page.stdout.contains(".TH haul-test-get"), "{}", page.stdout);
     Fake::default().run(&["man", "nothing"]).failed(Exit::Usage, &["nothing"]);
 }
+
+#[test]
+fn timeouts_are_what_was_asked_for() {
+    let options = |line: &[&str]| {
+        let fake = Fake::with(&[("a", "1")]);
+        assert_eq!(fake.run(line).exit, Exit::Done);
+        let (connect, timing) = fake.state().timing.take().unwrap();
+        [connect, timing.greeting, timing.reply].map(|time| time.as_secs())
+    };
+    assert_eq!(options(&["ls"]), [20, 10, 300]);
+    assert_eq!(options(&["ls", "--connect-timeout", "3"]), [3, 3, 300]);
+    assert_eq!(options(&["ls", "--timeout", "7"]), [20, 10, 7]);
+}
+
+#[test]
+fn what_a_signal_ended_has_its_code() {
+    for (signal, exit) in [
+        (None, Exit::Interrupted),
+        (Some(1), Exit::HungUp),
+        (Some(2), Exit::Interrupted),
+        (Some(3), Exit::Quit),
+        (Some(15), Exit::Terminated),
+    ] {
+        let fake = Fake::with(&[("a", "1")]).fails("/", Failure::Cancelled);
+        fake.state().signal = signal;
+        fake.run(&["ls"]).failed(exit, &["interrupted"]);
+        assert_eq!(fake.run(&["ls"]).exit, Exit::Done, "a signal that ended nothing");
+    }
+}

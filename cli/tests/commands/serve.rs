@@ -39,6 +39,8 @@ fn it_serves_with_what_was_asked_for() {
     let options = served(&[
         "--listen",
         "[::1]:0",
+        "--listen",
+        "127.0.0.1:9",
         "--max-clients",
         "20",
         "--hidden",
@@ -55,7 +57,7 @@ fn it_serves_with_what_was_asked_for() {
         "--patience",
         "7",
     ]);
-    assert_eq!(options.addresses, [(String::from("::1"), 0)]);
+    assert_eq!(options.addresses, [(String::from("::1"), 0), (String::from("127.0.0.1"), 9)]);
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
     assert_eq!(
         (
@@ -117,6 +119,9 @@ fn quiet_and_json_print_only_where_it_listens() {
     Fake::default()
         .run(&["serve", here, "--json"])
         .done("{\"listening\":\"haul://127.0.0.1:4999\"}\n");
+    let both = ["serve", here, "--listen", "127.0.0.1", "--listen", "[::1]", "-q"];
+    let expected = "listening on haul://127.0.0.1:4999\nlistening on haul://[::1]:4999\n";
+    Fake::default().run(&both).done(expected);
 }
 
 #[test]

@@ -75,6 +75,9 @@ macro_rules! program_tests {
             an_empty_variable_is_an_unset_one
             names_are_what_they_look_like
             a_shell_outlives_a_restart_of_the_server
+            a_server_listens_wherever_it_is_told_to
+            a_silent_server_is_given_up
+            a_client_ends_with_the_code_of_its_signal
             a_session_typed_by_hand
             more_clients_than_places
             uploads_that_create_one_name

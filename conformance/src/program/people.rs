@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -108,4 +109,64 @@ pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
     assert_eq!(ended.status.code(), Some(0), "{told}");
     assert_eq!(told.lines().count(), 2, "{told}");
     assert!(told.lines().all(|line| line.contains("over a new connection")), "{told}");
+}
+
+/// `--listen` can be given several times. Each address is told in a line of its own, before all else.
+pub fn a_server_listens_wherever_it_is_told_to(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "hello").unwrap();
+    let mut server = bench
+        .command(&[])
+        .arg("serve")
+        .arg(bench.share())
+        .args(["--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().unwrap().unwrap();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        let first = line();
+        let url = first.strip_prefix("listening on ").unwrap_or_else(|| panic!("{first}"));
+        assert!(url.starts_with(&format!("haul://{host}:")), "{first}");
+        assert_eq!(bench.run(&["ls", url]).assert_code(0).stdout, b"a\n");
+    }
+    let shared = line();
+    let whole = fs::canonicalize(bench.share()).unwrap();
+    assert!(shared.contains(whole.to_str().unwrap()), "{shared}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// Something that takes connections and says nothing is given up, with a guess at what it is.
+pub fn a_silent_server_is_given_up(program: &Path) {
+    let bench = Bench::new(program);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let told = bench.run(&["ls", "--server", &address, "--connect-timeout", "1"]);
+    told.assert_code(5).assert_one_clear_line();
+    assert!(told.stderr.contains("no greeting came"), "{}", told.stderr);
+}
+
+/// A client that a signal ends has 128 and the signal's number as its code.
+pub fn a_client_ends_with_the_code_of_its_signal(program: &Path) {
+    let bench = Bench::new(program);
+    let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = stalled.local_addr().unwrap().to_string();
+    // Whoever runs the tests may ignore some of them.
+    let launcher = ["env", "--default-signal=HUP,INT,QUIT,TERM"];
+    for (signal, code) in
+        [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)]
+    {
+        let client = bench.start_under(&launcher, &["ls", "--server", &address]);
+        let (mut connection, _) = stalled.accept().unwrap();
+        connection.write_all(b"HAUL/1 \"x\" max-data=16777216 pipeline=256\r\n").unwrap();
+        let mut asked = String::new();
+        BufReader::new(connection.try_clone().unwrap()).read_line(&mut asked).unwrap();
+        assert!(asked.starts_with("LIST"), "{asked}");
+        client.signal(signal);
+        client.ended().assert_code(code).assert_one_clear_line();
+    }
 }

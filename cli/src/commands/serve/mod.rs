@@ -1,11 +1,10 @@
 //! `serve`: serves a directory until a signal ends it.
 
+mod announcement;
+
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -15,13 +14,13 @@ use haul_store::Options;
 use haul_transport::descriptors::raise_limit;
 use haul_transport::{ServerOptions, Unreached};
 
+use self::announcement::Announcement;
 use crate::address::ListenAddress;
 use crate::app::App;
-use crate::console::Stream;
+use crate::args::SECONDS_PER_YEAR;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names;
-use crate::output::{self, ListeningRecord};
 use crate::runtime::{Runtime, ServeError, ServeOptions};
 use crate::size::Size;
 
@@ -31,14 +30,11 @@ const DEFAULT_DIRECTORY: &str = "./shared";
 const FEW_CLIENTS: usize = 8;
 /// What fits into a greeting.
 const MAX_BANNER_BYTES: usize = 1024;
-/// How long clients wait for a stdout that takes nothing.
-const MOST_FOR_STDOUT: Duration = Duration::from_secs(1);
-const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
 
 /// Serve a directory
 ///
-/// There are no accounts yet: whoever reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
-/// The first line on stdout is `listening on haul://HOST:PORT`. SIGINT, SIGTERM, SIGHUP or SIGQUIT lets running transfers end and stops; a second one stops at once.
+/// There are no accounts yet: everybody who reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
+/// The first lines on stdout are `listening on haul://HOST:PORT`, one for each address. SIGINT, SIGTERM, SIGHUP or SIGQUIT lets running transfers end and stops; a second one stops at once.
 ///
 /// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
 #[derive(Debug, Args)]
@@ -49,7 +45,7 @@ pub(crate) struct ServeArgs {
     /// Where to listen, on every address of a name; port 0 picks a free one, 0.0.0.0 or [::] opens it to other machines. It may be given again
     #[arg(long, value_name = "HOST:PORT", default_values_t = [ListenAddress::default()])]
     listen: Vec<ListenAddress>,
-    /// The most clients at once; more are told to try later. 1 serves one client at a time
+    /// The most clients at once; more are told to try later. 1 serves one client at a time. Each needs some file descriptors (`ulimit -Hn` shows how many there can be)
     #[arg(long, value_name = "N", default_value = "256")]
     max_clients: NonZeroUsize,
     /// The most clients at once from one address [default: half of --max-clients, but at least 8]
@@ -152,9 +148,12 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<
     let mut options = args.options();
     options.server.config.pass_through = !app.settings.no_pass_through;
     prepare(args.directory.as_deref(), &options.directory)?;
+    // Where it leads now: what is shared stays the same if the name leads elsewhere later.
+    let shared = std::fs::canonicalize(&options.directory);
     let announced = Announcement {
         program: R::PROGRAM,
-        read_only: args.read_only,
+        directory: shared.as_deref().unwrap_or(&options.directory),
+        sharing: &options.sharing,
         quiet: app.settings.quiet,
         json: app.settings.json,
     };
@@ -232,135 +231,11 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
     }
 }
 
-/// What is printed when clients can connect.
-#[derive(Clone, Copy)]
-struct Announcement {
-    program: &'static str,
-    read_only: bool,
-    quiet: bool,
-    json: bool,
-}
-
-impl Announcement {
-    /// Prints it, though a server does not need anybody to read it: if stdout stands still, clients are served all the same.
-    fn announce(self, stdout: &Stream, addresses: &[SocketAddr]) {
-        let (done, printed) = mpsc::channel();
-        let mut aside = stdout.clone();
-        let theirs = addresses.to_vec();
-        let started = thread::Builder::new().spawn(move || {
-            self.print(&mut aside, &theirs);
-            // Nobody waits for it any more if it took long.
-            let _ = done.send(());
-        });
-        match started {
-            Ok(_) => drop(printed.recv_timeout(MOST_FOR_STDOUT)),
-            Err(_) => self.print(&mut stdout.clone(), addresses),
-        }
-    }
-
-    /// A stdout that is closed is no reason to stop.
-    fn print(self, stdout: &mut Stream, addresses: &[SocketAddr]) {
-        let printed = if self.json {
-            addresses.iter().try_for_each(|address| {
-                let record = ListeningRecord { listening: format!("haul://{address}") };
-                let line = output::json(&record, stdout.is_terminal()).map_err(io::Error::from)?;
-                stdout.line(line)
-            })
-        } else {
-            self.lines(addresses).into_iter().try_for_each(|line| stdout.line(line))
-        };
-        if let Err(error) = printed {
-            tracing::warn!(%error, "stdout cannot be written");
-        }
-    }
-
-    fn lines(&self, addresses: &[SocketAddr]) -> Vec<String> {
-        let mut lines: Vec<_> =
-            addresses.iter().map(|address| format!("listening on haul://{address}")).collect();
-        let Some(address) = addresses.first().filter(|_| !self.quiet) else {
-            return lines;
-        };
-        let Self { program, read_only, .. } = self;
-        let may = if *read_only { "read" } else { "read and write" };
-        let (ip, port) = (address.ip(), address.port());
-        let everywhere = ip.is_unspecified();
-        let reached = match (everywhere, address.is_ipv6()) {
-            (false, _) => ip,
-            (true, false) => std::net::Ipv4Addr::LOCALHOST.into(),
-            (true, true) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        // With the zone that a link-local address has.
-        let mut server = *address;
-        server.set_ip(reached);
-        lines.push(format!("  list its files:  {program} ls --server haul://{server}"));
-        lines.push(format!("  or by hand:      nc {reached} {port}   (then type LIST or HELP)"));
-        if ip.is_loopback() {
-            let all = if address.is_ipv6() { "[::]" } else { "0.0.0.0" };
-            lines.push(format!("  for other machines too, start it with:  --listen {all}:{port}"));
-            lines.push(format!(
-                "  (there are no accounts yet: whoever reaches the port can then {may})"
-            ));
-        } else {
-            if everywhere {
-                lines.push(String::from(
-                    "  from other machines: with this one's name or address in place of that",
-                ));
-            }
-            lines
-                .push(format!("  (there are no accounts yet: whoever reaches the port can {may})"));
-        }
-        lines
-    }
-}
-
+///
+/// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(address: &str) -> String {
-        announced(false, address)
-    }
-
-    fn announced(read_only: bool, address: &str) -> String {
-        let announcement =
-            Announcement { program: "haul-test", read_only, quiet: false, json: false };
-        announcement.lines(&[address.parse().unwrap()]).join("\n")
-    }
-
-    #[test]
-    fn it_says_what_whoever_reaches_it_may_do() {
-        for address in ["127.0.0.1:99", "0.0.0.0:99"] {
-            assert!(announced(false, address).ends_with(" read and write)"));
-            assert!(announced(true, address).ends_with(" read)"));
-        }
-    }
-
-    #[test]
-    fn it_says_first_where_it_listens_and_then_how_to_reach_it() {
-        let local = lines("127.0.0.1:4285");
-        assert!(local.starts_with("listening on haul://127.0.0.1:4285\n"), "{local}");
-        assert!(local.contains("haul-test ls --server haul://127.0.0.1:4285"), "{local}");
-        assert!(local.contains("nc 127.0.0.1 4285"), "{local}");
-        assert!(local.contains("--listen 0.0.0.0:4285"), "{local}");
-        assert!(local.contains("no accounts yet"), "{local}");
-    }
-
-    #[test]
-    fn ipv6_stands_in_brackets_where_a_port_follows() {
-        let local = lines("[::1]:99");
-        assert!(local.starts_with("listening on haul://[::1]:99\n"), "{local}");
-        assert!(local.contains("nc ::1 99"), "{local}");
-        assert!(local.contains("--listen [::]:99"), "{local}");
-    }
-
-    #[test]
-    fn an_open_server_warns_and_says_how_to_reach_it_from_here() {
-        let open = lines("0.0.0.0:99");
-        assert!(open.starts_with("listening on haul://0.0.0.0:99\n"), "{open}");
-        assert!(open.contains("--server haul://127.0.0.1:99"), "{open}");
-        assert!(!open.contains("--listen"), "{open}");
-        assert!(open.contains("no accounts yet"), "{open}");
-    }
 
     #[test]
     fn a_banner_is_one_short_line() {
