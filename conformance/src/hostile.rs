@@ -94,7 +94,9 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
         });
         let ended = match case.ask {
             Ask::Get => bench.run(&["get", "--retry", "0", "--server", &url, "x"]),
-            Ask::GetAll => bench.run(&["get", "--retry", "0", "--server", &url, "-rf", "x", "-o", "."]),
+            Ask::GetAll => {
+                bench.run(&["get", "--retry", "0", "--server", &url, "-rf", "x", "-o", "."])
+            }
             Ask::Put | Ask::PutProgram => {
                 let source = source.display().to_string();
                 bench.run(&["put", "--retry", "0", "--server", &url, &source, "--as", "x"])
