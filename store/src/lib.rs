@@ -25,11 +25,20 @@
 //! ```
 //!
 //! # What a directory promises
-//! **Whole files.** A name shows the old file or the whole new one. Bytes go to a staging file, which takes its name when they are all there. With
-//! [`Mode::Create`](haul_core::Mode::Create) it never replaces another file then. What is not published leaves no trace, not even the directories made for it. On ext4, XFS, Btrfs and F2FS the
-//! staging file has no name (`O_TMPFILE`) unless it takes the place of another one, and the kernel removes it after a crash; what a crash leaves in the staging area otherwise is swept when a
-//! directory is opened the next time. The file that is replaced passes on its permissions, but not its owner, its set-user-ID bits or its other names: a hard
-//! link keeps the old bytes. A symbolic link is replaced itself.
+//! **Whole files.** A name shows the old file or the whole new one. Bytes go to a temporary file in the directory where the file will be, or in the innermost one above it that is there, so that mounts, subvolumes
+//! and drop boxes are written as by any other program. With [`Mode::Create`](haul_core::Mode::Create) a file never replaces another one. What is not published leaves no trace, not even the directories made for it.
+//! On ext4, XFS and Btrfs the temporary file has no name (`O_TMPFILE`) until it needs one to take the place of another file. What a crash leaves elsewhere, under a name of `.haul-` and 16 hexadecimal digits, is removed
+//! when a directory is opened the next time, in the background, and by the next file that gets such a name in the same directory. A file is published beneath the shared directory as that is at this moment: if its
+//! directory was moved out meanwhile, it is made anew.
+//!
+//! **Rights.** A new file has what any program's new file has there: the umask or the default access list, and the group of a set-group-ID directory, decide. The file that is replaced passes on its mode, group and access list, but
+//! not its owner, its set-user-ID bits, its other attributes or its other names: a hard link keeps the old bytes. At no moment may anybody use the new file who could not use the old one; a group that cannot be kept gives the new one
+//! no more than everybody had. A file that is to be executable gets that right for all who may read it. A symbolic link is replaced itself.
+//!
+//! **Room.** An announced size reserves nothing. What cannot fit, even if all that is being written were given up, is refused at once. Runs of zeros of 16 KiB and more (64 KiB where bytes pass by this process) become holes.
+//!
+//! **One place.** The path that was opened must lead to the directory that is served. While it does not, because that was moved, removed, replaced or mounted over, everything is refused with [`Io`](haul_core::StoreErrorKind::Io): what was stored then
+//! nobody would find, and a directory that is gone is not an empty one.
 //!
 //! **Durable files.** After [`Staged::sync`], [`Staged::publish`] and [`Staged::sync_directory`], in this order, the file is on stable storage: its bytes, size and times, its name, and the
 //! directories that were made for it. A sync that fails is final, since the kernel may have dropped the bytes that it could not write.
@@ -56,8 +65,8 @@
 //! Several servers may share one directory. What local programs do in it meanwhile is seen as it happens.
 //!
 //! # Platforms
-//! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in its staging area is not swept. Another file system mounted within the
-//! shared directory is read and not written, because nothing can be renamed into it. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
+//! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in it is not removed. What else a file system lacks (times,
+//! links, renames that replace nothing, syncs of directories) has a fallback; the log says once what gets weaker. A file that is itself a mount point cannot be replaced, and is refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
 mod descent;
 mod directory;
