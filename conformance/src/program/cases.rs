@@ -144,7 +144,8 @@ pub fn directories_come_back_identical(program: &Path) {
     for jobs in ["1", "3"] {
         let (name, back) = (format!("there/{jobs}"), format!("back{jobs}"));
         let put = bench.run(&["put", "--server", &url, "-r", "tree", "--as", &name, "-j", jobs]);
-        assert_eq!(put.assert_code(0).stdout.split(|&byte| byte == b'\n').count(), 501);
+        assert_eq!(put.assert_code(8).stdout.split(|&byte| byte == b'\n').count(), 501);
+        assert!(put.stderr.contains("tree/link: left out: a symbolic link"), "{}", put.stderr);
         let get = ["get", "--server", &url, "-r", &name, "-o", &back, "-j", jobs, "--sync"];
         bench.run(&get).assert_code(0);
         for number in 0..500 {
@@ -157,6 +158,12 @@ pub fn directories_come_back_identical(program: &Path) {
         let again = bench.run(&["get", "--server", &url, "-rq", &name, "-o", &back, "-j", jobs]);
         assert_eq!(again.assert_code(8).stderr.lines().count(), 499);
         assert!(here(&back).join("0/0/0").exists());
+        // A second run of either kind has nothing to do.
+        let get = ["get", "--server", &url, "-r", &name, "-o", &back, "--skip-existing"];
+        assert_eq!(bench.run(&get).assert_code(0).stdout, b"");
+        let put = ["put", "--server", &url, "-r", "tree", "--as", &name, "--skip-existing"];
+        let put = bench.run(&[&put[..], &["--links", "skip"]].concat());
+        assert_eq!(put.assert_code(0).stdout, b"");
     }
     assert_nothing_is_unfinished(&bench);
 }
@@ -167,7 +174,7 @@ pub fn some_of_several_is_partial(program: &Path) {
     fs::write(bench.share().join("a"), "a").unwrap();
     fs::write(bench.share().join("b"), "b").unwrap();
     let server = bench.serve(&[]);
-    let some = bench.run(&["get", "--server", &server.url(), "a", "nothing", "b"]);
+    let some = bench.run(&["get", "-q", "--server", &server.url(), "a", "nothing", "b"]);
     some.assert_code(8).assert_one_clear_line();
     assert_eq!(names_in(&bench.here()), ["a", "b"]);
 }

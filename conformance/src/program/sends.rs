@@ -19,7 +19,8 @@ pub fn a_failing_send_is_told_at_once(program: &Path) {
     // Transports send by one or the other.
     let inject = "inject=sendmsg,writev:error=ENOBUFS:when=1";
     let launcher = ["timeout", "-k5", "20", "strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
-    let put = bench.run_under(&launcher, &["put", "--server", &server.url(), "a"], b"");
+    let put =
+        bench.run_under(&launcher, &["put", "--retry", "0", "--server", &server.url(), "a"], b"");
     put.assert_code(5).assert_one_clear_line();
     assert!(!bench.share().join("a").exists());
 }

@@ -150,8 +150,12 @@ impl Rig {
         let url = format!("haul://{}", self.proxy.address());
         let name = transfer.name.as_str();
         match transfer.ask {
-            Ask::Put => self.bench.start(&["put", "--server", &url, name, "--as", "put"]),
-            Ask::Get => self.bench.start(&["get", "--server", &url, name, "-o", "target"]),
+            Ask::Put => {
+                self.bench.start(&["put", "--retry", "0", "--server", &url, name, "--as", "put"])
+            }
+            Ask::Get => {
+                self.bench.start(&["get", "--retry", "0", "--server", &url, name, "-o", "target"])
+            }
         }
     }
 
