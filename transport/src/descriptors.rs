@@ -5,8 +5,8 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The part of all descriptors that connections may take: one in so many. The rest is for files.
-const SHARE: u64 = 2;
+/// The part of all descriptors that stays for files, whatever connections take: one in so many.
+const FOR_FILES: u64 = 4;
 /// What a server has open for itself.
 const OWN: u64 = 16;
 /// Clients that are refused at once, each with a descriptor: one in so many, and no more than these.
@@ -50,7 +50,7 @@ impl Room {
         let (share, most_refusals) = REFUSED;
         Self {
             limit,
-            most: count(SHARE),
+            most: count(1) - count(FOR_FILES) + 1,
             refusals: count(share).min(most_refusals),
             comfortable: count(OF_A_SESSION),
         }
@@ -112,8 +112,8 @@ mod tests {
             let Room { most, refusals, comfortable, .. } = Room::of(limit);
             (most, refusals, comfortable)
         };
-        assert_eq!(room(1024), (504, 64, 126));
-        assert_eq!(room(32), (8, 2, 2));
+        assert_eq!(room(1024), (757, 64, 126));
+        assert_eq!(room(32), (13, 2, 2));
         assert_eq!(room(1), (1, 1, 1));
     }
 

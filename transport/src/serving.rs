@@ -313,12 +313,10 @@ mod tests {
     #[test]
     fn sessions_beyond_the_first_ones_get_smaller_chunks() {
         let most = 10_000;
-        let options = crate::ServerOptions {
-            max_clients: most,
-            max_clients_per_address: most,
-            ..crate::ServerOptions::default()
-        };
-        let host = Host::<_, Flag>::new(Arc::new(()), options).unwrap();
+        let options = crate::ServerOptions::default();
+        let mut host = Host::<_, Flag>::new(Arc::new(()), options).unwrap();
+        // However few descriptors there are here.
+        host.slots = Arc::new(Slots::new(most, most));
         let (slots, chunks): (Vec<_>, Vec<usize>) = (0..most)
             .map(|_| {
                 let slot = host.slots.take(Ipv4Addr::LOCALHOST.into(), Duration::ZERO).unwrap();

@@ -193,7 +193,7 @@ fn who_is_alone_makes_room_for_somebody_who_was_refused() {
     assert!(slow.line().starts_with("ERR timeout "));
 }
 
-const MOST_DESCRIPTORS: usize = 64;
+const MOST_DESCRIPTORS: usize = 128;
 /// What is left of them when something else has taken the others.
 const FEW_DESCRIPTORS: usize = 12;
 
