@@ -354,11 +354,6 @@ fn listings() -> Vec<Case> {
             ..case("cannot tell what it leaves out", Ask::ListAll, OLDER, 0)
         },
         case("tells less than it leaves out", Ask::ListAll, "OK entries=0 omitted=1\r\n", 6),
-        list(
-            "names more than it counts",
-            "OMITTED \"a\" reason=name\r\nOK entries=0\r\n".into(),
-            6,
-        ),
         list("sends bytes in a listing", "DATA 5\r\nhelloOK entries=0\r\n".into(), 6),
     ]
 }

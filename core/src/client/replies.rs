@@ -109,9 +109,9 @@ impl Client {
         match &front.reply {
             Reply::Download(_) => self.download_ends(summary),
             Reply::List { entries, omitted } => {
-                // An `omitted=` that was not asked for is an option to be ignored.
+                // An `omitted=` that was not asked for is ignored, as a server may ignore what it does not know.
                 let complete = summary.entries == Some(*entries)
-                    && (omitted.is_none() || summary.omitted == *omitted);
+                    && omitted.is_none_or(|told| summary.omitted.unwrap_or(0) == told);
                 if complete {
                     self.answer(Ok(summary));
                 } else {

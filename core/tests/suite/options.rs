@@ -95,6 +95,9 @@ fn what_is_left_out_is_counted() {
         let run = meet(&[list(true)], &format!("{told}{ok}\n"));
         assert_eq!(results(&run.events).values().all(Result::is_ok), good, "{ok}");
     }
+    // It did not heed what it was asked.
+    let run = meet(&[list(true)], "DIR \"d\"\nOK entries=1\n");
+    assert!(results(&run.events).values().all(Result::is_ok));
     // Nobody asked.
     let run = meet(&[list(false)], &format!("{told}OK entries=1 omitted=1\n"));
     assert!(results(&run.events).values().all(Result::is_err));
