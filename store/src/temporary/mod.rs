@@ -51,6 +51,8 @@ pub(crate) struct Temporary {
     replaces: Option<OsString>,
     /// The version of the replaced file whose rights it was given.
     rights_of: Option<Version>,
+    /// Where the file that it replaced is kept until its own name is on stable storage.
+    replaced: Option<(Arc<Workplace>, TemporaryName)>,
 }
 
 #[derive(Debug)]
@@ -99,6 +101,7 @@ impl Temporary {
             state: State::Dirty,
             replaces: replaces.map(OsStr::to_owned),
             rights_of: None,
+            replaced: None,
         };
         let room = temporary.content().require_room(file.size.unwrap_or(0));
         room.map_err(|errno| temporary.cannot("make room for", errno))?;
@@ -230,6 +233,9 @@ impl Drop for Temporary {
         if let Called::Temporarily(TemporaryName(name)) = &self.called {
             // If even that fails there is nobody to tell; the next sweep takes it.
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
+        }
+        if let Some((directory, TemporaryName(name))) = &self.replaced {
+            let _ = unlinkat(directory, name, AtFlags::empty());
         }
     }
 }

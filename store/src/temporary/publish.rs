@@ -124,7 +124,19 @@ impl Temporary {
         let Called::Temporarily(TemporaryName(old)) = &self.called else {
             return Err(Errno::NOENT);
         };
+        if self.keeps_what_it_replaces()
+            && renameat_with(&self.directory, old, place, name, RenameFlags::EXCHANGE).is_ok()
+        {
+            let old = TemporaryName(old.clone());
+            self.replaced = Some((Arc::clone(&self.directory), old));
+            return Ok(());
+        }
         renameat(&self.directory, old, place, name)
+    }
+
+    /// Without a journal the disk may learn that the replaced file is gone before it learns what has its name now. So that file keeps a name as long.
+    fn keeps_what_it_replaces(&self) -> bool {
+        self.durable && self.directory.file_system == FileSystem::Unjournaled
     }
 
     /// Only what has a name can take the place of another file.
@@ -318,6 +330,7 @@ mod tests {
 
     use super::super::tests::named_and_nameless;
     use super::*;
+    use crate::NewFile;
 
     /// What appears after the last look at the name is kept all the same.
     #[test]
@@ -369,5 +382,36 @@ mod tests {
             assert_eq!(fs::read(directory.path().join("other")).unwrap(), b"theirs");
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         }
+    }
+
+    /// Where there is no journal, a power cut may take the new name and the old file.
+    #[test]
+    fn a_replaced_file_keeps_a_name_until_the_new_one_is_durable() {
+        for durable in [true, false] {
+            let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+            let mut place = Workplace::new(opened(directory.path())).unwrap();
+            place.file_system = FileSystem::Unjournaled;
+            let place = Arc::new(place);
+            let file = directory.path().join("file");
+            fs::write(&file, "old").unwrap();
+            let path = haul_core::FilePath::parse("file").unwrap();
+            let (mode, executable) = (Mode::Replace, false);
+            let new = NewFile { path, mode, size: None, modified: None, executable, durable };
+            let name = OsStr::new("file");
+            let mut temporary =
+                Temporary::create(Arc::clone(&place), &new, Some(name), "file".into()).unwrap();
+            temporary.write(0, b"new").unwrap();
+            temporary.sync().unwrap();
+            assert!(temporary.publish(&place, name, mode).unwrap());
+            assert_eq!(fs::read(&file).unwrap(), b"new");
+            let kept = fs::read_dir(directory.path()).unwrap().count();
+            assert_eq!(kept, if durable { 2 } else { 1 });
+            drop(temporary);
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
+    }
+
+    fn opened(directory: &std::path::Path) -> std::os::fd::OwnedFd {
+        fs::File::open(directory).unwrap().into()
     }
 }
