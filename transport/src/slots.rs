@@ -122,7 +122,7 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     const START: Duration = Duration::ZERO;
-    const LATELY: Duration = Duration::from_secs(60);
+    const LATELY: Duration = Duration::from_mins(1);
 
     fn slots(most: usize, most_per_address: usize) -> Arc<Slots> {
         Arc::new(Slots::new(most, most_per_address))

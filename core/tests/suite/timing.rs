@@ -125,7 +125,8 @@ fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() 
         let mut files = shared();
         settle(&mut server, &mut files, input.as_bytes(), Duration::ZERO);
         server.set_scarce(true);
-        for now in [limit - SECOND, limit, 2 * limit - SECOND] {
+        let just_before = |moment: Duration| moment.saturating_sub(SECOND);
+        for now in [just_before(limit), limit, just_before(2 * limit)] {
             assert_eq!(settle(&mut server, &mut files, b"", now), "", "{input:?} after {now:?}");
         }
         let said = settle(&mut server, &mut files, b"", 2 * limit);
