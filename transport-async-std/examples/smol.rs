@@ -98,7 +98,7 @@ mod tests {
                 Options { hidden: setup.hidden, ..Options::default() },
             )?);
             let config = setup.config.clone();
-            let options = ServerOptions { config, ..ServerOptions::default() };
+            let options = ServerOptions { config, impatient: true, ..ServerOptions::default() };
             let server = smol::block_on(Server::<Smol, _>::bind("127.0.0.1:0", store, options))?;
             let (address, handle) = (server.local_addr(), server.handle());
             let serve = || {
