@@ -22,6 +22,7 @@ mod logs;
 mod network;
 mod people;
 mod process;
+mod reports;
 mod running;
 mod sends;
 mod streams;
@@ -37,6 +38,7 @@ pub use injected::*;
 pub use logs::*;
 pub use network::*;
 pub use people::*;
+pub use reports::*;
 pub use sends::*;
 pub use streams::*;
 
@@ -124,6 +126,41 @@ macro_rules! program_tests {
             a_log_that_cannot_be_written_is_done_without
             a_request_is_one_line_of_the_log
             one_client_does_not_fill_the_log
+            sparse_files_stay_sparse
+            programs_stay_executable
+            an_announced_size_takes_no_room_from_others
+            names_that_cannot_be_sent_are_named
+            paths_that_are_too_long_are_named
+            a_deep_tree_is_listed_with_few_descriptors
+            a_directory_that_cannot_be_listed_is_named
+            a_dead_address_does_not_keep_the_others_waiting
+            a_server_listens_on_each_address_of_a_name
+            zones_are_taken_in_both_forms
+            times_that_cannot_be_set_fail_no_transfer
+            a_client_without_openat2_works
+            a_file_that_cannot_be_spliced_is_copied
+            uploads_go_below_mounts
+            a_drop_box_takes_files
+            a_share_that_goes_away_is_noticed
+            the_log_says_why_something_was_denied
+            each_signal_lets_a_client_clean_up
+            a_stopped_client_goes_on
+            files_without_a_size_are_sent_to_their_end
+            a_growing_file_is_sent_up_to_the_size_that_it_had
+            a_file_whose_times_come_late_is_sent
+            what_put_leaves_out_of_a_tree_is_named
+            a_tree_that_holds_its_own_copy_is_sent_once
+            a_mount_that_writes_late_is_read_and_written
+            targets_that_are_no_files_take_the_bytes
+            a_target_without_links_takes_downloads
+            exfat_takes_downloads_and_uploads
+            a_mounted_file_is_refused_with_the_reason
+            names_that_collide_on_the_target_are_told
+            a_shell_connects_again_after_an_idle_time
+            a_batch_goes_on_after_a_restart
+            a_server_that_never_greets_is_given_up
+            a_listing_without_end_takes_no_memory
+            memory_does_not_grow_with_the_tree
         }
 
         #[test]

@@ -57,6 +57,19 @@ impl Bench {
         format!("127.{}.{process}.{bench}:0", 0x40 | above & 0x3f)
     }
 
+    /// The same place, with a copy of the program in it: where it was built not everybody may go.
+    pub(crate) fn with_own_program(mut self) -> Self {
+        let copy = self.place.path().join("program");
+        std::fs::copy(&self.program, &copy).expect("the program can be copied");
+        self.program = copy;
+        self
+    }
+
+    /// Where both are.
+    pub(crate) fn place(&self) -> &Path {
+        self.place.path()
+    }
+
     /// What the server shares.
     pub(crate) fn share(&self) -> PathBuf {
         self.place.path().join("share")
@@ -217,6 +230,20 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until its log has this in it, and answers the log.
+    pub(crate) fn log_with(&self, sign: &str) -> String {
+        let within = Instant::now() + LINGERING;
+        loop {
+            let log = self.log();
+            if log.contains(sign) {
+                return log;
+            }
+            assert!(Instant::now() < within, "no {sign:?} in the log: {log}");
+            // Nothing tells of it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The address as clients take it.

@@ -48,6 +48,11 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill_process(pid(&self.child), signal);
     }

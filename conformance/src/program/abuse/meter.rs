@@ -5,18 +5,22 @@ use std::time::Duration;
 use procfs::process::Process;
 
 /// Looks at a process.
-pub(super) struct Meter(Process);
+pub(crate) struct Meter(Process);
 
 impl Meter {
-    pub(super) fn new(id: u32) -> Self {
+    pub(crate) fn new(id: u32) -> Self {
         let id = i32::try_from(id).expect("a process has a small number");
         Self(Process::new(id).expect("the process is there"))
     }
 
     /// The most memory that was ever resident, in bytes.
     pub(super) fn peak(&self) -> u64 {
-        let status = self.0.status().expect("the process lives");
-        status.vmhwm.map_or(u64::MAX, |kibibytes| kibibytes << 10)
+        self.peak_while_it_lives().expect("the process lives")
+    }
+
+    /// The same of a process that may end at any time, or have ended.
+    pub(crate) fn peak_while_it_lives(&self) -> Option<u64> {
+        self.0.status().ok()?.vmhwm.map(|kibibytes| kibibytes << 10)
     }
 
     /// Processor time used so far, by all threads, in user and kernel mode; counted in hundredths of a second.

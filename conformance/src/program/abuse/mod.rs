@@ -18,4 +18,5 @@ mod threads;
 mod unread;
 
 pub use checks::*;
+pub(crate) use meter::Meter;
 pub use report::Report;

@@ -17,7 +17,7 @@ use super::super::process::Bench;
 use crate::content::Content;
 
 /// A small file system, mounted at a directory until it is dropped.
-pub(super) struct Small {
+pub(crate) struct Small {
     mounted_at: PathBuf,
     /// If it is not in memory.
     _image: Option<NamedTempFile>,
@@ -25,7 +25,7 @@ pub(super) struct Small {
 
 impl Small {
     /// In memory. Nothing if there cannot be one here.
-    pub(super) fn tmpfs(at: &Path, options: &str) -> Option<Self> {
+    pub(crate) fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         or_skip(run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at)))
             .map(|()| Self { mounted_at: at.to_owned(), _image: None })
     }

@@ -13,6 +13,7 @@ mod wire;
 pub use cuts::*;
 pub use flips::*;
 pub use interrupts::*;
+pub(crate) use limits::Small;
 pub use limits::*;
 pub use losses::*;
 pub use operations::*;

@@ -1,0 +1,70 @@
+//! Terminals that close: signals other than the usual ones, clients that are stopped for a while, readers that wait.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::super::cases::names_in;
+use super::super::process::{Bench, wait};
+use super::Mounted;
+
+/// "SIGHUP: server dies without drain; client leaves `.haul-…`": a client cleans up, and ends with the signal's code.
+pub fn each_signal_lets_a_client_clean_up(program: &Path) {
+    let bench = Bench::new(program);
+    let target = bench.here().join("d");
+    fs::create_dir(&target).unwrap();
+    let Some(_mounted) = Mounted::tmpfs(&target) else { return };
+    let stalling = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("haul://{}", stalling.local_addr().unwrap());
+    let signals =
+        [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)];
+    for (signal, code) in signals {
+        let launcher = ["env", "--default-signal=INT,TERM,HUP,QUIT"];
+        let client = bench.start_under(&launcher, &["get", "f", "-o", "d/f", "--server", &url]);
+        let (stream, _) = stalling.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.get_mut().write_all(b"HAUL/1 \"x\" max-data=16777216 pipeline=256\r\n").unwrap();
+        stream.read_line(&mut String::new()).unwrap();
+        let half = vec![b'a'; 1 << 20];
+        let head = "SENDING size=2097152 offset=0 length=2097152 modified=2026-01-01T00:00:00Z\r\nDATA 2097152\r\n";
+        stream.get_mut().write_all(head.as_bytes()).unwrap();
+        stream.get_mut().write_all(&half).unwrap();
+        let within = Instant::now() + Duration::from_secs(10);
+        while names_in(&target).is_empty() && Instant::now() < within {
+            // Nothing tells of it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        client.signal(signal);
+        client.ended().assert_code(code);
+        assert!(names_in(&target).is_empty(), "{signal:?}: {:?}", names_in(&target));
+    }
+}
+
+/// "a client that was stopped for a while (Ctrl-Z, a lid) is cut": with places to spare it is waited for, and goes on.
+pub fn a_stopped_client_goes_on(program: &Path) {
+    let bench = Bench::new(program);
+    let server = bench.serve(&["--patience", "1"]);
+    let clock = bench.serve(&["--patience", "1", "--idle", "3"]);
+    let mut client = bench.command(&[]);
+    client.args(["put", "-", "--as", "big", "--server", &server.url()]).stdin(Stdio::piped());
+    let mut client = client.spawn().unwrap();
+    let mut input = client.stdin.take().unwrap();
+    // More than the pipe holds: the client has begun when it is taken.
+    input.write_all(&vec![7; 4 << 20]).unwrap();
+    let pid = rustix::process::Pid::from_child(&client);
+    rustix::process::kill_process(pid, Signal::STOP).unwrap();
+    // Three times as long as slow peers are borne where places are scarce: another server counts it.
+    let mut idle = clock.connect();
+    assert!(idle.line().starts_with("HAUL/1 "));
+    assert!(idle.line().starts_with("ERR timeout "));
+    rustix::process::kill_process(pid, Signal::CONT).unwrap();
+    input.write_all(&vec![7; 4 << 20]).unwrap();
+    drop(input);
+    assert_eq!(wait(&mut client).code(), Some(0));
+    assert!(fs::read(bench.share().join("big")).unwrap() == vec![7; 8 << 20]);
+}

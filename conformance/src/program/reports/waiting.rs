@@ -1,0 +1,152 @@
+//! Connections that go away under people who wait, and servers that never speak.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::super::abuse::Meter;
+use super::super::process::{Bench, LINGERING, wait};
+
+/// "shell after an idle disconnect: the command fails, a script ends": it connects again for the next command.
+pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("a"), "x").unwrap();
+    let server = bench.serve(&["--idle", "1"]);
+    // What a runtime keeps is opened by the first session.
+    server.connect().send(b"EXIT\n");
+    let alone = 1;
+    let mut shell = bench.command(&[]);
+    shell.args(["shell", "--server", &server.url()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
+    let mut stdout = BufReader::new(stdout);
+    let mut line = String::new();
+    for _ in 0..2 {
+        stdin.write_all(b"LIST\n").unwrap();
+        line.clear();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "a\n");
+        let _ = server.wait_for_sessions(alone, &bench.share(), LINGERING);
+    }
+    stdin.write_all(b"LIST\nEXIT\n").unwrap();
+    drop(stdin);
+    line.clear();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "a\n");
+    assert_eq!(wait(&mut shell).code(), Some(0));
+}
+
+/// "server restarts in the middle of a batch: the rest is not tried": what was not confirmed is sent again, and each file arrives.
+pub fn a_batch_goes_on_after_a_restart(program: &Path) {
+    const FILES: usize = 4000;
+    let bench = Bench::new(program);
+    fs::create_dir(bench.here().join("t")).unwrap();
+    for number in 0..FILES {
+        fs::write(bench.here().join(format!("t/f{number}")), number.to_string()).unwrap();
+    }
+    let stored = || fs::read_dir(bench.share().join("t")).map_or(0, Iterator::count);
+    let address = Bench::own_address();
+    let mut server = bench.serve_at(&address, &[], &[]);
+    let address = server.address().to_string();
+    let url = server.url();
+    let put = bench.start(&["put", "-rq", "t", "--server", &url]);
+    let within = Instant::now() + LINGERING;
+    while stored() < 100 && Instant::now() < within {
+        // Nothing tells of it.
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    server.signal(Signal::KILL);
+    server.ended();
+    assert!(stored() < FILES, "it was over before");
+    let _server = bench.serve_at(&address, &[], &[]);
+    let put = put.ended();
+    put.assert_code(0);
+    for number in 0..FILES {
+        let file = bench.share().join(format!("t/f{number}"));
+        assert_eq!(fs::read_to_string(file).unwrap(), number.to_string());
+    }
+}
+
+/// "silent server: 5 minutes, no option": it is given up soon, and `--connect-timeout` says when.
+pub fn a_server_that_never_greets_is_given_up(program: &Path) {
+    let bench = Bench::new(program);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("haul://{}", silent.local_addr().unwrap());
+    fs::write(bench.here().join("f"), "x").unwrap();
+    let started = [
+        &["ls", "--server", &url][..],
+        &["ls", "--server", &url, "--timeout", "1"],
+        &["get", "f", "-o", "g", "--server", &url, "--connect-timeout", "1"],
+        &["put", "f", "--server", &url, "--connect-timeout", "1"],
+    ]
+    .map(|args| bench.start(args));
+    for client in started {
+        let ended = client.ended();
+        ended.assert_code(5).assert_one_clear_line();
+    }
+}
+
+/// "memory of `get -r` grows with the tree; an endless listing kills the client": it is refused, or taken as it comes.
+pub fn a_listing_without_end_takes_no_memory(program: &Path) {
+    /// A client that kept them all would need twice what it may.
+    const ENTRIES: usize = 2_000_000;
+    const MOST: u64 = 100 << 20;
+    let bench = Bench::new(program);
+    for words in [&["get", "-rq", ".", "-o", "g"][..], &["ls", "-rq"]] {
+        let hostile = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("haul://{}", hostile.local_addr().unwrap());
+        let client = bench.start(&[words, &["--server", &url]].concat());
+        let (stream, _) = hostile.accept().unwrap();
+        stream.set_write_timeout(Some(LINGERING)).unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.get_mut().write_all(b"HAUL/1 \"x\" max-data=16777216 pipeline=256\r\n").unwrap();
+        stream.read_line(&mut String::new()).unwrap();
+        let mut lines = Vec::new();
+        for number in 0..ENTRIES {
+            writeln!(lines, "FILE \"a-name-of-usual-length-{number}.txt\" size=1 modified=2026-01-01T00:00:00Z\r").unwrap();
+            if lines.len() > 1 << 20 {
+                // A client that has enough has gone, or reads no more.
+                if stream.get_mut().write_all(&lines).is_err() {
+                    break;
+                }
+                lines.clear();
+            }
+        }
+        let most = Meter::new(client.id()).peak_while_it_lives().unwrap_or(0);
+        assert!(most < MOST, "{words:?}: {most} bytes");
+        drop(stream);
+        drop(hostile);
+        assert_ne!(client.ended().status.code(), Some(0));
+    }
+}
+
+/// The same report: the memory of `get -r` is that of a small tree.
+pub fn memory_does_not_grow_with_the_tree(program: &Path) {
+    let bench = Bench::new(program);
+    for (directory, files) in [("small", 100), ("large", 20_000)] {
+        fs::create_dir(bench.share().join(directory)).unwrap();
+        for number in 0..files {
+            let name = format!("{directory}/a-name-of-usual-length-{number}.txt");
+            fs::write(bench.share().join(name), "").unwrap();
+        }
+    }
+    let server = bench.serve(&[]);
+    let url = server.url();
+    let peak = |tree: &str| {
+        let client = bench.start(&["get", "-rq", tree, "-o", tree, "--server", &url]);
+        let meter = Meter::new(client.id());
+        let mut peak = 0;
+        while !client.ends_within(Duration::from_millis(1)) {
+            peak = meter.peak_while_it_lives().unwrap_or(peak);
+        }
+        client.ended().assert_code(0);
+        peak
+    };
+    let (small, large) = (peak("small"), peak("large"));
+    assert!(large < small + (1 << 20), "{small} bytes of 100 files, {large} bytes of 20,000");
+}
