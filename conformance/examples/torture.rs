@@ -5,7 +5,8 @@
 //! cargo run --release -p haul-conformance --example torture -- power 500 --program target/release/haul-std
 //! ```
 //!
-//! `power` cuts the power and `kills` kills the server so many times; `--seed` repeats a run. `injected` has each system call of server and client fail at each of its first
+//! `power` cuts the power so many times on each file system, or on the one that `--file-system` names, and `kills` kills the server so often; `--seed` repeats a run. `matrix` does what people do
+//! on one file system after the other, and prints a table. `injected` has each system call of server and client fail at each of its first
 //! occurrences, so many of them. `network` flips bits and cuts ends off, so many in all, then cuts connections at each byte and interrupts
 //! clients. `wires` (as root) transfers so many files each over lossy and slow wires, and measures when a server knows that its peer is gone.
 //! `abuse` attacks a server in all the ways that there are, with so many hundredths of the full size:
@@ -17,16 +18,17 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use haul_conformance::program::{self, FILE_SYSTEMS, FileSystem};
+use haul_conformance::program::{self, FILE_SYSTEMS};
 
-const USAGE: &str = "torture power|kills|injected|network|wires|abuse COUNT --program PATH [--seed SEED] [--file-system NAME|all] [--sync POLICY]";
+const USAGE: &str = "torture power|kills|injected|network|wires|abuse COUNT|matrix --program PATH [--seed SEED] [--file-system NAME] [--sync POLICY]";
 
 struct Campaign {
     mode: String,
     count: u64,
     program: PathBuf,
     seed: u64,
-    file_systems: Vec<FileSystem>,
+    /// The one that was named, or all.
+    file_system: Option<String>,
     /// Options of the server.
     options: Vec<String>,
 }
@@ -34,39 +36,60 @@ struct Campaign {
 impl Campaign {
     fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
         let mode = words.next()?;
-        let count = words.next()?.parse().ok()?;
+        // The matrix is run once.
+        let count = if mode == "matrix" { 1 } else { words.next()?.parse().ok()? };
         let (mut program, mut seed) = (None, 4285);
-        let (mut file_systems, mut options) = (FILE_SYSTEMS[..1].to_vec(), Vec::new());
+        let (mut file_system, mut options) = (None, Vec::new());
         while let Some(word) = words.next() {
             match word.as_str() {
                 // Clients run in a directory of their own.
                 "--program" => program = Some(Path::new(&words.next()?).canonicalize().ok()?),
                 "--seed" => seed = words.next()?.parse().ok()?,
-                "--file-system" => file_systems = chosen(&words.next()?)?,
+                "--file-system" => file_system = Some(words.next()?).filter(|name| name != "all"),
                 "--sync" => options.push(format!("--sync={}", words.next()?)),
                 _ => return None,
             }
         }
-        Some(Self { mode, count, program: program?, seed, file_systems, options })
+        let known = |name: &str| {
+            program::matrix_names().any(|known| known == name)
+                || FILE_SYSTEMS.iter().any(|system| system.name() == name)
+        };
+        if file_system.as_deref().is_some_and(|name| !known(name)) {
+            return None;
+        }
+        Some(Self { mode, count, program: program?, seed, file_system, options })
     }
 
     fn run(&self) -> Result<String, String> {
-        let Self { mode, count, program, seed, file_systems, options } = self;
+        let Self { mode, count, program, seed, file_system, options } = self;
+        let wanted = |name: &str| file_system.as_ref().is_none_or(|wanted| wanted == name);
         match mode.as_str() {
             "power" => {
                 let options: Vec<&str> = options.iter().map(String::as_str).collect();
-                let mut failed = Ok(String::new());
-                for &system in file_systems {
+                let mut held = true;
+                for system in FILE_SYSTEMS.iter().filter(|system| wanted(system.name())) {
                     let name = system.name();
-                    match program::power_cuts(program, system, *count, *seed, &options) {
+                    match program::power_cuts(program, *system, *count, *seed, &options) {
                         Ok(crashes) => println!("{name}: {crashes}"),
                         Err(reason) => {
                             println!("{reason}");
-                            failed = Err("there were violations".to_owned());
+                            held = false;
                         }
                     }
                 }
-                failed
+                violations(held)
+            }
+            "matrix" => {
+                // What a check meets stands in its row.
+                std::panic::set_hook(Box::new(|_| ()));
+                println!("{}", program::Row::head());
+                let mut held = true;
+                for name in program::matrix_names().filter(|&name| wanted(name)) {
+                    let row = program::Row::of(program, name);
+                    println!("{row}");
+                    held &= row.held();
+                }
+                violations(held)
             }
             "kills" => program::kills(program, *count, *seed).map(|crashes| crashes.to_string()),
             "injected" => {
@@ -85,19 +108,15 @@ impl Campaign {
                 println!("{}", program::Report::HEAD);
                 let percent = usize::try_from(*count).map_err(|error| error.to_string())?;
                 let held = program::abuse(program, percent, |report| println!("{report}"));
-                if held { Ok(String::new()) } else { Err("there were violations".to_owned()) }
+                violations(held)
             }
             _ => Err(USAGE.to_owned()),
         }
     }
 }
 
-/// The file systems of this name, or all.
-fn chosen(name: &str) -> Option<Vec<FileSystem>> {
-    match name {
-        "all" => Some(FILE_SYSTEMS.to_vec()),
-        name => FileSystem::named(name).map(|system| vec![system]),
-    }
+fn violations(held: bool) -> Result<String, String> {
+    if held { Ok(String::new()) } else { Err("there were violations".to_owned()) }
 }
 
 fn main() -> ExitCode {

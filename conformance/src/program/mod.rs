@@ -19,6 +19,7 @@ mod injected_client;
 mod injected_server;
 mod load;
 mod logs;
+mod matrix;
 mod network;
 mod people;
 mod process;
@@ -36,6 +37,7 @@ pub use faults::*;
 pub use hung::*;
 pub use injected::*;
 pub use logs::*;
+pub use matrix::{Row, matrix_names, what_people_do_works_on_other_file_systems};
 pub use network::*;
 pub use people::*;
 pub use reports::*;
@@ -126,6 +128,7 @@ macro_rules! program_tests {
             a_log_that_cannot_be_written_is_done_without
             a_request_is_one_line_of_the_log
             one_client_does_not_fill_the_log
+            what_people_do_works_on_other_file_systems
             sparse_files_stay_sparse
             programs_stay_executable
             an_announced_size_takes_no_room_from_others
@@ -153,7 +156,6 @@ macro_rules! program_tests {
             a_mount_that_writes_late_is_read_and_written
             targets_that_are_no_files_take_the_bytes
             a_target_without_links_takes_downloads
-            exfat_takes_downloads_and_uploads
             a_mounted_file_is_refused_with_the_reason
             names_that_collide_on_the_target_are_told
             a_shell_connects_again_after_an_idle_time

@@ -41,7 +41,8 @@ impl Bench {
         Self::within(program, "/dev/shm".as_ref())
     }
 
-    fn within(program: &Path, directory: &Path) -> Self {
+    /// The same in a directory.
+    pub(super) fn within(program: &Path, directory: &Path) -> Self {
         let place = tempfile::tempdir_in(directory).expect("a temporary directory can be made");
         for name in ["share", "here"] {
             std::fs::create_dir(place.path().join(name)).expect("a directory can be made in it");

@@ -114,10 +114,10 @@ pub fn zones_are_taken_in_both_forms(program: &Path) {
         }
         let none = beside(&bench, &server, &["ls", "--server", "haul://[fe80::85]:4998"]);
         none.assert_one_clear_line();
-        assert!(!none.status.success() && none.stderr.contains("zone"), "{}", none.stderr);
+        assert!(!none.status.success() && none.stderr.contains("interface"), "{}", none.stderr);
     }
     let serve = ["serve", "../share", "--listen", "[fe80::85]:4998"];
     let none = bench.run_under(&launcher, &serve, b"");
     none.assert_one_clear_line();
-    assert!(!none.status.success() && none.stderr.contains("zone"), "{}", none.stderr);
+    assert!(!none.status.success() && none.stderr.contains("interface"), "{}", none.stderr);
 }

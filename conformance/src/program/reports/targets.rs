@@ -79,32 +79,6 @@ pub fn a_target_without_links_takes_downloads(program: &Path) {
     client(&bench, &server, "put --create g").assert_code(4);
 }
 
-/// The same report, on exFAT.
-pub fn exfat_takes_downloads_and_uploads(program: &Path) {
-    let bench = Bench::new(program);
-    let mount = bench.here().join("m");
-    fs::create_dir(&mount).unwrap();
-    let Some(image) = or_skip(image(&mut Command::new("mkfs.exfat"))) else { return };
-    let mut exfat = Command::new("mount.exfat-fuse");
-    let Some(_mounted) = Mounted::fuse(exfat.arg(image.path()), &mount) else { return };
-    fs::write(bench.here().join("g"), "y").unwrap();
-    fs::write(bench.share().join("f"), "x").unwrap();
-    let server = bench.serve(&[]);
-    for words in ["get f -o m/f", "get -f f -o m/f", "get -r . -o m/tree"] {
-        client(&bench, &server, words).assert_code(0);
-    }
-    assert_eq!(names_in(&mount), ["f", "tree"]);
-    drop(server);
-    fs::create_dir(mount.join("s")).unwrap();
-    fs::remove_dir_all(bench.share()).unwrap();
-    symlink(mount.join("s"), bench.share()).unwrap();
-    let server = bench.serve(&[]);
-    for (words, code) in [("put g", 0), ("put --create g --as h", 0), ("put --create g --as h", 4)]
-    {
-        client(&bench, &server, words).assert_code(code);
-    }
-}
-
 /// "upload onto a bind-mounted single file": refused with the reason before its bytes are sent, and left as it was.
 pub fn a_mounted_file_is_refused_with_the_reason(program: &Path) {
     let bench = Bench::new(program);
