@@ -69,6 +69,10 @@ impl Campaign {
                 let mut held = true;
                 for system in FILE_SYSTEMS.iter().filter(|system| wanted(system.name())) {
                     let name = system.name();
+                    if file_system.is_none() && !system.is_known() {
+                        println!("{name}: this kernel does not have it");
+                        continue;
+                    }
                     match program::power_cuts(program, *system, *count, *seed, &options) {
                         Ok(crashes) => println!("{name}: {crashes}"),
                         Err(reason) => {

@@ -84,6 +84,12 @@ impl FileSystem {
         ["ext4", "xfs", "btrfs"].contains(&self.name)
     }
 
+    /// Whether this kernel has it.
+    pub fn is_known(&self) -> bool {
+        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        known.lines().any(|line| line.trim() == self.kernel_type())
+    }
+
     /// What `mount` calls it.
     fn kernel_type(&self) -> &'static str {
         self.name.split('-').next().unwrap_or_default()
@@ -101,10 +107,8 @@ pub(super) struct Disk {
 impl Disk {
     /// A new one at the empty directory `place`, or why there cannot be one here.
     pub(super) fn new(system: FileSystem, place: &Path) -> Result<Self, String> {
-        let kernel_type = system.kernel_type();
-        let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-        if !known.lines().any(|line| line.trim() == kernel_type) {
-            return Err(format!("this kernel has no {kernel_type}"));
+        if !system.is_known() {
+            return Err(format!("this kernel has no {}", system.kernel_type()));
         }
         let device = Device::new()?;
         let (tool, options) = system.make.split_first().expect("a tool makes it");
