@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use haul_core::{Checksum, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
-    AtFlags, FlockOperation, Mode as Permissions, OFlags, Timespec, Timestamps, UTIME_OMIT, flock,
+    AtFlags, FlockOperation, Mode as Permissions, OFlags, Timespec, Timestamps, UTIME_NOW, flock,
     fsync, futimens, openat, unlinkat,
 };
 use rustix::io::Errno;
@@ -199,7 +199,8 @@ impl Temporary {
             return Ok(());
         };
         let times = Timestamps {
-            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            // Not left as it is: FUSE servers with libfuse 2 set both times or none, and say nothing.
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
             last_modification: Timespec {
                 tv_sec: modified.seconds(),
                 tv_nsec: modified.nanos().into(),

@@ -35,6 +35,8 @@ enum Make {
 
 const NO_RIGHTS: (&str, &str) = ("rights", "it has no owners and no rights");
 const NO_HOLES: (&str, &str) = ("sparse", "it has no holes");
+const NO_PUNCHING: (&str, &str) =
+    ("sparse", "its server makes no holes where something is to be written");
 const ALL_EXECUTABLE: (&str, &str) = ("executable", "all its files have one mode");
 const CACHE_FIRST: (&str, &str) =
     ("full", "it takes all into its cache first, and tells nobody of a failure later");
@@ -64,7 +66,7 @@ pub(super) const SYSTEMS: &[System] = &[
     System {
         name: "ntfs-3g",
         make: Make::Image { tool: &["mkntfs", "-q", "-F"], mount: &["-t", "ntfs-3g"] },
-        weaker: &[NO_RIGHTS, ALL_EXECUTABLE, NO_USERS],
+        weaker: &[NO_PUNCHING, NO_RIGHTS, ALL_EXECUTABLE, NO_USERS],
     },
     System {
         name: "ntfs-ignore-case",
@@ -72,7 +74,7 @@ pub(super) const SYSTEMS: &[System] = &[
             tool: &["mkntfs", "-q", "-F"],
             mount: &["-t", "lowntfs-3g", "-o", "ignore_case"],
         },
-        weaker: &[NO_RIGHTS, ALL_EXECUTABLE, NO_USERS],
+        weaker: &[NO_PUNCHING, NO_RIGHTS, ALL_EXECUTABLE, NO_USERS],
     },
     System { name: "overlay", make: Make::Overlay, weaker: &[] },
     System { name: "bindfs", make: Make::Fuse(&["bindfs", "BACK", "AT"]), weaker: &[] },
@@ -84,12 +86,12 @@ pub(super) const SYSTEMS: &[System] = &[
     System {
         name: "unionfs-fuse",
         make: Make::Fuse(&["unionfs", "-o", "cow,allow_other", "BACK=RW", "AT"]),
-        weaker: &[("rights", "it hands on no default ACL")],
+        weaker: &[NO_PUNCHING, ("rights", "it hands on no default ACL")],
     },
     System {
         name: "gocryptfs",
         make: Make::Gocryptfs,
-        weaker: &[("rights", "it hands on no default ACL")],
+        weaker: &[NO_PUNCHING, ("rights", "it hands on no default ACL")],
     },
     System {
         name: "rclone-cached",
