@@ -124,6 +124,10 @@ impl Disk {
         let directory =
             std::fs::File::open(&self.mounted_at).expect("what is mounted can be opened");
         rustix::fs::syncfs(directory).expect("a file system with power can be flushed");
+        // Without a journal ext4 writes the last of it behind its flush.
+        std::fs::File::open(self.device.path())
+            .and_then(|device| device.sync_all())
+            .expect("a device with power can be flushed");
     }
 
     /// What was not flushed is lost, and nothing can be written any more.

@@ -77,7 +77,7 @@ pub(super) const SYSTEMS: &[System] = &[
         weaker: &[NO_PUNCHING, NO_RIGHTS, ALL_EXECUTABLE, NO_USERS],
     },
     System { name: "overlay", make: Make::Overlay, weaker: &[] },
-    System { name: "bindfs", make: Make::Fuse(&["bindfs", "BACK", "AT"]), weaker: &[] },
+    System { name: "bindfs", make: Make::Fuse(&["bindfs", "BACK", "AT"]), weaker: &[NO_PUNCHING] },
     System {
         name: "mergerfs",
         make: Make::Fuse(&["mergerfs", "-o", "allow_other,minfreespace=0", "BACK", "AT"]),
