@@ -237,7 +237,9 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
         StoreErrorKind::NotFound => Some("is the name right, and the directory that you are in?"),
         StoreErrorKind::Exists => Some("--force replaces it"),
         StoreErrorKind::IsDirectory | StoreErrorKind::NotAFile => Some("name a regular file"),
-        StoreErrorKind::Denied => Some("its permissions, or those of its directory, forbid it"),
+        StoreErrorKind::Denied => {
+            Some("its permissions, those of its directory, or what is mounted there, forbid it")
+        }
         StoreErrorKind::ReadOnly => Some("its file system is read-only; choose another place"),
         StoreErrorKind::BadName => Some("choose another name"),
         StoreErrorKind::TooLarge | StoreErrorKind::NoSpace => {

@@ -131,7 +131,7 @@ fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
     let serving = matches!(cli.command, Command::Serve(_));
     let usual = if serving { LevelFilter::INFO } else { LevelFilter::WARN };
     let level = logs::level(usual, cli.settings.verbose, cli.settings.quiet);
-    Logs::start(&app.console.stderr, level, cli.settings.color, serving)
+    Logs::start(R::PROGRAM, &app.console.stderr, level, cli.settings.color, serving)
 }
 
 /// Prints help or the version, or tells what is wrong with a command line.

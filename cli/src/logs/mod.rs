@@ -3,14 +3,19 @@
 mod queue;
 
 use std::env;
+use std::fmt;
 use std::panic::{self, PanicHookInfo};
 use std::time::Duration;
 
 use clap::ColorChoice;
 use haul_core::Escaped;
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{FormatFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::console::Stream;
 use crate::error::{self, Error};
@@ -36,8 +41,10 @@ pub(crate) struct Logs {
 impl Logs {
     /// Begins to log to `stderr` what is at least as important as `level`, unless the environment says otherwise. Only the first call in a process has an effect.
     ///
-    /// `serving` says that nobody may read the log and that others depend on this program: then no thread that logs waits for `stderr`.
+    /// `serving` says that nobody may read the log and that others depend on this program: then no thread that logs waits for `stderr`. A client's user reads what concerns
+    /// the command in lines that begin with `program`, like its errors.
     pub(crate) fn start(
+        program: &'static str,
         stderr: &Stream,
         level: LevelFilter,
         color: ColorChoice,
@@ -59,19 +66,40 @@ impl Logs {
             let stderr = stderr.clone();
             BoxMakeWriter::new(move || stderr.clone())
         };
-        let _ = tracing_subscriber::fmt()
+        let detailed = serving || filter.max_level_hint() > Some(LevelFilter::INFO);
+        let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(stderr.has_color(color))
             .with_writer(writer)
             // It would print that a line could not be written, which panics where that cannot be written either: on a full disk.
-            .log_internal_errors(false)
-            .try_init();
+            .log_internal_errors(false);
+        let _ = if detailed { log.try_init() } else { log.event_format(Note(program)).try_init() };
         Ok(Self { queue })
     }
 
     /// Waits for a short time until all that was logged is written. Whether `stderr` takes more.
     pub(crate) fn finish(&self) -> bool {
         self.queue.as_ref().is_none_or(|queue| queue.flush(LAST_LINES))
+    }
+}
+
+/// An event as a line for the user of a client.
+struct Note(&'static str);
+
+impl<S, N> FormatEvent<S, N> for Note
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        write!(writer, "{}: ", self.0)?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
     }
 }
 

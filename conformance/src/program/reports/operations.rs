@@ -19,8 +19,13 @@ pub fn times_that_cannot_be_set_fail_no_transfer(program: &Path) {
     let server = bench.serve_under(&launcher, &[]);
     client(&bench, &server, "put g").assert_code(0);
     assert_eq!(fs::read(bench.share().join("g")).unwrap(), b"y");
-    client_under(&launcher, &bench, &server, "get f").assert_code(0);
+    let got = client_under(&launcher, &bench, &server, "get f");
+    got.assert_code(0);
     assert_eq!(fs::read(bench.here().join("f")).unwrap(), b"x");
+    // The user reads what is lost in the words of the program, not in those of a log.
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let note = format!("{name}: the file system ");
+    assert!(got.stderr.starts_with(&note), "{}", got.stderr);
 }
 
 /// "openat2 forbidden by seccomp with EPERM": a client does without, and a server does too or names the call.
