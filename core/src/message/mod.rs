@@ -173,7 +173,7 @@ pub enum Entry {
 impl Entry {
     /// A name that a listing leaves out: the whole path as it stands on the disk, from the shared directory.
     ///
-    /// Bytes that are not UTF-8 come out as `\u{fffd}`, characters that cannot be shown as [`Escaped`](crate::Escaped) has them;
+    /// Bytes that are not UTF-8 come out as `\u{fffd}`, characters that cannot be shown as [`Escaped`] has them;
     /// what does not fit into a line is cut.
     ///
     /// ```
