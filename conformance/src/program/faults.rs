@@ -114,7 +114,7 @@ pub fn a_full_disk_publishes_nothing(program: &Path) {
     if !can_inject() {
         return;
     }
-    for call in ["renameat", "pwrite64"] {
+    for call in ["renameat,renameat2", "pwrite64"] {
         let bench = bench_with_old_file(program);
         let server = serve_with(&bench, call, "error=ENOSPC", None);
         let (raw, reply) = replace(&bench, &server);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::super::disk::run;
+use super::super::disk::{mkfs, run};
 
 /// A kind of file system, and what is known that it does not do.
 pub(super) struct System {
@@ -228,8 +228,7 @@ impl Place {
         };
         let file = fs::File::create(&image).and_then(|file| file.set_len(size << 20));
         file.map_err(|error| error.to_string())?;
-        let (tool, options) = tool.split_first().expect("a tool makes it");
-        run(Command::new(tool).args(options).arg(&image))?;
+        mkfs(tool, &image)?;
         let image = image.to_str().expect("the place has a plain name").to_owned();
         if mount[1] == "exfat-fuse" {
             let device = super::super::disk::output(

@@ -36,7 +36,7 @@ impl Small {
     }
 
     fn try_quota(at: &Path, bytes: u64) -> Result<Self, String> {
-        let image = image(Command::new("mkfs.btrfs").args(["-q", "-f"]))?;
+        let image = image(&["mkfs.btrfs", "-q", "-f"])?;
         run(Command::new("mount").args(["-t", "btrfs", "-o", "loop"]).arg(image.path()).arg(at))?;
         let small = Self { mounted_at: at.to_owned(), _image: Some(image) };
         run(Command::new("btrfs").args(["quota", "enable"]).arg(at))?;

@@ -25,7 +25,7 @@ pub fn uploads_go_below_mounts(program: &Path) {
     else {
         return;
     };
-    let made = image(Command::new("mkfs.btrfs").args(["-q", "-f"]));
+    let made = image(&["mkfs.btrfs", "-q", "-f"]);
     let Some(image) = or_skip(made) else { return };
     let path = image.path().to_str().expect("a temporary file has a plain name");
     let btrfs = share.join("btrfs");

@@ -115,7 +115,7 @@ pub fn names_that_collide_on_the_target_are_told(program: &Path) {
     let bench = Bench::new(program);
     let mount = bench.here().join("ci");
     fs::create_dir(&mount).unwrap();
-    let Some(image) = or_skip(image(Command::new("mkntfs").args(["-q", "-F"]))) else { return };
+    let Some(image) = or_skip(image(&["mkntfs", "-q", "-F"])) else { return };
     let mut ntfs = Command::new("lowntfs-3g");
     ntfs.args(["-o", "ignore_case"]).arg(image.path());
     let Some(_mounted) = Mounted::fuse(&mut ntfs, &mount) else { return };
