@@ -39,7 +39,8 @@ impl Load<'_> {
             let upload = self.next(client, &mut random);
             fs::write(self.bench.here().join(&file), upload.bytes())
                 .map_err(|error| error.to_string())?;
-            let mut args = vec!["put", "--retry", "0", "--server", &url, &file, "--as", &upload.path];
+            let mut args =
+                vec!["put", "--retry", "0", "--server", &url, &file, "--as", &upload.path];
             if upload.create {
                 args.push("--create");
             }
