@@ -81,7 +81,7 @@ impl FileSystem {
 
     /// Whether checks count on it.
     pub(super) fn is_common(&self) -> bool {
-        ["ext4", "ext4-no-journal", "xfs", "btrfs"].contains(&self.name)
+        ["ext4", "xfs", "btrfs"].contains(&self.name)
     }
 
     /// Whether this kernel has it.
