@@ -59,7 +59,7 @@ impl<'a, R: Runtime> App<'a, R> {
 
     /// Asks the server something about `subject`. Connects if there is no connection, and lets go of one that is lost.
     ///
-    /// A server ends a session that was idle, or restarts; whoever asks next learns of it. So what
+    /// A server ends a session that was idle, or restarts; the next request meets that. So what
     /// moves no files is asked again over a new connection, once, if a connection that was there
     /// before is lost ere anything of the reply has come.
     pub(crate) fn request<F: FnMut(&ClientEvent) -> ControlFlow<()>>(

@@ -121,7 +121,7 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, command: &Command) -> Result<Exit, 
 }
 
 fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
-    // Before anything is stored or brought: what is to be told of it must not fail afterwards.
+    // Before anything is stored or brought: the report of it must not fail afterwards.
     if cli.command.reads_stdin() {
         app.console.stdin.check()?;
     }

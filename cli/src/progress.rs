@@ -139,7 +139,7 @@ impl At {
     }
 }
 
-/// The line of a terminal with so many columns. The last one stays empty: some terminals begin a
+/// The line of a terminal of this width. The last one stays empty: some terminals begin a
 /// new line when it is taken.
 fn line(columns: usize, name: &str, at: &At) -> String {
     let mut room = columns.saturating_sub(1);
@@ -167,7 +167,7 @@ fn line(columns: usize, name: &str, at: &At) -> String {
     })
 }
 
-/// As much of the beginning of `text` as so many columns can show.
+/// As much of the beginning of `text` as fits into `columns`.
 fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();

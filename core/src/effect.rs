@@ -32,7 +32,7 @@ pub enum Effect {
         path: Option<FilePath>,
         /// How deep to go.
         depth: Depth,
-        /// Whether what is left out is named by [`Entry::Omitted`].
+        /// Whether the listing names what it leaves out, by [`Entry::Omitted`].
         omitted: bool,
     },
     /// Fetch the next entries of the listing. Answer: [`Done::Entries`]; none of them means that the listing is over and closed.

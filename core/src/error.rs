@@ -150,7 +150,7 @@ impl StoreErrorKind {
         }
     }
 
-    /// What a peer is told that asked for this `work`: no more than it could find out.
+    /// The words for a peer that asked for this `work`: no more than it could find out.
     pub(crate) fn words(self, work: Work) -> &'static str {
         match self {
             Self::NotFound => "nothing of this name is served; LIST shows what is",

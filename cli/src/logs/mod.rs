@@ -116,7 +116,7 @@ fn filter(level: LevelFilter) -> Result<EnvFilter, Error> {
     }
 }
 
-/// In place of the usual hook, which waits for whoever reads stderr.
+/// In place of the usual hook, which waits for the reader of stderr.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let panic = panic.to_string();
     tracing::error!(panic = %Escaped::new(&panic).quoted(), "a thread panicked");

@@ -1,4 +1,4 @@
-//! What a server logs waits here for a thread that writes it, so that no session waits for whoever reads the log.
+//! What a server logs waits here for a thread that writes it, so that no session waits for the reader of the log.
 //!
 //! `tracing-appender` does nearly the same. It panics where its thread cannot be started, prints to stdout when a queue is full at the end of the program,
 //! and bounds its queue by lines, which a peer can make long.

@@ -88,7 +88,7 @@ impl History {
         *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until so many uploads were acknowledged; not for ever, since the clients may have failed.
+    /// Waits until that number of uploads was acknowledged; not for ever, since the clients may have failed.
     pub(super) fn wait_for_acknowledged(&self, count: u64) {
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         let patience = Duration::from_secs(20);

@@ -110,7 +110,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Whoever waits for it is told that it is gone.
+        // Its owner learns that it is gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = Command::new("umount").arg("-l").arg(&self.at).status();

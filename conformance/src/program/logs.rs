@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use super::Bench;
 use super::process::{Raw, Serving};
 
-/// Log lines of so many requests fit neither into a pipe nor into what a server keeps of them.
+/// The log lines of these requests fit neither into a pipe nor into the server's queue.
 const MANY: usize = 10_000;
 /// Commands that are sent before their replies are read.
 const AT_ONCE: usize = 200;

@@ -155,7 +155,7 @@ pub fn a_client_ends_with_the_code_of_its_signal(program: &Path) {
     let bench = Bench::new(program);
     let stalled = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = stalled.local_addr().unwrap().to_string();
-    // Whoever runs the tests may ignore some of them.
+    // The user who runs the tests may ignore some of them.
     let launcher = ["env", "--default-signal=HUP,INT,QUIT,TERM"];
     for (signal, code) in
         [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)]

@@ -75,7 +75,7 @@ fn drip_fed_input_is_cut() {
     }
 }
 
-/// A person at a pager, a pipe whose source thinks, a stopped process: whoever keeps nobody waiting has all the time, as long as a byte comes now and then.
+/// A person at a pager, a pipe whose source thinks, a stopped process: a client that keeps nobody waiting has all the time, as long as a byte comes now and then.
 #[test]
 fn a_slow_client_that_keeps_nobody_waiting_is_served() {
     let body = format!("UPLOAD a\nDATA 500\n{}END\n", "x".repeat(500));
@@ -115,7 +115,7 @@ fn a_client_that_is_silent_for_the_idle_time_is_sent_away_though_it_keeps_nobody
     }
 }
 
-/// Whoever was slow while that was no harm has a whole window to make good from the moment when it is seen to be one.
+/// A client that was slow while that did no harm has a whole window to make good from the moment when it is seen to be one.
 #[test]
 fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() {
     let Timing { window, line, .. } = Timing::default();

@@ -177,7 +177,7 @@ struct Send {
 }
 
 impl Job for Send {
-    /// Opens what is to be sent. Of a stream the first bytes are there then.
+    /// Opens the source. Of a stream it reads the first bytes.
     fn begin(&mut self) -> Result<Begun, Error> {
         let Upload { origin, path, mode } = &self.upload;
         let (source, local): (Box<dyn Source>, _) = match origin {

@@ -81,7 +81,7 @@ pub(super) fn run<R: Runtime>(
     Ok(())
 }
 
-/// Notes all files of a tree; tells what is left out.
+/// Notes all files of a tree, and reports each name that it leaves out.
 fn walk<R: Runtime>(
     app: &mut App<'_, R>,
     many: &Many,

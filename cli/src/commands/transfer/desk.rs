@@ -1,4 +1,4 @@
-//! What all connections of a transfer share: the results, and what is left to do.
+//! What all connections of a transfer share: the results, and the remaining work.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -202,7 +202,7 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
         Some(what.tell(self.app, Err(error)))
     }
 
-    /// Takes a step; gives what is to be begun.
+    /// Takes a step; gives the item to begin with.
     fn take(&mut self, step: Step) -> Option<Queued> {
         let job = match step {
             Step::Move(job) => job,

@@ -94,7 +94,7 @@ impl Siege {
         }
         let staged = self.staged();
         self.report.require(staged == 0, || format!("{staged} files are left unfinished"));
-        // Attackers that are gone may still wait to be accepted, and take the places once more. Who is told `busy` meanwhile tries again.
+        // Attackers that are gone may still wait to be accepted, and take the places once more. A client that hears `busy` meanwhile tries again.
         let mut served = Ok(());
         wait_until(|| {
             served = honest::request(self.server.address()).map(drop);
