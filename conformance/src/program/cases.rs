@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use super::Bench;
+use super::abuse::wait_until;
 use crate::content::Content;
 use crate::tree::unfinished;
 
@@ -440,6 +441,8 @@ pub fn a_killed_server_leaves_no_torn_file(program: &Path) {
     assert_eq!(server.ended().code(), None);
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"old");
     let next = bench.serve(&[]);
+    // It sweeps in the background.
+    wait_until(|| unfinished(&bench.share()).is_empty());
     assert_nothing_is_unfinished(&bench);
     let listed = bench.run(&["ls", "--server", &next.url()]);
     assert_eq!(listed.assert_code(0).stdout, b"a\n");

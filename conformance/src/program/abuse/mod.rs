@@ -17,6 +17,8 @@ mod slow;
 mod threads;
 mod unread;
 
+pub(crate) use siege::wait_until;
+
 pub use checks::*;
 pub(crate) use meter::Meter;
 pub use report::Report;

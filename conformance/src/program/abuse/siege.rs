@@ -135,7 +135,7 @@ impl Drop for SetOnDrop<'_> {
 }
 
 /// Looks until `holds`; false if it never does. For what sends no event: a directory of /proc, or of files.
-pub(super) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
+pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         if Instant::now() > deadline {
