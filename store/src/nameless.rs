@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 use crate::lacks::is_missing;
+use crate::stat::Stat;
 
 /// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a capability or Linux 6.10.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -23,10 +24,14 @@ pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<O
         return Ok(None);
     }
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-    match openat(directory, c".", flags, permissions) {
+    match openat(&directory, c".", flags, permissions) {
         // Those who do not know the flag take it for a directory that is to be written.
         Err(Errno::ISDIR) => Ok(None),
         Err(errno) if is_missing(errno) => Ok(None),
+        // What ext4 says of a directory that was removed.
+        Err(Errno::PERM) if Stat::of(&directory).is_ok_and(|stat| stat.links == 0) => {
+            Err(Errno::NOENT)
+        }
         opened => opened.map(Some),
     }
 }
@@ -39,4 +44,23 @@ pub(crate) fn link(file: impl AsFd, directory: impl AsFd, name: impl Arg) -> Res
 /// A path by which an open file is found, also one that is open as a path only.
 pub(crate) fn path_of(file: impl AsFd) -> String {
     format!("{DESCRIPTORS}/{}", file.as_fd().as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    /// It is not there, rather than not permitted. Not every file system minds.
+    #[test]
+    fn no_file_is_made_in_a_removed_directory() {
+        let around = tempfile::tempdir().unwrap();
+        let path = around.path().join("directory");
+        fs::create_dir(&path).unwrap();
+        let directory = File::open(&path).unwrap();
+        fs::remove_dir(&path).unwrap();
+        let created = create(&directory, Mode::RWXU);
+        assert!(matches!(created, Ok(_) | Err(Errno::NOENT)), "{created:?}");
+    }
 }

@@ -19,8 +19,8 @@ use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
 use crate::{Held, NewFile, Staged};
 
-/// How often a file is published anew because somebody removed or moved its directory at the same time.
-const MAX_MOVED: usize = 16;
+/// How often a file is begun or published anew because somebody removed or moved its directory at the same time. Whoever does nothing else may do so as fast as it is made.
+const MAX_MOVED: usize = 64;
 
 /// A file on its way into a [`Directory`](crate::Directory).
 #[derive(Debug)]
