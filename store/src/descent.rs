@@ -1,12 +1,13 @@
 //! Going through directories that lie in one another, with few of them open.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use haul_core::FilePath;
-use rustix::fs::{Dir, DirEntry, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::directory::{Budget, Place};
+use crate::entries::{DirEntry, Entries};
 use crate::stat::{FileId, Stat};
 
 /// The most directories that one descent has open at once. Those further out are closed, and opened again when it is their turn.
@@ -32,10 +33,10 @@ pub(crate) struct Descent {
 struct Level {
     id: FileId,
     /// `None` while it is closed.
-    entries: Option<Dir>,
+    entries: Option<Entries>,
     /// Where the name that was read last stands, and where the next one does, as the file system counts.
-    last: i64,
-    next: i64,
+    last: u64,
+    next: u64,
     /// Whether no name was read yet.
     empty: bool,
     place: Option<Place>,
@@ -80,7 +81,8 @@ impl Descent {
 
     /// The innermost directory, whose entry came last.
     pub(crate) fn here(&self) -> Result<BorrowedFd<'_>, Errno> {
-        self.levels.last().and_then(|level| level.entries.as_ref()).ok_or(Errno::BADF)?.fd()
+        let entries = self.levels.last().and_then(|level| level.entries.as_ref());
+        entries.map(AsFd::as_fd).ok_or(Errno::BADF)
     }
 
     /// `directory`, at `path`, becomes the innermost one.
@@ -90,7 +92,7 @@ impl Descent {
         directory: OwnedFd,
     ) -> Result<(), Errno> {
         let id = Stat::of(&directory)?.id();
-        let entries = Some(Dir::new(directory)?);
+        let entries = Some(Entries::of(directory));
         if let (Some(budget), Some(around)) = (&self.budget, self.levels.last_mut()) {
             around.place = budget.take();
             if around.place.is_none() {
@@ -125,7 +127,7 @@ impl Descent {
                 Err(errno) => Some(Err(errno)),
             };
             return Some(match read {
-                Some(Ok(entry)) if matches!(entry.file_name().to_bytes(), b"." | b"..") => continue,
+                Some(Ok(entry)) if entry.is_dot() => continue,
                 Some(Ok(entry)) => {
                     self.levels.last_mut()?.empty = false;
                     Step::Entry(entry)
@@ -175,7 +177,7 @@ impl Descent {
                 level.entries = Some(resumed(directory, level.last, name)?);
             }
             (Ok(_), Some(_)) => {}
-            (Err(_), Some(entries)) if Stat::of(entries.fd()?)?.links == 0 => return Ok(false),
+            (Err(_), Some(entries)) if Stat::of(entries)?.links == 0 => return Ok(false),
             (Err(errno), _) => return Err(errno),
         }
         self.sure = true;
@@ -185,9 +187,9 @@ impl Descent {
 
 impl Level {
     fn read(&mut self) -> Option<Result<DirEntry, Errno>> {
-        let entry = self.entries.as_mut()?.read()?;
+        let entry = self.entries.as_mut()?.next()?;
         if let Ok(entry) = &entry {
-            (self.last, self.next) = (self.next, entry.offset());
+            (self.last, self.next) = (self.next, entry.next);
         }
         Some(entry)
     }
@@ -200,18 +202,18 @@ impl Level {
 }
 
 /// A directory, read up to and with `name`, which once stood at `last`.
-fn resumed(directory: OwnedFd, last: i64, name: &str) -> Result<Dir, Errno> {
-    let mut entries = Dir::new(directory)?;
+fn resumed(directory: OwnedFd, last: u64, name: &str) -> Result<Entries, Errno> {
+    let mut entries = Entries::of(directory);
     entries.seek(last)?;
-    if let Some(Ok(entry)) = entries.read()
-        && entry.file_name().to_bytes() == name.as_bytes()
+    if let Some(Ok(entry)) = entries.next()
+        && entry.name().to_bytes() == name.as_bytes()
     {
         return Ok(entries);
     }
     // Some file systems count anew each time that a directory is opened.
-    entries.rewind();
-    while let Some(entry) = entries.read() {
-        if entry?.file_name().to_bytes() == name.as_bytes() {
+    entries.seek(0)?;
+    for entry in entries.by_ref() {
+        if entry?.name().to_bytes() == name.as_bytes() {
             return Ok(entries);
         }
     }
@@ -264,7 +266,7 @@ mod tests {
         }
 
         fn enter(&self, descent: &mut Descent, entry: &DirEntry) {
-            let name = entry.file_name().to_str().unwrap();
+            let name = entry.name().to_str().unwrap();
             let path = descent.path().map_or_else(|| FilePath::parse(name), |path| path.join(name));
             let path = path.unwrap();
             descent
@@ -312,10 +314,10 @@ mod tests {
             fs::create_dir(tree.0.path().join(format!("c{name}"))).unwrap();
         }
         let opened = || tree.open(None, OFlags::RDONLY).unwrap();
-        let names = |entries: Dir| -> Vec<_> {
-            entries.map(|entry| entry.unwrap().file_name().to_owned()).collect()
+        let names = |entries: Entries| -> Vec<_> {
+            entries.map(|entry| entry.unwrap().name().to_owned()).collect()
         };
-        let all = names(Dir::new(opened()).unwrap());
+        let all = names(Entries::of(opened()));
         for (at, name) in all.iter().enumerate() {
             // Where it stood is told wrong, so it is looked for.
             let rest = resumed(opened(), 0, name.to_str().unwrap()).unwrap();

@@ -17,7 +17,9 @@ pub(crate) enum FileSystem {
     FastCommits,
     /// ext2, and ext4 without a journal. A file keeps a new name only if it is synced after it got it.
     Unjournaled,
-    /// Nothing was shown. FUSE, for example, does not ask its server when everything is to be flushed.
+    /// A server in a program of its own, of which nothing is known, and which is not asked when everything is to be flushed.
+    Fuse,
+    /// Nothing was shown.
     Other,
 }
 
@@ -25,12 +27,14 @@ pub(crate) enum FileSystem {
 const EXT: u32 = 0xef53;
 const XFS: u32 = 0x5846_5342;
 const BTRFS: u32 = 0x9123_683e;
+const FUSE: u32 = 0x6573_5546;
 
 impl FileSystem {
     /// The file system of an open file; `device` is the one that it is on.
     pub(crate) fn of(file: impl AsFd, device: Device) -> Self {
         match fstatfs(file).map(|stat| u32::try_from(stat.f_type)) {
             Ok(Ok(XFS | BTRFS)) => Self::Journaled,
+            Ok(Ok(FUSE)) => Self::Fuse,
             Ok(Ok(EXT)) => of_ext(device).unwrap_or(Self::Other),
             _ => Self::Other,
         }
@@ -41,13 +45,23 @@ impl FileSystem {
         match self {
             Self::Journaled | Self::FastCommits => true,
             Self::Unjournaled => !replaces,
-            Self::Other => false,
+            Self::Fuse | Self::Other => false,
         }
+    }
+
+    /// Whether a file that is written may be open for reading too. Some FUSE servers (rclone without a cache) take then only so much as they hold in memory.
+    pub(crate) fn reads_what_it_writes(self) -> bool {
+        self != Self::Fuse
+    }
+
+    /// Whether a file may be written only when one of its descriptors is closed, which tells if it could not be.
+    pub(crate) fn writes_late(self) -> bool {
+        matches!(self, Self::Fuse | Self::Other)
     }
 
     /// Whether [`flush`](Self::flush) is as good as syncing each file.
     pub(crate) fn can_flush(self) -> bool {
-        self != Self::Other
+        !matches!(self, Self::Fuse | Self::Other)
     }
 
     /// Brings everything on the file system of `directory`, which is open for reading, to stable storage.

@@ -71,6 +71,7 @@
 mod descent;
 mod directory;
 mod enter;
+mod entries;
 mod error;
 mod file_system;
 mod held;

@@ -67,7 +67,7 @@ impl Workplace {
                 fsync(file)?;
                 self.sync_names_up_to(root, file, name)
             }
-            FileSystem::Other => self.sync_names_up_to(root, file, name),
+            FileSystem::Fuse | FileSystem::Other => self.sync_names_up_to(root, file, name),
         }
     }
 

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use haul_core::message::Omission;
 use haul_core::{Depth, Entry, ErrorCode, FilePath, StoreError, Timestamp};
-use rustix::fs::{DirEntry, FileType, OFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use super::Shared;
 use crate::Listing;
 use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
 use crate::enter::enter;
+use crate::entries::DirEntry;
 use crate::error::failed;
 use crate::stat::Stat;
 use crate::temporary::is_temporary;
@@ -64,7 +65,7 @@ impl DirectoryListing {
 
     /// What a name in the innermost directory is listed as, if at all. A directory becomes the innermost one.
     fn visit(&mut self, found: &DirEntry) -> Result<Option<Entry>, Errno> {
-        let name = found.file_name();
+        let name = found.name();
         if is_temporary(name.to_bytes()) {
             return Ok(None);
         }
@@ -89,7 +90,7 @@ impl DirectoryListing {
             Ok(stat) => (stat, false),
             Err(Errno::NOENT) => return Ok(None),
             // Such as a mount whose server is gone.
-            Err(errno) if found.file_type() == FileType::Directory => {
+            Err(errno) if found.file_type == FileType::Directory => {
                 return Ok(Some(unlisted(path, errno)));
             }
             Err(_) => return Ok(self.omit(name, Omission::Unknown)),

@@ -7,12 +7,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use haul_core::{FilePath, PathError, StoreError};
-use rustix::fs::{DirEntry, FileType, OFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
 use super::LocalDirectory;
 use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
 use crate::enter::enter;
+use crate::entries::DirEntry;
 use crate::error::{failed, shown};
 use crate::stat::{FileId, Stat};
 use crate::temporary::is_temporary;
@@ -116,11 +117,11 @@ impl Walk {
 
     /// What a name in the innermost directory is. A directory becomes the innermost one, and is told when it is left.
     fn visit(&mut self, entry: &DirEntry) -> Option<Found> {
-        let name = entry.file_name();
-        if is_temporary(name.to_bytes()) || self.is_excluded(name, entry.file_type()) {
+        let name = entry.name();
+        if is_temporary(name.to_bytes()) || self.is_excluded(name, entry.file_type) {
             return None;
         }
-        match self.look(name, entry.file_type()) {
+        match self.look(name, entry.file_type) {
             Ok(found) => found,
             Err(why) => Some(Found::LeftOut { shown: self.shown(name), why }),
         }

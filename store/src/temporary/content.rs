@@ -11,6 +11,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
 use crate::NewFile;
+use crate::file_system::FileSystem;
 use crate::held::{Held, WORTH_HOLDING, checksum_and};
 
 /// Whether there is room for smaller files is not asked.
@@ -36,12 +37,13 @@ pub(super) struct Content {
     /// Whether its file system has holes.
     sparse: bool,
     held: Option<Held>,
-    /// Whether it becomes large enough for that, as far as is known.
+    /// Whether it becomes large enough for that, as far as is known, and can be read for its checksum.
     worth_holding: bool,
 }
 
 impl Content {
-    pub(super) fn new(file: OwnedFd, new: &NewFile) -> Self {
+    pub(super) fn new(file: OwnedFd, new: &NewFile, on: FileSystem) -> Self {
+        let large = new.size.is_none_or(|size| size >= WORTH_HOLDING);
         Self {
             file,
             written: 0,
@@ -50,7 +52,7 @@ impl Content {
             hole: 0,
             sparse: true,
             held: None,
-            worth_holding: new.size.is_none_or(|size| size >= WORTH_HOLDING),
+            worth_holding: large && on.reads_what_it_writes(),
         }
     }
 
@@ -252,7 +254,7 @@ mod tests {
         let path = FilePath::parse("file").unwrap();
         let (mode, executable, durable) = (Mode::Create, false, false);
         let new = NewFile { path, mode, size: None, modified: None, executable, durable };
-        Content::new(tempfile::tempfile().unwrap().into(), &new)
+        Content::new(tempfile::tempfile().unwrap().into(), &new, FileSystem::Other)
     }
 
     fn size(content: &Content) -> u64 {

@@ -90,10 +90,11 @@ impl Temporary {
         };
         let (called, handle) = make(&directory, permissions, replaces.is_some(), &name)
             .map_err(|errno| failed(format_args!("create {name}"), errno))?;
+        let content = Content::new(handle, file, directory.file_system);
         let temporary = Self {
             directory,
             called,
-            content: Some(Content::new(handle, file)),
+            content: Some(content),
             name,
             modified: file.modified,
             executable: file.executable,
@@ -259,9 +260,11 @@ fn make(
         return Ok((Called::Nothing, file));
     }
     sweep::sweep_once(directory);
+    let reads = directory.file_system.reads_what_it_writes();
     for _ in 0..MAX_SWEPT {
         let temporary_name = TemporaryName::new();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let access = if reads { OFlags::RDWR } else { OFlags::WRONLY };
+        let flags = access | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = match openat(directory, &temporary_name.0, flags, permissions) {
             Err(Errno::EXIST) => continue,
             made => made?,

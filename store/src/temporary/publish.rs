@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_core::{Mode, StoreError, StoreErrorKind};
 use rustix::fs::{
-    AtFlags, Dir, FileType, RenameFlags, fsync, linkat, renameat, renameat_with, unlinkat,
+    AtFlags, FileType, RenameFlags, fsync, linkat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::name::TemporaryName;
 use super::rights::Rights;
 use super::{Called, State, Temporary, lock, make, permissions_of_new};
+use crate::entries::Entries;
 use crate::error::{failed, shown};
 use crate::file_system::FileSystem;
 use crate::lacks::{self, Lack};
@@ -166,9 +167,8 @@ impl Temporary {
         Ok(())
     }
 
-    /// Some file systems write a file when one of its descriptors is closed, and tell only then that they could not.
     fn tell_late_failures(&self) -> Result<(), StoreError> {
-        if self.directory.file_system != FileSystem::Other {
+        if !self.directory.file_system.writes_late() {
             return Ok(());
         }
         let close = || {
@@ -295,11 +295,10 @@ fn other_case(directory: &Workplace, name: &OsStr) -> Option<String> {
         return None;
     }
     let lower = text.to_lowercase();
-    let mut entries = Dir::new(directory.reopened().ok()?).ok()?;
     let mut other = None;
-    for _ in 0..MAX_READ {
-        let entry = entries.read()?.ok()?;
-        let Ok(written) = entry.file_name().to_str() else { continue };
+    for entry in Entries::of(directory.reopened().ok()?).take(MAX_READ) {
+        let entry = entry.ok()?;
+        let Ok(written) = entry.name().to_str() else { continue };
         if written == text {
             return None;
         }

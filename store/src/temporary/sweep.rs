@@ -8,10 +8,11 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::name::TemporaryName;
+use crate::entries::Entries;
 use crate::stat::{FileId, Stat};
 use crate::workplace::Workplace;
 
@@ -45,19 +46,18 @@ pub(crate) fn told(files: u64) {
 /// Removes the leftovers in a directory. Answers how many there were; `directories` is called with the name of each directory in it.
 pub(crate) fn sweep(directory: OwnedFd, mut directories: impl FnMut(&CStr)) -> Result<u64, Errno> {
     let mut swept = 0;
-    let mut entries = Dir::new(directory)?;
-    while let Some(entry) = entries.read() {
+    let mut entries = Entries::of(directory);
+    while let Some(entry) = entries.next() {
         let entry = entry?;
-        let name = entry.file_name();
-        let kind = entry.file_type();
+        let (name, kind) = (entry.name(), entry.file_type);
         // What is not ours stays, whoever put it here.
         if TemporaryName::matches(name.to_bytes())
             && matches!(kind, FileType::RegularFile | FileType::Unknown)
         {
-            swept += u64::from(remove_leftover(entries.fd()?, name)?);
-        } else if !matches!(name.to_bytes(), b"." | b"..")
+            swept += u64::from(remove_leftover(&entries, name)?);
+        } else if !entry.is_dot()
             && (kind == FileType::Directory
-                || kind == FileType::Unknown && is_directory(entries.fd()?, name))
+                || kind == FileType::Unknown && is_directory(&entries, name))
         {
             directories(name);
         }
