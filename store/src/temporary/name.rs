@@ -1,11 +1,20 @@
 //! The names that files have until they are published.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The directory in which earlier versions made such files.
 pub(crate) const OLD_STAGING: &str = ".haul-staging";
 
-/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's.
+/// The names that this process uses.
+static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn in_use() -> MutexGuard<'static, BTreeSet<String>> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's. Until it is dropped no sweep of this process takes what has it.
 #[derive(Debug)]
 pub(crate) struct TemporaryName(pub(crate) String);
 
@@ -16,7 +25,14 @@ impl TemporaryName {
     pub(crate) fn new() -> Self {
         // Keyed at random once a thread, and otherwise each time; a name that is taken all the same is refused.
         let random = RandomState::new().build_hasher().finish();
-        Self(format!("{}{random:016x}", Self::PREFIX))
+        let name = format!("{}{random:016x}", Self::PREFIX);
+        in_use().insert(name.clone());
+        Self(name)
+    }
+
+    /// Whether something in this process uses `name`.
+    pub(super) fn is_in_use(name: &str) -> bool {
+        in_use().contains(name)
     }
 
     /// Whether `name` looks like one.
@@ -26,6 +42,12 @@ impl TemporaryName {
                 && digits.len() == Self::DIGITS
                 && digits.iter().all(u8::is_ascii_hexdigit)
         })
+    }
+}
+
+impl Drop for TemporaryName {
+    fn drop(&mut self) {
+        in_use().remove(&self.0);
     }
 }
 
@@ -43,6 +65,11 @@ mod tests {
         let [one, other] = [TemporaryName::new(), TemporaryName::new()];
         assert_ne!(one.0, other.0);
         assert_eq!(one.0.len(), 22);
+        assert!(TemporaryName::is_in_use(&one.0));
+        let unused = one.0.clone();
+        drop(one);
+        assert!(!TemporaryName::is_in_use(&unused) && TemporaryName::is_in_use(&other.0));
+        let one = other;
         assert!(TemporaryName::matches(one.0.as_bytes()));
         assert!(TemporaryName::matches(one.0.to_ascii_uppercase().as_bytes()));
         for name in [

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_core::{Mode, StoreError, StoreErrorKind};
@@ -122,17 +123,19 @@ impl Temporary {
         if self.is_nameless() {
             self.take_temporary_name()?;
         }
+        let keeps = self.keeps_what_it_replaces();
         let Called::Temporarily(TemporaryName(old)) = &self.called else {
             return Err(Errno::NOENT);
         };
-        if self.keeps_what_it_replaces()
-            && renameat_with(&self.directory, old, place, name, RenameFlags::EXCHANGE).is_ok()
+        if !keeps
+            || renameat_with(&self.directory, old, place, name, RenameFlags::EXCHANGE).is_err()
         {
-            let old = TemporaryName(old.clone());
-            self.replaced = Some((Arc::clone(&self.directory), old));
-            return Ok(());
+            return renameat(&self.directory, old, place, name);
         }
-        renameat(&self.directory, old, place, name)
+        if let Called::Temporarily(old) = mem::replace(&mut self.called, Called::Finally) {
+            self.replaced = Some((Arc::clone(&self.directory), old));
+        }
+        Ok(())
     }
 
     /// Without a journal the disk may learn that the replaced file is gone before it learns what has its name now. So that file keeps a name as long.
@@ -161,8 +164,9 @@ impl Temporary {
             return Err(Errno::NOENT);
         }
         let temporary = TemporaryName::new();
-        renameat(&self.directory, name, &self.directory, &temporary.0)?;
+        // Before it has a name that other programs may sweep.
         let _ = lock(self.file());
+        renameat(&self.directory, name, &self.directory, &temporary.0)?;
         self.called = Called::Temporarily(temporary);
         Ok(())
     }
@@ -224,7 +228,7 @@ impl Temporary {
         }
         let permissions = permissions_of_new(self.executable);
         let rights = make(place, permissions, false, &self.name).and_then(|(called, probe)| {
-            if let Called::Temporarily(TemporaryName(name)) = called {
+            if let Called::Temporarily(TemporaryName(name)) = &called {
                 unlinkat(place, name, AtFlags::empty())?;
             }
             Rights::of(&probe)

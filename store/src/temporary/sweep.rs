@@ -1,7 +1,7 @@
 //! Temporary files that a crash left.
 //!
 //! Whoever writes a temporary file holds a lock on it, which the kernel takes away when the process ends, however it ends: a file that nobody has locked is a leftover. So servers and clients can
-//! work in one directory, and one can start while another still drains.
+//! work in one directory, and one can start while another still drains. The names of one's own process are known, whether locked yet or not.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -70,6 +70,9 @@ fn is_directory(directory: impl AsFd, name: &CStr) -> bool {
 }
 
 fn remove_leftover(directory: impl AsFd, name: &CStr) -> Result<bool, Errno> {
+    if name.to_str().is_ok_and(TemporaryName::is_in_use) {
+        return Ok(false);
+    }
     // The lock is held until the name is gone, or else a writer could take it in between.
     let Ok(_locked) = lock_leftover(&directory, name) else {
         return Ok(false);
@@ -148,5 +151,18 @@ mod tests {
         assert!(fcntl_getfl(&locked).unwrap().contains(OFlags::NONBLOCK));
         assert_eq!(fcntl_getfd(&locked).unwrap(), FdFlags::CLOEXEC);
         assert_eq!(lock_leftover(&handle, LEFTOVER).unwrap_err(), Errno::WOULDBLOCK);
+    }
+
+    /// It has a name before it can be locked.
+    #[test]
+    fn what_this_process_uses_is_no_leftover() {
+        let directory = TempDir::new().unwrap();
+        let name = TemporaryName::new();
+        let file = directory.path().join(&name.0);
+        fs::write(&file, "").unwrap();
+        let sweep = || sweep(fs::File::open(directory.path()).unwrap().into(), |_| {}).unwrap();
+        assert_eq!((sweep(), file.exists()), (0, true));
+        drop(name);
+        assert_eq!((sweep(), file.exists()), (1, false));
     }
 }
