@@ -104,7 +104,7 @@ impl ClientSide {
             let request = match &what {
                 What::List { all } => {
                     let depth = if *all { Depth::All } else { Depth::ONE };
-                    Request::List { path: None, depth, omitted: false }
+                    Request::List { path: None, depth, omitted: self.desk.disk.lock().oddities }
                 }
                 What::Help => Request::Help,
                 What::Download { name, offset, length } => Request::Download {

@@ -19,6 +19,14 @@ pub(super) struct Inode {
     pub(super) flushed: Option<usize>,
     /// Counts what others did to it.
     pub(super) changes: u32,
+    pub(super) executable: bool,
+}
+
+/// A file that a client has fetched.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fetched {
+    pub(super) data: Vec<u8>,
+    pub(super) executable: bool,
 }
 
 /// What all sessions share: the disk, and the faults that wait for an effect.
@@ -42,8 +50,10 @@ pub(super) struct Disk {
     armed: Vec<(usize, Fault)>,
     pub(super) tally: Tally,
     /// What clients have put under its final name.
-    pub(super) fetched: BTreeMap<(usize, RequestId), Vec<u8>>,
+    pub(super) fetched: BTreeMap<(usize, RequestId), Fetched>,
     pub(super) planted: Option<Planted>,
+    /// See [`Plan`](super::Plan).
+    pub(super) oddities: bool,
     /// What a machine asked for and must not have.
     pub(super) breach: Option<String>,
     /// Files open for reading; others' changes aim at them.
@@ -77,13 +87,15 @@ impl Disk {
 
     pub(super) fn allocate(&mut self, data: Vec<u8>) -> usize {
         let synced = data.len();
-        self.inodes.push(Inode { data, synced, flushed: None, changes: 0 });
+        self.inodes.push(Inode { data, synced, flushed: None, changes: 0, executable: false });
         self.inodes.len() - 1
     }
 
     /// A file that was always there, or that somebody else puts there and brings to stable storage.
     pub(super) fn place(&mut self, path: &FilePath, data: Vec<u8>) {
+        let executable = self.is_executable(&data);
         let inode = self.allocate(data);
+        self.inodes[inode].executable = executable;
         self.pending.retain(|(pending, _)| pending != path);
         self.names.insert(path.clone(), inode);
         self.durable.insert(path.clone(), inode);
@@ -92,12 +104,18 @@ impl Disk {
 
     /// Somebody else changes a file in its place.
     pub(super) fn change(&mut self, path: &FilePath, data: Vec<u8>) {
+        let executable = self.is_executable(&data);
         if let Some(inode) = self.names.get(path) {
             let inode = &mut self.inodes[*inode];
             let changes = inode.changes + 1;
-            *inode = Inode { synced: data.len(), data, flushed: None, changes };
+            *inode = Inode { synced: data.len(), data, flushed: None, changes, executable };
             self.touched = true;
         }
+    }
+
+    /// Whether a file with this content may be executed, wherever it is: every second one may.
+    pub(super) fn is_executable(&self, data: &[u8]) -> bool {
+        self.oddities && data.first().is_some_and(|byte| byte % 2 == 1)
     }
 
     pub(super) fn file(&self, path: &FilePath) -> Option<&[u8]> {

@@ -230,10 +230,10 @@ impl Ledger {
         }
     }
 
-    /// Whether a listing may show this.
-    pub(super) fn may_list(&self, path: &FilePath, size: u64) -> bool {
+    /// Whether such a content was ever seen under a name.
+    pub(super) fn was_seen(&self, path: &FilePath, fits: impl Fn(&[u8]) -> bool) -> bool {
         self.names.get(path).is_some_and(|history| {
-            history.shown.iter().any(|shown| self.versions[shown.version].data.len() as u64 == size)
+            history.shown.iter().any(|shown| fits(&self.versions[shown.version].data))
         })
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind};
 use haul_store::{NewFile, Source, Staged, Target};
 
-use super::disk::SharedDisk;
+use super::disk::{Fetched, SharedDisk};
 use super::fault::Fault;
 use super::planted::Planted;
 use super::store::error;
@@ -20,7 +20,9 @@ pub(super) struct LocalSource {
 
 impl Source for LocalSource {
     fn opened(&self) -> Opened {
-        Opened { size: self.known_size.then_some(self.data.len() as u64), ..Opened::default() }
+        let size = self.known_size.then_some(self.data.len() as u64);
+        let executable = self.disk.lock().is_executable(&self.data);
+        Opened { size, executable, ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -44,9 +46,10 @@ pub(super) struct LocalTarget {
 }
 
 impl Target for LocalTarget {
-    fn create(&mut self, _: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
+    fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
         let (disk, session, id) = (self.disk.clone(), self.session, self.id);
-        Ok(Box::new(LocalStaged { disk, session, id, data: Vec::new() }))
+        let fetched = Fetched { data: Vec::new(), executable: file.executable };
+        Ok(Box::new(LocalStaged { disk, session, id, fetched }))
     }
 }
 
@@ -54,7 +57,7 @@ struct LocalStaged {
     disk: SharedDisk,
     session: usize,
     id: RequestId,
-    data: Vec<u8>,
+    fetched: Fetched,
 }
 
 impl Staged for LocalStaged {
@@ -63,12 +66,13 @@ impl Staged for LocalStaged {
         if disk.strikes(self.session, Fault::LocalWriteFails) {
             return Err(error(StoreErrorKind::NoSpace));
         }
-        if offset != self.data.len() as u64 {
+        let content = &mut self.fetched.data;
+        if offset != content.len() as u64 {
             disk.breach("a client's write out of its place");
         }
-        self.data.extend_from_slice(data);
+        content.extend_from_slice(data);
         if disk.planted == Some(Planted::FetchedAltered)
-            && let Some(last) = self.data.last_mut()
+            && let Some(last) = content.last_mut()
         {
             *last ^= 1;
         }
@@ -84,7 +88,7 @@ impl Staged for LocalStaged {
         if disk.strikes(self.session, Fault::LocalPublishFails) {
             return Err(error(StoreErrorKind::Exists));
         }
-        disk.fetched.insert((self.session, self.id), std::mem::take(&mut self.data));
+        disk.fetched.insert((self.session, self.id), std::mem::take(&mut self.fetched));
         Ok(())
     }
 

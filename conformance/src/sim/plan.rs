@@ -11,6 +11,7 @@ const FOUND: usize = 3;
 
 /// Everything that a run does. The same plan is the same run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn on its own")]
 pub struct Plan {
     /// Decides contents, sizes and the order of turns.
     pub(super) schedule: u64,
@@ -32,6 +33,8 @@ pub struct Plan {
     pub(super) faults: Vec<FaultPlan>,
     /// The power is cut when all is over.
     pub(super) last_cut: bool,
+    /// Whether half of the files may be executed, a directory cannot be read, and listings are asked for what they leave out.
+    pub(super) oddities: bool,
 }
 
 /// A connection.
@@ -176,6 +179,7 @@ impl Plan {
             sessions,
             faults,
             last_cut: random.one_in(2),
+            oddities: !random.one_in(2),
         }
     }
 
@@ -194,6 +198,7 @@ impl Plan {
             with(&|plan| plan.faults.retain(|planned| planned.fault != *fault));
         }
         with(&|plan| plan.last_cut = false);
+        with(&|plan| plan.oddities = false);
         for at in 0..self.faults.len() {
             with(&|plan| {
                 plan.faults.remove(at);
@@ -233,8 +238,8 @@ impl fmt::Display for Plan {
         )?;
         writeln!(
             f,
-            "  pipeline={pipeline} commit-batch={commit_batch} max-data={max_data} room={room} last-cut={}",
-            self.last_cut
+            "  pipeline={pipeline} commit-batch={commit_batch} max-data={max_data} room={room} last-cut={} oddities={}",
+            self.last_cut, self.oddities
         )?;
         for (name, size) in NAMES.iter().zip(&self.found) {
             writeln!(f, "  file {name:?}: {size} bytes")?;

@@ -37,6 +37,8 @@ pub enum Planted {
     ClockStopped,
     /// An upload that was refused is published all the same.
     RefusedPublished,
+    /// What may be executed arrives as what may not.
+    ExecutableForgotten,
 }
 
 impl Planted {
@@ -59,5 +61,6 @@ impl Planted {
         Self::ReplyRepeated,
         Self::ClockStopped,
         Self::RefusedPublished,
+        Self::ExecutableForgotten,
     ];
 }

@@ -3,12 +3,15 @@
 use std::{slice, vec};
 
 use bytes::Bytes;
+use haul_core::message::Omission;
 use haul_core::{
-    Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp,
+    Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Opened, StoreError, StoreErrorKind,
+    Timestamp,
 };
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
-use super::disk::{Disk, SharedDisk};
+use super::client;
+use super::disk::{Disk, Inode, SharedDisk};
 use super::fault::Fault;
 use super::planted::Planted;
 
@@ -18,6 +21,10 @@ pub(super) const SIMULATED: &str = "simulated";
 pub(super) fn error(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, SIMULATED)
 }
+
+/// A directory at the root that cannot be read, and a name there that listings leave out, where there are such oddities.
+pub(super) const LOCKED: &str = "locked";
+const HIDDEN: &[u8] = b".hidden";
 
 /// One session's handle of the disk, as long as the power lasts.
 #[derive(Debug, Clone)]
@@ -44,10 +51,18 @@ impl Store for SimStore {
         &self,
         path: Option<&FilePath>,
         depth: Depth,
-        _: bool,
+        omitted: bool,
     ) -> Result<SimListing, StoreError> {
         self.fails(&[(Fault::ListFails, StoreErrorKind::Io)])?;
-        let entries = entries(&self.disk.lock(), path, depth)?;
+        let disk = self.disk.lock();
+        let mut entries = entries(&disk, path, depth)?;
+        if path.is_none() && disk.oddities {
+            let error = Some(ErrorCode::Denied);
+            entries.push(Entry::Directory { path: client::path(LOCKED), error, link: false });
+            if omitted {
+                entries.push(Entry::omitted(HIDDEN, Omission::Hidden));
+            }
+        }
         Ok(SimListing { store: self.clone(), rest: entries.into_iter() })
     }
 
@@ -60,7 +75,8 @@ impl Store for SimStore {
                 if directory { StoreErrorKind::IsDirectory } else { StoreErrorKind::NotFound };
             return Err(error(kind));
         };
-        let (size, changes) = (disk.inodes[inode].data.len() as u64, disk.inodes[inode].changes);
+        let Inode { data, changes, executable, .. } = &disk.inodes[inode];
+        let (size, changes, executable) = (data.len() as u64, *changes, *executable);
         Ok(SimSource {
             store: self.clone(),
             path: path.clone(),
@@ -68,6 +84,7 @@ impl Store for SimStore {
             inode,
             changes,
             size,
+            executable,
         })
     }
 
@@ -88,6 +105,8 @@ impl Store for SimStore {
             parent = directory.parent();
         }
         let inode = disk.allocate(Vec::new());
+        disk.inodes[inode].executable =
+            file.executable && disk.planted != Some(Planted::ExecutableForgotten);
         disk.staging.insert(inode);
         let (path, mode, boot) = (file.path.clone(), file.mode, disk.boot);
         Ok(SimStaged {
@@ -148,7 +167,7 @@ fn entries(disk: &Disk, path: Option<&FilePath>, depth: Depth) -> Result<Vec<Ent
         path: path.clone(),
         size: disk.inodes[*inode].data.len() as u64,
         modified: Timestamp::EPOCH,
-        executable: false,
+        executable: disk.inodes[*inode].executable,
     };
     let mut prefix = String::new();
     if let Some(path) = path {
@@ -193,11 +212,13 @@ pub(super) struct SimSource {
     inode: usize,
     changes: u32,
     size: u64,
+    executable: bool,
 }
 
 impl Source for SimSource {
     fn opened(&self) -> Opened {
-        Opened { size: Some(self.size), ..Opened::default() }
+        let (size, executable) = (Some(self.size), self.executable);
+        Opened { size, executable, ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {

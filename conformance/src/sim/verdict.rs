@@ -6,8 +6,10 @@ use haul_core::{Checksum, Entry, ErrorCode, RequestId};
 
 use super::client::{Asked, path};
 use super::connection::{Actor, Connection};
+use super::disk::{Disk, Fetched, Inode};
 use super::ledger::Ledger;
-use super::plan::{Peers, What};
+use super::plan::{Peers, SessionPlan, What};
+use super::store::LOCKED;
 use super::world::World;
 
 /// Judges how a request ended.
@@ -27,13 +29,22 @@ pub(super) fn judge(
         check_failure(result, touched, flipped)?;
     }
     let fetched = world.disk.lock().fetched.get(&(at, id)).cloned();
+    // A hostile client's file has whatever bit it told. A client whose line was garbled takes the server for one that knows no such bit.
+    let hostile = |session: &SessionPlan| session.peers == Peers::HostileClient;
+    let told = !world.ledger.names_may_differ && !world.plan.sessions.iter().any(hostile);
+    let bits_are_known = honest && !flipped && told;
     let ledger = &mut world.ledger;
     match (&asked.what, result) {
         (What::Download { name, offset, length }, Ok(summary)) => {
             let got = fetched.ok_or("a download succeeded without a file")?;
-            check_figures(summary.length, summary.checksum, &got)?;
+            let Fetched { data, executable } = got;
+            check_figures(summary.length, summary.checksum, &data)?;
             if honest {
-                ledger.fetched(&path(name), *offset, *length, &asked.since, &got)?;
+                ledger.fetched(&path(name), *offset, *length, &asked.since, &data)?;
+            }
+            let whole = *offset == 0 && !data.is_empty();
+            if bits_are_known && whole && executable != world.disk.lock().is_executable(&data) {
+                return Err(format!("{name:?} arrived with another executable bit"));
             }
         }
         (_, Err(failure)) if fetched.is_some() => {
@@ -41,24 +52,69 @@ pub(super) fn judge(
         }
         (What::Upload { .. }, result) => {
             check_upload(ledger, asked, result, world.plan.durable, honest && !flipped)?;
+            if result.is_ok() && honest && !flipped {
+                check_stored(&world.disk.lock(), asked)?;
+            }
         }
         (What::List { .. }, Ok(summary)) => {
-            if summary.entries != Some(asked.entries.len() as u64) {
+            let left_out = |entry: &&Entry| matches!(entry, Entry::Omitted { .. });
+            let omitted = asked.entries.iter().filter(left_out).count();
+            if summary.entries != Some((asked.entries.len() - omitted) as u64) {
                 return Err(String::from("entries are missing"));
             }
-            for entry in &asked.entries {
-                if let Entry::File { path, size, .. } = entry
-                    && honest
-                    && !flipped
-                    && !ledger.may_list(path, *size)
-                {
-                    return Err(format!("{path:?} was never as it is listed"));
-                }
+            if honest && !flipped {
+                let disk = world.disk.lock();
+                check_listing(&disk, ledger, &asked.entries, omitted, bits_are_known)?;
             }
         }
         _ => {}
     }
     Ok(())
+}
+
+/// What an honest server lists is there, or was.
+fn check_listing(
+    disk: &Disk,
+    ledger: &Ledger,
+    entries: &[Entry],
+    omitted: usize,
+    bits_are_known: bool,
+) -> Result<(), String> {
+    let mut locked = 0;
+    for entry in entries {
+        match entry {
+            Entry::File { path, size, executable, .. } => {
+                let fits = |data: &[u8]| {
+                    data.len() as u64 == *size
+                        && (!bits_are_known || disk.is_executable(data) == *executable)
+                };
+                if !ledger.was_seen(path, fits) {
+                    return Err(format!("{path:?} was never as it is listed"));
+                }
+            }
+            Entry::Directory { path, error, .. } => {
+                let told = path.as_str() == LOCKED && *error == Some(ErrorCode::Denied);
+                locked += usize::from(told);
+            }
+            Entry::Omitted { .. } => {}
+        }
+    }
+    if (locked, omitted) == (usize::from(disk.oddities), usize::from(disk.oddities)) {
+        return Ok(());
+    }
+    Err(String::from("what a listing leaves out is not told"))
+}
+
+/// The stored file may be executed if the one that was sent may.
+fn check_stored(disk: &Disk, asked: &Asked) -> Result<(), String> {
+    let Some((_, data)) = &asked.version else { return Ok(()) };
+    let executable = disk.is_executable(data);
+    let fits = |inode: &Inode| inode.data == *data && inode.executable == executable;
+    // By now somebody may have changed it in its place.
+    if disk.inodes.iter().any(|inode| fits(inode) || inode.changes > 0) {
+        return Ok(());
+    }
+    Err(String::from("it is stored with another executable bit"))
 }
 
 /// Replies come in the order of their commands.
@@ -72,7 +128,11 @@ fn check_order(
         Err(Failure::Refused(refusal)) => refusal.code().is_some_and(|code| !code.closes()),
         Err(_) => false,
     };
-    if replied {
+    // A listing whose line was garbled is asked for once more without its option, after what was asked for meanwhile.
+    let again = connection.flipped
+        && matches!(&connection.client.actor, Actor::Client(client)
+            if client.request(id).is_some_and(|asked| matches!(asked.what, What::List { .. })));
+    if replied && !again {
         if id.0 <= connection.answered {
             return Err(format!("it is answered after request {}", connection.answered));
         }

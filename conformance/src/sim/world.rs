@@ -53,6 +53,7 @@ impl<'p> World<'p> {
         let mut random = Random::new(plan.schedule);
         let (disk, mut ledger) = (SharedDisk::default(), Ledger::default());
         disk.lock().planted = planted;
+        disk.lock().oddities = plan.oddities;
         for (name, size) in NAMES.iter().zip(&plan.found) {
             let data = random.bytes(*size);
             disk.lock().place(&path(name), data.clone());
