@@ -38,13 +38,19 @@ fn what_is_sent_goes_where_the_last_address_says() {
     fake.run(&["put", "-q", &one, &two, "haul://h/in/"]).done("");
     fake.run(&["put", "-q", &one, "haul://h/other"]).done("");
     fake.run(&["put", "-q", &two, "haul://h"]).done("");
+    fake.run(&["put", "-q", &one, "haul://h/", "--as", "named"]).done("");
     Run { stdin: "typed", ..Run::default() }
         .run(&fake, &["put", "-q", "-", "haul://h/typed"])
         .done("");
     let state = fake.state();
-    for (name, content) in
-        [("in/one", "one"), ("in/two", "two"), ("other", "one"), ("two", "two"), ("typed", "typed")]
-    {
+    for (name, content) in [
+        ("in/one", "one"),
+        ("in/two", "two"),
+        ("other", "one"),
+        ("two", "two"),
+        ("named", "one"),
+        ("typed", "typed"),
+    ] {
         assert_eq!(state.files[name], content.as_bytes(), "{name}");
     }
 }

@@ -105,11 +105,16 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Ex
 /// The arguments with a name on the server in the place of an address.
 fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<PutArgs, Error> {
     let ToServer { files, name } = app.files_to_put(&args.files)?;
-    if let (Some(name), Some(other)) = (&name, &args.name) {
-        let message = format!("{name} in the address, and --as {other}: two names");
-        return Err(Error::usage(message).advise("leave one of them out"));
-    }
-    Ok(PutArgs { files, name: name.or_else(|| args.name.clone()), ..args.clone() })
+    let name = match (name, &args.name) {
+        (Some(name), Some(other)) if name != "/" => {
+            let message = format!("{name} in the address, and --as {other}: two names");
+            return Err(Error::usage(message).advise("leave one of them out"));
+        }
+        // An address without a path names the server only.
+        (_, Some(other)) => Some(other.clone()),
+        (name, None) => name,
+    };
+    Ok(PutArgs { files, name, ..args.clone() })
 }
 
 fn plan<R: Runtime>(
