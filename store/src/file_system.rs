@@ -24,18 +24,24 @@ pub(crate) enum FileSystem {
 }
 
 /// `f_type` of ext2, ext3 and ext4 (`linux/magic.h`).
-const EXT: u32 = 0xef53;
-const XFS: u32 = 0x5846_5342;
-const BTRFS: u32 = 0x9123_683e;
+pub(crate) const EXT: u32 = 0xef53;
+pub(crate) const XFS: u32 = 0x5846_5342;
+pub(crate) const BTRFS: u32 = 0x9123_683e;
 const FUSE: u32 = 0x6573_5546;
+
+/// The `f_type` of the file system that an open file is on.
+pub(crate) fn f_type(file: impl AsFd) -> Option<u32> {
+    // The type has the width of a long; what does not fit is none that is known here.
+    fstatfs(file).ok().and_then(|stat| u32::try_from(stat.f_type).ok())
+}
 
 impl FileSystem {
     /// The file system of an open file; `device` is the one that it is on.
     pub(crate) fn of(file: impl AsFd, device: Device) -> Self {
-        match fstatfs(file).map(|stat| u32::try_from(stat.f_type)) {
-            Ok(Ok(XFS | BTRFS)) => Self::Journaled,
-            Ok(Ok(FUSE)) => Self::Fuse,
-            Ok(Ok(EXT)) => of_ext(device).unwrap_or(Self::Other),
+        match f_type(file) {
+            Some(XFS | BTRFS) => Self::Journaled,
+            Some(FUSE) => Self::Fuse,
+            Some(EXT) => of_ext(device).unwrap_or(Self::Other),
             _ => Self::Other,
         }
     }

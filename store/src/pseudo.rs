@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::fstatfs;
+use crate::file_system::f_type;
 
 /// The `f_type` of each, from `linux/magic.h` unless another source is named. The size of a file on them is 0, a page, or what a text once had, and tells nothing of what is read.
 const PSEUDO: [u32; 17] = [
@@ -27,7 +27,5 @@ const PSEUDO: [u32; 17] = [
 
 /// Whether an open file is on one of them.
 pub(crate) fn is_pseudo(file: impl AsFd) -> bool {
-    let known = |file_system: u32| PSEUDO.contains(&file_system);
-    // The type has the width of a long; what does not fit is none of these.
-    fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(known))
+    f_type(file).is_some_and(|file_system| PSEUDO.contains(&file_system))
 }

@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use haul_core::Checksum;
-use rustix::fs::fstatfs;
 
+use crate::file_system::{BTRFS, EXT, XFS, f_type};
 use crate::stat::{Moment, Version};
 
-/// The `f_type` of ext2, ext3 and ext4, of XFS and of Btrfs (`linux/magic.h`): there the first write to a page through a mapping changes the modification time. It does not on tmpfs, and on a network file
+/// On ext2, ext3, ext4, XFS and Btrfs the first write to a page through a mapping changes the modification time. It does not on tmpfs, and on a network file
 /// system or FUSE somebody else may write unseen.
-const DATING: [u32; 3] = [0xef53, 0x5846_5342, 0x9123_683e];
+const DATING: [u32; 3] = [EXT, XFS, BTRFS];
 
 /// The most checksums remembered: some megabytes of memory.
 const SLOTS: u64 = 1 << 16;
@@ -66,8 +66,7 @@ impl Checksums {
 
 /// Whether a checksum may be remembered of an open file.
 pub(crate) fn dates_mapped_writes(file: impl AsFd) -> bool {
-    let known = |file_system: u32| DATING.contains(&file_system);
-    fstatfs(file).is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(known))
+    f_type(file).is_some_and(|file_system| DATING.contains(&file_system))
 }
 
 #[cfg(test)]
