@@ -8,6 +8,7 @@ use std::time::Duration;
 use haul_core::client::Failure;
 use haul_core::message::Refusal;
 use haul_core::{ErrorCode, Escaped, StoreError, StoreErrorKind};
+use haul_store::{LeftOut, is_reserved};
 
 use crate::exit::Exit;
 
@@ -195,6 +196,10 @@ fn failure_advice(failure: &Failure) -> Option<&'static str> {
 /// What a person can do about a refusal.
 fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>> {
     let advice = match refusal.code()? {
+        // Not even serve --hidden serves it.
+        ErrorCode::NotFound if subject.split('/').any(is_reserved) => {
+            return Some(LeftOut::Reserved.to_string().into());
+        }
         ErrorCode::NotFound if subject.split('/').any(|name| name.starts_with('.')) => {
             "names that begin with a dot are served only by serve --hidden"
         }
@@ -241,7 +246,7 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
             Some("its permissions, those of its directory, or what is mounted there, forbid it")
         }
         StoreErrorKind::ReadOnly => Some("its file system is read-only; choose another place"),
-        StoreErrorKind::BadName => Some("choose another name"),
+        StoreErrorKind::BadName | StoreErrorKind::OtherSpelling => Some("choose another name"),
         StoreErrorKind::TooLarge | StoreErrorKind::NoSpace => {
             Some("nothing was kept; make room, or choose another place")
         }
@@ -289,6 +294,10 @@ mod tests {
         };
         assert_eq!(missing("a.b/c"), "a.b/c: not-found: no (check the name with ls)");
         assert!(missing("a/.git/b").contains("serve --hidden"));
+        for name in [".git/.haul-staging/b", ".haul-0123456789abcDEF"] {
+            let advice = "(Haul keeps such names for its own unfinished files)";
+            assert_eq!(missing(name), format!("{name}: not-found: no {advice}"));
+        }
     }
 
     #[test]

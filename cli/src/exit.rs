@@ -142,6 +142,7 @@ impl From<StoreErrorKind> for Exit {
             StoreErrorKind::Changed => Self::Integrity,
             StoreErrorKind::NotFound
             | StoreErrorKind::Exists
+            | StoreErrorKind::OtherSpelling
             | StoreErrorKind::IsDirectory
             | StoreErrorKind::NotAFile
             | StoreErrorKind::Denied

@@ -98,6 +98,8 @@ pub enum StoreErrorKind {
     NotFound,
     /// The name is taken and the mode was to create.
     Exists,
+    /// The name is taken by a file whose name is spelled otherwise: the file system takes both names for one.
+    OtherSpelling,
     /// The name is a directory's where a file's was needed.
     IsDirectory,
     /// Not a regular file, or a component of the path is not a directory.
@@ -123,6 +125,7 @@ impl StoreErrorKind {
     pub const ALL: &'static [Self] = &[
         Self::NotFound,
         Self::Exists,
+        Self::OtherSpelling,
         Self::IsDirectory,
         Self::NotAFile,
         Self::Denied,
@@ -138,7 +141,7 @@ impl StoreErrorKind {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::NotFound => ErrorCode::NotFound,
-            Self::Exists => ErrorCode::Exists,
+            Self::Exists | Self::OtherSpelling => ErrorCode::Exists,
             Self::IsDirectory => ErrorCode::IsDirectory,
             Self::NotAFile => ErrorCode::NotAFile,
             Self::Denied | Self::ReadOnly => ErrorCode::Denied,
@@ -155,6 +158,9 @@ impl StoreErrorKind {
         match self {
             Self::NotFound => "nothing of this name is served; LIST shows what is",
             Self::Exists => "the name is taken",
+            Self::OtherSpelling => {
+                "a file is there whose name differs in its spelling; the server's file system takes both for one"
+            }
             Self::IsDirectory => "the name is a directory's",
             Self::NotAFile => "the name is not a regular file's",
             Self::Denied => match work {

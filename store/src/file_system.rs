@@ -65,6 +65,11 @@ impl FileSystem {
         matches!(self, Self::Fuse | Self::Other)
     }
 
+    /// Whether it may take several names for one that do not differ in case only. The others take names for one at most where those differ in case.
+    pub(crate) fn takes_names_for_one(self) -> bool {
+        matches!(self, Self::Fuse | Self::Other)
+    }
+
     /// Whether [`flush`](Self::flush) is as good as syncing each file.
     pub(crate) fn can_flush(self) -> bool {
         !matches!(self, Self::Fuse | Self::Other)

@@ -93,6 +93,7 @@ pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStage
 pub use held::Held;
 pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
+    is_reserved,
 };
 pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use perform::Perform;

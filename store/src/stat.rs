@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use haul_core::{StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, RawMode, Statx, StatxAttributes, StatxFlags, StatxTimestamp,
+    AtFlags, FileType, Gid, Mode, RawMode, Statx, StatxAttributes, StatxFlags, StatxTimestamp, Uid,
     statx,
 };
 use rustix::io::Errno;
@@ -43,12 +43,15 @@ pub(crate) struct Stat {
     pub(crate) file_type: FileType,
     /// Read, write and execute for owner, group and others; nothing else.
     pub(crate) permissions: Mode,
+    pub(crate) owner: Uid,
     pub(crate) group: Gid,
     pub(crate) links: u32,
     /// Whether the size is known at all.
     pub(crate) sized: bool,
     /// Whether something is mounted there, as far as the kernel tells (since Linux 5.8).
     pub(crate) mount_point: bool,
+    /// Whether names are only made in it and never taken away.
+    pub(crate) append_only: bool,
     pub(crate) version: Version,
 }
 
@@ -95,10 +98,12 @@ impl From<Statx> for Stat {
         Self {
             file_type: FileType::from_raw_mode(mode),
             permissions: Mode::from_raw_mode(mode) & (Mode::RWXU | Mode::RWXG | Mode::RWXO),
+            owner: Uid::from_raw(stat.stx_uid),
             group: Gid::from_raw(stat.stx_gid),
             links: stat.stx_nlink,
             sized: known.contains(StatxFlags::SIZE),
             mount_point: stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+            append_only: stat.stx_attributes.contains(StatxAttributes::APPEND),
             version: Version {
                 id: FileId {
                     device: (stat.stx_dev_major, stat.stx_dev_minor),

@@ -1,6 +1,9 @@
 //! A directory that files are made in.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Access, AtFlags, OFlags, accessat, fcntl_getfl, fsync, syncfs};
 use rustix::io::Errno;
@@ -16,11 +19,13 @@ const MAX_ABOVE: usize = 4096;
 /// An open directory that files are made in.
 #[derive(Debug)]
 pub(crate) struct Workplace {
-    directory: OwnedFd,
+    directory: Arc<OwnedFd>,
     id: FileId,
     /// Whether it is open for reading, which takes more rights than to make files in it.
     readable: bool,
     pub(crate) file_system: FileSystem,
+    /// The directory that it was found in by its path, if it was.
+    found: Option<(Arc<OwnedFd>, PathBuf)>,
 }
 
 impl Workplace {
@@ -38,7 +43,25 @@ impl Workplace {
         file_system: FileSystem,
     ) -> Result<Self, Errno> {
         let readable = !fcntl_getfl(&directory)?.contains(OFlags::PATH);
-        Ok(Self { directory, id, readable, file_system })
+        Ok(Self { directory: Arc::new(directory), id, readable, file_system, found: None })
+    }
+
+    /// It was found in `root` by its path.
+    pub(crate) fn found_in(self, root: &Arc<OwnedFd>, path: impl AsRef<Path>) -> Self {
+        Self { found: Some((Arc::clone(root), path.as_ref().to_owned())), ..self }
+    }
+
+    /// The directory that names in it are found in by their paths, and the path of `name` there.
+    pub(crate) fn path_of(&self, name: &OsStr) -> (BorrowedFd<'_>, PathBuf) {
+        match &self.found {
+            Some((root, path)) => (root.as_fd(), path.join(name)),
+            None => (self.directory.as_fd(), name.into()),
+        }
+    }
+
+    /// The open directory, for whoever keeps it.
+    pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
+        &self.directory
     }
 
     /// Which directory it is.
@@ -49,6 +72,11 @@ impl Workplace {
     /// Refuses a directory that no file can be put into.
     pub(crate) fn require_writable(&self) -> Result<(), Errno> {
         accessat(&self.directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+    }
+
+    /// Refuses a directory that keeps every name it ever had: a temporary one would stay in it.
+    pub(crate) fn require_removable(&self) -> Result<(), Errno> {
+        if Stat::of(&self.directory)?.append_only { Err(Errno::PERM) } else { Ok(()) }
     }
 
     /// The directory once more, to read it.

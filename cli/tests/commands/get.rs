@@ -102,6 +102,10 @@ fn a_missing_directory_says_how_to_make_it() {
     fake.run(&["get", "a/notes.txt", "-o", &into]).failed(Exit::Local, &["mkdir -p"]);
     let into = format!("{to}/missing");
     fake.run(&["get", "a/notes.txt", "a/more.txt", "-o", &into]).failed(Exit::Local, &["mkdir -p"]);
+    fs::write(format!("{to}/file"), "").unwrap();
+    let into = format!("{to}/file/x");
+    let advice = "cannot open its directory: Not a directory (name a file in a directory with -o)";
+    fake.run(&["get", "a/notes.txt", "-o", &into]).failed(Exit::Local, &[advice]);
     assert!(fake.state().connected.is_empty());
 }
 

@@ -89,6 +89,27 @@ fn what_cannot_be_sent_says_the_way_out() {
     assert!(fake.state().connected.is_empty());
 }
 
+/// Not even `serve --hidden` takes them.
+#[test]
+fn names_that_haul_keeps_are_refused_with_the_reason() {
+    let (_directory, files) = here(&[".haul-0123456789abcdef"]);
+    let fake = Fake::default().fails(".haul-0123456789abcdef", refusal(ErrorCode::NotFound));
+    let put = fake.run(&["put", &files[0]]);
+    put.failed(Exit::NotFound, &["(Haul keeps such names for its own unfinished files)"]);
+}
+
+/// Where a file would be replaced, only another spelling of its name is refused.
+#[test]
+fn a_name_that_is_taken_has_its_advice() {
+    let (_directory, files) = here(&["a"]);
+    for (option, advice) in
+        [("-q", "(choose another name)"), ("--create", "(without --create it is replaced)")]
+    {
+        let fake = Fake::default().fails("a", refusal(ErrorCode::Exists));
+        fake.run(&["put", option, &files[0]]).failed(Exit::Refused, &[advice]);
+    }
+}
+
 #[test]
 fn after_one_failure_the_others_go() {
     let (_directory, files) = here(&["a", "b", "c\\d"]);

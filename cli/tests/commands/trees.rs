@@ -3,12 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::thread;
 
 use haul_cli::Exit;
 
 use haul_core::message::Omission;
 use haul_core::{Entry, ErrorCode};
 use haul_store::{Found, LocalDirectory};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use crate::fake::{Fake, modified, path, refusal};
@@ -142,7 +144,10 @@ fn a_server_chooses_no_place_outside() {
     let fake = tree();
     let got = fake.run(&["get", "-rf", "a", "-o", &to]);
     assert_eq!(got.exit, Exit::Partial, "{got:?}");
-    assert!(got.stderr.contains("link on the way is not followed"), "{got:?}");
+    let line = format!(
+        "cannot create {to}/b/more.txt: a symbolic link on the way is not followed (move away what is in the way, or choose another destination with -o)"
+    );
+    assert!(got.errors().contains(&&*line), "{got:?}");
     assert_eq!(names(outside.path()), Vec::<String>::new());
     assert_eq!(names(directory.path()), ["b", "notes.txt"]);
 }
@@ -166,13 +171,101 @@ fn links_of_what_is_sent_are_followed_or_skipped_on_request() {
     told.sort_unstable();
     assert_eq!(told.len(), 3, "{put:?}");
     assert!(told[0].ends_with("/b/up: left out: a link to a directory that is there already"));
-    assert!(told[1].ends_with("/etc: left out: a link that leads out of the directory"));
+    assert!(told[1].ends_with("/etc: left out: a link whose path leads out of the directory"));
     assert!(told[2].ends_with("/to-b/up: left out: a link to a directory that is there already"));
 
     let fake = Fake::default();
     let put = fake.run(&["put", "-r", dir, "--as", ".", "--links", "skip"]);
     assert_eq!((put.exit, put.errors().len()), (Exit::Done, 0), "{put:?}");
     assert_eq!(stored(&fake), ["a", "b/c"]);
+}
+
+#[test]
+fn a_link_back_by_a_path_outside_is_told_once_as_others_are() {
+    let (directory, dir) = with(&["a", "b/c"]);
+    let name = directory.path().file_name().unwrap().to_str().unwrap();
+    symlink(format!("../{name}"), directory.path().join("up")).unwrap();
+    let fake = Fake::default();
+    let put = fake.run(&["put", "-rq", &dir, "--as", ".", "--links", "follow"]);
+    let line = format!("{dir}/up: left out: a link to a directory that is there already");
+    put.failed(Exit::Partial, &[&line]);
+    assert_eq!(stored(&fake), ["a", "b/c"]);
+}
+
+/// No server takes them; without a word, a tree would seem to be complete there.
+#[test]
+fn names_that_haul_keeps_are_named_unless_they_are_excluded() {
+    let files = [".haul-0123456789abcDEF/x", ".haul-other", "a/.HAUL-staging", "a/b"];
+    let (_directory, dir) = with(&files);
+    let fake = Fake::default();
+    let put = fake.run(&["put", "-rq", &dir, "--as", "."]);
+    assert_eq!(put.exit, Exit::Partial, "{put:?}");
+    let mut told = put.errors();
+    told.sort_unstable();
+    let expected = [".haul-0123456789abcDEF", "a/.HAUL-staging"].map(|name| {
+        format!("{dir}/{name}: left out: Haul keeps such names for its own unfinished files")
+    });
+    assert_eq!(told, expected);
+    assert_eq!(stored(&fake), [".haul-other", "a/b"]);
+    fake.run(&["put", "-rq", &dir, "--as", ".", "--exclude", ".haul-*", "--exclude", ".HAUL-*"])
+        .done("");
+}
+
+#[test]
+fn what_needs_a_directory_asks_for_one() {
+    let (directory, to) = with(&["file", "g/b"]);
+    let fake = tree();
+    for (line, message) in [
+        (["a", &format!("{to}/file")], format!("cannot open {to}/file: Not a directory")),
+        (["a", &format!("{to}/file/x")], format!("cannot make {to}/file/x: Not a directory")),
+        ([".", "/dev/null"], "cannot open /dev/null: Not a directory".to_owned()),
+    ] {
+        let got = fake.run(&["get", "-r", line[0], "-o", line[1]]);
+        got.failed(Exit::Local, &[&format!("{message} (name a directory with -o)")]);
+    }
+    // Files where directories are needed, and the other way round.
+    fs::create_dir(directory.path().join("g/notes.txt")).unwrap();
+    let got = fake.run(&["get", "-rqf", "a", "-o", &format!("{to}/g")]);
+    assert_eq!(got.exit, Exit::Local, "{got:?}");
+    let advice = "(move away what is in the way, or choose another destination with -o)";
+    for line in [
+        format!("cannot create {to}/g/b/more.txt: Not a directory {advice}"),
+        format!("cannot make {to}/g/b/c: Not a directory {advice}"),
+        format!("{to}/g/notes.txt is a directory {advice}"),
+    ] {
+        assert!(got.errors().contains(&&*line), "{line} in {got:?}");
+    }
+    assert_eq!(files(directory.path()), ["file", "g/b"]);
+}
+
+#[test]
+fn what_changes_after_it_was_listed_is_told_so() {
+    let (directory, dir) = with(&["t/a/b", "t/c/d"]);
+    let pipe = directory.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let fake = Fake::default();
+    let put = thread::scope(|scope| {
+        // The pipe is opened after the tree was listed, and before its files are.
+        scope.spawn(|| {
+            let writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+            fs::remove_dir_all(directory.path().join("t/a")).unwrap();
+            fs::write(directory.path().join("t/a"), "").unwrap();
+            fs::remove_file(directory.path().join("t/c/d")).unwrap();
+            drop(writer);
+        });
+        fake.run(&["put", "-rq", &format!("{dir}/pipe"), &format!("{dir}/t")])
+    });
+    assert_eq!(put.exit, Exit::Partial, "{put:?}");
+    let mut told = put.errors();
+    told.sort_unstable();
+    let expected = [
+        format!("cannot open {dir}/t/a/b: Not a directory (it changed meanwhile; try again)"),
+        format!(
+            "cannot open {dir}/t/c/d: No such file or directory (it changed meanwhile; try again)"
+        ),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(stored(&fake), ["pipe"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use crate::temporary::is_temporary;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
-pub(crate) struct Root(OwnedFd);
+pub(crate) struct Root(Arc<OwnedFd>);
 
 /// Where a path leads: a name, which is not a symbolic link's, in a directory that is beneath the root.
 #[derive(Debug)]
@@ -28,9 +29,14 @@ pub(crate) struct Located {
 impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = Self(open(path, flags, Mode::empty())?);
+        let root = Self(Arc::new(open(path, flags, Mode::empty())?));
         root.open_directory(Path::new("."), OFlags::PATH)?;
         Ok(root)
+    }
+
+    /// The open directory, for whoever keeps it.
+    pub(crate) fn shared(&self) -> &Arc<OwnedFd> {
+        &self.0
     }
 
     /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.

@@ -71,7 +71,7 @@ impl Parent {
         let Making { innermost, made } = making;
         let innermost = innermost.ok_or(Errno::NOENT)?;
         let stat = Stat::of(&innermost)?;
-        let workplace = shared.known_workplace(innermost, stat.id())?;
+        let workplace = shared.known_workplace(innermost, stat.id(), file.parent().as_ref())?;
         Ok(Self { workplace: Arc::new(workplace), made: Some(made) })
     }
 
@@ -150,10 +150,10 @@ impl Drop for Made {
 impl Shared {
     /// Opens the directory `path` to make files in it; `None` is the shared directory itself.
     pub(crate) fn workplace(&self, path: Option<&FilePath>) -> Result<Workplace, Errno> {
-        let path = Path::new(path.map_or(".", FilePath::as_str));
-        let open = |access| self.root.open_directory(path, access);
+        let open =
+            |access| self.root.open_directory(path.map_or(".", FilePath::as_str).as_ref(), access);
         let (directory, stat) = or_unread(open)?;
-        self.known_workplace(directory, stat.id())
+        self.known_workplace(directory, stat.id(), path)
     }
 
     /// Whether `path` still leads to `directory`, beneath the shared directory.
@@ -163,11 +163,18 @@ impl Shared {
         found.is_ok_and(|(_, stat)| stat.id() == directory)
     }
 
-    fn known_workplace(&self, directory: OwnedFd, id: FileId) -> Result<Workplace, Errno> {
-        if id.same_device(self.location.id()) {
-            return Workplace::with(directory, id, self.file_system);
-        }
-        Workplace::new(directory)
+    fn known_workplace(
+        &self,
+        directory: OwnedFd,
+        id: FileId,
+        path: Option<&FilePath>,
+    ) -> Result<Workplace, Errno> {
+        let workplace = if id.same_device(self.location.id()) {
+            Workplace::with(directory, id, self.file_system)?
+        } else {
+            Workplace::new(directory)?
+        };
+        Ok(workplace.found_in(self.root.shared(), path.map_or("", FilePath::as_str)))
     }
 }
 

@@ -137,7 +137,8 @@ impl LocalDirectory {
             Err(Errno::NOENT) => self.descend(path)?,
             opened => opened?,
         };
-        let directory = Arc::new(Workplace::new(opened)?);
+        let workplace = Workplace::new(opened)?.found_in(self.inner.root.handle(), path.as_str());
+        let directory = Arc::new(workplace);
         *last = Some((path.clone(), Arc::clone(&directory)));
         Ok(directory)
     }
@@ -184,8 +185,9 @@ impl LocalDirectory {
 
 fn refused(what: &str, shown: &str, errno: Errno) -> StoreError {
     match errno {
+        // A link is no directory, and no regular file.
         Errno::LOOP => StoreError::new(
-            StoreErrorKind::Denied,
+            StoreErrorKind::NotAFile,
             format!("cannot {what} {shown}: a symbolic link on the way is not followed"),
         ),
         errno => failed(format_args!("{what} {shown}"), errno),

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
 use haul_core::{FilePath, PathError, StoreError};
-use rustix::fs::{FileType, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::LocalDirectory;
@@ -46,12 +46,14 @@ pub enum LeftOut {
     Link,
     /// It is a link that leads nowhere.
     Dangling,
-    /// It is a link that leads out of the directory that is walked.
+    /// It is a link whose path leads out of the directory that is walked.
     Outside,
     /// It is a link to a directory that it lies in, or that another link was followed to.
     Again,
     /// It is a device, a FIFO or a socket.
     Special,
+    /// Haul keeps [such names](crate::is_reserved) for its own unfinished files.
+    Reserved,
     /// The protocol cannot carry such a name.
     Name,
     /// The protocol carries no path as long as that.
@@ -65,9 +67,10 @@ impl fmt::Display for LeftOut {
         f.write_str(match self {
             Self::Link => "a symbolic link",
             Self::Dangling => "a link that leads nowhere",
-            Self::Outside => "a link that leads out of the directory",
+            Self::Outside => "a link whose path leads out of the directory",
             Self::Again => "a link to a directory that is there already",
             Self::Special => "a device, a FIFO or a socket",
+            Self::Reserved => "Haul keeps such names for its own unfinished files",
             Self::Name => "the protocol cannot carry this name",
             Self::TooLong => "the protocol carries no path as long as this",
             Self::Unreadable(error) => return fmt::Display::fmt(&error.detail, f),
@@ -81,7 +84,7 @@ type Excluded = dyn Fn(&str, bool) -> bool + Send;
 /// What is beneath a directory, in the order of the directories on disk. An error is that the directory itself cannot be read, and the end.
 ///
 /// Links are followed if the directory is [one that follows them](LocalDirectory::following), to each directory at most once, so that a walk has an end.
-/// The number of open directories is bounded whatever the depth. Haul's own temporary files are passed over.
+/// The number of open directories is bounded whatever the depth.
 pub struct Walk {
     directory: LocalDirectory,
     excluded: Option<Box<Excluded>>,
@@ -118,7 +121,7 @@ impl Walk {
     /// What a name in the innermost directory is. A directory becomes the innermost one, and is told when it is left.
     fn visit(&mut self, entry: &DirEntry) -> Option<Found> {
         let name = entry.name();
-        if is_temporary(name.to_bytes()) || self.is_excluded(name, entry.file_type) {
+        if self.is_excluded(name, entry.file_type) {
             return None;
         }
         match self.look(name, entry.file_type) {
@@ -128,6 +131,9 @@ impl Walk {
     }
 
     fn look(&mut self, name: &CStr, kind: FileType) -> Result<Option<Found>, LeftOut> {
+        if is_temporary(name.to_bytes()) {
+            return Err(LeftOut::Reserved);
+        }
         let path = self.join(name)?;
         let kind = match kind {
             FileType::Unknown => match self.descent.here().and_then(|here| Stat::at(here, name)) {
@@ -151,6 +157,7 @@ impl Walk {
                 let found = self.directory.reopen(Some(&path), OFlags::PATH);
                 let stat = found.and_then(Stat::of).map_err(|errno| match errno {
                     Errno::NOENT | Errno::NOTDIR | Errno::LOOP => LeftOut::Dangling,
+                    Errno::XDEV if self.leads_back(name) => LeftOut::Again,
                     Errno::XDEV => LeftOut::Outside,
                     errno => self.unreadable(name, errno),
                 })?;
@@ -180,6 +187,15 @@ impl Walk {
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(self.unreadable(name, errno)),
         }
+    }
+
+    /// Whether a link leads to a directory that it lies in, or that another link was followed to, by whatever path.
+    fn leads_back(&self, name: &CStr) -> bool {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let opened = self.descent.here().and_then(|here| openat(here, name, flags, Mode::empty()));
+        opened.and_then(Stat::of).is_ok_and(|stat| {
+            self.descent.contains(stat.id()) || self.followed.contains(&stat.id())
+        })
     }
 
     /// The path of a name in the innermost directory.

@@ -5,6 +5,7 @@ mod name;
 mod publish;
 mod rights;
 mod sparse;
+mod spelling;
 mod sweep;
 
 use std::ffi::{OsStr, OsString};
@@ -259,6 +260,7 @@ fn make(
     {
         return Ok((Called::Nothing, file));
     }
+    directory.require_removable()?;
     sweep::sweep_once(directory);
     let reads = directory.file_system.reads_what_it_writes();
     for _ in 0..MAX_SWEPT {

@@ -18,14 +18,25 @@ fn in_use() -> MutexGuard<'static, BTreeSet<String>> {
 #[derive(Debug)]
 pub(crate) struct TemporaryName(pub(crate) String);
 
+fn random() -> u64 {
+    // Keyed at random once a thread, and otherwise each time; a name that is taken all the same is refused.
+    RandomState::new().build_hasher().finish()
+}
+
 impl TemporaryName {
     const PREFIX: &str = ".haul-";
     const DIGITS: usize = 16;
 
     pub(crate) fn new() -> Self {
-        // Keyed at random once a thread, and otherwise each time; a name that is taken all the same is refused.
-        let random = RandomState::new().build_hasher().finish();
-        let name = format!("{}{random:016x}", Self::PREFIX);
+        Self::used(format!("{}{:016x}", Self::PREFIX, random()))
+    }
+
+    /// One with letters, all of them in upper case.
+    pub(super) fn in_capitals() -> Self {
+        Self::used(format!("{}{:016X}", Self::PREFIX, random() | 0xa << 60).to_ascii_uppercase())
+    }
+
+    fn used(name: String) -> Self {
         in_use().insert(name.clone());
         Self(name)
     }
@@ -72,6 +83,9 @@ mod tests {
         let one = other;
         assert!(TemporaryName::matches(one.0.as_bytes()));
         assert!(TemporaryName::matches(one.0.to_ascii_uppercase().as_bytes()));
+        let capitals = TemporaryName::in_capitals();
+        assert!(TemporaryName::matches(capitals.0.as_bytes()));
+        assert_eq!(capitals.0, capitals.0.to_ascii_uppercase());
         for name in [
             "",
             ".haul-",

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::mem;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_core::{Mode, StoreError, StoreErrorKind};
@@ -13,8 +14,8 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::name::TemporaryName;
 use super::rights::Rights;
+use super::spelling;
 use super::{Called, State, Temporary, lock, make, permissions_of_new};
-use crate::entries::Entries;
 use crate::error::{failed, shown};
 use crate::file_system::FileSystem;
 use crate::lacks::{self, Lack};
@@ -24,8 +25,6 @@ use crate::workplace::Workplace;
 
 /// How often a name is looked at because it came or went after the last look.
 const MAX_LOOKS: usize = 16;
-/// The most entries of a directory that are read for an error.
-const MAX_READ: usize = 1 << 16;
 
 /// Held while a name is looked at and taken, where the file system cannot do both at once.
 static TAKING: Mutex<()> = Mutex::new(());
@@ -44,6 +43,13 @@ impl Temporary {
             State::Synced => {}
         }
         self.tell_late_failures()?;
+        if place.file_system.takes_names_for_one() {
+            let (root, path) = place.path_of(name);
+            let ids = (Stat::of(self.file()), Stat::of(root));
+            if let (Ok(file), Ok(root)) = ids {
+                spelling::note(file.id(), root.id(), &path);
+            }
+        }
         let taken = self.take_name(place, name, mode)?;
         match taken {
             Ok(()) => {
@@ -53,7 +59,10 @@ impl Temporary {
                 Ok(true)
             }
             Err(Errno::NOENT) => Ok(false),
-            Err(Errno::EXIST) => Err(exists(place, name, &self.name)),
+            Err(Errno::EXIST) => Err(match Stat::at(place, name) {
+                Ok(old) => exists(place, name, &old, &self.name),
+                Err(errno) => self.cannot("create", errno),
+            }),
             Err(Errno::BUSY) => Err(mount_point(&self.name)),
             Err(Errno::XDEV) => Err(moved_away(&self.name)),
             Err(errno) => Err(self.cannot("create", errno)),
@@ -145,6 +154,7 @@ impl Temporary {
 
     /// Only what has a name can take the place of another file.
     pub(super) fn take_temporary_name(&mut self) -> Result<(), Errno> {
+        self.directory.require_removable()?;
         // A sweep takes what nobody has locked; where there are no locks there are no sweeps.
         let _ = lock(self.file());
         let name = TemporaryName::new();
@@ -269,49 +279,37 @@ pub(crate) fn replaceable(
         Err(errno) => return Err(failed(format_args!("create {shown}"), errno)),
     };
     match (mode, stat.file_type) {
-        (Mode::Create, _) => return Err(exists(directory, name, shown)),
+        (Mode::Create, _) => return Err(exists(directory, name, &stat, shown)),
         (Mode::Replace, FileType::Symlink) => {}
         (Mode::Replace, _) => stat.require_regular(&shown)?,
     }
     // Whatever is mounted there would stay.
-    if stat.mount_point { Err(mount_point(shown)) } else { Ok(Some(stat)) }
+    if stat.mount_point {
+        return Err(mount_point(shown));
+    }
+    let (root, path) = directory.path_of(name);
+    match spelling::other(root, &path, stat.id()) {
+        Some(other) => Err(exists_as(StoreErrorKind::OtherSpelling, &other, shown)),
+        None => Ok(Some(stat)),
+    }
 }
 
 /// What must not be replaced is there.
-fn exists(directory: &Workplace, name: &OsStr, shown_name: impl Display) -> StoreError {
-    let detail = match other_case(directory, name) {
-        Some(other) => format!(
-            "{shown_name} exists already, as {other}: this file system does not tell upper from lower case"
-        ),
-        None => format!("{shown_name} exists already"),
-    };
-    StoreError::new(StoreErrorKind::Exists, detail)
+fn exists(directory: &Workplace, name: &OsStr, old: &Stat, shown: impl Display) -> StoreError {
+    let (root, path) = directory.path_of(name);
+    match spelling::other(root, &path, old.id()) {
+        Some(other) => exists_as(StoreErrorKind::Exists, &other, shown),
+        None => StoreError::new(StoreErrorKind::Exists, format!("{shown} exists already")),
+    }
 }
 
-/// How a name is written in its directory, if that differs from `name` in case only.
-fn other_case(directory: &Workplace, name: &OsStr) -> Option<String> {
-    let text = name.to_str()?;
-    let swap =
-        |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-    let swapped: String = text.chars().map(swap).collect();
-    // Elsewhere that name is hardly ever there, and nothing needs to be read.
-    if swapped == text || Stat::at(directory, &swapped).is_err() {
-        return None;
-    }
-    let lower = text.to_lowercase();
-    let mut other = None;
-    for entry in Entries::of(directory.reopened().ok()?).take(MAX_READ) {
-        let entry = entry.ok()?;
-        let Ok(written) = entry.name().to_str() else { continue };
-        if written == text {
-            return None;
-        }
-        if written.to_lowercase() == lower {
-            other = Some(shown(written.as_ref()));
-            break;
-        }
-    }
-    other
+/// It is there under another name, which is not that of the new file.
+fn exists_as(kind: StoreErrorKind, other: &Path, shown_name: impl Display) -> StoreError {
+    let other = shown(other.as_os_str());
+    let detail = format!(
+        "{shown_name} exists already, as {other}: this file system takes both names for one"
+    );
+    StoreError::new(kind, detail)
 }
 
 fn mount_point(shown: impl Display) -> StoreError {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    Gid, Mode, OFlags, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, getxattr, openat,
+    Gid, Mode, OFlags, Uid, XattrFlags, fchmod, fchown, fremovexattr, fsetxattr, getxattr, openat,
 };
 use rustix::io::Errno;
 
@@ -27,6 +27,7 @@ const OTHERS: u16 = 0x20;
 #[derive(Debug)]
 pub(super) struct Rights {
     permissions: Mode,
+    owner: Uid,
     group: Gid,
     list: List,
 }
@@ -56,11 +57,23 @@ impl Rights {
             Err(Errno::NODATA | Errno::OPNOTSUPP) => List::None,
             Err(_) => List::Unknown,
         };
-        Ok((Self { permissions: stat.permissions, group: stat.group, list }, stat))
+        let Stat { permissions, owner, group, .. } = stat;
+        Ok((Self { permissions, owner, group, list }, stat))
     }
 
     /// Gives them to `file`, to which nobody but its owner has any yet. If `executable`, those who may read it may execute it. Answers whether it gives as much as it should; it never gives anybody more.
+    ///
+    /// The owner becomes the one whose file is replaced only if this process may give files away.
     pub(super) fn give_to(&self, file: &OwnedFd, executable: bool) -> bool {
+        let complete = self.give_without_owner(file, executable);
+        // At last: who gives a file away may have no more to say about it.
+        if Stat::of(file).is_ok_and(|stat| stat.owner != self.owner) {
+            let _ = fchown(file, Some(self.owner), None);
+        }
+        complete
+    }
+
+    fn give_without_owner(&self, file: &OwnedFd, executable: bool) -> bool {
         let same_group = fchown(file, None, Some(self.group)).is_ok();
         if let List::Some(list) = &self.list {
             let mut list = list.clone();

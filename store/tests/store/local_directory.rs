@@ -95,15 +95,24 @@ fn a_walk_comes_upon_all_and_follows_nothing() {
     let found = walked(here, walk(here));
     assert_eq!(found.files, ALL);
     assert_eq!(found.empty, ["empty/too"]);
-    let expected =
-        left_out([("a/link", LeftOut::Link), ("other", LeftOut::Link), ("pipe", LeftOut::Special)]);
+    let expected = left_out([
+        ("a/.haul-0123456789abcdef", LeftOut::Reserved),
+        ("a/.haul-staging", LeftOut::Reserved),
+        ("a/link", LeftOut::Link),
+        ("other", LeftOut::Link),
+        ("pipe", LeftOut::Special),
+    ]);
     assert_eq!(found.left_out, expected);
 
     let excluded = |path: &str, is_directory: bool| {
-        is_directory && (path == "a" || path == ".git/objects") || path == "one"
+        is_directory && (path == ".git/objects" || path == "a/.haul-staging") || path == "one"
     };
     let found = walked(here, walk(here).excluding(excluded));
-    assert_eq!(found.files, [".hidden"]);
+    assert_eq!(found.files, [".hidden", "a/.four", "a/b/three", "a/two"]);
+    assert!(found.left_out.iter().all(|(name, _)| name != "a/.haul-staging"), "{found:?}");
+    let excluded = |path: &str, is_directory: bool| is_directory && path == "a" || path == "one";
+    let found = walked(here, walk(here).excluding(excluded));
+    assert_eq!(found.files, [".git/objects/five", ".hidden"]);
 }
 
 #[test]
@@ -112,7 +121,11 @@ fn links_that_stay_beneath_are_followed_once_if_asked() {
     let here = directory.path();
     let outside = TempDir::new().unwrap();
     fs::write(outside.path().join("secret"), "secret").unwrap();
+    let own_name = here.file_name().unwrap().to_str().unwrap();
     for (target, link) in [
+        (&*format!("../{own_name}"), "round"),
+        (&*format!("../../{own_name}/a"), "a/round"),
+        (here.to_str().unwrap(), "whole"),
         ("a", "to-a"),
         ("../a/b", "a/to-b"),
         ("..", "a/b/up"),
@@ -142,6 +155,9 @@ fn links_that_stay_beneath_are_followed_once_if_asked() {
         found.left_out.iter().any(|(left, why)| left.ends_with("b/up") && *why == LeftOut::Again)
     );
     assert!(again("self"));
+    // By whatever path.
+    assert!(again("round") && again("whole"));
+    assert!(again("a/round") || again("to-a/round"));
     for (name, why) in [
         ("dangling", LeftOut::Dangling),
         ("loop", LeftOut::Dangling),
@@ -222,8 +238,8 @@ fn sources_are_regular_files_and_no_link_leads_to_them() {
     let from = LocalDirectory::open(directory.path()).unwrap();
     assert_eq!(from.source(&path("a/b/three")).unwrap().read(0, 100).unwrap(), "a/b/three");
     for (name, kind) in [
-        ("out/secret", StoreErrorKind::Denied),
-        ("inside", StoreErrorKind::Denied),
+        ("out/secret", StoreErrorKind::NotAFile),
+        ("inside", StoreErrorKind::NotAFile),
         ("pipe", StoreErrorKind::NotAFile),
         ("a", StoreErrorKind::IsDirectory),
         ("missing", StoreErrorKind::NotFound),
@@ -257,9 +273,9 @@ fn downloads_go_beneath_it_and_nowhere_else() {
 
         symlink(outside.path(), here.join("out")).unwrap();
         symlink("x", here.join("in")).unwrap();
-        assert_eq!(bring(&into, "out/file", true), Err(StoreErrorKind::Denied));
-        assert_eq!(bring(&into, "in/file", true), Err(StoreErrorKind::Denied));
-        assert_eq!(into.make_directory(&path("out/d")).unwrap_err().kind, StoreErrorKind::Denied);
+        assert_eq!(bring(&into, "out/file", true), Err(StoreErrorKind::NotAFile));
+        assert_eq!(bring(&into, "in/file", true), Err(StoreErrorKind::NotAFile));
+        assert_eq!(into.make_directory(&path("out/d")).unwrap_err().kind, StoreErrorKind::NotAFile);
         // A link in the file's own place is replaced itself.
         bring(&into, "out", true).unwrap();
         assert_eq!(fs::read(here.join("out")).unwrap(), b"new");

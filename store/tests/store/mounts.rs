@@ -383,4 +383,8 @@ fn a_name_in_another_case_is_told() {
     assert!(error.detail.contains("exists already, as ReadMe"), "{}", error.detail);
     let error = store.create(&create_only("ReadMe")).unwrap_err();
     assert_eq!(error.detail, "ReadMe exists already");
+    // Nor is it replaced by what is meant to be another file.
+    let error = store.create(&new_file("README")).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::OtherSpelling);
+    upload(&store, &new_file("ReadMe"), b"y").unwrap();
 }

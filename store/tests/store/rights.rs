@@ -248,3 +248,50 @@ fn a_replaced_file_that_is_gone_gives_no_rights() {
         assert!(share.staged().is_empty());
     }
 }
+
+/// Whoever may give files away leaves them to their owners.
+#[test]
+fn a_replaced_file_stays_its_owners() {
+    if !geteuid().is_root() {
+        return eprintln!("not shown: needs root");
+    }
+    let share = Share::new();
+    for mode in [0o600, 0o644] {
+        let old = share.put("file", "old");
+        chown(&old, Some(1000), Some(1001)).unwrap();
+        allow(&share, "file", mode);
+        share.upload("file", b"new").unwrap();
+        let new = old.metadata().unwrap();
+        assert_eq!((new.uid(), new.gid(), new.mode() & 0o777), (1000, 1001, mode));
+        fs::remove_file(&old).unwrap();
+    }
+    // Who may not, has the new one.
+    let old = share.put("other", "old");
+    chown(&old, Some(1000), None).unwrap();
+    allow(&share, "", 0o777);
+    as_nobody(|| share.upload("other", b"new").unwrap());
+    assert_eq!(old.metadata().unwrap().uid(), 65_534);
+}
+
+/// A temporary name could not be taken away again.
+#[test]
+fn nothing_stays_where_no_name_can_be_taken_away() {
+    let share = Share::new();
+    let directory = share.root().join("kept");
+    fs::create_dir(&directory).unwrap();
+    let attribute = |change: &str| {
+        let output = Command::new("chattr").arg(change).arg(&directory).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !attribute("+a") {
+        return eprintln!("not shown: this file system or user has no append-only directories");
+    }
+    let first = share.upload("kept/file", b"old");
+    let again = share.upload("kept/file", b"new");
+    let names: Vec<_> =
+        directory.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(attribute("-a"));
+    assert_eq!(again, Err(StoreErrorKind::Denied));
+    // Some file systems make no file there at all.
+    assert_eq!(names, if first.is_ok() { vec!["file"] } else { vec![] });
+}

@@ -183,7 +183,12 @@ impl Fetch {
     fn file(&self, file: &Path) -> Result<Box<dyn Target>, Error> {
         let target = LocalTarget::new(file, self.download.mode == Mode::Replace);
         let target = target.map_err(|error| self.batch.check(file).err().unwrap_or(error));
-        let target = target.map_err(|error| refused(&error))?;
+        let target = target.map_err(|error| match error.kind {
+            StoreErrorKind::NotAFile if !file.exists() => {
+                Error::local(&error).advise("name a file in a directory with -o")
+            }
+            _ => refused(&error),
+        })?;
         Ok(self.batch.guard(file.to_path_buf(), Box::new(target)))
     }
 }
@@ -208,7 +213,7 @@ impl Job for Fetch {
         Ok(Begun::Move(Item {
             request: Request::Download { path: path.clone(), offset, length, mode },
             files: OwnFiles::Target(target),
-            what: What { direction: Direction::Down, path, local },
+            what: What { direction: Direction::Down, path, local, replaces: mode == Mode::Replace },
         }))
     }
 

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haul_core::client::{Failure, Request};
 use haul_core::message::Omission;
-use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreErrorKind, Timestamp};
+use haul_core::{
+    Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreError, StoreErrorKind, Timestamp,
+};
 use haul_store::{LocalDirectory, OwnFiles};
 use haul_transport::{ListOptions, call};
 use serde::{Deserialize, Serialize};
@@ -125,7 +127,7 @@ impl Plan {
         app: &mut App<'_, R>,
         args: &GetArgs,
         there: Option<&FilePath>,
-        here: &PathBuf,
+        here: &Path,
     ) -> Result<(), Error> {
         let number = self.places.len();
         self.places.push(None);
@@ -144,18 +146,16 @@ impl Plan {
         let is_file = listed.is_file;
         let place = done.and_then(|()| match there.filter(|_| is_file) {
             Some(_) => Ok(None),
-            None => {
-                LocalDirectory::make(here, args.sync).map_err(|error| refused(&error)).map(Some)
-            }
+            None => made(here, args.sync).map(Some),
         });
         match place {
             Ok(Some(directory)) => {
-                let (there, here) = (there.cloned(), here.clone());
+                let (there, here) = (there.cloned(), here.to_path_buf());
                 self.places[number] = Some(Place { there, here, directory });
                 Ok(())
             }
             Ok(None) => {
-                let (destination, mode) = (Destination::File(here.clone()), mode(args.force));
+                let (destination, mode) = (Destination::File(here.to_path_buf()), mode(args.force));
                 let files = there.map(|path| {
                     let path = path.clone();
                     Download { path, destination, offset: 0, length: None, mode }
@@ -169,6 +169,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// The directory for the content of a name, made if it is missing.
+fn made(here: &Path, durable: bool) -> Result<LocalDirectory, Error> {
+    LocalDirectory::make(here, durable).map_err(|error| match error.kind {
+        StoreErrorKind::NotAFile => Error::local(&error).advise("name a directory with -o"),
+        _ => refused(&error),
+    })
 }
 
 /// Takes in what the server tells of one of the names.
@@ -359,7 +367,7 @@ impl Iterator for Beneath {
                     let made =
                         FilePath::parse(&name).map(|name| place.directory.make_directory(&name));
                     if let Ok(Err(error)) = made {
-                        return Some(Step::Fail(Error::local(&error)));
+                        return Some(Step::Fail(blocked(&error)));
                     }
                 }
                 Record::File(_, name, size, modified) => {
@@ -369,6 +377,17 @@ impl Iterator for Beneath {
                 }
             }
         }
+    }
+}
+
+/// A file or directory that cannot be made. What is there may not be what is needed: a link or a file instead of a directory, or a directory instead of a file.
+fn blocked(error: &StoreError) -> Error {
+    let told = Error::local(error);
+    match error.kind {
+        StoreErrorKind::IsDirectory | StoreErrorKind::NotAFile => {
+            told.advise("move away what is in the way, or choose another destination with -o")
+        }
+        _ => told,
     }
 }
 
@@ -410,14 +429,19 @@ impl Job for One {
             (StoreErrorKind::Exists, Err(collision)) => Error::local(&collision),
             (StoreErrorKind::Exists, Ok(())) => Error::local(&error)
                 .advise("--force replaces it, --skip-existing passes over what is the same"),
-            _ => Error::local(&error),
+            _ => blocked(&error),
         })?;
         let target = how.batch.guard(local.clone(), Box::new(target));
         let (offset, length, mode) = (0, None, how.mode);
         Ok(Begun::Move(Item {
             request: Request::Download { path: path.clone(), offset, length, mode },
             files: OwnFiles::Target(target),
-            what: What { direction: Direction::Down, path, local: Some(local) },
+            what: What {
+                direction: Direction::Down,
+                path,
+                local: Some(local),
+                replaces: mode == Mode::Replace,
+            },
         }))
     }
 }

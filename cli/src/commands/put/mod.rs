@@ -203,7 +203,12 @@ impl Job for Send {
         Ok(Begun::Move(Item {
             request: Request::Upload { path: path.clone(), mode: *mode },
             files: OwnFiles::Source(source),
-            what: What { direction: Direction::Up, path: path.clone(), local },
+            what: What {
+                direction: Direction::Up,
+                path: path.clone(),
+                local,
+                replaces: *mode == Mode::Replace,
+            },
         }))
     }
 

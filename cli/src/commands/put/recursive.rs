@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use haul_core::client::Request;
-use haul_core::{Escaped, FilePath, Mode};
+use haul_core::{Escaped, FilePath, Mode, StoreError, StoreErrorKind};
 use haul_store::{Found, LeftOut, LocalDirectory, OwnFiles, Source};
 
 use super::there::There;
@@ -55,7 +55,7 @@ pub(super) fn run<R: Runtime>(
                 walk(app, &args.many, opened.len(), &tree, &mut spool, &mut extent, tally)?;
                 opened.push(tree);
             }
-            Err(error) => tally.fail(app, 1, &Error::local(&error)),
+            Err(error) => tally.fail(app, 1, &changed(&error)),
         }
     }
     let mut server_has = None;
@@ -166,6 +166,17 @@ impl Iterator for Beneath {
     }
 }
 
+/// What cannot be opened, though it could be a moment ago.
+fn changed(error: &StoreError) -> Error {
+    let told = Error::local(error);
+    match error.kind {
+        StoreErrorKind::NotFound | StoreErrorKind::IsDirectory | StoreErrorKind::NotAFile => {
+            told.advise("it changed meanwhile; try again")
+        }
+        _ => told,
+    }
+}
+
 /// A file of a tree.
 struct One {
     tree: Tree,
@@ -178,7 +189,7 @@ struct One {
 impl Job for One {
     fn begin(&mut self) -> Result<Begun, Error> {
         let Self { tree, name, path, mode, server_has } = self;
-        let source = tree.directory.source(name).map_err(|error| Error::local(&error))?;
+        let source = tree.directory.source(name).map_err(|error| changed(&error))?;
         let opened = source.opened();
         if let (Some(has), Some(size), Some(modified)) = (server_has, opened.size, opened.modified)
             && has.has(path, size, modified)
@@ -192,6 +203,7 @@ impl Job for One {
                 direction: Direction::Up,
                 path: path.clone(),
                 local: Some(tree.here.join(name.as_str())),
+                replaces: *mode == Mode::Replace,
             },
         }))
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use haul_core::FilePath;
+use haul_store::is_reserved;
 
 /// What was refused. A server takes all of these names or none, so the first refusal is enough.
 #[derive(Debug, Default)]
@@ -33,8 +34,11 @@ pub(crate) struct Dotted {
 }
 
 impl Dotted {
-    /// The one in the path of a file, from the directory `above` on, if there is one.
+    /// The one in the path of a file, from the directory `above` on, if there is one. A path with a name that Haul keeps is refused for that one.
     pub(crate) fn new(above: Option<&FilePath>, path: &FilePath) -> Option<Self> {
+        if path.components().any(is_reserved) {
+            return None;
+        }
         let text = path.as_str();
         let from = above.map_or(0, |above| above.as_str().len() + 1);
         let sent = text.get(from..)?;
@@ -71,5 +75,6 @@ mod tests {
         assert_eq!(found(None, "a/.env"), Some(("a/.env".to_owned(), true)));
         assert_eq!(found(Some(".x"), ".x/a"), None);
         assert_eq!(found(Some("a"), "a/.git/x"), directory("a/.git"));
+        assert_eq!(found(Some(".haul-staging"), ".haul-staging/.git/x"), None);
     }
 }

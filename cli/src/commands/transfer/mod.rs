@@ -74,6 +74,8 @@ pub(crate) struct What {
     pub(crate) path: FilePath,
     /// Its name here; `None` for a stream.
     pub(crate) local: Option<PathBuf>,
+    /// Whether it takes the place of what has its name.
+    pub(crate) replaces: bool,
 }
 
 /// How much there is to move.
@@ -219,7 +221,7 @@ impl What {
         if self.goes_to_stdout() && app.console.stdout.is_closed() {
             return Err(Error::output(&std::io::ErrorKind::BrokenPipe.into()));
         }
-        let Self { direction, path, local } = self;
+        let Self { direction, path, local, .. } = self;
         let transfer = Transfer::new(*direction, path, local.as_deref(), &moved?);
         if !self.goes_to_stdout() {
             app.result(&transfer, &transfer.record())?;
@@ -240,6 +242,12 @@ impl What {
                     Direction::Down => "-r brings all that is in it",
                     Direction::Up => "with a / at its end --as names the directory for the file",
                 }),
+            // It is taken by another name, which is one with this one there.
+            Failure::Refused(refusal)
+                if refusal.code() == Some(ErrorCode::Exists) && self.replaces =>
+            {
+                error.advise("choose another name")
+            }
             _ => error,
         }
     }

@@ -35,6 +35,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "rights", run: rights },
     Check { name: "deep", run: deep },
     Check { name: "many", run: many },
+    Check { name: "spellings", run: spellings },
     Check { name: "changes", run: changes },
     Check { name: "read-only", run: read_only },
     Check { name: "full", run: full },
@@ -240,6 +241,31 @@ fn many(bench: &Bench) {
         let back = fs::read_to_string(bench.here().join(format!("back/{number}"))).unwrap();
         assert_eq!(back, number.to_string());
     }
+}
+
+/// Where two names are one file, the second is refused and the first is kept; elsewhere there are two.
+fn spellings(bench: &Bench) {
+    let place = tempfile::tempdir().unwrap();
+    let files = ["tree/Dir/x", "tree/README", "tree/dir/x", "tree/readme"];
+    for name in files {
+        let file = place.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, name).unwrap();
+    }
+    let server = bench.serve(&[]);
+    let tree = place.path().join("tree");
+    let put = client(bench, &server, &format!("put -r {}", tree.display()));
+    let receipts = String::from_utf8_lossy(&put.stdout).into_owned();
+    let is_stored = |name: &&str| receipts.contains(&format!("-> {name}  "));
+    let stored: Vec<_> = files.iter().copied().filter(is_stored).collect();
+    for name in &stored {
+        assert_eq!(&fs::read_to_string(bench.share().join(name)).unwrap(), name);
+    }
+    assert!(stored.len() >= 2, "{stored:?}");
+    put.assert_code(if stored.len() == files.len() { 0 } else { 8 });
+    // What is spelled as before is replaced as before.
+    let name = stored[stored.len() - 1];
+    done(bench, &server, &format!("put {} --as {name}", place.path().join(name).display()));
 }
 
 /// A file that changes between two downloads is another one.

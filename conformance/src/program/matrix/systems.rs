@@ -123,7 +123,14 @@ pub(super) const SYSTEMS: &[System] = &[
             "BACK",
             "AT",
         ]),
-        weaker: &[NO_RIGHTS, NO_HOLES, ALL_EXECUTABLE, NO_USERS],
+        weaker: &[
+            NO_RIGHTS,
+            NO_HOLES,
+            ALL_EXECUTABLE,
+            NO_USERS,
+            ("changes", "a file cannot be changed in its place"),
+            ("full", "its free space is told late, so that the check does not fill it"),
+        ],
     },
 ];
 

@@ -1,0 +1,176 @@
+//! One file under several spellings of its path.
+//!
+//! Some file systems take names that differ in case for one name, and some take other names for one as well. What replaces a file there must be what had its name before, not another file of the same
+//! tree: both would be acknowledged, and one be lost.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
+
+use super::name::TemporaryName;
+use crate::entries::Entries;
+use crate::resolve::{Links, open_beneath};
+use crate::stat::{FileId, Stat};
+
+/// The most entries of a directory that are read.
+const MAX_READ: usize = 1 << 16;
+/// The most files whose paths are remembered: some hundred kilobytes.
+const MAX_GIVEN: usize = 1 << 11;
+
+/// The paths that files were given by this process, and from which directory.
+static GIVEN: Mutex<Option<HashMap<FileId, (FileId, PathBuf)>>> = Mutex::new(None);
+
+fn given() -> MutexGuard<'static, Option<HashMap<FileId, (FileId, PathBuf)>>> {
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Remembers that `file` is about to be given `path` in the directory `root`.
+pub(super) fn note(file: FileId, root: FileId, path: &Path) {
+    let mut given = given();
+    let given = given.get_or_insert_default();
+    if given.len() >= MAX_GIVEN {
+        given.clear();
+    }
+    given.insert(file, (root, path.to_owned()));
+}
+
+/// How the path of `file`, which `path` leads to, is spelled in the directory `root`, if it is another one.
+pub(super) fn other(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
+    given_otherwise(&root, path, file).or_else(|| listed_otherwise(&root, path))
+}
+
+/// This process gave the file another path, which still leads to it.
+fn given_otherwise(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
+    let (from, other) = given().as_ref()?.get(&file)?.clone();
+    let still = |other: &Path| Stat::at(&root, other).is_ok_and(|stat| stat.id() == file);
+    let same_root = Stat::of(&root).is_ok_and(|stat| stat.id() == from);
+    (other != path && same_root && still(&other)).then_some(other)
+}
+
+/// A component of the path is listed in another case, and not in this one.
+fn listed_otherwise(root: impl AsFd, path: &Path) -> Option<PathBuf> {
+    let path = path.to_str()?;
+    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+    let mut begin = 0;
+    for end in ends {
+        let name = &path[begin..end];
+        let (above, after) = (path[..begin].trim_end_matches('/'), &path[end..]);
+        begin = end + 1;
+        // Elsewhere that name is hardly ever there, and nothing needs to be read.
+        let is_there =
+            |other: String| other != name && Stat::at(&root, Path::new(above).join(other)).is_ok();
+        if swapped(name).into_iter().any(is_there)
+            && let Some(other) = listed(&root, above, name)
+        {
+            let other = Path::new(above).join(other);
+            return Some(PathBuf::from(format!("{}{after}", other.display())));
+        }
+    }
+    None
+}
+
+/// The name with its letters in the other case: those that are in ASCII, and all that have just one.
+fn swapped(name: &str) -> [String; 2] {
+    let ascii = |c: char| {
+        if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+    };
+    let any = |c: char| {
+        let one = |mut cased: Box<dyn Iterator<Item = char>>| match (cased.next(), cased.next()) {
+            (Some(other), None) => other,
+            _ => c,
+        };
+        if c.is_lowercase() {
+            one(Box::new(c.to_uppercase()))
+        } else {
+            one(Box::new(c.to_lowercase()))
+        }
+    };
+    [name.chars().map(ascii).collect(), name.chars().map(any).collect()]
+}
+
+/// How `name` is listed in the directory `above`, if only in another case.
+fn listed(root: impl AsFd, above: &str, name: &str) -> Option<String> {
+    let above = if above.is_empty() { "." } else { above };
+    let open = || {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        open_beneath(&root, above.as_ref(), flags, Links::Follow).ok()
+    };
+    let lower = name.to_lowercase();
+    let mut other = None;
+    for entry in Entries::of(open()?).take(MAX_READ) {
+        let entry = entry.ok()?;
+        match entry.name().to_str() {
+            Ok(listed) if listed == name => return None,
+            Ok(listed) if listed.to_lowercase() == lower => other = Some(listed.to_owned()),
+            _ => {}
+        }
+    }
+    // Some file systems list every name in lower case, so that tells nothing.
+    other.filter(|other| *other != lower || lists_capitals(open))
+}
+
+/// Whether a name in capitals is listed as it was given.
+fn lists_capitals<D: AsFd + Into<std::os::fd::OwnedFd>>(open: impl Fn() -> Option<D>) -> bool {
+    let Some(directory) = open() else { return true };
+    let name = TemporaryName::in_capitals();
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    if openat(&directory, &name.0, flags, Mode::RUSR | Mode::WUSR).is_err() {
+        return true;
+    }
+    let same = |listed: &[u8]| listed.eq_ignore_ascii_case(name.0.as_bytes());
+    let found = open().and_then(|again| {
+        Entries::of(again.into()).map_while(Result::ok).find(|entry| same(entry.name().to_bytes()))
+    });
+    let _ = unlinkat(&directory, &name.0, AtFlags::empty());
+    found.is_none_or(|entry| entry.name().to_bytes() == name.0.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn letters_have_another_case() {
+        assert_eq!(swapped("aB1-ä"), ["Ab1-ä", "Ab1-Ä"]);
+        assert_eq!(swapped("ß"), ["ß", "ß"]);
+    }
+
+    /// A link stands for a file system that takes both names for one.
+    #[test]
+    fn another_case_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        let root = File::open(directory.path()).unwrap();
+        fs::create_dir_all(at("Dir/inner")).unwrap();
+        fs::write(at("Dir/inner/README"), "x").unwrap();
+        let id = Stat::at(&root, "Dir/inner/README").unwrap().id();
+        let other = |path: &str| other(&root, path.as_ref(), id);
+        assert_eq!(other("Dir/inner/README"), None);
+        assert_eq!(other("Dir/inner/readme"), Some("Dir/inner/README".into()));
+        assert_eq!(other("Dir/inner/Readme"), None, "no other name is there");
+        fs::write(at("dIR"), "").unwrap();
+        assert_eq!(other("Dir/inner/README"), None, "they are two");
+    }
+
+    #[test]
+    fn what_was_given_another_path_is_known_by_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        let root = File::open(directory.path()).unwrap();
+        let root_id = Stat::of(&root).unwrap().id();
+        fs::write(at("one"), "x").unwrap();
+        fs::hard_link(at("one"), at("other")).unwrap();
+        let id = Stat::at(&root, "one").unwrap().id();
+        assert_eq!(other(&root, "other".as_ref(), id), None);
+        note(id, root_id, "one".as_ref());
+        assert_eq!(other(&root, "one".as_ref(), id), None);
+        assert_eq!(other(&root, "other".as_ref(), id), Some("one".into()));
+        fs::remove_file(at("one")).unwrap();
+        assert_eq!(other(&root, "other".as_ref(), id), None, "it was renamed");
+    }
+}
