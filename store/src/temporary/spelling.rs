@@ -61,8 +61,9 @@ fn listed_otherwise(root: impl AsFd, path: &Path) -> Option<PathBuf> {
         begin = end + 1;
         // Elsewhere that name is hardly ever there, and nothing needs to be read.
         let is_there =
-            |other: String| other != name && Stat::at(&root, Path::new(above).join(other)).is_ok();
-        if swapped(name).into_iter().any(is_there)
+            |other: &str| other != name && Stat::at(&root, Path::new(above).join(other)).is_ok();
+        let [ascii, any] = swapped(name);
+        if (is_there(&ascii) || any != ascii && is_there(&any))
             && let Some(other) = listed(&root, above, name)
         {
             let other = Path::new(above).join(other);
