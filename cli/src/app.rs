@@ -6,7 +6,7 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use haul_core::client::{ClientConfig, ClientEvent};
+use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{FilePath, Timing};
 use haul_store::OwnFiles;
@@ -57,17 +57,17 @@ impl<'a, R: Runtime> App<'a, R> {
         self.remote.is_some()
     }
 
-    /// Asks the server something about `subject`. Connects if there is no connection, and lets go of one that is lost.
+    /// Asks the server something about `subject` that moves no files. Connects if there is no connection, and lets go of one that is lost.
     ///
-    /// A server ends a session that was idle, or restarts; the next request meets that. So what
-    /// moves no files is asked again over a new connection, once, if a connection that was there
-    /// before is lost ere anything of the reply has come.
+    /// A server ends a session that was idle, or restarts; the next request meets that. So it is
+    /// asked again over a new connection, once, if a connection that was there before is lost ere
+    /// anything of the reply has come.
     pub(crate) fn request<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
         &mut self,
         subject: &str,
         call: Call<F>,
     ) -> Result<Summary, Error> {
-        let again = self.is_connected() && matches!(call.files, OwnFiles::Nothing);
+        let again = self.is_connected();
         self.ask(subject, call, again)
     }
 
@@ -78,8 +78,7 @@ impl<'a, R: Runtime> App<'a, R> {
         call: Call<F>,
         mut again: bool,
     ) -> Result<Summary, Error> {
-        let Call { request, files, mut watch } = call;
-        let mut files = Some(files);
+        let Call { request, mut watch, .. } = call;
         loop {
             let mut begun = false;
             let watch = |event: &ClientEvent| {
@@ -87,21 +86,36 @@ impl<'a, R: Runtime> App<'a, R> {
                 begun |= !ended;
                 watch(event)
             };
-            let files = files.take().unwrap_or_default();
-            let asked = self.remote()?.ask(Call { request: request.clone(), files, watch });
-            let failure = match asked {
+            let call = Call { request: request.clone(), files: OwnFiles::Nothing, watch };
+            let error = match self.exchange(call)? {
                 Ok(summary) => return Ok(summary),
-                Err(failure) => failure,
+                Err(failure) => Error::request(subject, &failure),
             };
-            if error::loses_connection(&failure) {
-                self.remote = None;
-            }
-            let error = Error::request(subject, &failure);
-            if begun || error.retry_after().is_none() || !mem::take(&mut again) {
+            if begun || !mem::take(&mut again) || !self.asks_again(&error) {
                 return Err(error);
             }
+        }
+    }
+
+    /// Makes one request. Connects if there is no connection, and lets go of one that is lost.
+    pub(crate) fn exchange<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+        &mut self,
+        call: Call<F>,
+    ) -> Result<Result<Summary, Failure>, Error> {
+        let asked = self.remote()?.ask(call);
+        if asked.as_ref().is_err_and(error::loses_connection) {
+            self.remote = None;
+        }
+        Ok(asked)
+    }
+
+    /// Whether another connection may do better after `error`. If so, it says that it is tried.
+    pub(crate) fn asks_again(&mut self, error: &Error) -> bool {
+        let may = error.retry_after().is_some();
+        if may {
             self.note(format_args!("{}; asking again over a new connection", error.what()));
         }
+        may
     }
 
     /// The connection, made if there is none, to be [given back](Self::give_back) if it is of use still.

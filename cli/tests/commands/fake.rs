@@ -35,6 +35,10 @@ pub(crate) struct State {
     pub(crate) failures: HashMap<String, Failure>,
     /// Bytes after which a download fails.
     pub(crate) corrupt_after: Option<usize>,
+    /// Bytes of a transfer after which its connection is lost, once.
+    pub(crate) lost_after: Option<u64>,
+    /// What is stored though its upload fails: only the receipt is lost.
+    pub(crate) lost_receipt: Option<&'static str>,
     pub(crate) unreachable: bool,
     /// Whether the last client wanted its files on stable storage.
     pub(crate) durable: bool,
@@ -158,6 +162,15 @@ impl Connection {
             None => Ok(state),
         }
     }
+
+    /// So much of a file has moved.
+    fn is_lost(&self, bytes: u64) -> Result<(), Failure> {
+        let mut state = self.server.state();
+        match state.lost_after.take_if(|after| bytes >= *after) {
+            Some(_) => Err(Failure::Disconnected),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Remote for Connection {
@@ -215,6 +228,9 @@ impl Connection {
                 self.upload(&path, mode, source, on_progress)
             }
             (Request::Help, _) => {
+                if let Some(failure) = self.server.state().failures.remove("HELP") {
+                    return Err(failure);
+                }
                 for text in ["LIST lists", "\u{1b}[31mred"] {
                     let _ = watch(&ClientEvent::Info { id: ID, text: text.to_owned() });
                 }
@@ -323,6 +339,7 @@ impl Connection {
             if on_progress(Progress { bytes, total: Some(size) }).is_break() {
                 return Err(Failure::Cancelled);
             }
+            self.is_lost(bytes)?;
             if corrupt_after.is_some_and(|after| bytes >= after as u64) {
                 return Err(Failure::Corrupted);
             }
@@ -341,7 +358,13 @@ impl Connection {
         mut source: Box<dyn Source>,
         on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        let mut state = self.begin(Some(path))?;
+        let mut state = match self.begin(Some(path)) {
+            Err(failure) if self.server.state().lost_receipt == Some(path.as_str()) => {
+                self.server.state().files.insert(path.as_str().to_owned(), Vec::new());
+                return Err(failure);
+            }
+            begun => begun?,
+        };
         if let Some(refused) = state.refused_dots.as_mut().filter(|_| path.is_hidden()) {
             refused.push(path.as_str().to_owned());
             return Err(refusal(ErrorCode::NotFound));
@@ -361,6 +384,7 @@ impl Connection {
             if on_progress(progress).is_break() {
                 return Err(Failure::Cancelled);
             }
+            self.is_lost(content.len() as u64)?;
         }
         let checksum = Checksum::of(&content);
         source.finish(0, content.len() as u64, checksum)?;

@@ -1,4 +1,6 @@
 use std::fs;
+use std::process::Command;
+use std::thread;
 
 use haul_cli::Exit;
 use haul_core::ErrorCode;
@@ -78,6 +80,99 @@ fn what_had_not_begun_when_the_connection_was_lost_is_asked_again() {
         assert!(ran.stderr.contains("asking again over a new connection"), "{ran:?}");
         assert_eq!(fake.state().connected.len(), 2);
     }
+}
+
+#[test]
+fn each_verb_is_asked_again_if_it_had_not_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    fs::write(directory.path().join("small"), "up").unwrap();
+    fs::write(directory.path().join("large"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    for (verb, subject) in [
+        (format!("UPLOAD {here}/small as up"), "up"),
+        (format!("UPLOAD {here}/large as up"), "up"),
+        (format!("UPLOAD --create {here}/small as up"), "up"),
+        (format!("DOWNLOAD -f d/c to {here}/c"), "d/c"),
+        ("DOWNLOAD d/c to -".into(), "d/c"),
+        ("HELP server".into(), "HELP"),
+    ] {
+        for lost in [refusal(ErrorCode::Timeout), Failure::Disconnected] {
+            let fake = server().fails(subject, lost);
+            let script = directory.path().join("script");
+            fs::write(&script, format!("LIST\n{verb}\nLIST d\n")).unwrap();
+            let ran = fake.run(&["shell", script.to_str().unwrap()]);
+            assert_eq!(ran.exit, Exit::Done, "{verb}: {ran:?}");
+            assert!(ran.stdout.starts_with("a b.txt\nd/\n"), "{ran:?}");
+            assert!(ran.stdout.ends_with("d/c\n"), "{ran:?}");
+            ran.failed(Exit::Done, &[subject, "asking again over a new connection"]);
+            let state = fake.state();
+            assert_eq!(state.connected.len(), 2, "{verb}");
+            assert_eq!(state.files.contains_key("up"), subject == "up", "{verb}");
+        }
+    }
+    assert_eq!(fs::read(directory.path().join("c")).unwrap(), b"1");
+}
+
+#[test]
+fn a_transfer_that_had_begun_is_not_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path().to_str().unwrap();
+    fs::write(directory.path().join("large"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    let script = directory.path().join("script");
+    for verb in [format!("UPLOAD {here}/large as up"), format!("DOWNLOAD 'a b.txt' to {here}/c")] {
+        let fake = server();
+        fake.state().lost_after = Some(1);
+        fs::write(&script, format!("LIST\n{verb}\n")).unwrap();
+        let ran = fake.run(&["shell", script.to_str().unwrap()]);
+        ran.failed(Exit::Network, &["script:2: ", "the connection ended"]);
+        assert_eq!(fake.state().connected.len(), 1, "{verb}");
+    }
+}
+
+#[test]
+fn what_is_sent_unasked_has_not_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("script");
+    let small = directory.path().join("small");
+    fs::write(&small, "up").unwrap();
+    let fake = server();
+    fake.state().lost_after = Some(1);
+    fs::write(&script, format!("LIST\nUPLOAD {} as up\n", small.display())).unwrap();
+    let ran = fake.run(&["shell", script.to_str().unwrap()]);
+    ran.failed(Exit::Done, &["asking again over a new connection"]);
+    assert_eq!(fake.state().files["up"], b"up");
+    // It may have been stored; nothing came that says otherwise.
+    fs::write(&script, format!("LIST\nUPLOAD --create {} as new\n", small.display())).unwrap();
+    for (lost, exit, part) in [
+        (
+            Failure::Disconnected,
+            Exit::OutcomeUnknown,
+            "perhaps from before the connection was lost",
+        ),
+        (refusal(ErrorCode::Timeout), Exit::Refused, "without --create it is replaced"),
+    ] {
+        let fake = server().fails("new", lost);
+        fake.state().lost_receipt = Some("new");
+        let ran = fake.run(&["shell", script.to_str().unwrap()]);
+        assert_eq!((ran.exit, ran.errors().len()), (exit, 2), "{ran:?}");
+        assert!(ran.errors()[1].contains(part), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_was_waited_for_meets_a_new_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let fake = server();
+    let script = directory.path().join("script");
+    fs::write(&script, format!("LIST\nUPLOAD {} as piped\n", fifo.display())).unwrap();
+    let writer = thread::spawn(move || fs::write(fifo, "from a pipe").unwrap());
+    let ran = fake.run(&["shell", script.to_str().unwrap()]);
+    writer.join().unwrap();
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Done, ""), "{ran:?}");
+    assert_eq!(fake.state().files["piped"], b"from a pipe");
+    assert_eq!(fake.state().connected.len(), 2);
 }
 
 #[test]

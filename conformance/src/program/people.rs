@@ -97,17 +97,31 @@ pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
         answer
     };
     assert_eq!(answer("LIST\n"), "a\n");
-    for signal in [Signal::KILL, Signal::TERM] {
+    fs::write(bench.here().join("up"), "up").unwrap();
+    let (kill, term) = (Signal::KILL, Signal::TERM);
+    let lines = [
+        (kill, "LIST\n", "a\n"),
+        (term, "LIST\n", "a\n"),
+        (kill, "DOWNLOAD a to b\n", "a -> b  5 bytes"),
+        (term, "DOWNLOAD -f a to b\n", "a -> b  5 bytes"),
+        (kill, "UPLOAD up as one\n", "up -> one  2 bytes"),
+        (term, "UPLOAD up as one\n", "up -> one  2 bytes"),
+        (kill, "UPLOAD --create up as two\n", "up -> two  2 bytes"),
+        (term, "UPLOAD --create up as three\n", "up -> three  2 bytes"),
+        (kill, "HELP server\n", ""),
+    ];
+    for (signal, line, begin) in lines {
         server.signal(signal);
         server.ended();
         server = bench.serve_at(&address, &[], &[]);
-        assert_eq!(answer("LIST\n"), "a\n");
+        let told = answer(line);
+        assert!(told.starts_with(begin), "{line}: {told}");
     }
     drop(stdin);
     let ended = shell.wait_with_output().unwrap();
     let told = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(0), "{told}");
-    assert_eq!(told.lines().count(), 2, "{told}");
+    assert_eq!(told.lines().count(), lines.len(), "{told}");
     assert!(told.lines().all(|line| line.contains("over a new connection")), "{told}");
 }
 

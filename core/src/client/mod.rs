@@ -21,6 +21,7 @@ use crate::output::Wait;
 use crate::timer::{Patience, What};
 
 pub use api::{ClientConfig, ClientEvent, Failure, Progress, Request};
+pub use upload::EAGER;
 
 use requests::Sent;
 use upload::Upload;

@@ -11,7 +11,7 @@ use crate::output::Wait;
 use crate::payload::Outflow;
 
 /// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
-pub(super) const EAGER: u64 = 1 << 20;
+pub const EAGER: u64 = 1 << 20;
 
 /// An upload whose source is open or about to be.
 #[derive(Debug)]

@@ -223,6 +223,11 @@ impl Job for Fetch {
             Destination::File(file) => Kind::of(file) != Kind::File,
         }
     }
+
+    /// This program's own stdout is open already.
+    fn waits(&self) -> bool {
+        self.is_stream() && self.download.destination != Destination::Stdout
+    }
 }
 
 fn refused(error: &StoreError) -> Error {

@@ -16,7 +16,6 @@ use crate::app::App;
 use crate::commands::tally::Tally;
 use crate::error::{self, Error};
 use crate::exit::Exit;
-use crate::output::Direction;
 use crate::progress::Bar;
 use crate::runtime::{Runtime, Watch};
 
@@ -185,19 +184,14 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
             self.next.push_back(Queued { again: true, ..queued });
             return None;
         }
-        if is_refused(result, ErrorCode::NotFound)
+        if is_refused(failure, ErrorCode::NotFound)
             && let Some(dotted) = queued.job.dotted()
         {
             self.refuse(&dotted);
             return None;
         }
-        // Was it this program that stored it, before it lost the receipt?
-        if queued.again && what.direction == Direction::Up && is_refused(result, ErrorCode::Exists)
-        {
-            let exit = Exit::OutcomeUnknown;
-            let message = "exists, perhaps from before the connection was lost";
-            let error = Error::new(exit, message).at(what.path.as_str());
-            return Some(Err(error.advise("compare its size and time: ls -l shows them")));
+        if queued.again && what.may_be_stored(failure) {
+            return Some(Err(what.outcome_unknown()));
         }
         Some(what.tell(self.app, Err(error)))
     }

@@ -4,13 +4,14 @@ mod desk;
 mod dots;
 mod retry;
 
+use std::mem;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 
-use haul_core::client::{ClientEvent, Failure, Progress, Request};
+use haul_core::client::{ClientEvent, EAGER, Failure, Progress, Request};
 use haul_core::message::Summary;
 use haul_core::{ErrorCode, FilePath};
 use haul_store::OwnFiles;
@@ -19,6 +20,7 @@ use haul_transport::Call;
 use super::tally::Tally;
 use crate::app::{self, App};
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::output::{Direction, Transfer};
 use crate::progress::Bar;
 use crate::runtime::{Remote, Runtime};
@@ -35,6 +37,11 @@ pub(crate) trait Job: Send {
     /// Whether to open it may mean to wait for another program. It is begun once at most, while no connection waits with it.
     fn is_stream(&self) -> bool {
         false
+    }
+
+    /// Whether to open it has meant to wait, perhaps, and means to lose it if it is opened again.
+    fn waits(&self) -> bool {
+        self.is_stream()
     }
 
     /// Of a file that is sent with a directory: the topmost name in its path there that begins with a dot.
@@ -85,25 +92,56 @@ pub(crate) struct Extent {
     pub(crate) bytes: Option<u64>,
 }
 
-/// Moves one file and tells of it.
+/// Moves one file and tells of it. If a connection that was there before is lost ere the server has begun with it, it is asked again over a new one, once.
 pub(crate) fn one<R: Runtime>(app: &mut App<'_, R>, job: &mut dyn Job) -> Result<(), Error> {
-    let Begun::Move(Item { request, files, what }) = job.begin()? else { return Ok(()) };
-    // First, so that no bar stands there for a server that cannot be reached.
-    app.connect()?;
-    let mut bar = Bar::new(app.progress_target(), what.path.file_name());
-    let watch = |event: &ClientEvent| {
-        match event {
-            ClientEvent::Sending { sending, .. } => {
-                bar.update(Progress { bytes: 0, total: Some(sending.length) });
-            }
-            ClientEvent::Progress { progress, .. } => bar.update(*progress),
-            _ => {}
+    let mut again = app.is_connected();
+    // The connection was lost without a word from the server.
+    let mut unheard = false;
+    loop {
+        let Begun::Move(Item { request, files, what }) = job.begin()? else { return Ok(()) };
+        if job.waits() {
+            // It cannot be begun again, and the session may have been over before this one came.
+            app.say_goodbye();
+            again = false;
         }
-        ControlFlow::Continue(())
-    };
-    let moved = app.request(what.path.as_str(), Call { request, files, watch });
-    drop(bar);
-    what.tell(app, moved).map(drop)
+        // First, so that no bar stands there for a server that cannot be reached.
+        app.connect()?;
+        let mut bar = Bar::new(app.progress_target(), what.path.file_name());
+        let mut begun = false;
+        let watch = |event: &ClientEvent| {
+            match event {
+                ClientEvent::Sending { sending, .. } => {
+                    begun = true;
+                    bar.update(Progress { bytes: 0, total: Some(sending.length) });
+                }
+                ClientEvent::Progress { progress, .. } => {
+                    begun |= !is_sent_unasked(what.direction, progress);
+                    bar.update(*progress);
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        };
+        let moved = app.exchange(Call { request, files, watch })?;
+        drop(bar);
+        let failure = match moved {
+            Err(failure) if unheard && what.may_be_stored(&failure) => {
+                return Err(what.outcome_unknown());
+            }
+            Err(failure) => failure,
+            Ok(summary) => return what.tell(app, Ok(summary)).map(drop),
+        };
+        let error = Error::request(what.path.as_str(), &failure);
+        if begun || !mem::take(&mut again) || !app.asks_again(&error) {
+            return what.tell(app, Err(error)).map(drop);
+        }
+        unheard = !matches!(failure, Failure::Refused(_));
+    }
+}
+
+/// Whether so much is sent before the server has agreed to it.
+fn is_sent_unasked(direction: Direction, progress: &Progress) -> bool {
+    direction == Direction::Up && progress.total.is_some_and(|total| total <= EAGER)
 }
 
 /// Moves many files over `jobs` connections and tells of each. Those whose connection is lost before they are confirmed go over another one.
@@ -251,8 +289,21 @@ impl What {
             _ => error,
         }
     }
+
+    /// Whether it may have been this program that stored the file which is there, before it lost the receipt.
+    fn may_be_stored(&self, failure: &Failure) -> bool {
+        self.direction == Direction::Up && is_refused(failure, ErrorCode::Exists)
+    }
+
+    /// The error of that.
+    fn outcome_unknown(&self) -> Error {
+        let message = "exists, perhaps from before the connection was lost";
+        Error::new(Exit::OutcomeUnknown, message)
+            .at(self.path.as_str())
+            .advise("compare its size and time: ls -l shows them")
+    }
 }
 
-fn is_refused(result: &Result<Summary, Failure>, code: ErrorCode) -> bool {
-    matches!(result, Err(Failure::Refused(refusal)) if refusal.code() == Some(code))
+fn is_refused(failure: &Failure, code: ErrorCode) -> bool {
+    matches!(failure, Failure::Refused(refusal) if refusal.code() == Some(code))
 }

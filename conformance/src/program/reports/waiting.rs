@@ -17,23 +17,27 @@ pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "x").unwrap();
     let server = bench.serve(&["--idle", "1"]);
-    // What a runtime keeps is opened by the first session.
-    server.connect().send(b"EXIT\n");
-    let alone = 1;
     let mut shell = bench.command(&[]);
     shell.args(["shell", "--server", &server.url()]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut shell = shell.spawn().unwrap();
     let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
     let mut stdout = BufReader::new(stdout);
     let mut line = String::new();
-    for _ in 0..2 {
-        stdin.write_all(b"LIST\n").unwrap();
+    for (asked, begin) in [
+        ("LIST a\n", "a\n"),
+        ("LIST a\n", "a\n"),
+        ("DOWNLOAD a\n", "a  1 byte "),
+        ("UPLOAD a as b\n", "a -> b  1 byte "),
+        ("UPLOAD --create a as c\n", "a -> c  1 byte "),
+    ] {
+        stdin.write_all(asked.as_bytes()).unwrap();
         line.clear();
         stdout.read_line(&mut line).unwrap();
-        assert_eq!(line, "a\n");
-        let _ = server.wait_for_sessions(alone, &bench.share(), LINGERING);
+        assert!(line.starts_with(begin), "{asked}: {line}");
+        // Longer than the idle time.
+        std::thread::sleep(Duration::from_millis(1500));
     }
-    stdin.write_all(b"LIST\nEXIT\n").unwrap();
+    stdin.write_all(b"LIST a\nEXIT\n").unwrap();
     drop(stdin);
     line.clear();
     stdout.read_line(&mut line).unwrap();
