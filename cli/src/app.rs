@@ -20,6 +20,7 @@ use crate::console::Console;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
+use crate::progress;
 use crate::runtime::{Remote, Runtime};
 use crate::unreachable;
 
@@ -200,7 +201,7 @@ impl<'a, R: Runtime> App<'a, R> {
 
     pub(crate) fn progress_target(&self) -> ProgressDrawTarget {
         if self.console.stderr.is_terminal() && !self.settings.quiet && !self.settings.json {
-            ProgressDrawTarget::stderr()
+            progress::on(&self.console.stderr)
         } else {
             ProgressDrawTarget::hidden()
         }

@@ -1,6 +1,6 @@
 //! The three streams of a program, as handles that a test can replace.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -150,6 +150,14 @@ impl Stream {
         self.flush()
     }
 
+    /// Writes what the bar itself consists of.
+    pub(crate) fn draw(&self, text: &str) -> io::Result<()> {
+        self.with_writer(|writer| {
+            writer.write_all(text.as_bytes())?;
+            writer.flush()
+        })
+    }
+
     /// On a terminal this goes beside the bar that may be there.
     fn with<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         if self.terminal {
@@ -176,6 +184,12 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         self.with(|writer| writer.flush())
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("terminal", &self.terminal).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,9 @@
 //! and the name, then the time that is left, the rate, and last a bar. What a program prints on the
 //! same terminal meanwhile goes [beside](beside) that line, never into it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +14,11 @@ use haul_core::Escaped;
 use haul_core::client::Progress;
 use indicatif::{
     BinaryBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+    TermLike,
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::console::Stream;
 
 /// The columns of a terminal that does not say how many it has.
 const USUAL_COLUMNS: usize = 80;
@@ -24,6 +29,7 @@ const LEAST_CELLS: usize = 10;
 const MOST_CELLS: usize = 24;
 const BETWEEN: usize = 2;
 const REDRAW: Duration = Duration::from_millis(100);
+const MOST_DRAWN_PER_SECOND: u8 = 20;
 
 /// The bar on the terminal. There is one of each in a process.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -96,6 +102,72 @@ fn columns() -> usize {
         .ok()
         .filter(|columns| *columns > 0)
         .unwrap_or(USUAL_COLUMNS)
+}
+
+/// A terminal to draw a bar on. What is drawn at once is written at once.
+///
+/// Its width is [`columns`]: what a terminal without rows says of its columns holds, too.
+#[derive(Debug)]
+struct Terminal {
+    stream: Stream,
+    drawn: Mutex<String>,
+    columns: fn() -> usize,
+}
+
+/// A target for bars on `stream`, which is a terminal.
+pub(crate) fn on(stream: &Stream) -> ProgressDrawTarget {
+    let terminal = Terminal { stream: stream.clone(), drawn: Mutex::default(), columns };
+    ProgressDrawTarget::term_like_with_hz(Box::new(terminal), MOST_DRAWN_PER_SECOND)
+}
+
+impl Terminal {
+    fn draw(&self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        lock(&self.drawn).write_fmt(text).map_err(io::Error::other)
+    }
+
+    /// Moves the cursor, to where this letter says.
+    fn step(&self, count: usize, to: char) -> io::Result<()> {
+        if count == 0 { Ok(()) } else { self.draw(format_args!("\x1b[{count}{to}")) }
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        u16::try_from((self.columns)()).unwrap_or(u16::MAX)
+    }
+
+    fn move_cursor_up(&self, count: usize) -> io::Result<()> {
+        self.step(count, 'A')
+    }
+
+    fn move_cursor_down(&self, count: usize) -> io::Result<()> {
+        self.step(count, 'B')
+    }
+
+    fn move_cursor_right(&self, count: usize) -> io::Result<()> {
+        self.step(count, 'C')
+    }
+
+    fn move_cursor_left(&self, count: usize) -> io::Result<()> {
+        self.step(count, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.draw(format_args!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.draw(format_args!("{text}"))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.draw(format_args!("\r\x1b[2K"))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = mem::take(&mut *lock(&self.drawn));
+        if drawn.is_empty() { Ok(()) } else { self.stream.draw(&drawn) }
+    }
 }
 
 /// How far a transfer is, and how fast.
@@ -270,6 +342,36 @@ mod tests {
         assert!(during.starts_with("sea.jpg  [######------"), "{during}");
         assert!(during.contains("25% of 4.00 MiB"), "{during}");
         assert_eq!(after, "");
+    }
+
+    #[test]
+    fn what_is_drawn_is_as_wide_as_the_terminal() {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let stream = Stream::new(Written(Arc::clone(&written)), true);
+        let terminal = Terminal { stream, drawn: Mutex::default(), columns: || 40 };
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal), 255);
+        let mut bar = Bar::draw(target, "sea.jpg", || 40);
+        bar.update(Progress { bytes: 1 << 20, total: Some(4 << 20) });
+        bar.bar.force_draw();
+        drop(bar);
+        let text = String::from_utf8(mem::take(&mut *lock(&written))).unwrap();
+        let line = text.split("\r\x1b[2K").find(|line| line.contains("25%")).unwrap();
+        assert_eq!(line.width(), 40, "{text:?}");
+        assert!(text.ends_with("\r\x1b[2K"), "{text:?}");
+    }
+
+    /// What was written, one piece after another.
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(data);
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
