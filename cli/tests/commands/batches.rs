@@ -9,7 +9,7 @@ use haul_core::client::Failure;
 use haul_core::message::Refusal;
 use tempfile::TempDir;
 
-use crate::fake::{Fake, refusal};
+use crate::fake::{Fake, Run, refusal};
 
 fn here(files: &[&str]) -> (TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
@@ -151,4 +151,24 @@ fn a_second_run_moves_only_what_is_missing() {
     assert_eq!((sent.exit, sent.stdout.lines().count()), (Exit::Done, 1), "{sent:?}");
     assert!(sent.stdout.contains("a/three"), "{sent:?}");
     assert!(fake.state().files.contains_key("a/three"));
+}
+
+#[test]
+fn the_bar_of_a_single_file_tells_how_much_of_it_has_moved() {
+    let (directory, dir) = here(&["up"]);
+    let fake = Fake::with(&[("down", "12345678")]);
+    fake.state().pace = Duration::from_millis(300);
+    let bars = |line: &[&str]| {
+        let ran = Run { terminal: true, ..Run::default() }.run(&fake, line);
+        assert_eq!(ran.exit, Exit::Done, "{ran:?}");
+        ran.stderr
+    };
+    let up = directory.path().join("up");
+    let sent = bars(&["put", up.to_str().unwrap()]);
+    assert!(sent.contains("  55% of 9 B  ETA "), "{sent:?}");
+    let down = format!("{dir}/down");
+    let brought = bars(&["get", "down", "-o", &down]);
+    assert!(brought.contains("  50% of 8 B  ETA "), "{brought:?}");
+    let part = bars(&["get", "down", "--offset", "2", "-o", &down, "-f"]);
+    assert!(part.contains("  66% of 6 B  ETA "), "{part:?}");
 }

@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
 use std::time::Duration;
 
 use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
 use haul_core::RequestId;
 use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
-use haul_core::message::{Greeting, Refusal, Summary};
+use haul_core::message::{Greeting, Refusal, Sending, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp, Timing};
 use haul_store::{NewFile, OwnFiles, Source, Target};
 use haul_transport::{Call, ConnectError, Unreached};
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) failures: HashMap<String, Failure>,
     /// Bytes after which a download fails.
     pub(crate) corrupt_after: Option<usize>,
+    /// How long each piece of a file takes.
+    pub(crate) pace: Duration,
     /// Bytes of a transfer after which its connection is lost, once.
     pub(crate) lost_after: Option<u64>,
     /// What is stored though its upload fails: only the receipt is lost.
@@ -165,6 +168,8 @@ impl Connection {
 
     /// So much of a file has moved.
     fn is_lost(&self, bytes: u64) -> Result<(), Failure> {
+        let pace = self.server.state().pace;
+        thread::sleep(pace);
         let mut state = self.server.state();
         match state.lost_after.take_if(|after| bytes >= *after) {
             Some(_) => Err(Failure::Disconnected),
@@ -214,7 +219,6 @@ impl Connection {
         files: OwnFiles,
         watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        let on_progress = &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
         match (request, files) {
             (Request::List { path, depth, .. }, _) => {
                 self.list(path.as_ref(), depth, &mut |entry| {
@@ -222,9 +226,11 @@ impl Connection {
                 })
             }
             (Request::Download { path, offset, length, mode }, OwnFiles::Target(target)) => {
-                self.download(&path, offset, length, mode, target, on_progress)
+                self.download(&path, offset, length, mode, target, watch)
             }
             (Request::Upload { path, mode }, OwnFiles::Source(source)) => {
+                let on_progress =
+                    &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
                 self.upload(&path, mode, source, on_progress)
             }
             (Request::Help, _) => {
@@ -310,7 +316,7 @@ impl Connection {
         length: Option<u64>,
         mode: Mode,
         mut target: Box<dyn Target>,
-        on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         let state = self.begin(Some(path))?;
         let corrupt_after = state.corrupt_after;
@@ -331,12 +337,16 @@ impl Connection {
             executable: false,
             durable: false,
         };
+        let sending =
+            Sending { size, offset, length: size, modified: modified(), executable: false };
+        let _ = watch(&ClientEvent::Sending { id: ID, sending });
         let mut staged = target.create(&file)?;
         let mut bytes = 0;
         for piece in content.chunks(4) {
             staged.write(bytes, piece)?;
             bytes += piece.len() as u64;
-            if on_progress(Progress { bytes, total: Some(size) }).is_break() {
+            let progress = Progress { bytes, total: Some(size) };
+            if watch(&ClientEvent::Progress { id: ID, progress }).is_break() {
                 return Err(Failure::Cancelled);
             }
             self.is_lost(bytes)?;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use haul_core::ErrorCode;
 use haul_core::client::{ClientEvent, Failure, Progress};
 use haul_core::message::Summary;
+use haul_store::OwnFiles;
 use haul_transport::Call;
 
 use super::dots::{Dots, Dotted};
@@ -123,6 +124,17 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
 
     fn moved(&mut self, before: &mut u64, bytes: u64) {
         self.bytes = self.bytes - mem::replace(before, bytes) + bytes;
+        self.show();
+    }
+
+    /// A file has this size. If it is the only one, that is all there is to move.
+    fn learn(&mut self, size: Option<u64>) {
+        if self.extent.files == 1 {
+            self.extent.bytes = self.extent.bytes.or(size);
+        }
+    }
+
+    fn show(&mut self) {
         let progress = Progress { bytes: self.bytes, total: self.extent.bytes };
         if let Some(bar) = &mut self.bar {
             bar.update(progress);
@@ -231,6 +243,10 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
                 if self.bar.is_none() {
                     let target = self.app.progress_target();
                     self.bar = Some(Bar::new(target, item.what.path.file_name()));
+                    if let OwnFiles::Source(source) = &item.files {
+                        self.learn(source.opened().size);
+                    }
+                    self.show();
                 }
                 return Some((queued, item));
             }
@@ -304,7 +320,11 @@ impl<'s, R: Runtime, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, R,
         let mut before = 0;
         let watch = move |event: &ClientEvent| {
             match event {
-                ClientEvent::Sending { .. } => lock(desk).moved(&mut before, 0),
+                ClientEvent::Sending { sending, .. } => {
+                    let mut desk = lock(desk);
+                    desk.learn(Some(sending.length));
+                    desk.moved(&mut before, 0);
+                }
                 ClientEvent::Progress { progress, .. } => {
                     lock(desk).moved(&mut before, progress.bytes);
                 }
