@@ -23,6 +23,10 @@ pub(crate) struct Tally {
     same: usize,
     failed: usize,
     left_out: usize,
+    /// What is done, but could not be printed.
+    unprinted: usize,
+    /// All went well until something could not be printed.
+    ended_by_output: bool,
     first_failure: Option<Exit>,
     interrupted: Option<Exit>,
 }
@@ -36,6 +40,8 @@ impl Default for Tally {
             same: 0,
             failed: 0,
             left_out: 0,
+            unprinted: 0,
+            ended_by_output: false,
             first_failure: None,
             interrupted: None,
         }
@@ -64,6 +70,15 @@ impl Tally {
         }
     }
 
+    /// Something is done, and counted as such, but it cannot be printed. Why is printed once.
+    pub(crate) fn unprinted<R: Runtime>(&mut self, app: &mut App<'_, R>, error: &Error) {
+        if self.unprinted == 0 {
+            self.ended_by_output = self.first_failure.is_none();
+            self.fail(app, 0, error);
+        }
+        self.unprinted += 1;
+    }
+
     /// A part of what was asked for is left out. That is printed also with `--quiet`, and the code is not 0.
     pub(crate) fn leave_out<R: Runtime>(&mut self, app: &mut App<'_, R>, things: u64, what: &str) {
         self.left_out += usize::try_from(things).unwrap_or(usize::MAX);
@@ -87,14 +102,19 @@ impl Tally {
 
     /// Tells what came of it all, if it was several things.
     pub(crate) fn tell<R: Runtime>(&self, app: &mut App<'_, R>) {
-        let Self { done, bytes, same, failed, left_out, .. } = *self;
+        let Self { done, bytes, same, failed, left_out, unprinted, .. } = *self;
         if done + same + failed + left_out < 2 {
             return;
         }
         let files = if done == 1 { "file" } else { "files" };
         let seconds = self.begun.elapsed().as_secs_f64();
         let mut line = format!("{done} {files}, {} in {seconds:.1} s", BinaryBytes(bytes));
-        for (count, what) in [(same, "there already"), (failed, "failed"), (left_out, "left out")] {
+        for (count, what) in [
+            (same, "there already"),
+            (failed, "failed"),
+            (left_out, "left out"),
+            (unprinted, "without a receipt printed"),
+        ] {
             if count > 0 {
                 // Writing to a string cannot fail.
                 let _ = write!(line, "; {count} {what}");
@@ -108,7 +128,7 @@ impl Tally {
         match self.interrupted.or(self.first_failure) {
             None if self.left_out > 0 => Exit::Partial,
             None => Exit::Done,
-            Some(exit) if self.interrupted.is_some() => exit,
+            Some(exit) if self.interrupted.is_some() || self.ended_by_output => exit,
             Some(_) if self.done + self.same + self.left_out > 0 => Exit::Partial,
             Some(exit) => exit,
         }

@@ -172,3 +172,32 @@ fn the_bar_of_a_single_file_tells_how_much_of_it_has_moved() {
     let part = bars(&["get", "down", "--offset", "2", "-o", &down, "-f"]);
     assert!(part.contains("  66% of 6 B  ETA "), "{part:?}");
 }
+
+#[test]
+fn what_is_done_but_cannot_be_printed_is_counted_as_done() {
+    let (directory, dir) = here(&["a", "b", "c"]);
+    let full = || Run { stdout_closes_after: Some(0), stdout_fills: true, ..Run::default() };
+    let one = format!("{dir}/a");
+    let fake = Fake::default();
+    full().run(&fake, &["put", &one]).failed(
+        Exit::Local,
+        &["a: it is stored: cannot write the output: No space left on device"],
+    );
+    assert_eq!(fake.state().files["a"], b"123456789");
+
+    let put = full().run(&fake, &["put", "-r", &dir, "--as", "x"]);
+    // The first line that cannot be printed ends it.
+    assert_eq!((put.exit, put.errors().len()), (Exit::Local, 2), "{put:?}");
+    assert!(put.errors()[0].contains("it is stored: cannot write the output"), "{put:?}");
+    assert!(put.errors()[1].contains("2 more not finished"), "{put:?}");
+    assert!(put.stderr.contains("1 file, 9 B in "), "{put:?}");
+    assert!(put.stderr.ends_with("; 2 failed; 1 without a receipt printed\n"), "{put:?}");
+
+    let server = Fake::with(&[("x", "1")]);
+    let to = directory.path().join("to");
+    let got = full().run(&server, &["get", "x", "-o", to.to_str().unwrap()]);
+    got.failed(Exit::Local, &["x: it is here and verified: cannot write the output"]);
+    let closed = Run { stdout_closes_after: Some(0), ..Run::default() };
+    let closed = closed.run(&server, &["get", "x", "-fo", to.to_str().unwrap()]);
+    assert_eq!((closed.exit, closed.stderr.as_str()), (Exit::Local, ""));
+}

@@ -417,6 +417,8 @@ pub(crate) struct Run {
     pub(crate) terminal: bool,
     /// Bytes of stdout that are read before it is closed.
     pub(crate) stdout_closes_after: Option<usize>,
+    /// Whether it is full then, and not closed.
+    pub(crate) stdout_fills: bool,
 }
 
 /// How it ended.
@@ -469,7 +471,8 @@ impl Run {
             _ => &["--server", "haul://test"],
         };
         let args = ["haul-test"].iter().chain(server).chain(line).map(OsString::from);
-        let stdout = Sink { room: self.stdout_closes_after, ..Sink::default() };
+        let stdout =
+            Sink { room: self.stdout_closes_after, fills: self.stdout_fills, ..Sink::default() };
         let stderr = Sink::default();
         let console = Console {
             stdin: Input::new(Typed { text: Cursor::new(self.stdin), fake: fake.clone() }, false),
@@ -485,6 +488,7 @@ impl Run {
 struct Sink {
     written: Arc<Mutex<Vec<u8>>>,
     room: Option<usize>,
+    fills: bool,
 }
 
 impl Sink {
@@ -499,7 +503,8 @@ impl Write for Sink {
         let room = self.room.map_or(data.len(), |room| room.saturating_sub(written.len()));
         let count = data.len().min(room);
         if count == 0 && !data.is_empty() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            let full = io::Error::from_raw_os_error(28);
+            return Err(if self.fills { full } else { io::ErrorKind::BrokenPipe.into() });
         }
         written.extend_from_slice(&data[..count]);
         Ok(count)

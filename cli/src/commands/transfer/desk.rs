@@ -177,7 +177,7 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
         result: &Result<Summary, Failure>,
     ) -> Option<Result<u64, Error>> {
         let failure = match result {
-            Ok(summary) => return Some(what.tell(self.app, Ok(summary.clone()))),
+            Ok(summary) => return Some(self.told(what, Ok(summary.clone()))),
             Err(failure) => failure,
         };
         let lost = error::loses_connection(failure);
@@ -205,7 +205,17 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
         if queued.again && what.may_be_stored(failure) {
             return Some(Err(what.outcome_unknown()));
         }
-        Some(what.tell(self.app, Err(error)))
+        Some(self.told(what, Err(error)))
+    }
+
+    /// Tells of a file. What cannot be printed is done all the same, but nothing more is begun.
+    fn told(&mut self, what: &What, moved: Result<Summary, Error>) -> Result<u64, Error> {
+        let (bytes, printed) = what.tell(self.app, moved)?;
+        if let Err(error) = printed {
+            self.hopeless = true;
+            self.tally.unprinted(self.app, &error);
+        }
+        Ok(bytes)
     }
 
     /// Takes a step; gives the item to begin with.

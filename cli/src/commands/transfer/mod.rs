@@ -129,11 +129,11 @@ pub(crate) fn one<R: Runtime>(app: &mut App<'_, R>, job: &mut dyn Job) -> Result
                 return Err(what.outcome_unknown());
             }
             Err(failure) => failure,
-            Ok(summary) => return what.tell(app, Ok(summary)).map(drop),
+            Ok(summary) => return what.tell(app, Ok(summary))?.1,
         };
         let error = Error::request(what.path.as_str(), &failure);
         if begun || !mem::take(&mut again) || !app.asks_again(&error) {
-            return what.tell(app, Err(error)).map(drop);
+            return what.tell(app, Err(error))?.1;
         }
         unheard = !matches!(failure, Failure::Refused(_));
     }
@@ -249,22 +249,27 @@ fn connect<R: Runtime>(app: &mut App<'_, R>, jobs: u8) -> Result<Vec<Box<dyn Rem
 }
 
 impl What {
-    /// Tells what became of the file, and gives its bytes.
+    /// Tells what became of the file, and gives its bytes, and whether that could be printed.
     fn tell<R: Runtime>(
         &self,
         app: &mut App<'_, R>,
         moved: Result<Summary, Error>,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, Result<(), Error>), Error> {
         // The data went to a reader that is gone, and so would every word about it.
         if self.goes_to_stdout() && app.console.stdout.is_closed() {
             return Err(Error::output(&std::io::ErrorKind::BrokenPipe.into()));
         }
         let Self { direction, path, local, .. } = self;
         let transfer = Transfer::new(*direction, path, local.as_deref(), &moved?);
-        if !self.goes_to_stdout() {
-            app.result(&transfer, &transfer.record())?;
-        }
-        Ok(transfer.size)
+        let printed =
+            if self.goes_to_stdout() { Ok(()) } else { app.result(&transfer, &transfer.record()) };
+        let printed = printed.map_err(|error| {
+            error.at(match direction {
+                Direction::Down => "it is here and verified",
+                Direction::Up => "it is stored",
+            })
+        });
+        Ok((transfer.size, printed.map_err(|error| error.at(path.as_str()))))
     }
 
     fn goes_to_stdout(&self) -> bool {
