@@ -57,6 +57,10 @@ pub(crate) struct ListenAddress {
 pub(crate) enum AddressError {
     #[error("only haul:// addresses are known")]
     Scheme,
+    #[error("its scheme is written haul://, such as haul://127.0.0.1:4285")]
+    Slashes,
+    #[error("there are no users in an address yet: write HOST or HOST:PORT")]
+    User,
     #[error("a host is missing: write HOST or HOST:PORT, such as 127.0.0.1:4285")]
     NoHost,
     #[error("this is a port without a host: write HOST:PORT, such as 127.0.0.1:4285")]
@@ -65,7 +69,7 @@ pub(crate) enum AddressError {
     Brackets,
     #[error("this address is link-local: write the network interface too, such as [fe80::1%eth0]")]
     NoZone,
-    #[error("a host has no spaces and none of @ / ? # [ ] in it")]
+    #[error("a host has no spaces and none of / ? # [ ] in it")]
     Host,
     #[error("a port is a number from 0 to 65535")]
     Port,
@@ -157,11 +161,24 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
     match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("haul") => Ok(rest),
         Some(_) => Err(AddressError::Scheme),
+        None if lacks_slashes(text) => Err(AddressError::Slashes),
         None => Ok(text),
     }
 }
 
+/// Whether `text` begins with the scheme, and not with a host of its name and a port.
+fn lacks_slashes(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        let port = rest.split('/').next().unwrap_or_default();
+        let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        scheme.eq_ignore_ascii_case("haul") && !is_port && !rest.is_empty()
+    })
+}
+
 fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
+    if authority.contains('@') {
+        return Err(AddressError::User);
+    }
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or(AddressError::Brackets)?;
         let host = ipv6(host)?;
@@ -181,7 +198,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
     if host.is_empty() {
         return Err(AddressError::NoHost);
     }
-    if host.chars().any(|c| c.is_whitespace() || c.is_control() || "@/?#[]\\".contains(c)) {
+    if host.chars().any(|c| c.is_whitespace() || c.is_control() || "/?#[]\\".contains(c)) {
         return Err(AddressError::Host);
     }
     // The resolver would take a bare number for an IPv4 address.
@@ -258,6 +275,7 @@ mod tests {
         assert_eq!(server("HAUL://files.example/"), Ok(plain("files.example", DEFAULT_PORT)));
         assert_eq!(server("files.example"), Ok(plain("files.example", DEFAULT_PORT)));
         assert_eq!(server("haul://[::1]:99"), Ok(plain("::1", 99)));
+        assert_eq!(server("haul:99"), Ok(plain("haul", 99)));
         assert_eq!(server("[fe80::1%2]"), Ok(plain("fe80::1%2", DEFAULT_PORT)));
         assert_eq!(server("[fe80::1%eth0]:9"), Ok(plain("fe80::1%eth0", 9)));
     }
@@ -303,7 +321,12 @@ mod tests {
             ("[::1", AddressError::Brackets),
             ("[::1]4285", AddressError::Brackets),
             ("[host]:1", AddressError::Brackets),
-            ("me@h", AddressError::Host),
+            ("me@h", AddressError::User),
+            ("haul://me:pw@h", AddressError::User),
+            ("haul:127.0.0.1:7200", AddressError::Slashes),
+            ("haul:/127.0.0.1:7200", AddressError::Slashes),
+            ("HAUL:h", AddressError::Slashes),
+            ("haul:", AddressError::Port),
             ("h h", AddressError::Host),
             ("h\u{1b}[m", AddressError::Host),
             ("h?x", AddressError::Host),

@@ -1,6 +1,10 @@
 //! The command line as types.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -52,7 +56,7 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_pass_through: bool,
     /// Connect again up to N times in a row after a connection is lost, and go on with the files that were not confirmed
-    #[arg(long, global = true, value_name = "N", default_value = "3")]
+    #[arg(long, global = true, value_name = "N", default_value = "3", value_parser = whole("a whole number", 0..=u32::MAX))]
     pub(crate) retry: u32,
     /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
     #[arg(long, short, global = true, action = ArgAction::Count)]
@@ -88,7 +92,8 @@ impl Command {
             // Where it listens is a help, not a result.
             Self::Serve(_) => false,
             Self::Get(args) => !quiet || args.writes_stdout(),
-            Self::Put(_) => !quiet,
+            // What a script prints beside receipts is not known before.
+            Self::Put(_) | Self::Shell(_) => !quiet,
             _ => true,
         }
     }
@@ -124,10 +129,26 @@ pub(crate) fn parse(
 pub(crate) const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().ok().filter(|seconds| (1..=SECONDS_PER_YEAR).contains(seconds));
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("a whole number of seconds from 1 to {SECONDS_PER_YEAR}"))
+    whole("a whole number of seconds", 1..=SECONDS_PER_YEAR)(text).map(Duration::from_secs)
+}
+
+/// Reads a number within `range`, or says that it shall be `what` from its start to its end.
+pub(crate) fn whole<T>(
+    what: &'static str,
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("{what} from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Reads how many of something there may be.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| String::from("a whole number from 1"))
 }
 
 /// Whether `error` is a text to show as it is: help, asked for or in place of a missing command, or the version.
@@ -150,10 +171,6 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
         .filter(|text| !text.starts_with("Usage:") && !text.starts_with("For more information"));
     let what = paragraphs.next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
-    let meant = match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) => meant(word),
-        _ => None,
-    };
     let tips: Vec<String> = paragraphs.map(|tip| tip.replacen("tip: ", "", 1)).collect();
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
     let command: Vec<&str> = usage
@@ -161,6 +178,16 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
         .skip_while(|word| *word == "Usage:")
         .take_while(|word| !word.starts_with(['-', '[', '<']))
         .collect();
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let serves = command.last() == Some(&"serve");
+    let meant = word(ContextKind::InvalidSubcommand)
+        .and_then(meant)
+        .or_else(|| meant_option(word(ContextKind::InvalidArg)?, serves));
+    // These are words that look alike.
+    let tips = if meant.is_some() { Vec::new() } else { tips };
     let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
     let advice = meant
         .map(String::from)
@@ -188,6 +215,23 @@ fn meant(word: &str) -> Option<&'static str> {
         "rm" | "del" | "delete" | "mv" | "move" | "rename" | "mkdir" | "rmdir" => {
             "files there cannot be removed or renamed from here; put makes the directories it needs"
         }
+        "exit" | "quit" | "bye" | "logout" | "close" | "disconnect" => {
+            "each command ends by itself; EXIT is for the shell"
+        }
+        _ => return None,
+    })
+}
+
+/// What does here what other programs call by this option.
+fn meant_option(option: &str, serves: bool) -> Option<&'static str> {
+    Some(match option {
+        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--bind" | "--address" if serves => {
+            "--listen HOST:PORT says where to serve"
+        }
+        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--address" | "--url" => {
+            "--server HOST:PORT names the server"
+        }
+        "-R" if !serves => "-r takes directories",
         _ => return None,
     })
 }
@@ -232,7 +276,16 @@ mod tests {
             ("haul-test ls --server http://h", "only haul:// addresses are known"),
             ("haul-test frobnicate", "frobnicate"),
             ("haul-test serve --server h", "--listen"),
-            ("haul-test serve --max-clients 0", "--max-clients"),
+            ("haul-test serve --max-clients 0", "'--max-clients <N>': a whole number from 1 ("),
+            ("haul-test serve --max-clients x", "a whole number from 1 ("),
+            ("haul-test serve --max-clients-per-address 0", "a whole number from 1 ("),
+            ("haul-test serve --idle 0.5", "a whole number of seconds from 1 to 31536000"),
+            ("haul-test serve --patience x", "a whole number of seconds from 1 to 31536000"),
+            ("haul-test serve --grace x", "a whole number of seconds from 0 to 31536000"),
+            ("haul-test ls --retry x", "a whole number from 0 to 4294967295"),
+            ("haul-test get x --jobs 0", "a whole number from 1 to 64"),
+            ("haul-test ls --server haul:127.0.0.1:72", "haul://127.0.0.1:4285"),
+            ("haul-test ls --server haul://me:pw@host", "no users in an address yet"),
             ("haul-test serve --max-file-size 1X", "a size is"),
             ("haul-test serve --idle 0", "--idle"),
             ("haul-test serve --timeout 3", "--idle and --patience"),
@@ -251,6 +304,20 @@ mod tests {
     }
 
     #[test]
+    fn what_prints_nothing_that_was_asked_for_needs_no_stdout() {
+        let needs = |line: &str| {
+            let cli = read(line).unwrap();
+            cli.command.writes_stdout(cli.settings.quiet)
+        };
+        for line in ["haul-test put x", "haul-test shell", "haul-test -q ls", "haul-test get x"] {
+            assert!(needs(line), "{line}");
+        }
+        for line in ["haul-test -q put x", "haul-test -q shell", "haul-test -q get x"] {
+            assert!(!needs(line), "{line}");
+        }
+    }
+
+    #[test]
     fn words_of_other_programs_lead_to_those_of_this_one() {
         for (word, part) in [
             ("upload", "put sends"),
@@ -259,9 +326,24 @@ mod tests {
             ("list", "ls lists"),
             ("LIST", "ls lists"),
             ("rm", "cannot be removed"),
+            ("exit", "each command ends by itself"),
+            ("quit", "each command ends by itself"),
         ] {
             let line_shown = explained(&format!("haul-test {word} x"));
             assert!(line_shown.contains(part), "{word}: {line_shown}");
+            assert!(!line_shown.contains("similar"), "{word}: {line_shown}");
+        }
+        for (line, part) in [
+            ("ls --host h", "(--server HOST:PORT names the server; see"),
+            ("--host h ls", "(--server HOST:PORT names the server; see"),
+            ("put x --port 3", "(--server HOST:PORT names the server; see"),
+            ("get x --port=3", "(--server HOST:PORT names the server; see"),
+            ("serve --port 3", "(--listen HOST:PORT says where to serve; see"),
+            ("get -R x", "(-r takes directories; see"),
+            ("ls -R", "(-r takes directories; see"),
+        ] {
+            let line_shown = explained(&format!("haul-test {line}"));
+            assert!(line_shown.contains(part), "{line}: {line_shown}");
         }
         for line in ["haul-test help", "haul-test help get", "haul-test get --help"] {
             assert!(is_text(&read(line).unwrap_err()), "{line}");

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use haul_core::Timestamp;
 
 use super::exclude::{self, Pattern};
+use crate::args::whole;
 
 /// Which files are moved, and over how many connections.
 #[derive(Debug, Clone, Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Many {
     #[arg(long, requires = "recursive")]
     pub(crate) skip_existing: bool,
     /// Use N connections; one is mostly enough, since it has many files under way at once
-    #[arg(long, short, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, short, value_name = "N", default_value = "1", value_parser = whole("a whole number", 1..=64_u8))]
     pub(crate) jobs: u8,
 }
 

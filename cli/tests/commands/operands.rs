@@ -68,6 +68,9 @@ fn one_command_is_for_one_server() {
         (&["get", "haul://[fe80::1]/a"], "[fe80::1%eth0]"),
         (&["get", "https://h/a"], "begin with haul://"),
         (&["put", "haul://h/a"], "no file is named"),
+        (&["get", "haul://h:99"], "no file is named (name a file, or -r for all)"),
+        (&["get", "haul://h:99/"], "no file is named (name a file, or -r for all)"),
+        (&["get", ""], "no file is named (name a file, or -r for all)"),
         (&["put", "haul://h/a", "b"], "an address stands last"),
         (&["put", "b", "haul://h/a", "--as", "c"], "two names"),
     ] {

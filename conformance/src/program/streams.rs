@@ -57,6 +57,7 @@ pub fn a_stream_that_is_not_used_may_be_closed(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
     fs::write(bench.here().join("b"), "here").unwrap();
+    fs::write(bench.here().join("script"), "UPLOAD b as c\n").unwrap();
     let closed = ["sh", "-c", "exec \"$0\" \"$@\" <&- 2>&-"];
     let server = bench.serve_under(&closed, &[]);
     let url = server.url();
@@ -64,6 +65,7 @@ pub fn a_stream_that_is_not_used_may_be_closed(program: &Path) {
         ("<&- 2>&-", &["get", "a", "-fo", "c"][..]),
         ("<&- >&- 2>&-", &["get", "a", "-qfo", "c"]),
         (">&-", &["put", "-q", "b"]),
+        (">&-", &["shell", "-q", "script"]),
         ("1<>/dev/null", &["get", "a", "-o", "-"]),
         ("0<>/dev/null", &["put", "-", "--as", "empty"]),
         ("</dev/null >/dev/null", &["put", "-", "--as", "empty"]),

@@ -123,6 +123,9 @@ fn plan(base: Option<&FilePath>, args: &GetArgs) -> Result<Vec<Download>, Error>
     let mut taken = HashSet::new();
     let mut downloads = Vec::with_capacity(args.names.len());
     for name in &args.names {
+        if name.is_empty() {
+            return Err(Error::usage("no file is named").advise("name a file, or -r for all"));
+        }
         let path = names::file(base, name)?;
         let destination = names::destination(&path, output)?;
         if !taken.insert(destination.clone()) {

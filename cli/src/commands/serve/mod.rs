@@ -17,7 +17,7 @@ use haul_transport::{ServerOptions, Unreached};
 use self::announcement::Announcement;
 use crate::address::ListenAddress;
 use crate::app::App;
-use crate::args::SECONDS_PER_YEAR;
+use crate::args::{SECONDS_PER_YEAR, at_least_one, whole};
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names;
@@ -46,10 +46,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT", default_values_t = [ListenAddress::default()])]
     listen: Vec<ListenAddress>,
     /// The most clients at once; more are told to try later. 1 serves one client at a time. Each needs some file descriptors (`ulimit -Hn` shows how many there can be)
-    #[arg(long, value_name = "N", default_value = "256")]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     max_clients: NonZeroUsize,
     /// The most clients at once from one address [default: half of --max-clients, but at least 8]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_clients_per_address: Option<NonZeroUsize>,
     /// Serve hidden files too: those with a name, or a directory above, that begins with a dot
     #[arg(long)]
@@ -67,13 +67,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TEXT", default_value = "Welcome", value_parser = banner)]
     banner: String,
     /// How long running transfers may go on after a signal to stop
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(..=SECONDS_PER_YEAR))]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole("a whole number of seconds", 0..=SECONDS_PER_YEAR))]
     grace: u64,
     /// How long a client may be silent
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = whole("a whole number of seconds", 1..=SECONDS_PER_YEAR))]
     idle: u64,
     /// How long a client may take for a line, and for each 1 KiB of a file that it sends or takes, while places are scarce
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=SECONDS_PER_YEAR))]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole("a whole number of seconds", 1..=SECONDS_PER_YEAR))]
     patience: u64,
     /// Cut off clients that are slower than that even while places are free. Without it a slow client keeps its place as long as nobody wants it
     #[arg(long)]
