@@ -77,6 +77,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it is a client's.
+    pub(crate) fn asks_a_server(&self) -> bool {
+        matches!(self, Self::Ls(_) | Self::Get(_) | Self::Put(_) | Self::Shell(_))
+    }
+
     /// Whether it takes something from stdin.
     pub(crate) fn reads_stdin(&self) -> bool {
         match self {

@@ -1,6 +1,7 @@
 //! Programs on an async runtime.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic;
 use std::process;
@@ -13,7 +14,7 @@ use haul_transport::asynchronous::{self, Client, Event, Server};
 use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
 
 use crate::exit::Exit;
-use crate::runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
+use crate::runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
 
 /// An async runtime that a thread can wait on.
 pub trait BlockOn: Send + Sync + 'static {
@@ -87,6 +88,10 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         let options = ClientOptions { config, connect_timeout, cancel };
         let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
+    }
+
+    fn listen_to_signals(&self, last_words: LastWords) -> io::Result<()> {
+        self.cancel.get_with(last_words).map(drop)
     }
 
     fn signal(&self) -> Option<i32> {

@@ -42,9 +42,7 @@ impl Console {
     /// Tells of an error, in one line that begins with the program's name, and gives the code to end with.
     pub(crate) fn report(&mut self, program: &str, color: ColorChoice, error: &Error) -> Exit {
         if !error.is_silent() {
-            let style = self.stderr.styled(color, ERROR);
-            // If this cannot be written there is nobody to tell; the code says it still.
-            let _ = self.stderr.line(format_args!("{style}{program}{style:#}: {error}"));
+            self.stderr.error(program, color, error);
         }
         error.exit()
     }
@@ -141,6 +139,13 @@ impl Stream {
     /// `style` if it is written in color, else no style.
     pub(crate) fn styled(&self, choice: ColorChoice, style: Style) -> Style {
         if self.has_color(choice) { style } else { Style::new() }
+    }
+
+    /// Writes an error, in one line that begins with the program's name.
+    pub(crate) fn error(&mut self, program: &str, color: ColorChoice, error: &Error) {
+        let style = self.styled(color, ERROR);
+        // If this cannot be written there is nobody to tell; the code says it still.
+        let _ = self.line(format_args!("{style}{program}{style:#}: {error}"));
     }
 
     /// Writes one line and brings it out.

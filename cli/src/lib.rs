@@ -58,7 +58,7 @@ use tracing_subscriber::filter::LevelFilter;
 pub use asynchronous::{Asynchronous, BlockOn, start_runtime};
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
-pub use runtime::{Remote, Runtime, ServeError, ServeOptions, Watch};
+pub use runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
 
 use app::App;
 use args::{Cli, Command};
@@ -129,9 +129,23 @@ fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
         app.console.stdout.check()?;
     }
     let serving = matches!(cli.command, Command::Serve(_));
+    if cli.command.asks_a_server() {
+        listen_to_signals(app);
+    }
     let usual = if serving { LevelFilter::INFO } else { LevelFilter::WARN };
     let level = logs::level(usual, cli.settings.verbose, cli.settings.quiet);
     Logs::start(R::PROGRAM, &app.console.stderr, level, cli.settings.color, serving)
+}
+
+/// Has a signal say that it ended the program also where no request runs that it could cancel.
+fn listen_to_signals<R: Runtime>(app: &App<'_, R>) {
+    let (stderr, color) = (app.console.stderr.clone(), app.settings.color);
+    let last_words = move || {
+        let interrupted = Error::new(Exit::Interrupted, "interrupted");
+        stderr.clone().error(R::PROGRAM, color, &interrupted);
+    };
+    // If it fails it is tried again by the first connection, which cannot be without.
+    let _ = app.runtime.listen_to_signals(Box::new(last_words));
 }
 
 /// Prints help or the version, or tells what is wrong with a command line.

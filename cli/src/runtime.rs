@@ -36,6 +36,12 @@ pub trait Runtime: Sync {
         connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError>;
 
+    /// Listens to signals from now on, and not only from the first connection on. `last_words` is called before one of them ends the program at once, because no request runs or because the one that does has not ended.
+    fn listen_to_signals(&self, last_words: LastWords) -> io::Result<()> {
+        let _ = last_words;
+        Ok(())
+    }
+
     /// The last signal that cancelled a request, by its number.
     fn signal(&self) -> Option<i32> {
         None
@@ -46,6 +52,9 @@ pub trait Runtime: Sync {
         thread::sleep(duration);
     }
 }
+
+/// Says that the program was interrupted.
+pub type LastWords = Box<dyn Fn() + Send + Sync>;
 
 /// What `serve` was asked for.
 #[derive(Debug, Clone)]

@@ -1,11 +1,12 @@
 //! The program `haul-std`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_cli::{Remote, Runtime, ServeError, ServeOptions, Watch};
+use haul_cli::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
 use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
 use haul_std::{Client, ClientOptions, Server, Wake};
@@ -52,6 +53,10 @@ impl Runtime for Std {
         let options = ClientOptions { config, connect_timeout, cancel };
         let client = Client::connect((host.to_owned(), port), options)?;
         Ok(Box::new(Connected(client)))
+    }
+
+    fn listen_to_signals(&self, last_words: LastWords) -> io::Result<()> {
+        self.cancel.get_with(last_words).map(drop)
     }
 
     fn signal(&self) -> Option<i32> {

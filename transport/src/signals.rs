@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::{Cancel, ServerHandle, Wake};
 const ENDED_BY_SIGNAL: i32 = 128;
 /// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that hangs.
 const ENDS_WITHIN: Duration = Duration::from_secs(4);
+/// How long the last words may take. Where they go nobody may read.
+const SAYS_WITHIN: Duration = Duration::from_millis(500);
 /// Of a thread that waits for signals or for a request to end, in bytes; it does next to nothing.
 const STACK_SIZE: usize = 256 << 10;
 
@@ -53,31 +55,50 @@ pub fn drain_on_signals<W: Wake>(handle: ServerHandle<W>) -> io::Result<()> {
 /// # Errors
 /// If the handlers or their thread cannot be set up.
 pub fn cancel_on_signals<W: Wake>(cancel: Cancel<W>) -> io::Result<()> {
-    tell_and_cancel(cancel, |_| {})
+    tell_and_cancel(cancel, |_| {}, Arc::new(|| {}))
 }
 
 fn tell_and_cancel<W: Wake>(
     cancel: Cancel<W>,
     mut tell: impl FnMut(i32) + Send + 'static,
+    last_words: LastWords,
 ) -> io::Result<()> {
     let count = Arc::new(AtomicUsize::new(0));
     on_signals(move |signal| {
         tell(signal);
         if cancel.is_idle() || cancel.is_raised() {
-            exit(ENDED_BY_SIGNAL + signal);
+            end(&last_words, signal);
         }
         cancel.cancel();
         let this = count.fetch_add(1, Ordering::SeqCst) + 1;
         let (count, cancel) = (Arc::clone(&count), cancel.clone());
+        let last_words = Arc::clone(&last_words);
         let watch = move || {
             thread::sleep(ENDS_WITHIN);
             if cancel.is_raised() && !cancel.is_idle() && count.load(Ordering::SeqCst) == this {
-                exit(ENDED_BY_SIGNAL + signal);
+                end(&last_words, signal);
             }
         };
         // Without a thread it takes a second signal.
         let _ = thread::Builder::new().stack_size(STACK_SIZE).spawn(watch);
     })
+}
+
+/// What is said before a signal ends the process at once.
+type LastWords = Arc<dyn Fn() + Send + Sync>;
+
+/// Ends the process. Words that nobody takes are not waited for.
+fn end(last_words: &LastWords, signal: i32) {
+    let (said, heard) = mpsc::channel();
+    let last_words = Arc::clone(last_words);
+    let say = move || {
+        last_words();
+        let _ = said.send(());
+    };
+    if thread::Builder::new().stack_size(STACK_SIZE).spawn(say).is_ok() {
+        let _ = heard.recv_timeout(SAYS_WITHIN);
+    }
+    exit(ENDED_BY_SIGNAL + signal);
 }
 
 /// The one cancel for all connections of a process, on signals from its first use on. They come one after another.
@@ -93,12 +114,21 @@ impl<W: Wake> CancelOnSignals<W> {
     /// # Errors
     /// If the handlers or their thread cannot be set up.
     pub fn get(&self) -> io::Result<Cancel<W>> {
+        self.get_with(|| {})
+    }
+
+    /// The same. If this is the first use, `last_words` is called before a signal ends the process at once, without an end of the request that may run.
+    ///
+    /// # Errors
+    /// If the handlers or their thread cannot be set up.
+    pub fn get_with(&self, last_words: impl Fn() + Send + Sync + 'static) -> io::Result<Cancel<W>> {
         if let Some(cancel) = self.cancel.get() {
             return Ok(cancel.clone());
         }
         let cancel = Cancel::new()?;
         let signal = Arc::clone(&self.signal);
-        tell_and_cancel(cancel.clone(), move |number| signal.store(number, Ordering::SeqCst))?;
+        let tell = move |number| signal.store(number, Ordering::SeqCst);
+        tell_and_cancel(cancel.clone(), tell, Arc::new(last_words))?;
         Ok(self.cancel.get_or_init(|| cancel).clone())
     }
 

@@ -147,6 +147,7 @@ macro_rules! program_tests {
             a_share_that_goes_away_is_noticed
             the_log_says_why_something_was_denied
             each_signal_lets_a_client_clean_up
+            a_client_that_waits_for_a_pipe_says_that_it_was_interrupted
             a_stopped_client_goes_on
             files_without_a_size_are_sent_to_their_end
             a_growing_file_is_sent_up_to_the_size_that_it_had

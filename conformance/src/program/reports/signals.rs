@@ -1,12 +1,13 @@
 //! Terminals that close: signals other than the usual ones, clients that are stopped for a while, readers that wait.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
 use super::super::cases::names_in;
@@ -43,6 +44,40 @@ pub fn each_signal_lets_a_client_clean_up(program: &Path) {
         client.ended().assert_code(code);
         assert!(names_in(&target).is_empty(), "{signal:?}: {:?}", names_in(&target));
     }
+}
+
+/// "Ctrl-C while `put -` waits for input, or while who reads a pipe stands still: it ends without a word": it says that it was interrupted.
+pub fn a_client_that_waits_for_a_pipe_says_that_it_was_interrupted(program: &Path) {
+    let bench = Bench::new(program);
+    fs::write(bench.share().join("big"), vec![7; 4 << 20]).unwrap();
+    let server = bench.serve(&[]);
+    let url = server.url();
+    let fifo = |name: &str| {
+        let path = bench.here().join(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        path
+    };
+    let launcher = ["env", "--default-signal=INT,TERM"];
+    let writer = fifo("in");
+    let put = ["put", "in", "--as", "x", "--server", &url];
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let client = bench.start_under(&launcher, &put);
+        // It waits here until the client has opened the other end.
+        let silent = OpenOptions::new().write(true).open(&writer).unwrap();
+        client.signal(signal);
+        let ended = client.ended();
+        ended.assert_code(code).assert_one_clear_line();
+        assert!(ended.stderr.ends_with(": interrupted\n"), "{}", ended.stderr);
+        drop(silent);
+    }
+    let reader = fifo("out");
+    let client = bench.start_under(&launcher, &["get", "big", "-o", "out", "--server", &url]);
+    let mut standing = File::open(&reader).unwrap();
+    standing.read_exact(&mut [0]).unwrap();
+    client.signal(Signal::INT);
+    let ended = client.ended();
+    ended.assert_code(130).assert_one_clear_line();
+    assert!(ended.stderr.ends_with(": interrupted\n"), "{}", ended.stderr);
 }
 
 /// "a client that was stopped for a while (Ctrl-Z, a lid) is cut": with places to spare it is waited for, and goes on.
