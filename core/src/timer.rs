@@ -24,6 +24,7 @@ pub enum What {
     Idle,
     Greeting,
     Reply,
+    Goodbye,
     Linger,
 }
 

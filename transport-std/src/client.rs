@@ -104,7 +104,7 @@ impl Client {
         Ok(lines)
     }
 
-    /// Ends the session and waits for the server's goodbye.
+    /// Ends the session and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most. All that came before is done, whatever comes of this.
     pub fn exit(mut self) -> Result<(), Failure> {
         self.call(call::exit()).map(drop)
     }

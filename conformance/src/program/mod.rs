@@ -162,6 +162,7 @@ macro_rules! program_tests {
             a_shell_connects_again_after_an_idle_time
             a_batch_goes_on_after_a_restart
             a_server_that_never_greets_is_given_up
+            a_server_that_does_not_say_goodbye_is_left
             a_listing_without_end_takes_no_memory
             memory_does_not_grow_with_the_tree
         }

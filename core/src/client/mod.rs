@@ -314,6 +314,10 @@ impl Side for Client {
         let timing = &self.config.timing;
         let in_payload = self.payload_left() > 0;
         match (ask, &self.session) {
+            (_, Session::Open(_)) if self.only_leaves() => {
+                let limit = timing.goodbye.min(timing.reply);
+                Patience::Fixed { what: What::Goodbye, limit }
+            }
             (Ask::Read(_), Session::Leaving { .. }) => {
                 Patience::Fixed { what: What::Linger, limit: timing.linger }
             }

@@ -131,6 +131,16 @@ impl Client {
         self.full
     }
 
+    /// Whether nothing is wanted of the server any more but its goodbye.
+    pub(super) fn only_leaves(&self) -> bool {
+        let leaving = |sent: &Sent| matches!(sent.reply, Reply::Exit);
+        let asked = self.sent.back().is_some_and(leaving)
+            || matches!(self.waiting.front(), Some((_, Request::Exit)));
+        asked
+            && self.upload.is_none()
+            && self.sent.iter().all(|sent| sent.failed.is_some() || leaving(sent))
+    }
+
     pub(super) fn send_command(
         &mut self,
         id: RequestId,

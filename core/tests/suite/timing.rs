@@ -278,6 +278,61 @@ fn an_idle_client_waits_for_ever() {
     assert!(!run.over && run.now == Duration::ZERO);
 }
 
+/// Whether the server hears nothing, is deaf, or is slow with what was given up: what was done stays done.
+#[test]
+fn a_goodbye_is_not_waited_for_long() {
+    let list = || Request::List { path: None, depth: Depth::ONE, omitted: false };
+    let greeting = "HAUL/1 \"\" max-data=9 pipeline=9\n";
+    let listed = format!("{greeting}OK entries=0\n");
+    let goodbye = Timing::default().goodbye;
+    for (said, deaf_after, reply, lasts) in [
+        (&listed, None, Timing::default().reply, goodbye),
+        (&format!("{listed}O"), None, Timing::default().reply, goodbye),
+        (&listed, Some("LIST\r\n".len()), Timing::default().reply, goodbye),
+        (&listed, None, SECOND, SECOND),
+    ] {
+        let timing = Timing { reply, ..Timing::default() };
+        let mut client = Client::new(ClientConfig { timing, ..ClientConfig::default() });
+        let (listing, exit) = (client.request(list()), client.request(Request::Exit));
+        let solo = Solo { deaf_after, ..Solo::new(said.as_bytes()).by_line().ending(End::Silence) };
+        let run = solo.play(&mut client, &mut LocalFiles::default());
+        assert_eq!((run.over, run.now), (true, lasts), "{said:?}");
+        let ends: Vec<_> = run
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                ClientEvent::Finished { id, result } => Some((*id, result.as_ref().err())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends, [(listing, None), (exit, Some(&Failure::TimedOut))], "{said:?}");
+    }
+}
+
+/// What was asked for has all its time, though the client leaves afterwards; what was given up has not.
+#[test]
+fn what_is_asked_for_before_the_goodbye_is_waited_for() {
+    let timing = Timing::default();
+    let greeting = "HAUL/1 \"\" max-data=9 pipeline=9\n";
+    // The goodbye is asked for in the last moment.
+    for (cancels, lasts) in [(false, 2 * timing.reply), (true, timing.reply + timing.goodbye)] {
+        let mut client = Client::new(ClientConfig::default());
+        client.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
+        let solo = Solo::new(greeting.as_bytes()).ending(End::Silence);
+        let mut wants_more = true;
+        let run = solo.play_with(&mut client, &mut LocalFiles::default(), |client, _, _| {
+            let waits = client.deadline().is_some_and(|deadline| deadline == timing.reply);
+            if waits && std::mem::take(&mut wants_more) {
+                if cancels {
+                    client.cancel_all();
+                }
+                client.request(Request::Exit);
+            }
+        });
+        assert_eq!((run.over, run.now), (true, lasts));
+    }
+}
+
 /// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something, and for the end after `EXIT`.
 #[test]
 fn each_wait_of_a_client_has_its_bound() {

@@ -118,7 +118,7 @@ impl<R: Runtime> Client<R> {
         Ok(lines)
     }
 
-    /// Ends the session and waits for the server's goodbye.
+    /// Ends the session and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most. All that came before is done, whatever comes of this.
     pub async fn exit(mut self) -> Result<(), Failure> {
         self.call(call::exit()).await.map(drop)
     }

@@ -1,7 +1,7 @@
 //! Connections that go away under people who wait, and servers that never speak.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -92,6 +92,29 @@ pub fn a_server_that_never_greets_is_given_up(program: &Path) {
     for client in started {
         let ended = client.ended();
         ended.assert_code(5).assert_one_clear_line();
+    }
+}
+
+/// "a transfer that is done hangs until the timeout": a server that ignores EXIT is left soon, and the work is what counts.
+pub fn a_server_that_does_not_say_goodbye_is_left(program: &Path) {
+    const SENDS: &[u8] = b"SENDING size=5 offset=0 length=5 modified=2026-01-01T00:00:00Z\r\nDATA 5\r\nhelloOK length=5 crc64nvme=3377857006524257\r\n";
+    for (answer, code) in [(SENDS, 0), (b"ERR not-found \"no\"\r\n", 3)] {
+        let bench = Bench::new(program);
+        let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("haul://{}", mute.local_addr().unwrap());
+        let client = bench.start(&["get", "f", "--server", &url]);
+        let (stream, _) = mute.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.get_mut().write_all(b"HAUL/1 \"x\" max-data=16777216 pipeline=256\r\n").unwrap();
+        let mut lines = String::new();
+        stream.read_line(&mut lines).unwrap();
+        stream.get_mut().write_all(answer).unwrap();
+        // It takes what comes until the client is gone, and says nothing.
+        stream.read_to_string(&mut lines).unwrap();
+        assert_eq!(lines, "DOWNLOAD \"f\"\r\nEXIT\r\n");
+        client.ended().assert_code(code);
+        let come = fs::read(bench.here().join("f")).ok();
+        assert_eq!(come.as_deref(), (code == 0).then_some(&b"hello"[..]));
     }
 }
 
