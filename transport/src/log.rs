@@ -110,29 +110,25 @@ impl<'a> SessionLog<'a> {
 
     pub(crate) fn event(&mut self, event: &ServerEvent) {
         match event {
-            ServerEvent::Answered { id, command, reply, cause, began } => {
+            ServerEvent::Answered { id, command, reply, cause, began, ended } => {
                 self.answered = id.0;
-                let line = self.line(id.0, *began);
+                let line = line(id.0, *began, *ended);
                 let line = match reply {
                     Ok(summary) => line.ok(summary),
                     Err(refusal) => line.refused(refusal, cause.as_ref()),
                 };
                 self.end(command.as_ref(), line);
             }
-            ServerEvent::CutOff { command, refusal, began } => {
-                let line = self.line(self.answered + 1, *began).refused(refusal, None);
+            ServerEvent::CutOff { command, refusal, began, ended } => {
+                let line = line(self.answered + 1, *began, *ended).refused(refusal, None);
                 self.end(command.as_ref(), line);
             }
-            ServerEvent::Vanished { command: Some(command), began } => {
-                let line = Line { outcome: "vanished", ..self.line(self.answered + 1, *began) };
+            ServerEvent::Vanished { command: Some(command), began, ended } => {
+                let line = Line { outcome: "vanished", ..line(self.answered + 1, *began, *ended) };
                 self.end(Some(command), line);
             }
             ServerEvent::Vanished { command: None, .. } => debug!(outcome = %"vanished"),
         }
-    }
-
-    fn line<'l>(&self, request: u64, began: Duration) -> Line<'l> {
-        Line { request, took: self.now.saturating_sub(began), ..Line::default() }
     }
 
     fn end(&mut self, command: Option<&Command>, line: Line<'_>) {
@@ -167,6 +163,10 @@ impl Drop for SessionLog<'_> {
     fn drop(&mut self) {
         self.tell_of_omitted();
     }
+}
+
+fn line<'l>(request: u64, began: Duration, ended: Duration) -> Line<'l> {
+    Line { request, took: ended.saturating_sub(began), ..Line::default() }
 }
 
 /// What became of a request.

@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::Signal;
@@ -181,7 +183,8 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
         };
         assert_eq!((value("verb").as_str(), value("path")), (verb, &path));
         assert_eq!(*value("request"), (at + 1).to_string());
-        assert!(value("ms").parse::<f64>().is_ok(), "{line}");
+        // Each asks for work on files.
+        assert!(value("ms").parse::<f64>().is_ok_and(|ms| ms > 0.0), "{line}");
         if verb == "UPLOAD" {
             assert_eq!(names, ["request", "verb", "path", "outcome", "bytes", "crc64nvme", "ms"]);
             assert_eq!((value("outcome").as_str(), value("bytes").as_str()), ("ok", "3"));
@@ -197,6 +200,30 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
     assert_eq!(names, ["request", "outcome", "ms", "cause"]);
     assert_eq!(fields[1].1, "unknown-command");
     assert_eq!(lines.next(), None);
+}
+
+/// A line that ends its session at once was not under way since the server started.
+pub fn the_time_of_a_malformed_line_is_its_own(program: &Path) {
+    const LATER: Duration = Duration::from_millis(500);
+    let bench = Bench::new(program);
+    let mut server = bench.serve(&[]);
+    thread::sleep(LATER);
+    for line in ["A".repeat(5000).as_bytes(), b"\xff\n"] {
+        let mut raw = server.connect();
+        raw.line();
+        raw.send(line);
+        assert!(raw.line().starts_with("ERR protocol "));
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().code(), Some(0));
+    let log = server.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(" outcome=protocol ")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for line in lines {
+        let ms = line.split_once(" ms=").and_then(|(_, rest)| rest.split(' ').next());
+        let ms = ms.and_then(|ms| ms.parse::<f64>().ok()).expect("it has a time");
+        assert!(ms < LATER.as_secs_f64() * 1000.0, "{line}");
+    }
 }
 
 /// Lines that are no request, and clients that are refused, cost a log a bounded number of lines; the others are counted.

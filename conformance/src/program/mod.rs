@@ -127,6 +127,7 @@ macro_rules! program_tests {
             lines_that_were_dropped_are_counted
             a_log_that_cannot_be_written_is_done_without
             a_request_is_one_line_of_the_log
+            the_time_of_a_malformed_line_is_its_own
             one_client_does_not_fill_the_log
             what_people_do_works_on_other_file_systems
             sparse_files_stay_sparse

@@ -50,6 +50,8 @@ pub enum ServerEvent {
         cause: Option<StoreError>,
         /// When its line was read, on the clock of [`poll`](crate::Machine::poll).
         began: Duration,
+        /// When its reply was made, on the same clock.
+        ended: Duration,
     },
     /// The session ends early; the refusal was sent if the connection allowed it.
     CutOff {
@@ -57,14 +59,30 @@ pub enum ServerEvent {
         command: Option<Command>,
         /// What was said.
         refusal: Refusal,
-        /// When the line of the last command was read, on the same clock.
+        /// When its line was read, on the same clock; without a command when what ended the session was met.
         began: Duration,
+        /// When that was over, on the same clock.
+        ended: Duration,
     },
     /// The peer went away, or took nothing for too long.
     Vanished {
         /// The command that was under way, if any: it got no reply.
         command: Option<Command>,
-        /// When the line of the last command was read, on the same clock.
+        /// When its line was read, on the same clock; without a command when what ended the session was met.
         began: Duration,
+        /// When that was over, on the same clock.
+        ended: Duration,
     },
+}
+
+impl ServerEvent {
+    /// It is told at `now`: what it tells of has just ended.
+    pub(super) fn told_at(mut self, now: Duration) -> Self {
+        match &mut self {
+            Self::Answered { ended, .. }
+            | Self::CutOff { ended, .. }
+            | Self::Vanished { ended, .. } => *ended = now,
+        }
+        self
+    }
 }

@@ -200,7 +200,8 @@ impl Server {
             if let State::Ready { discarding } = &mut self.state {
                 *discarding = reply.is_err();
             }
-            self.events.push_back(ServerEvent::Answered { id, command, reply, cause, began });
+            let event = ServerEvent::Answered { id, command, reply, cause, began, ended: began };
+            self.events.push_back(event);
         }
         self.look.done();
         self.discarded = 0;

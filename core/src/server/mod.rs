@@ -57,7 +57,7 @@ pub struct Server {
     commands: u64,
     /// The command under way, for the event that tells of its end.
     current: Option<Command>,
-    /// When the line of the last command was read.
+    /// When the line of the last command was read, or what ends the session was met between commands.
     began: Duration,
     /// Whether the store has something open for this session, beside the uploads of the batch.
     open: bool,
@@ -227,6 +227,9 @@ impl Server {
 
     /// Ends the command under way, or the session, once the store is done with it and with all that came before.
     fn end(&mut self, verdict: Verdict) {
+        if self.current.is_none() && !matches!(verdict, Verdict::Reply { .. }) {
+            self.began = self.link.timer.now();
+        }
         if self.open || !self.batch.is_empty() {
             self.state = State::Ending(verdict);
         } else {
@@ -251,7 +254,8 @@ impl Server {
 
     fn conclude(&mut self, verdict: Verdict) {
         let command = self.current.take();
-        let began = self.began;
+        // The end is noted when it is told.
+        let (began, ended) = (self.began, self.began);
         self.look.done();
         match verdict {
             Verdict::Reply { reply, cause } => {
@@ -264,6 +268,7 @@ impl Server {
                     reply,
                     cause,
                     began,
+                    ended,
                 });
                 self.state = if exit {
                     State::Closing(Closing::Flushing)
@@ -274,17 +279,17 @@ impl Server {
             }
             Verdict::CutOff(refusal) => {
                 self.say(&Err(refusal.clone()));
-                self.events.push_back(ServerEvent::CutOff { command, refusal, began });
+                self.events.push_back(ServerEvent::CutOff { command, refusal, began, ended });
                 self.state = State::Closing(Closing::Flushing);
             }
             Verdict::HangUp => {
                 if command.is_some() {
-                    self.events.push_back(ServerEvent::Vanished { command, began });
+                    self.events.push_back(ServerEvent::Vanished { command, began, ended });
                 }
                 self.state = State::Closing(Closing::Flushing);
             }
             Verdict::Vanish => {
-                self.events.push_back(ServerEvent::Vanished { command, began });
+                self.events.push_back(ServerEvent::Vanished { command, began, ended });
                 self.state = State::Closing(Closing::Over);
             }
         }
@@ -318,7 +323,7 @@ impl Side for Server {
     fn advance(&mut self) -> Ask<ServerEvent> {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return Ask::Event(event);
+                return Ask::Event(event.told_at(self.link.timer.now()));
             }
             if let Some(effect) = self.advance_commit() {
                 return Ask::Perform(effect);

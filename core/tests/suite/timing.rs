@@ -59,6 +59,35 @@ fn the_beginning_of_each_command_is_told() {
     assert_eq!((*first, second.as_secs()), (Duration::ZERO, 2), "`a` is created and written first");
 }
 
+/// It takes as long as the work that it asks for; what ends a session between commands takes no time, whenever it comes.
+#[test]
+fn the_end_of_each_command_is_told() {
+    for (input, times) in [
+        // It is opened, read and finished.
+        ("DOWNLOAD notes.txt\nHELP\nDOWNLOAD nothing\n", &[(0, 3), (5, 5), (10, 11)][..]),
+        ("LIST\n\u{1}\n", &[(0, 4), (5, 5)]),
+        ("LIST\nHE", &[(0, 4), (5, 5)]),
+    ] {
+        let solo = Solo { storage: SECOND, pace: 5 * SECOND, ..Solo::new(input.as_bytes()) };
+        let run = solo.by_line().play(&mut Server::new(config(1000)), &mut shared());
+        assert_eq!(times_of(&run.events), times, "{input:?}");
+    }
+    // The first byte comes at once.
+    let solo = Solo { pace: 5 * SECOND, ..Solo::new(b"H\x01").cut(SINGLE) };
+    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    assert_eq!(times_of(&run.events), [(5, 5)]);
+}
+
+/// When each command began and ended, in seconds.
+fn times_of(events: &[ServerEvent]) -> Vec<(u64, u64)> {
+    let times = events.iter().map(|event| match event {
+        ServerEvent::Answered { began, ended, .. }
+        | ServerEvent::CutOff { began, ended, .. }
+        | ServerEvent::Vanished { began, ended, .. } => (began.as_secs(), ended.as_secs()),
+    });
+    times.collect()
+}
+
 /// Bytes keep coming, but too few.
 #[test]
 fn drip_fed_input_is_cut() {
