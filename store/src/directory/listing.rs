@@ -75,6 +75,10 @@ impl DirectoryListing {
         let Some(path) = self.join(name) else {
             return Ok(self.omit(name, Omission::Name));
         };
+        // Its line says nothing that a look at it would tell, and of a mount that hangs there is no answer.
+        if found.file_type == FileType::Directory {
+            return Ok(self.directory(name, path));
+        }
         let here = self.descent.here()?;
         let (stat, link) = match Stat::at(here, name) {
             Ok(stat) if stat.file_type == FileType::Symlink => {
@@ -89,20 +93,24 @@ impl DirectoryListing {
             }
             Ok(stat) => (stat, false),
             Err(Errno::NOENT) => return Ok(None),
-            // Such as a mount whose server is gone.
-            Err(errno) if found.file_type == FileType::Directory => {
-                return Ok(Some(unlisted(path, errno)));
-            }
             Err(_) => return Ok(self.omit(name, Omission::Unknown)),
         };
-        let directory = stat.file_type == FileType::Directory && !link;
-        if directory && self.depth.goes_below(self.descent.depth() as u64) {
-            return Ok(self.descend(name, path));
+        if stat.file_type == FileType::Directory && !link {
+            return Ok(self.directory(name, path));
         }
         Ok(match entry(path, &stat, link) {
             Ok(entry) => Some(entry),
             Err(omission) => self.omit(name, omission),
         })
+    }
+
+    /// The line of a directory, which is entered if the listing goes so deep.
+    fn directory(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
+        if self.depth.goes_below(self.descent.depth() as u64) {
+            self.descend(name, path)
+        } else {
+            Some(Entry::Directory { path, error: None, link: false })
+        }
     }
 
     /// The line of a directory, which is entered if it can be.

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use haul_store::{
     Source, Staged, Store, Target,
 };
 use rustix::fs::statvfs;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::{Share, create_only, long_ago, new_file, path, read_all, staged_in, upload};
@@ -336,6 +338,28 @@ fn a_dead_mount_is_told_and_the_rest_goes_on() {
         assert_eq!(found.iter().filter(|found| unreadable(found)).count(), 1, "{found:?}");
         assert_eq!(found.len(), 4, "{found:?}");
     }
+}
+
+/// A mount whose server does nothing any more: what lies around it is listed without asking it.
+#[test]
+fn a_hung_mount_is_listed_without_it() {
+    let share = Share::new();
+    let hung = share.root().join("hung");
+    fs::create_dir(&hung).unwrap();
+    share.put("living/file", "x");
+    share.put("file", "x");
+    let options = ["-o", "attr_timeout=0,entry_timeout=0"];
+    let Some((_mount, server)) = Mount::fuse(&hung, &share.outside(), &options) else { return };
+    let pid = Pid::from_child(&server);
+    kill_process(pid, Signal::STOP).unwrap();
+    let (tell, told) = channel();
+    thread::scope(|scope| {
+        scope.spawn(|| tell.send(share.list(None, Depth::ONE).map(|listed| listed.names())));
+        let listed = told.recv_timeout(PATIENCE);
+        // Whoever waits for it goes on.
+        kill_process(pid, Signal::CONT).unwrap();
+        assert_eq!(listed.unwrap().unwrap(), ["file", "hung/", "living/"]);
+    });
 }
 
 /// Each operation that is missing has another way.
