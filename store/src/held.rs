@@ -1,14 +1,17 @@
 //! Payload on its way between a socket and a file, without a copy of it in this process.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use haul_core::{Checksum, Hasher};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread, pwrite, read, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::process::{Resource, getrlimit};
 
+/// The part of all descriptors of the process beyond which none goes to a pipe, which there is another way without: so many of so many.
+const FOR_PIPES: (u64, u64) = (3, 4);
 /// Smaller files are not worth a pipe.
 pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
 /// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
@@ -33,8 +36,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// A pipe; [`Errno::MFILE`] where descriptors are scarce.
     pub(crate) fn new() -> Result<Self, Errno> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let highest = reader.as_raw_fd().max(writer.as_raw_fd()).unsigned_abs();
+        if u64::from(highest) >= most_for_pipes(getrlimit(Resource::Nofile).current) {
+            return Err(Errno::MFILE);
+        }
         // Whoever has many pipes already gets less.
         let _ = fcntl_setpipe_size(&writer, ROOM);
         Ok(Self { reader, writer, front: Vec::new(), front_sent: 0 })
@@ -137,6 +145,12 @@ impl Held {
             self.front_sent = 0;
         }
     }
+}
+
+/// The first descriptor that is not for a pipe: each new one is the lowest that is free, so all those below are taken.
+fn most_for_pipes(limit: Option<u64>) -> u64 {
+    let (part, of) = FOR_PIPES;
+    limit.map_or(u64::MAX, |limit| limit / of * part)
 }
 
 /// Moves until it is `length` bytes, the end, or until nothing more goes; that is an error only if nothing went before.

@@ -194,6 +194,8 @@ fn who_is_alone_makes_room_for_somebody_who_was_refused() {
 }
 
 const MOST_DESCRIPTORS: usize = 128;
+/// Downloads: with a pipe for each there would be too few descriptors.
+const READERS: usize = MOST_DESCRIPTORS / 4 - 1;
 /// What is left of them when something else has taken the others.
 const FEW_DESCRIPTORS: usize = 12;
 
@@ -281,4 +283,41 @@ fn connections_leave_descriptors_for_files() {
     first.send("DOWNLOAD file\r\n");
     let (received, reply) = first.download();
     assert!(received == b"content" && reply.starts_with("OK "), "{reply}");
+}
+
+/// Nor do downloads that nobody reads: pipes are done without before descriptors run out.
+#[test]
+fn pipes_leave_descriptors_for_files() {
+    if let Some(directory) = Child::argument() {
+        return serve_with_few_descriptors(&directory, false);
+    }
+    let share = Share::new();
+    share.write("file", b"content");
+    File::create(share.path().join("large")).unwrap().set_len(64 << 20).unwrap();
+    let mut child = Child::start(
+        concat!(module_path!(), "::pipes_leave_descriptors_for_files"),
+        share.path().to_str().unwrap(),
+    );
+    let address: SocketAddr = child.hear().parse().unwrap();
+    let peers: Vec<Peer> = (0..READERS)
+        .map(|_| {
+            let mut peer = Peer::connect(address);
+            assert!(peer.line().starts_with("HAUL/1 "));
+            peer.send("DOWNLOAD large\r\n");
+            for said in ["SENDING ", "DATA "] {
+                let line = peer.line();
+                assert!(line.starts_with(said), "{line}");
+            }
+            peer
+        })
+        .collect();
+    let mut another = Peer::connect(address);
+    assert!(another.line().starts_with("HAUL/1 "));
+    another.send("UPLOAD new\r\nDATA 3\r\nnewEND\r\nDOWNLOAD file\r\n");
+    assert_eq!(another.line(), "READY");
+    let reply = another.line();
+    assert!(reply.starts_with("OK size=3 "), "{reply}");
+    let (received, reply) = another.download();
+    assert!(received == b"content" && reply.starts_with("OK "), "{reply}");
+    drop(peers);
 }
