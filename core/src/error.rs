@@ -63,7 +63,7 @@ error_codes! {
     Io = "io",
     /// The file was published, but may not survive a power cut.
     OutcomeUnknown = "outcome-unknown",
-    /// The server serves as many clients as it can.
+    /// The server has no place for another client, or lacks what a command takes for now.
     Busy = "busy",
     /// The peer was too slow.
     Timeout = "timeout",
@@ -204,12 +204,20 @@ pub struct StoreError {
     pub kind: StoreErrorKind,
     /// What went wrong, in words, with this side's own names in it.
     pub detail: Cow<'static, str>,
+    /// Whether it is a lack that passes, such as one of descriptors: a server says [`Busy`](ErrorCode::Busy) then, whatever the kind.
+    pub passes: bool,
 }
 
 impl StoreError {
     /// An error of `kind`, told by `detail`.
     pub fn new(kind: StoreErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), passes: false }
+    }
+
+    /// The same, of a lack that passes.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        Self { passes: true, ..self }
     }
 }
 

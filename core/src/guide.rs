@@ -65,7 +65,8 @@
 //! | [`Discard`](Effect::Discard) | nothing |
 //!
 //! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
-//! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection.
+//! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection,
+//! but one before a commit whose error [passes](crate::StoreError::passes): the command is answered [`Busy`](crate::ErrorCode::Busy), which does.
 //!
 //! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer
 //! down and fills no memory.

@@ -7,6 +7,8 @@ use std::io;
 use haul_core::{Escaped, StoreError, StoreErrorKind};
 use rustix::io::Errno;
 
+use crate::descent::is_want_of_descriptors;
+
 /// "cannot `what`: why", for this side's own log or user.
 pub(crate) fn failed(what: impl Display, errno: Errno) -> StoreError {
     failed_io(what, &errno.into())
@@ -14,10 +16,13 @@ pub(crate) fn failed(what: impl Display, errno: Errno) -> StoreError {
 
 /// As [`failed`], for errors of the standard library.
 pub(crate) fn failed_io(what: impl Display, error: &io::Error) -> StoreError {
-    let kind = Errno::from_io_error(error).map_or(StoreErrorKind::Io, kind_of);
+    let errno = Errno::from_io_error(error);
+    let kind = errno.map_or(StoreErrorKind::Io, kind_of);
     let why = error.to_string();
     let why = why.split(" (os error").next().unwrap_or_default();
-    StoreError::new(kind, format!("cannot {what}: {why}"))
+    let error = StoreError::new(kind, format!("cannot {what}: {why}"));
+    // Others close theirs before long.
+    if errno.is_some_and(is_want_of_descriptors) { error.passing() } else { error }
 }
 
 /// A call that does not fit what came before: the caller's bug.
@@ -77,7 +82,8 @@ mod tests {
             (Errno::IO, StoreErrorKind::Io),
             (Errno::MFILE, StoreErrorKind::Io),
         ] {
-            assert_eq!(failed("try", errno).kind, kind, "{errno}");
+            let error = failed("try", errno);
+            assert_eq!((error.kind, error.passes), (kind, errno == Errno::MFILE), "{errno}");
         }
     }
 

@@ -34,6 +34,9 @@ use look_ahead::LookAhead;
 use table::{Action, Input, Phase};
 use upload::Upload;
 
+/// Seconds after which a client may try again what the store lacks something for.
+const RETRY_AFTER: u64 = 5;
+
 /// The server's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
 ///
 /// ```
@@ -221,7 +224,14 @@ impl Server {
     }
 
     fn refuse_for(&mut self, work: Work, error: StoreError) {
-        let refusal = Refusal::new(error.kind.code(), error.kind.words(work));
+        let refusal = if error.passes {
+            Refusal {
+                retry_after: Some(RETRY_AFTER),
+                ..Refusal::new(ErrorCode::Busy, "the server has its hands full; try again soon")
+            }
+        } else {
+            Refusal::new(error.kind.code(), error.kind.words(work))
+        };
         self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
     }
 
@@ -261,7 +271,10 @@ impl Server {
             Verdict::Reply { reply, cause } => {
                 self.say(&reply);
                 let discarding = reply.is_err();
-                let exit = matches!(command, Some(Command::Exit)) && !discarding;
+                let closes = match &reply {
+                    Ok(_) => matches!(command, Some(Command::Exit)),
+                    Err(refusal) => refusal.code().is_some_and(ErrorCode::closes),
+                };
                 self.events.push_back(ServerEvent::Answered {
                     id: self.id(),
                     command,
@@ -270,7 +283,7 @@ impl Server {
                     began,
                     ended,
                 });
-                self.state = if exit {
+                self.state = if closes {
                     State::Closing(Closing::Flushing)
                 } else {
                     State::Ready { discarding }

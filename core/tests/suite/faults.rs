@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{Change, Faults, MemoryFiles, Solo};
-use haul_core::server::{Server, ServerConfig};
-use haul_core::{ErrorCode, Machine, Output, Segments, StoreErrorKind};
+use bytes::Bytes;
+use haul_conformance::lab::{Change, Faults, Files, MemoryFiles, Solo};
+use haul_core::server::{Server, ServerConfig, ServerEvent};
+use haul_core::{Done, Effect, ErrorCode, Machine, Output, Segments, StoreError, StoreErrorKind};
+use haul_store::{Held, Perform};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -90,6 +92,55 @@ fn every_failed_effect_has_its_reply() {
                 assert_eq!(files.file("notes.txt"), Some(content), "{effect} {kind:?}");
             }
         }
+    }
+}
+
+/// A store that lacks something for now, from one effect on.
+struct Lacking(MemoryFiles, &'static str);
+
+impl Perform for Lacking {
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        if effect.name() == self.1 {
+            return Err(StoreError::new(StoreErrorKind::Io, "no descriptors").passing());
+        }
+        self.0.perform(effect)
+    }
+
+    fn held(&mut self) -> Option<&mut Held> {
+        None
+    }
+}
+
+impl Files for Lacking {
+    fn receive(&mut self, bytes: &[u8]) {
+        self.0.receive(bytes);
+    }
+
+    fn send_held(&mut self, count: usize) -> Bytes {
+        self.0.send_held(count)
+    }
+}
+
+/// The client may come back and ask for the same. What was whole before is committed and answered.
+#[test]
+fn a_lack_that_passes_is_busy_and_ends_the_session() {
+    const WHOLE: &str = "UPLOAD a\nDATA 1\nxEND\n";
+    for (effect, command) in
+        [("list", "LIST\n"), ("next-entries", "LIST\n"), ("open", "DOWNLOAD notes.txt\n")]
+    {
+        let mut files =
+            Lacking(MemoryFiles::new(true).with_file("notes.txt", &b"hello"[..]), effect);
+        let input = format!("{WHOLE}{command}UPLOAD b\nDATA 1\nxEND\n");
+        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(20_000)), &mut files);
+        let said = run.text();
+        let last = said.lines().last().unwrap_or_default();
+        assert!(said.contains("\r\nOK size=1 "), "{effect}: {said}");
+        assert!(last.starts_with("ERR busy ") && last.ends_with(" retry-after=5"), "{last}");
+        assert!(run.over && files.0.file("a").is_some() && files.0.file("b").is_none());
+        let Some(ServerEvent::Answered { cause: Some(cause), .. }) = run.events.last() else {
+            panic!("{:?}", run.events);
+        };
+        assert_eq!(cause.detail, "no descriptors");
     }
 }
 
