@@ -23,19 +23,24 @@ pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
     let (mut stdin, stdout) = (shell.stdin.take().unwrap(), shell.stdout.take().unwrap());
     let mut stdout = BufReader::new(stdout);
     let mut line = String::new();
-    for (asked, begin) in [
+    for (sessions, (asked, begin)) in (1..).zip([
         ("LIST a\n", "a\n"),
         ("LIST a\n", "a\n"),
         ("DOWNLOAD a\n", "a  1 byte "),
         ("UPLOAD a as b\n", "a -> b  1 byte "),
         ("UPLOAD --create a as c\n", "a -> c  1 byte "),
-    ] {
+    ]) {
         stdin.write_all(asked.as_bytes()).unwrap();
         line.clear();
         stdout.read_line(&mut line).unwrap();
         assert!(line.starts_with(begin), "{asked}: {line}");
-        // Longer than the idle time.
-        std::thread::sleep(Duration::from_millis(1500));
+        // The session of this command is over.
+        let within = Instant::now() + LINGERING;
+        while server.log().matches("outcome=timeout").count() < sessions {
+            assert!(Instant::now() < within, "{}", server.log());
+            // Nothing tells of it.
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
     stdin.write_all(b"LIST a\nEXIT\n").unwrap();
     drop(stdin);
