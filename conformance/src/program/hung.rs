@@ -31,6 +31,8 @@ pub fn a_hung_mount_is_nobody_elses_matter(program: &Path) {
     let places = (2 * HANGING).to_string();
     let mut server = bench.serve(&["--max-clients", &places, "--max-clients-per-address", &places]);
     let mut other = greeted(&server);
+    // A call that the mount's process has taken cannot be interrupted: the kernel keeps the server until it is answered.
+    until(|| !is_sweeping(&server));
     mount.stop();
     let _hanging: Vec<Raw> = (0..HANGING)
         .map(|_| {
@@ -67,9 +69,18 @@ fn until(mut holds: impl FnMut() -> bool) {
 
 /// How many of the server's threads wait for a FUSE file system.
 fn threads_that_hang(server: &Serving) -> usize {
+    threads(server, "wchan").filter(|waits| waits.contains("request_wait")).count()
+}
+
+/// Whether it still looks for what an earlier run left.
+fn is_sweeping(server: &Serving) -> bool {
+    threads(server, "comm").any(|name| name.trim() == "haul-sweep")
+}
+
+/// What the kernel tells of each of the server's threads.
+fn threads(server: &Serving, file: &str) -> impl Iterator<Item = String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
-    let waits = |place: PathBuf| fs::read_to_string(place.join("wchan")).unwrap_or_default();
-    tasks.flatten().filter(|task| waits(task.path()).contains("request_wait")).count()
+    tasks.flatten().map(move |task| fs::read_to_string(task.path().join(file)).unwrap_or_default())
 }
 
 /// A directory seen through a process.
