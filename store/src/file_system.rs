@@ -65,8 +65,8 @@ impl FileSystem {
         matches!(self, Self::Fuse | Self::Other)
     }
 
-    /// Whether it may take several names for one that do not differ in case only. The others take names for one at most where those differ in case.
-    pub(crate) fn takes_names_for_one(self) -> bool {
+    /// Whether it may list a name in another case than it was given.
+    pub(crate) fn lists_other_names(self) -> bool {
         matches!(self, Self::Fuse | Self::Other)
     }
 

@@ -43,7 +43,7 @@ impl Temporary {
             State::Synced => {}
         }
         self.tell_late_failures()?;
-        if place.file_system.takes_names_for_one() {
+        if place.file_system.lists_other_names() {
             let (root, path) = place.path_of(name);
             let ids = (Stat::of(self.file()), Stat::of(root));
             if let (Ok(file), Ok(root)) = ids {

@@ -1,7 +1,7 @@
 //! One file under several spellings of its path.
 //!
-//! Some file systems take names that differ in case for one name, and some take other names for one as well. What replaces a file there must be what had its name before, not another file of the same
-//! tree: both would be acknowledged, and one be lost.
+//! Some file systems take names that differ in case for one name. What replaces a file there must be what had its name before, not another file of the same tree: both would be acknowledged, and one
+//! be lost.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -42,12 +42,18 @@ pub(super) fn other(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBu
     given_otherwise(&root, path, file).or_else(|| listed_otherwise(&root, path))
 }
 
-/// This process gave the file another path, which still leads to it.
+/// This process gave the file a path that differs in case, and which still leads to it.
 fn given_otherwise(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
     let (from, other) = given().as_ref()?.get(&file)?.clone();
+    // Links and mounts may lead to it by yet other paths.
+    let differs = other != path && lower(&other)? == lower(path)?;
     let still = |other: &Path| Stat::at(&root, other).is_ok_and(|stat| stat.id() == file);
-    let same_root = Stat::of(&root).is_ok_and(|stat| stat.id() == from);
-    (other != path && same_root && still(&other)).then_some(other)
+    let same_root = || Stat::of(&root).is_ok_and(|stat| stat.id() == from);
+    (differs && same_root() && still(&other)).then_some(other)
+}
+
+fn lower(path: &Path) -> Option<String> {
+    path.to_str().map(str::to_lowercase)
 }
 
 /// A component of the path is listed in another case, and not in this one.
@@ -165,13 +171,17 @@ mod tests {
         let root = File::open(directory.path()).unwrap();
         let root_id = Stat::of(&root).unwrap().id();
         fs::write(at("one"), "x").unwrap();
-        fs::hard_link(at("one"), at("other")).unwrap();
+        // Links stand for a file system that takes all of them for one name.
+        for link in ["ONE", "other"] {
+            fs::hard_link(at("one"), at(link)).unwrap();
+        }
         let id = Stat::at(&root, "one").unwrap().id();
-        assert_eq!(other(&root, "other".as_ref(), id), None);
+        assert_eq!(other(&root, "ONE".as_ref(), id), None);
         note(id, root_id, "one".as_ref());
         assert_eq!(other(&root, "one".as_ref(), id), None);
-        assert_eq!(other(&root, "other".as_ref(), id), Some("one".into()));
+        assert_eq!(other(&root, "ONE".as_ref(), id), Some("one".into()));
+        assert_eq!(other(&root, "other".as_ref(), id), None, "it differs in more than case");
         fs::remove_file(at("one")).unwrap();
-        assert_eq!(other(&root, "other".as_ref(), id), None, "it was renamed");
+        assert_eq!(other(&root, "ONE".as_ref(), id), None, "it was renamed");
     }
 }
