@@ -213,3 +213,16 @@ fn a_link_that_leads_nowhere_is_no_directory() {
     assert_eq!(share.upload("link/file", b"x"), Err(StoreErrorKind::NotFound));
     assert!(!share.root().join("nowhere").exists());
 }
+
+/// By each of its paths.
+#[test]
+fn a_file_that_links_show_twice_is_replaced() {
+    let share = Share::on_tmpfs();
+    share.put("directory/other", "");
+    symlink("directory", share.root().join("link")).unwrap();
+    for (number, path) in ["directory/file", "link/file", "directory/file"].iter().enumerate() {
+        let content = number.to_string();
+        share.upload(path, content.as_bytes()).unwrap();
+        assert_eq!(share.read("directory/file").unwrap(), content.as_bytes());
+    }
+}
