@@ -4,7 +4,7 @@
 //! be lost.
 
 use std::collections::HashMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -120,7 +120,7 @@ fn listed(root: impl AsFd, above: &str, name: &str) -> Option<String> {
 }
 
 /// Whether a name in capitals is listed as it was given.
-fn lists_capitals<D: AsFd + Into<std::os::fd::OwnedFd>>(open: impl Fn() -> Option<D>) -> bool {
+fn lists_capitals(open: impl Fn() -> Option<OwnedFd>) -> bool {
     let Some(directory) = open() else { return true };
     let name = TemporaryName::in_capitals();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -129,7 +129,7 @@ fn lists_capitals<D: AsFd + Into<std::os::fd::OwnedFd>>(open: impl Fn() -> Optio
     }
     let same = |listed: &[u8]| listed.eq_ignore_ascii_case(name.0.as_bytes());
     let found = open().and_then(|again| {
-        Entries::of(again.into()).map_while(Result::ok).find(|entry| same(entry.name().to_bytes()))
+        Entries::of(again).map_while(Result::ok).find(|entry| same(entry.name().to_bytes()))
     });
     let _ = unlinkat(&directory, &name.0, AtFlags::empty());
     found.is_none_or(|entry| entry.name().to_bytes() == name.0.as_bytes())
