@@ -30,6 +30,8 @@ enum Make {
     Overlay,
     /// By a FUSE server that shows a directory, which comes in place of `BACK`, at another, in place of `AT`.
     Fuse(&'static [&'static str]),
+    /// The same by rclone, with these further options.
+    Rclone(&'static [&'static str]),
     Gocryptfs,
 }
 
@@ -95,34 +97,12 @@ pub(super) const SYSTEMS: &[System] = &[
     },
     System {
         name: "rclone-cached",
-        make: Make::Fuse(&[
-            "rclone",
-            "mount",
-            "--daemon",
-            "--allow-other",
-            "--config",
-            "/dev/null",
-            "--vfs-cache-mode",
-            "writes",
-            "--cache-dir",
-            "CACHE",
-            "BACK",
-            "AT",
-        ]),
+        make: Make::Rclone(&["--vfs-cache-mode", "writes", "--cache-dir", "CACHE"]),
         weaker: &[CACHE_FIRST, NO_RIGHTS, NO_HOLES, ALL_EXECUTABLE, NO_USERS],
     },
     System {
         name: "rclone",
-        make: Make::Fuse(&[
-            "rclone",
-            "mount",
-            "--daemon",
-            "--allow-other",
-            "--config",
-            "/dev/null",
-            "BACK",
-            "AT",
-        ]),
+        make: Make::Rclone(&[]),
         weaker: &[
             NO_RIGHTS,
             NO_HOLES,
@@ -205,6 +185,11 @@ impl Place {
                 self.mount(&["-t", "overlay", "-o", &options, "none"], "at")
             }
             Make::Fuse(words) => self.fuse(words),
+            Make::Rclone(options) => {
+                let mount =
+                    ["rclone", "mount", "--daemon", "--allow-other", "--config", "/dev/null"];
+                self.fuse(&[&mount[..], options, &["BACK", "AT"]].concat())
+            }
             Make::Gocryptfs => {
                 let init = ["gocryptfs", "-init", "-q", "-scryptn", "10", "-extpass", "echo x"];
                 self.small_back()?;
