@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use bytes::BytesMut;
-use haul_conformance::lab::{Duet, LocalFiles, MemoryFiles, Standstill};
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::message::{ClientLine, ServerLine};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, FilePath, Mode};
+use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
 
 /// A path, what it is done to, and how often it is done at once.
 type Case = (&'static str, fn(u32));

@@ -6,8 +6,8 @@
 //! | example | shows |
 //! | --- | --- |
 //! | `core/examples/buffers.rs` | both sides in one thread, joined by two byte buffers; every effect on one page |
-//! | `core/examples/polling.rs` | many clients in one thread: nonblocking sockets, one poll loop, deadlines, a bound on connections, draining |
-//! | `core/examples/io_uring.rs` | operations that own their buffers, file work on threads |
+//! | `transport/examples/polling.rs` | many clients in one thread: nonblocking sockets, one poll loop, deadlines, a bound on connections, draining |
+//! | `transport/examples/io_uring.rs` | operations that own their buffers, file work on threads |
 //! | `store/examples/memory.rs` | a store of one's own, for `haul_store::Session` to work on |
 //!
 //! # Effects
@@ -16,7 +16,7 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use haul_conformance::lab::{MemoryFiles, Solo};
+//! # use haul_harness::{MemoryFiles, Solo};
 //! # use haul_core::server::Server;
 //! # fn effects(input: &str) -> Vec<&'static str> {
 //! #     let mut files = MemoryFiles::new(true).with_file("notes.txt", "hello");

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{Checksum, Depth, FilePath, Limits, Mode, RequestId};
+use haul_harness::{LocalFiles, MemoryFiles, Probed, Run, Solo};
 
-use super::Seed;
-use super::bounded::Bounded;
-use super::seed::pick;
-use super::transcript;
-use crate::lab::{LocalFiles, MemoryFiles, Probed, Run, Solo};
+use crate::Seed;
+use crate::bounded::Bounded;
+use crate::seed::pick;
+use crate::transcript;
 
 /// What is read at once while lines are expected.
 const LINES_AT_ONCE: usize = 64 << 10;

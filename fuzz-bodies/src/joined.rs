@@ -7,10 +7,10 @@ use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, FilePath, Limits, Mode, RequestId};
+use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
 
-use super::Seed;
-use super::seed::pick;
-use crate::lab::{Duet, LocalFiles, MemoryFiles, Standstill};
+use crate::Seed;
+use crate::seed::pick;
 
 /// What socket buffers hold at least, by the rule of pipelining.
 const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use haul_core::message::{ClientLine, Command, Refusal};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{ErrorCode, Limits};
+use haul_harness::reference_parser::{self, Reading};
+use haul_harness::{MemoryFiles, Solo};
 
-use super::transcript;
-use crate::lab::naive::{self, Reading};
-use crate::lab::{MemoryFiles, Solo};
+use crate::transcript;
 
 /// What a line must be answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn expected(mut input: &[u8]) -> Option<Vec<Reply>> {
         let end = input.iter().position(|byte| *byte == b'\n');
         let (line, rest) = input.split_at(end.map_or(input.len(), |end| end + 1));
         input = rest;
-        let reply = match text(line).map(naive::read) {
+        let reply = match text(line).map(reference_parser::read) {
             None | Some(Reading::Fatal) => Reply::Fault,
             Some(Reading::Refused) => Reply::Refused,
             Some(Reading::Line(ClientLine::Command(Command::Exit))) => Reply::Goodbye,

@@ -2,10 +2,10 @@
 
 use haul_core::message::{ClientLine, Refusal, ServerLine};
 use haul_core::{Checksum, ErrorCode, Limits, Timestamp};
+use haul_harness::reference_parser::{self, Reading};
 
-use super::paths;
-use super::words::comes_back;
-use crate::lab::naive::{self, Reading};
+use crate::paths;
+use crate::words::comes_back;
 
 /// Reads each line of `data` as everything that a line can be.
 ///
@@ -21,7 +21,7 @@ pub fn parser(data: &[u8]) {
         // Neither of the two is ever given anything else, but nothing may break.
         let (from_client, from_server) = (ClientLine::parse(text), ServerLine::parse(text));
         if is_line {
-            assert_eq!(naive::read(text), reading(text, &from_client), "{text:?}");
+            assert_eq!(reference_parser::read(text), reading(text, &from_client), "{text:?}");
             if let Ok(line) = from_client {
                 comes_back(&line, |text| ClientLine::parse(text).ok(), ClientLine::encode);
             }

@@ -1,8 +1,7 @@
 //! Names.
 
 use haul_core::{Escaped, FilePath};
-
-use crate::lab::naive;
+use haul_harness::reference_parser;
 
 /// Reads what stands before and after the first NUL as names, and puts the two together.
 ///
@@ -21,7 +20,7 @@ pub fn paths(data: &[u8]) {
 /// Reads a name.
 pub(super) fn read(text: &str) -> Option<FilePath> {
     let path = FilePath::parse(text);
-    assert_eq!(path.is_ok(), naive::is_path(text), "{text:?}");
+    assert_eq!(path.is_ok(), reference_parser::is_path(text), "{text:?}");
     let escaped = Escaped::new(text).to_string();
     assert!(
         !escaped.contains(|c: char| c.is_control()

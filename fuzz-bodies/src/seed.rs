@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use haul_core::{Limits, StoreErrorKind};
-
-use crate::lab::{Change, End, Faults, Hold, Solo};
+use haul_harness::{Change, End, Faults, Hold, Solo};
 
 /// Twelve bytes that decide about a run, in the order of the fields. Zeros after the first four decide for a run in which nothing goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed {
-    /// The [sizes](crate::lab::Choices) of reads and writes, over and over.
+    /// The [sizes](haul_harness::Choices) of reads and writes, over and over.
     cuts: [u8; 4],
     /// How the peer ends, and how slow it is.
     peer: u8,
@@ -86,7 +85,7 @@ impl Seed {
         self.config & 0x40 != 0
     }
 
-    /// Whether the machine is [probed](crate::lab::Probed) at every step, which takes its time.
+    /// Whether the machine is [probed](haul_harness::Probed) at every step, which takes its time.
     pub(super) fn probes(self) -> bool {
         self.failure >= 0xe0
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use haul_core::message::{Command, Refusal, Summary};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Checksum, ErrorCode, Limits};
+use haul_harness::{MemoryFiles, Probed, Run, Solo};
 
-use super::Seed;
-use super::bounded::Bounded;
-use super::transcript;
-use crate::lab::{MemoryFiles, Probed, Run, Solo};
+use crate::Seed;
+use crate::bounded::Bounded;
+use crate::transcript;
 
 /// A line of a listing is shorter.
 const LISTED: usize = 3 << 10;

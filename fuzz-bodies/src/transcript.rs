@@ -2,8 +2,7 @@
 
 use haul_core::Checksum;
 use haul_core::message::{ClientLine, Refusal, ServerLine, Summary};
-
-use crate::lab::naive::{self, Reading};
+use haul_harness::reference_parser::{self, Reading};
 
 /// The final replies in what a server sent, which may end anywhere.
 ///
@@ -58,7 +57,7 @@ pub(super) fn replies(output: &[u8]) -> Vec<Result<Summary, Refusal>> {
 pub(super) fn check_client(output: &[u8]) {
     let mut rest = output;
     while let Some(line) = next_line(&mut rest) {
-        match naive::read(line) {
+        match reference_parser::read(line) {
             Reading::Line(ClientLine::Data(length)) => {
                 take(&mut rest, length);
             }

@@ -7,8 +7,7 @@ use haul_core::message::{
     ClientLine, Command, Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
 };
 use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
-
-use crate::lab::naive::{self, Reading};
+use haul_harness::reference_parser::{self, Reading};
 
 /// Makes lines of `data`, writes them and reads them again.
 ///
@@ -21,7 +20,7 @@ pub fn words(data: &[u8]) {
             if let Some(line) = values.client_line() {
                 let text =
                     comes_back(&line, |text| ClientLine::parse(text).ok(), ClientLine::encode);
-                assert_eq!(naive::read(&text), Reading::Line(line), "{text:?}");
+                assert_eq!(reference_parser::read(&text), Reading::Line(line), "{text:?}");
             }
         } else if let Some(line) = values.server_line() {
             comes_back(&line, |text| ServerLine::parse(text).ok(), ServerLine::encode);

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use haul_conformance::fuzz;
-
 /// Runs `target` on each of its seeds.
 fn run(name: &str, target: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
@@ -25,7 +23,7 @@ macro_rules! targets {
     ($($target:ident)+) => {
         $(#[test]
         fn $target() {
-            run(stringify!($target), fuzz::$target);
+            run(stringify!($target), haul_fuzz_bodies::$target);
         })+
     };
 }

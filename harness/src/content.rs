@@ -10,7 +10,7 @@ static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// The bytes of a file or of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Content {
+pub enum Content {
     /// These bytes.
     Bytes(Arc<[u8]>),
     /// So many zero bytes; in a file, a hole.
@@ -19,7 +19,7 @@ pub(crate) enum Content {
 
 impl Content {
     /// Bytes of every value, in an order that does not repeat within 16 MiB, so that a chunk in the wrong place is seen.
-    pub(crate) fn pattern(length: usize) -> Self {
+    pub fn pattern(length: usize) -> Self {
         let byte = |index: usize| {
             let mixed = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             mixed.to_be_bytes()[0] ^ mixed.to_be_bytes()[2]
@@ -28,7 +28,7 @@ impl Content {
     }
 
     /// The number of bytes.
-    pub(crate) fn length(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Zeros(length) => *length,
@@ -36,7 +36,7 @@ impl Content {
     }
 
     /// The part in `range`, or `None` if it goes beyond the end.
-    pub(crate) fn slice(&self, range: Range<u64>) -> Option<Self> {
+    pub fn slice(&self, range: Range<u64>) -> Option<Self> {
         if range.start > range.end || range.end > self.length() {
             return None;
         }
@@ -51,7 +51,7 @@ impl Content {
     }
 
     /// Whether `data` is what stands at `offset`.
-    pub(crate) fn has(&self, offset: u64, data: &[u8]) -> bool {
+    pub fn has(&self, offset: u64, data: &[u8]) -> bool {
         let end = offset.saturating_add(data.len() as u64);
         end <= self.length()
             && match self {
@@ -63,7 +63,7 @@ impl Content {
     }
 
     /// All bytes.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
+    pub fn to_vec(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.to_vec(),
             Self::Zeros(length) => vec![0; usize::try_from(*length).unwrap_or(usize::MAX)],
@@ -71,7 +71,7 @@ impl Content {
     }
 
     /// The CRC-64/NVME of the bytes, as it stands on the wire.
-    pub(crate) fn checksum(&self) -> String {
+    pub fn checksum(&self) -> String {
         let mut hasher = Hasher::new();
         match self {
             Self::Bytes(bytes) => hasher.update(bytes),

@@ -5,22 +5,26 @@
 //! - [`Solo`] drives one machine against bytes, [`Duet`] a client and a server against each other through bounded pipes. Sizes, refusals to block, and the order of turns come
 //!   from [`Choices`], so that a property test shrinks them and a fuzzer mutates them. Time only passes when nothing else can happen. A machine that goes on without moving a byte is a failure.
 //! - [`Probed`] wraps a machine and tries at each step what a bad transport could do.
-//! - [`naive`] reads a client's lines in the plainest way, for comparison.
+//! - [`reference_parser`] reads a client's lines in the plainest way, for comparison.
 
 mod choices;
-mod duet;
+mod content;
+mod contract;
 mod faults;
-mod files;
-mod local;
-pub mod naive;
-mod probed;
-mod solo;
+mod local_files;
+mod memory_files;
+mod pair;
+mod random;
+pub mod reference_parser;
+mod single;
 mod turn;
 
 pub use choices::Choices;
-pub use duet::{Duet, Standstill};
+pub use content::Content;
+pub use contract::Probed;
 pub use faults::{Change, Faults, Hold};
-pub use files::{Files, MemoryFiles, Record};
-pub use local::LocalFiles;
-pub use probed::Probed;
-pub use solo::{End, Run, Solo};
+pub use local_files::LocalFiles;
+pub use memory_files::{Files, MemoryFiles, Record};
+pub use pair::{Duet, Standstill};
+pub use random::Random;
+pub use single::{End, Run, Solo};

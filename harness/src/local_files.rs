@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use haul_core::{Done, Effect, StoreError};
-use haul_store::Perform;
 
-use super::files::{Files, MemoryFiles};
+use crate::memory_files::{Files, MemoryFiles};
 
 /// What a client sends and where it puts what it fetches, both by the path of the request.
 #[derive(Debug, Default)]
@@ -22,7 +21,7 @@ impl LocalFiles {
     }
 }
 
-impl Perform for LocalFiles {
+impl Files for LocalFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         match effect {
             Effect::Open { .. }
@@ -51,9 +50,7 @@ impl Perform for LocalFiles {
             Effect::List { .. } | Effect::NextEntries { .. } => panic!("a client never lists"),
         }
     }
-}
 
-impl Files for LocalFiles {
     fn receive(&mut self, bytes: &[u8]) {
         self.targets.receive(bytes);
     }

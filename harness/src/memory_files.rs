@@ -8,12 +8,14 @@ use haul_core::{
     Checksum, Done, Effect, Entry, ErrorCode, FilePath, Mode, Omission, Opened, StoreError,
     StoreErrorKind, Timestamp,
 };
-use haul_store::Perform;
 
-use super::faults::{Change, Faults, Hold};
+use crate::faults::{Change, Faults, Hold};
 
-/// What performs effects and can also move payload past a machine.
-pub trait Files: Perform {
+/// Files that a machine works on.
+pub trait Files {
+    /// Carries out an effect, and answers as [`Effect`] says.
+    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
+
     /// Holds bytes that were taken from the socket for the staged file.
     fn receive(&mut self, bytes: &[u8]);
 
@@ -376,7 +378,7 @@ impl MemoryFiles {
     }
 }
 
-impl Perform for MemoryFiles {
+impl Files for MemoryFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let bytes = match effect {
             Effect::Write { data, .. } => data.len(),
@@ -456,9 +458,7 @@ impl Perform for MemoryFiles {
             }
         }
     }
-}
 
-impl Files for MemoryFiles {
     fn receive(&mut self, bytes: &[u8]) {
         let staged = self.staged();
         assert!(staged.held.is_empty(), "what is held was not written");

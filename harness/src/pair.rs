@@ -7,10 +7,10 @@ use haul_core::Machine;
 use haul_core::client::ClientEvent;
 use haul_core::server::ServerEvent;
 
-use super::Choices;
-use super::files::MemoryFiles;
-use super::local::LocalFiles;
-use super::turn::{Bench, Io, Turn, Wire, turn};
+use crate::Choices;
+use crate::local_files::LocalFiles;
+use crate::memory_files::MemoryFiles;
+use crate::turn::{Bench, Io, Turn, Wire, turn};
 
 /// Rounds that may pass without moving a byte, and for each byte moved: more is a hang.
 const STEPS: usize = 20_000;

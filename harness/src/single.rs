@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use haul_core::Machine;
 
-use super::Choices;
-use super::files::Files;
-use super::turn::{Bench, Io, Turn, Wire, turn};
+use crate::Choices;
+use crate::memory_files::Files;
+use crate::turn::{Bench, Io, Turn, Wire, turn};
 
 /// Steps that a machine may take without moving a byte, and for each byte moved: more is a hang.
 const STEPS: usize = 20_000;

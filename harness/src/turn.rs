@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use haul_core::{Machine, Misuse, Output, Wait};
 
-use super::Choices;
-use super::files::Files;
+use crate::Choices;
+use crate::memory_files::Files;
 
 /// The most that passes by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;

@@ -1,7 +1,7 @@
-//! A bad network for one server: what `haul_conformance::proxy` does, from the command line.
+//! A bad network for one server: what `haul_program_tests::proxy` does, from the command line.
 //!
 //! ```sh
-//! cargo run --release -p haul-conformance --example proxy -- --listen 127.0.0.1:5000 --to 127.0.0.1:4285 --delay 50 --rate 125000000
+//! cargo run --release -p haul-program-tests --example proxy -- --listen 127.0.0.1:5000 --to 127.0.0.1:4285 --delay 50 --rate 125000000
 //! ```
 //!
 //! `--delay` (milliseconds) and `--rate` (bytes per second) hold each way, `--pieces` cuts what passes into at most so many bytes, in turn. `--up` and `--down` have one fault
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use haul_conformance::proxy::{Fault, Plan, Proxy, Way};
+use haul_program_tests::proxy::{Fault, Plan, Proxy, Way};
 
 const USAGE: &str = "proxy --listen ADDRESS --to ADDRESS [--delay MS] [--rate BYTES/S] [--pieces N,N,...] [--up stall|end|reset|flipBIT@BYTE] [--down ...@BYTE] [--seed SEED]";
 

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release -p haul-std
-//! cargo run --release -p haul-conformance --example torture -- power 500 --program target/release/haul-std
+//! cargo run --release -p haul-program-tests --example torture -- power 500 --program target/release/haul-std
 //! ```
 //!
 //! `power` cuts the power so many times on each file system, or on the one that `--file-system` names, and `kills` kills the server so often; `--seed` repeats a run. `matrix` does what people do
@@ -12,13 +12,13 @@
 //! `abuse` attacks a server in all the ways that there are, with so many hundredths of the full size:
 //!
 //! ```sh
-//! cargo run --release -p haul-conformance --example torture -- abuse 100 --program target/release/haul-std
+//! cargo run --release -p haul-program-tests --example torture -- abuse 100 --program target/release/haul-std
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use haul_conformance::program::{self, FILE_SYSTEMS};
+use haul_program_tests::{self as program, FILE_SYSTEMS};
 
 const USAGE: &str = "torture power|kills|injected|network|wires|abuse COUNT|matrix --program PATH [--seed SEED] [--file-system NAME] [--sync POLICY]";
 

@@ -7,12 +7,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
+use haul_harness::Content;
 use rustix::process::Signal;
 
-use super::Bench;
-use super::abuse::wait_until;
-use crate::content::Content;
-use crate::tree::unfinished;
+use crate::abuse::wait_until;
+use crate::process::Bench;
+use crate::unfinished::unfinished;
 
 /// Names that have tripped other programs.
 const ODD_NAMES: &[&str] = &[

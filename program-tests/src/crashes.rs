@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use haul_harness::Random;
 use rustix::process::Signal;
 
-use super::disk::{Disk, FILE_SYSTEMS, FileSystem};
-use super::faults::or_skip;
-use super::history::History;
-use super::load::{Connection, Load, TOPS};
-use super::process::{Bench, Serving};
-use crate::random::Random;
-use crate::tree::unfinished;
+use crate::disk::{Disk, FILE_SYSTEMS, FileSystem};
+use crate::faults::or_skip;
+use crate::history::History;
+use crate::load::{Connection, Load, TOPS};
+use crate::process::{Bench, Serving};
+use crate::unfinished::unfinished;
 
 /// What the checks begin with: they do the same in every run, as far as the kernel lets them.
 const SEED: u64 = 4285;
@@ -158,7 +158,7 @@ impl Crashing<'_> {
             doomed: AtomicBool::new(false),
             dark: AtomicBool::new(false),
         };
-        let seeds = [random.next(), random.next(), random.next()];
+        let seeds = [random.next_u64(), random.next_u64(), random.next_u64()];
         let mut within = |most| Duration::from_micros(random.below(most) as u64);
         let (moment, rest) = (within(20_000), within(10_000));
         let enough = history.acknowledged() + random.below(40) as u64;

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::cases::assert_nothing_is_unfinished;
-use super::process::{Bench, Raw, Serving};
+use crate::cases::assert_nothing_is_unfinished;
+use crate::process::{Bench, Raw, Serving};
 
 /// Set where a check must not be skipped for want of a tool.
 const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::random::Random;
-use crate::tree::is_unfinished;
+use haul_harness::Random;
+
+use crate::unfinished::is_unfinished;
 
 /// Each version begins with its number, so that a file tells which one it is.
 const HEADER: usize = 20;

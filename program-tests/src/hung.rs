@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use super::faults::or_skip;
-use super::process::{Bench, Raw, Serving, pid};
+use crate::faults::or_skip;
+use crate::process::{Bench, Raw, Serving, pid};
 
 /// More sessions than any program has threads for anything but sessions.
 const HANGING: usize = 80;

@@ -3,39 +3,40 @@
 //! A transport's `tests/program.rs` is this:
 //!
 //! ```text
-//! haul_conformance::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
+//! haul_program_tests::program_tests!(env!("CARGO_BIN_EXE_haul-std"));
 //! ```
 
 mod abuse;
-mod calls;
 mod cases;
 mod crashes;
 mod disk;
 mod faults;
 mod history;
+mod hostile_servers;
 mod hung;
-mod injected;
-mod injected_client;
-mod injected_server;
+mod injection;
 mod load;
 mod logs;
 mod matrix;
 mod network;
 mod people;
 mod process;
+pub mod proxy;
 mod reports;
 mod running;
 mod sends;
 mod streams;
 mod tracer;
+mod unfinished;
 
 pub use abuse::*;
 pub use cases::*;
 pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
+pub use hostile_servers::hostile_servers;
 pub use hung::*;
-pub use injected::*;
+pub use injection::*;
 pub use logs::*;
 pub use matrix::{Row, matrix_names, what_people_do_works_on_other_file_systems};
 pub use network::*;
@@ -44,13 +45,24 @@ pub use reports::*;
 pub use sends::*;
 pub use streams::*;
 
-pub(crate) use process::Bench;
-pub(crate) use running::Ended;
+/// The rules of the protocol that these tests cover and no script can: those for clients, and those that take several connections or a signal.
+pub const COVERS: &[&str] = &[
+    "R-CONN-2",
+    "R-CONN-7",
+    "R-UP-5",
+    "R-OPEN-1",
+    "R-ERR-4",
+    "R-CLIENT-1",
+    "R-CLIENT-2",
+    "R-CLIENT-3",
+    "R-CLIENT-4",
+    "R-CLIENT-5",
+    "R-CLIENT-6",
+    "R-CLIENT-7",
+    "R-GROW-2",
+];
 
-/// The rules of the protocol that these checks cover and no script can: they need more than one connection or a signal.
-pub const COVERS: &[&str] = &["R-CONN-2", "R-CONN-7", "R-UP-5"];
-
-/// Makes a test of every check, for the program at this path: those of [`program`](crate::program) and those of [`hostile`](crate::hostile).
+/// Makes a test of every check, for the program at this path.
 #[macro_export]
 macro_rules! program_tests {
     ($path:expr) => {
@@ -166,17 +178,13 @@ macro_rules! program_tests {
             a_server_that_does_not_say_goodbye_is_left
             a_listing_without_end_takes_no_memory
             memory_does_not_grow_with_the_tree
-        }
-
-        #[test]
-        fn hostile_servers() {
-            $crate::hostile::check(::std::path::Path::new($path)).unwrap();
+            hostile_servers
         }
     };
     ($path:expr; $($case:ident)+) => {
         $(#[test]
         fn $case() {
-            $crate::program::$case(::std::path::Path::new($path));
+            $crate::$case(::std::path::Path::new($path));
         })+
     };
 }

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use haul_core::Checksum;
+use haul_harness::Random;
 
-use super::history::{History, Upload};
-use super::process::Bench;
-use crate::random::Random;
+use crate::history::{History, Upload};
+use crate::process::Bench;
 
 /// The directories in which uploads go. Everybody writes into the first one, and each client into one of the others as well.
 pub(super) const TOPS: [&str; 5] = ["all", "one", "two", "three", "four"];

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::Signal;
 
-use super::Bench;
-use super::process::{Raw, Serving};
+use crate::process::Bench;
+use crate::process::{Raw, Serving};
 
 /// The log lines of these requests fit neither into a pipe nor into the server's queue.
 const MANY: usize = 10_000;

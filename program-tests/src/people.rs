@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use super::Bench;
+use crate::process::Bench;
 
 /// A variable that is empty is as good as none, and one that is wrong troubles only those who need it.
 pub fn an_empty_variable_is_an_unset_one(program: &Path) {

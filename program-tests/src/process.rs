@@ -15,8 +15,8 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
 };
 
-use super::running::{Ended, Running, rewind, share};
-use crate::tree::unfinished;
+use crate::running::{Ended, Running, rewind, share};
+use crate::unfinished::unfinished;
 
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };

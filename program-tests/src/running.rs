@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, kill_process, pidfd_open};
 
-use super::process::{pid, wait};
+use crate::process::{pid, wait};
 
 /// A program that runs. Dropping it leaves it alone.
 pub(crate) struct Running {

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use super::faults::can_inject;
-use super::process::Bench;
+use crate::faults::can_inject;
+use crate::process::Bench;
 
 /// The system has no room for what a client sends: it ends at once and does not wait for an answer to what it never asked.
 pub fn a_failing_send_is_told_at_once(program: &Path) {

@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::cases::names_in;
-use super::{Bench, Ended};
+use crate::cases::names_in;
+use crate::process::Bench;
+use crate::running::Ended;
 
 /// Runs the program with its streams as a shell redirects them.
 fn run(bench: &Bench, redirections: &str, args: &[&str]) -> Ended {

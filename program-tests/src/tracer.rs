@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::process::{Bench, Serving};
+use crate::process::{Bench, Serving};
 
 /// How long the threads of a server may take to stop.
 const PATIENCE: Duration = Duration::from_secs(10);

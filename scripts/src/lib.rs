@@ -8,24 +8,15 @@
 //!
 //! Both hand the same [`Player`](player::Player) what the server sends, and compare [`Transcripts`], which must be equal for all of them.
 //!
-//! [`program`] tests a whole program from the outside, over a bad network too (a [`proxy`]), and [`hostile`] its client side against servers that break the rules. [`rules`] are the rules of `docs/PROTOCOL.md`: a test
-//! makes sure that each is covered.
+//! [`rules`] are the rules of `docs/PROTOCOL.md`.
 
-mod content;
-pub mod fuzz;
 pub mod generated;
-pub mod hostile;
-pub mod lab;
 pub mod memory;
 pub mod player;
-pub mod program;
-pub mod proxy;
-mod random;
 pub mod rules;
 mod schedule;
 pub mod script;
 mod setup;
-pub mod sim;
 pub mod tcp;
 mod tree;
 

@@ -3,7 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use crate::content::Content;
+use haul_harness::Content;
+
 use crate::script::{Disturbance, Expectation, Script, Step};
 use crate::tree;
 

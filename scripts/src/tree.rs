@@ -8,27 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use haul_core::Timestamp;
+use haul_harness::Content;
 use rustix::fs::{CWD, Mode};
-
-use crate::content::Content;
 
 /// A name that an unfinished file can have.
 pub(crate) const UNFINISHED: &str = ".haul-0123456789abcdef";
-
-/// Whether it is the name of an unfinished file.
-pub(crate) fn is_unfinished(name: &str) -> bool {
-    name.len() == UNFINISHED.len() && name.starts_with(".haul-")
-}
-
-/// The unfinished files under a directory.
-pub(crate) fn unfinished(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    // A directory may go away meanwhile.
-    let _ = walk(directory, Path::new(""), &mut found);
-    let name = |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    found.retain(|path| name(path).is_some_and(|name| is_unfinished(&name)));
-    found
-}
 
 /// A shared directory, and what stands beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use haul_conformance::tcp::{self, RunningServer};
-use haul_conformance::{Setup, script};
+use haul_scripts::tcp::{self, RunningServer};
+use haul_scripts::{Setup, script};
 
 /// A server of one connection, which it handles wrongly.
 struct Wrong(SocketAddr);

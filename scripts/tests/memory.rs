@@ -2,6 +2,6 @@
 
 #[test]
 fn every_script_on_every_schedule() {
-    let transcripts = haul_conformance::memory::check().unwrap();
+    let transcripts = haul_scripts::memory::check().unwrap();
     assert!(transcripts.len() >= 300, "only {} scripts ran", transcripts.len());
 }

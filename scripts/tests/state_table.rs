@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use haul_conformance::generated::{self, Shown};
-use haul_conformance::script;
+use haul_scripts::generated::{self, Shown};
+use haul_scripts::script;
 
 /// The cells of the server's table in `docs/PROTOCOL.md`: row, column, and what stands there.
 fn page() -> Vec<(String, String, String)> {

@@ -4,13 +4,13 @@ use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_core::{Checksum, Entry, ErrorCode, RequestId};
 
-use super::client::{Asked, path};
-use super::connection::{Actor, Connection};
-use super::disk::{Disk, Fetched, Inode};
-use super::ledger::Ledger;
-use super::plan::{Peers, SessionPlan, What};
-use super::store::LOCKED;
-use super::world::World;
+use crate::client::{Asked, path};
+use crate::connection::{Actor, Connection};
+use crate::disk::{Disk, Fetched, Inode};
+use crate::oracle::Ledger;
+use crate::plan::{Peers, SessionPlan, What};
+use crate::store::LOCKED;
+use crate::world::World;
 
 /// Judges how a request ended.
 pub(super) fn judge(

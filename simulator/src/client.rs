@@ -7,15 +7,15 @@ use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{Depth, Done, Effect, Entry, FilePath, Machine, Mode, RequestId, StoreError};
+use haul_harness::Random;
 use haul_store::{OwnFiles, Perform};
 
-use super::disk::SharedDisk;
-use super::drive::{Application, Bench, Habits, Turn, turn};
-use super::ledger::{Ledger, Since, VersionId};
-use super::local::{LocalSource, LocalTarget};
-use super::plan::{Leave, SessionPlan, Task, What};
-use super::store::SIMULATED;
-use crate::random::Random;
+use crate::disk::SharedDisk;
+use crate::drive::{Application, Bench, Habits, Turn, turn};
+use crate::local::{LocalSource, LocalTarget};
+use crate::oracle::{Ledger, Since, VersionId};
+use crate::plan::{Leave, SessionPlan, Task, What};
+use crate::store::SIMULATED;
 
 /// A machine, what it is to ask for, and its own files.
 #[derive(Debug)]

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::client::ClientSide;
-use super::drive::{Bench, Turn};
-use super::fault::Tally;
-use super::hostile::Hostile;
-use super::ledger::Ledger;
-use super::pipe::Pipe;
-use super::planted::Planted;
-use super::server::{ServerSide, clock};
-use crate::random::Random;
+use haul_harness::Random;
+
+use crate::client::ClientSide;
+use crate::drive::{Bench, Turn};
+use crate::fault::Tally;
+use crate::hostile::Hostile;
+use crate::oracle::Ledger;
+use crate::pipe::Pipe;
+use crate::planted::Planted;
+use crate::server::{ServerSide, clock};
 
 /// Which of both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_core::{FilePath, RequestId};
+use haul_harness::Random;
 
-use super::fault::{Fault, Tally};
-use super::planted::Planted;
-use crate::random::Random;
+use crate::fault::{Fault, Tally};
+use crate::planted::Planted;
 
 /// The content of a file.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ pub(super) struct Disk {
     /// What clients have put under its final name.
     pub(super) fetched: BTreeMap<(usize, RequestId), Fetched>,
     pub(super) planted: Option<Planted>,
-    /// See [`Plan`](super::Plan).
+    /// See [`Plan`](crate::Plan).
     pub(super) oddities: bool,
     /// What a machine asked for and must not have.
     pub(super) breach: Option<String>,

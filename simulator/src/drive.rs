@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul_core::{Checksum, Done, Effect, Limits, Machine, Misuse, Output, StoreError, Wait};
+use haul_harness::Random;
 
-use super::fault::{Fault, Tally};
-use super::pipe::{Io, Pipe};
-use super::planted::Planted;
-use crate::random::Random;
+use crate::fault::{Fault, Tally};
+use crate::pipe::{Io, Pipe};
+use crate::planted::Planted;
 
 /// The most that passes by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;

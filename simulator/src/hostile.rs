@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use haul_core::Checksum;
+use haul_harness::Random;
 
-use super::drive::Turn;
-use super::pipe::{Io, Pipe};
-use super::plan::{NAMES, Task, What};
-use crate::random::Random;
+use crate::drive::Turn;
+use crate::pipe::{Io, Pipe};
+use crate::plan::{NAMES, Task, What};
 
 /// What it does when it has said everything.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +137,7 @@ fn payload(script: &mut Vec<u8>, size: usize, random: &mut Random) -> Checksum {
         script.extend_from_slice(piece);
         rest = after;
     }
-    if random.one_in(6) { Checksum::from_u64(random.next()) } else { Checksum::of(&data) }
+    if random.one_in(6) { Checksum::from_u64(random.next_u64()) } else { Checksum::of(&data) }
 }
 
 fn client_line(script: &mut Vec<u8>, random: &mut Random) {
@@ -153,7 +153,7 @@ fn client_line(script: &mut Vec<u8>, random: &mut Random) {
                 random.pick(&["HELP", "EXIT", "ABORT", "", "POST / HTTP/1.1", "MOVE a b"]),
             );
         }
-        2 => line(script, format!("DATA {}", random.next() >> random.below(64))),
+        2 => line(script, format!("DATA {}", random.next_u64() >> random.below(64))),
         3 => {
             let count = random.between(1, 200);
             script.extend(random.bytes(count));
@@ -211,7 +211,10 @@ fn server_reply(script: &mut Vec<u8>, what: &What, random: &mut Random) {
         }
         What::Upload { size, .. } => {
             line(script, "READY");
-            line(script, format!("OK size={size} crc64nvme={}", Checksum::from_u64(random.next())));
+            line(
+                script,
+                format!("OK size={size} crc64nvme={}", Checksum::from_u64(random.next_u64())),
+            );
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::{Actor, Connection, End};
-use super::drive::Habits;
-use super::fault::Fault;
-use super::world::World;
+use crate::connection::{Actor, Connection, End};
+use crate::drive::Habits;
+use crate::fault::Fault;
+use crate::world::World;
 
 const FEW: u32 = 20;
 const HOUR: Duration = Duration::from_hours(1);
@@ -76,7 +76,7 @@ impl World<'_> {
             }
             Fault::Delay => {
                 let pipe = if random.one_in(2) { &mut connection.up } else { &mut connection.down };
-                pipe.hold(now + Duration::from_millis(random.next() % 25_000));
+                pipe.hold(now + Duration::from_millis(random.next_u64() % 25_000));
             }
             Fault::ClientStopsWriting => connection.up.hold(now + HOUR),
             Fault::ClientStopsReading => connection.down.hold(now + HOUR),
@@ -86,7 +86,7 @@ impl World<'_> {
                 if seat.actor.is_gone() {
                     return false;
                 }
-                seat.frozen_until = now + Duration::from_millis(random.next() % 3_600_000);
+                seat.frozen_until = now + Duration::from_millis(random.next_u64() % 3_600_000);
             }
             Fault::ClientReset => {
                 if connection.client.actor.is_gone() {

@@ -13,21 +13,21 @@
 //!
 //! A failing run is [shrunk](check) before it is told of. [`Planted`] bugs show that each of these can be broken and is noticed.
 
+mod check;
 mod client;
 mod connection;
 mod disk;
 mod drive;
 mod fault;
 mod hostile;
-mod ledger;
+mod inject;
 mod local;
+mod oracle;
 mod pipe;
 mod plan;
 mod planted;
 mod server;
 mod store;
-mod strike;
-mod verdict;
 mod world;
 
 use std::fmt;

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind};
 use haul_store::{NewFile, Source, Staged, Target};
 
-use super::disk::{Fetched, SharedDisk};
-use super::fault::Fault;
-use super::planted::Planted;
-use super::store::error;
+use crate::disk::{Fetched, SharedDisk};
+use crate::fault::Fault;
+use crate::planted::Planted;
+use crate::store::error;
 
 /// What a client uploads.
 pub(super) struct LocalSource {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use haul_core::{Checksum, FilePath};
 
-use super::disk::Disk;
+use crate::disk::Disk;
 
 /// Contents shorter than this may be alike by chance.
 const UNIQUE: usize = 8;

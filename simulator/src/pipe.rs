@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::time::Duration;
 
-use crate::random::Random;
+use haul_harness::Random;
 
 /// What came of a read or a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::fault::Fault;
-use crate::random::Random;
+use haul_harness::Random;
+
+use crate::fault::Fault;
 
 /// Names that clients use; those of [`FOUND`] are there from the beginning.
 pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g"];
@@ -163,7 +164,7 @@ impl Plan {
             .collect();
         faults.sort_by_key(|fault| fault.at);
         Self {
-            schedule: random.next(),
+            schedule: random.next_u64(),
             durable: !random.one_in(10),
             pass_through: random.one_in(3),
             chunk: if random.one_in(2) {

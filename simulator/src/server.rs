@@ -10,10 +10,10 @@ use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Done, Effect, ErrorCode, FilePath, Machine, StoreError};
 use haul_store::{Perform, Session};
 
-use super::drive::{Application, Bench, Habits, Turn, turn};
-use super::fault::Fault;
-use super::planted::Planted;
-use super::store::{SIMULATED, SimStore};
+use crate::drive::{Application, Bench, Habits, Turn, turn};
+use crate::fault::Fault;
+use crate::planted::Planted;
+use crate::store::{SIMULATED, SimStore};
 
 /// What an effect takes when storage is slow: longer than any deadline.
 const SLOW: Duration = Duration::from_mins(20);

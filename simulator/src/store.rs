@@ -10,10 +10,10 @@ use haul_core::{
 };
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
-use super::client;
-use super::disk::{Disk, Inode, SharedDisk};
-use super::fault::Fault;
-use super::planted::Planted;
+use crate::client;
+use crate::disk::{Disk, Inode, SharedDisk};
+use crate::fault::Fault;
+use crate::planted::Planted;
 
 /// What every error of the simulation says: another one is a machine's or a session's mistake.
 pub(super) const SIMULATED: &str = "simulated";

@@ -7,21 +7,21 @@ use bytes::Bytes;
 use haul_core::Limits;
 use haul_core::client::ClientConfig;
 use haul_core::server::ServerConfig;
+use haul_harness::Random;
 
-use super::client::{ClientSide, path};
-use super::connection::{Actor, Connection, End, Move, Surroundings};
-use super::disk::SharedDisk;
-use super::drive::Turn;
-use super::fault::{Fault, Tally};
-use super::hostile::Hostile;
-use super::ledger::Ledger;
-use super::pipe::Io;
-use super::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan};
-use super::planted::Planted;
-use super::server::ServerSide;
-use super::store::SimStore;
-use super::verdict;
-use crate::random::Random;
+use crate::check;
+use crate::client::{ClientSide, path};
+use crate::connection::{Actor, Connection, End, Move, Surroundings};
+use crate::disk::SharedDisk;
+use crate::drive::Turn;
+use crate::fault::{Fault, Tally};
+use crate::hostile::Hostile;
+use crate::oracle::Ledger;
+use crate::pipe::Io;
+use crate::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan};
+use crate::planted::Planted;
+use crate::server::ServerSide;
+use crate::store::SimStore;
 
 /// More steps are a hang.
 const MAX_STEPS: u32 = 100_000;
@@ -224,7 +224,7 @@ impl<'p> World<'p> {
                 let finished = client.take_finished()?;
                 for (id, result) in finished {
                     self.tell(|| format!("session {at}: request {} ends with {result:?}", id.0));
-                    verdict::judge(self, at, id, &result)
+                    check::judge(self, at, id, &result)
                         .map_err(|reason| format!("session {at}, request {}: {reason}", id.0))?;
                 }
             }

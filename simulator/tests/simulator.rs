@@ -1,6 +1,6 @@
 //! Many seeds of the simulator, and proof that it finds what it looks for.
 
-use haul_conformance::sim::{self, Fault, Plan, Planted, Tally};
+use haul_simulator::{self as sim, Fault, Plan, Planted, Tally};
 
 const SEEDS: u64 = 100_000;
 /// How often each kind of fault must have happened in them.

@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(test)]
 mod tests {
-    use haul_conformance::tcp::{self, InThread};
+    use haul_scripts::tcp::{self, InThread};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Completion-based I/O: an operation owns its buffer and goes on in the kernel, whoever waits for it.
 //!
 //! ```text
-//! cargo run -p haul-core --example io_uring [DIRECTORY]
+//! cargo run -p haul-transport --example io_uring [DIRECTORY]
 //! ```
 //!
 //! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that answer at once; here the two ways differ:
@@ -252,7 +252,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::Mutex;
 
-    use haul_conformance::tcp::{self, InThread};
+    use haul_scripts::tcp::{self, InThread};
 
     use super::*;
 

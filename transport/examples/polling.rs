@@ -1,7 +1,7 @@
 //! Many clients in one thread: nonblocking sockets, and one loop that waits for all of them.
 //!
 //! ```text
-//! cargo run -p haul-core --example polling [DIRECTORY]
+//! cargo run -p haul-transport --example polling [DIRECTORY]
 //! ```
 //!
 //! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket has no more, and says what to wait for. [`Connection::due`] is the other end of
@@ -277,7 +277,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
 
-    use haul_conformance::tcp::{self, InThread};
+    use haul_scripts::tcp::{self, InThread};
 
     use super::*;
 

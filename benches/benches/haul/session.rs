@@ -6,10 +6,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use haul_conformance::lab::{Duet, LocalFiles, MemoryFiles, Standstill};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{FilePath, Mode};
+use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
 
 const MIB: usize = 1 << 20;
 const FILES: usize = 1_000;

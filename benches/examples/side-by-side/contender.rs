@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use haul_conformance::proxy::Proxy;
+use haul_program_tests::proxy::Proxy;
 
 use crate::data;
 use crate::haul::{Haul, Sync};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{End, MemoryFiles, Solo};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, ErrorCode, Limits, Machine, Output};
+use haul_harness::{End, MemoryFiles, Solo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -1,10 +1,9 @@
 //! What a client says when something ends otherwise than it was asked for.
 
 use bytes::Bytes;
-use haul_conformance::lab::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::{Depth, Done, Effect, Limits, StoreError, StoreErrorKind};
-use haul_store::Perform;
+use haul_harness::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
 
 use crate::client_hostile::{GREETING, fetch, sent};
 use crate::joined::results;
@@ -64,16 +63,14 @@ fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
 /// Files that have no room even for one.
 struct NoRoom(LocalFiles);
 
-impl Perform for NoRoom {
+impl Files for NoRoom {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         match effect {
             Effect::Create { .. } => Ok(Done::Full),
             _ => self.0.perform(effect),
         }
     }
-}
 
-impl Files for NoRoom {
     fn receive(&mut self, bytes: &[u8]) {
         self.0.receive(bytes);
     }

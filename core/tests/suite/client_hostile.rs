@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::Machine;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::message::ServerLine;
 use haul_core::{Checksum, Depth, Limits, Mode, Output, Wait};
+use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -1,8 +1,8 @@
 //! Every state of a client with every line that a server may send in it.
 
-use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::{Depth, Limits, Mode};
+use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
 
 use crate::joined::path;
 

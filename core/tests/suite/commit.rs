@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{End, Faults, MemoryFiles, Run, Solo};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{ErrorCode, Limits, Machine, Output, StoreErrorKind};
+use haul_harness::{End, Faults, MemoryFiles, Run, Solo};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -181,15 +181,14 @@ fn what_passed_by_is_committed_with_others() {
 #[test]
 fn a_store_without_any_room_refuses() {
     struct Full;
-    impl haul_store::Perform for Full {
+    impl haul_harness::Files for Full {
         fn perform(
             &mut self,
             _: &haul_core::Effect,
         ) -> Result<haul_core::Done, haul_core::StoreError> {
             Ok(haul_core::Done::Full)
         }
-    }
-    impl haul_conformance::lab::Files for Full {
+
         fn receive(&mut self, _: &[u8]) {}
 
         fn send_held(&mut self, _: usize) -> bytes::Bytes {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{End, Faults, Hold, MemoryFiles, Run, Solo};
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{ErrorCode, Limits};
+use haul_harness::{End, Faults, Hold, MemoryFiles, Run, Solo};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};

@@ -1,8 +1,8 @@
 //! A small body is sent with its command, a large one only when the server wants it, and none goes on when the server has had enough.
 
-use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::{FilePath, Mode};
+use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
 
 /// What a client sends of a file of this size to a server that says this after its greeting, a line at a time.
 fn sent(size: usize, said: &str) -> String {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use haul_conformance::lab::{Change, Faults, Files, MemoryFiles, Solo};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Done, Effect, ErrorCode, Machine, Output, Segments, StoreError, StoreErrorKind};
-use haul_store::{Held, Perform};
+use haul_harness::{Change, Faults, Files, MemoryFiles, Solo};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -98,7 +97,7 @@ fn every_failed_effect_has_its_reply() {
 /// A store that lacks something for now, from one effect on.
 struct Lacking(MemoryFiles, &'static str);
 
-impl Perform for Lacking {
+impl Files for Lacking {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         if effect.name() == self.1 {
             return Err(StoreError::new(StoreErrorKind::Io, "no descriptors").passing());
@@ -106,12 +105,6 @@ impl Perform for Lacking {
         self.0.perform(effect)
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        None
-    }
-}
-
-impl Files for Lacking {
     fn receive(&mut self, bytes: &[u8]) {
         self.0.receive(bytes);
     }

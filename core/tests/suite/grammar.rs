@@ -1,9 +1,9 @@
 //! Lines: what is written is what is read, and nothing else is taken for it.
 
 use bytes::BytesMut;
-use haul_conformance::lab::naive::{self, Reading};
 use haul_core::ErrorCode;
 use haul_core::message::{ClientLine, Command, ServerLine};
+use haul_harness::reference_parser::{self, Reading};
 use proptest::prelude::*;
 
 use crate::strategies::{any_line, client_line, near_line, server_line};
@@ -65,7 +65,7 @@ proptest! {
             Err(error) if error.code == ErrorCode::Protocol => Reading::Fatal,
             Err(_) => Reading::Refused,
         };
-        prop_assert_eq!(read, naive::read(&text));
+        prop_assert_eq!(read, reference_parser::read(&text));
     }
 
     /// Replies may grow: options that nobody knows change nothing.

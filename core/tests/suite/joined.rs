@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use haul_conformance::lab::{Duet, Faults, Hold, LocalFiles, MemoryFiles, Probed, Standstill};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, ErrorCode, FilePath, Limits, Mode, RequestId};
+use haul_harness::{Duet, Faults, Hold, LocalFiles, MemoryFiles, Probed, Standstill};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -1,8 +1,8 @@
 //! Requests that are given up: they end, and nobody else notices.
 
-use haul_conformance::lab::Standstill;
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::{Depth, ErrorCode, Mode, RequestId};
+use haul_harness::Standstill;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -1,8 +1,8 @@
 //! A client and a server together while things break: files of either side, and the connection.
 
-use haul_conformance::lab::{Change, Faults, Hold, LocalFiles};
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::{Mode, StoreErrorKind};
+use haul_harness::{Change, Faults, Hold, LocalFiles};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -111,7 +111,7 @@ fn check_files_if_told(
         Result<haul_core::message::Summary, Failure>,
     >,
     local: &LocalFiles,
-    shared: &haul_conformance::lab::MemoryFiles,
+    shared: &haul_harness::MemoryFiles,
 ) {
     let published_late =
         local.targets.journal().iter().any(|record| record.name == "sync-directory" && !record.ok);

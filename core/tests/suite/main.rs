@@ -1,4 +1,4 @@
-//! Both machines as a transport meets them, under every schedule and fault that the laboratory of `haul-conformance` can make.
+//! Both machines as a transport meets them, under every schedule and fault that `haul-harness` can make.
 
 mod bodies;
 mod client_endings;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use haul_conformance::lab::{Faults, Hold, LocalFiles, Solo};
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{
     Checksum, Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output,
     StoreError, StoreErrorKind, Wait,
 };
+use haul_harness::{Faults, Hold, LocalFiles, Solo};
 
 use crate::sessions::{config, shared};
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use haul_conformance::lab::{Duet, End, LocalFiles, MemoryFiles, Run, Solo, Standstill};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, Entry, ErrorCode, Mode, Omission};
+use haul_harness::{Duet, End, LocalFiles, MemoryFiles, Run, Solo, Standstill};
 
 use crate::joined::{path, results};
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{Faults, Hold, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{
     Checksum, Done, Effect, ErrorCode, FilePath, Limits, Machine, Mode, Opened, Output,
     StoreErrorKind,
 };
+use haul_harness::{Faults, Hold, Solo};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};

@@ -1,9 +1,9 @@
 //! A transfer tells how far it is.
 
-use haul_conformance::lab::Duet;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::Server;
 use haul_core::{FilePath, Limits, Mode};
+use haul_harness::Duet;
 
 use crate::joined::{local, results};
 use crate::sessions::{config, shared};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{End, Solo};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Limits, Machine, Output};
+use haul_harness::{End, Solo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

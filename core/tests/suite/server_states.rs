@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use haul_conformance::lab::{End, Solo};
 use haul_core::server::{Server, ServerEvent};
+use haul_harness::{End, Solo};
 
 use crate::sessions::{config, shared};
 use crate::transcript::whole_replies;

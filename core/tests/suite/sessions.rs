@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use haul_conformance::lab::{Faults, MemoryFiles, Probed, Record, Run, Solo};
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Checksum, ErrorCode, Limits, Omission};
+use haul_harness::{Faults, MemoryFiles, Probed, Record, Run, Solo};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_conformance::lab::{End, LocalFiles, MemoryFiles, Solo};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Depth, ErrorCode, FilePath, Machine, Mode, Output, Timing, Wait};
-use haul_store::Perform;
+use haul_harness::{End, Files, LocalFiles, MemoryFiles, Solo};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -219,8 +218,8 @@ fn a_client_that_does_not_read_is_cut() {
     ] {
         let mut files = shared();
         if held {
-            files = files.with_faults(haul_conformance::lab::Faults {
-                hold: Some(haul_conformance::lab::Hold::WithChecksum),
+            files = files.with_faults(haul_harness::Faults {
+                hold: Some(haul_harness::Hold::WithChecksum),
                 ..Default::default()
             });
         }

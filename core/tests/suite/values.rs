@@ -1,10 +1,10 @@
 //! Paths, numbers, times, checksums and escaped text.
 
-use haul_conformance::lab::naive;
 use haul_core::message::{ClientLine, Command};
 use haul_core::{
     Checksum, Depth, ErrorCode, Escaped, FilePath, Hasher, PathError, StoreErrorKind, Timestamp,
 };
+use haul_harness::reference_parser;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use regex_syntax::hir::{Class, HirKind};
@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn paths_are_exactly_those_of_the_rules(text in near_path()) {
         let parsed = FilePath::parse(&text);
-        prop_assert_eq!(parsed.is_ok(), naive::is_path(&text), "{:?}", &text);
+        prop_assert_eq!(parsed.is_ok(), reference_parser::is_path(&text), "{:?}", &text);
         if let Ok(path) = parsed {
             prop_assert_eq!(path.as_str(), &text);
             prop_assert_eq!(path.components().collect::<Vec<_>>().join("/"), text);

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use haul_conformance::lab::Choices;
 use haul_core::client::Request;
 use haul_core::server::Server;
 use haul_core::{Machine, Mode, Output};
-use haul_store::Perform;
+use haul_harness::{Choices, Files};
 use proptest::prelude::*;
 
 use crate::joined::{Setup, local, path};
@@ -17,7 +16,7 @@ use crate::strategies::{choices, few_cases};
 /// the machine asked for a write that was under way already.
 fn drive<M: Machine>(
     machine: &mut M,
-    files: &mut impl Perform,
+    files: &mut impl Files,
     mut input: &[u8],
     choices: &[u8],
     mut meddle: impl FnMut(&mut M, Duration),

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::load_test::{Siege, connect, wait_until};
 use super::report::Report;
-use super::siege::{Siege, connect, wait_until};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// Attackers at once.
 const AT_ONCE: usize = 16;

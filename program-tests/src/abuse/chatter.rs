@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use super::load_test::{Siege, connect};
 use super::report::Report;
-use super::siege::{Siege, connect};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// Goal: how many times more processor time a byte on the wire may cost in the smallest chunks.
 const DEARER: f64 = 20.0;

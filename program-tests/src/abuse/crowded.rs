@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit};
 
+use super::load_test::{Siege, connect, connect_from, wait_until};
 use super::report::Report;
-use super::siege::{Siege, connect, connect_from, wait_until};
 use super::size::Size;
-use crate::program::faults::can_inject;
-use crate::program::process::Bench;
-use crate::program::tracer::Tracer;
+use crate::faults::can_inject;
+use crate::process::Bench;
+use crate::tracer::Tracer;
 
 /// Descriptors that the server may have beyond what it needs when idle.
 const FEW: usize = 32;

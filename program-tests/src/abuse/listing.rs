@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::load_test::{SetOnDrop, Siege, connect};
 use super::report::Report;
-use super::siege::{SetOnDrop, Siege, connect};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// More memory than this a listing does not take, in bytes, however many entries there are.
 const MOST_MORE: u64 = 4 << 20;

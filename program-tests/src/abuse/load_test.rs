@@ -11,8 +11,8 @@ use socket2::{Domain, Socket, Type};
 use super::honest::{self, Times};
 use super::meter::Meter;
 use super::report::Report;
-use crate::program::process::{Bench, Serving};
-use crate::tree::unfinished;
+use crate::process::{Bench, Serving};
+use crate::unfinished::unfinished;
 
 /// Far longer than anything here takes; only a hang gets there.
 const PATIENCE: Duration = Duration::from_mins(2);

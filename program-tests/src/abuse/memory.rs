@@ -9,11 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::cgroup::Cgroup;
+use super::load_test::Siege;
 use super::report::Report;
-use super::siege::Siege;
 use super::size::Size;
-use crate::program::faults::or_skip;
-use crate::program::process::Bench;
+use crate::faults::or_skip;
+use crate::process::Bench;
 
 /// What server and cached files get together, in bytes.
 const MEMORY: u64 = 64 << 20;

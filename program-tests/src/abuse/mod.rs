@@ -7,17 +7,17 @@ mod checks;
 mod crowded;
 mod honest;
 mod listing;
+mod load_test;
 mod memory;
 mod meter;
 mod refused;
 mod report;
-mod siege;
 mod size;
 mod slow;
 mod threads;
 mod unread;
 
-pub(crate) use siege::wait_until;
+pub(crate) use load_test::wait_until;
 
 pub use checks::*;
 pub(crate) use meter::Meter;

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::load_test::{Siege, connect_from};
 use super::report::Report;
-use super::siege::{Siege, connect_from};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// The places of this address are taken, so its clients are told `busy`.
 const FULL: Ipv4Addr = Ipv4Addr::new(127, 2, 0, 1);

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::load_test::{ADDRESSES, Siege, connect};
 use super::report::Report;
-use super::siege::{ADDRESSES, Siege, connect};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// A program with a thread for each client serves no more than 4,000, and the honest one needs a place, too.
 const MOST_LET_IN: usize = 3_900;

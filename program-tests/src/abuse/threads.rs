@@ -7,12 +7,12 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::honest;
+use super::load_test::{Siege, wait_until};
 use super::report::Report;
-use super::siege::{Siege, wait_until};
 use super::size::Size;
-use crate::program::faults::can_inject;
-use crate::program::process::{Bench, Serving};
-use crate::program::tracer::Tracer;
+use crate::faults::can_inject;
+use crate::process::{Bench, Serving};
+use crate::tracer::Tracer;
 
 /// Threads of a starting program that fail to start, one at a time: more than it starts on a small machine.
 const FIRST_THREADS: u32 = 4;

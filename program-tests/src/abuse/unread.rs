@@ -7,10 +7,10 @@ use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::load_test::{Siege, connect, wait_until};
 use super::report::Report;
-use super::siege::{Siege, connect, wait_until};
 use super::size::Size;
-use crate::program::process::Bench;
+use crate::process::Bench;
 
 /// What a server may take of commands whose replies nobody reads, in bytes: what its system's buffers hold, and no more.
 const MOST_TAKEN: usize = 48 << 20;

@@ -13,10 +13,10 @@ use fuser::{
     Generation, INodeNo, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEmpty,
     ReplyEntry, ReplyOpen, ReplyWrite, Request, WriteFlags,
 };
+use haul_harness::Random;
 use rustix::fs::MemfdFlags;
 
 use super::{output, run};
-use crate::random::Random;
 
 /// Large enough for each file system's least size.
 const SIZE: u64 = 512 << 20;

@@ -5,10 +5,10 @@ mod device;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use haul_harness::Random;
 use tempfile::NamedTempFile;
 
 use self::device::Device;
-use crate::random::Random;
 
 /// The file systems whose power is cut, in the order in which a campaign over all of them goes.
 pub const FILE_SYSTEMS: &[FileSystem] = &[

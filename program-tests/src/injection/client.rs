@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use super::history::{History, Upload};
-use super::injected::{Fault, LARGE};
-use super::process::{Bench, Serving};
-use super::running::Ended;
+use super::{Fault, LARGE};
+use crate::history::{History, Upload};
+use crate::process::{Bench, Serving};
+use crate::running::Ended;
 
 /// The thread that waits for signals, on a socket pair: no kernel gives the errors of connections there, and what follows from them is not judged.
 const SIGNALS: &str = "<haul-signals>";

@@ -5,35 +5,39 @@
 // That is what a check is for.
 #![allow(clippy::missing_panics_doc)]
 
+mod calls;
+mod client;
+mod server;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::calls::{CLIENT, Call, SERVER, Touches};
-use super::faults::can_inject;
-use super::injected_client::ClientUnderTest;
-use super::injected_server::ServerUnderTest;
+use crate::faults::can_inject;
+use calls::{CLIENT, Call, SERVER, Touches};
+use client::ClientUnderTest;
+use server::ServerUnderTest;
 
 /// The widest gap between failures that come again and again, in calls.
 const STEPS: u64 = 6;
 
 /// The size of the larger file: worth a pipe, and worth having its blocks reserved.
-pub(super) const LARGE: usize = 1_200_000;
+const LARGE: usize = 1_200_000;
 
 /// Failures of one kind: the `first` time that `call` is made, it fails with `errno`, and if there is a `step`, so many calls later again and again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fault {
-    pub(super) call: &'static str,
-    pub(super) touches: Touches,
-    pub(super) errno: &'static str,
-    pub(super) first: u64,
-    pub(super) step: Option<u64>,
+struct Fault {
+    call: &'static str,
+    touches: Touches,
+    errno: &'static str,
+    first: u64,
+    step: Option<u64>,
 }
 
 impl Fault {
     /// What the tracer is told.
-    pub(super) fn options(&self) -> [String; 4] {
+    fn options(&self) -> [String; 4] {
         let Self { call, errno, first, .. } = self;
         let then = self.step.map_or(String::new(), |step| format!("+{step}"));
         [

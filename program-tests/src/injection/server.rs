@@ -7,11 +7,11 @@ use haul_core::Checksum;
 use rustix::process::Signal;
 
 use super::calls::Touches;
-use super::history::History;
-use super::injected::{Fault, LARGE};
-use super::load::Connection;
-use super::process::{Bench, LINGERING, Serving};
-use super::tracer::Tracer;
+use super::{Fault, LARGE};
+use crate::history::History;
+use crate::load::Connection;
+use crate::process::{Bench, LINGERING, Serving};
+use crate::tracer::Tracer;
 
 /// A long-lived server: what one failure leaves behind would be seen at the next.
 pub(super) struct ServerUnderTest {

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use haul_harness::Content;
 use rustix::fs::statvfs;
 
-use super::super::disk::run;
-use super::super::process::{Bench, Serving};
-use super::super::running::Ended;
-use crate::content::Content;
+use crate::disk::run;
+use crate::process::{Bench, Serving};
+use crate::running::Ended;
 
 /// Something that people do.
 pub(super) struct Check {
@@ -304,7 +304,7 @@ fn read_only(bench: &Bench) {
 fn full(bench: &Bench) {
     let place = tempfile::tempdir().unwrap();
     let large = place.path().join("large");
-    fs::write(&large, crate::random::Random::new(1).bytes(8 << 20)).unwrap();
+    fs::write(&large, haul_harness::Random::new(1).bytes(8 << 20)).unwrap();
     fs::write(bench.share().join("old"), "old").unwrap();
     let filler = bench.share().join("filler");
     let mut file = File::create(&filler).unwrap();

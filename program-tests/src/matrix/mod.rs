@@ -12,9 +12,9 @@ use std::path::Path;
 
 use self::checks::CHECKS;
 use self::systems::{Place, SYSTEMS, System};
-use super::faults::or_skip;
-use super::process::Bench;
-use crate::tree::unfinished;
+use crate::faults::or_skip;
+use crate::process::Bench;
+use crate::unfinished::unfinished;
 
 /// The file systems of the matrix.
 pub fn matrix_names() -> impl Iterator<Item = &'static str> {

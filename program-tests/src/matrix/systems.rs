@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::super::disk::{mkfs, run};
+use crate::disk::{mkfs, run};
 
 /// A kind of file system, and what is known that it does not do.
 pub(super) struct System {
@@ -223,9 +223,8 @@ impl Place {
         mkfs(tool, &image)?;
         let image = image.to_str().expect("the place has a plain name").to_owned();
         if mount[1] == "exfat-fuse" {
-            let device = super::super::disk::output(
-                Command::new("losetup").args(["--find", "--show", &image]),
-            )?;
+            let device =
+                crate::disk::output(Command::new("losetup").args(["--find", "--show", &image]))?;
             let device = device.trim_end().to_owned();
             self.attached = Some(device.clone());
             return self.fuse(&["mount.exfat-fuse", &device, "AT"]);

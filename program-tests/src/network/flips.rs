@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use haul_harness::Random;
+
 use super::cuts::cut;
 use super::rig::{Ask, Outcome, Rig, Transfer};
 use super::wire::{Part, Side};
 use crate::proxy::Fault;
-use crate::random::Random;
 
 /// Transfers that go wrong at once: most of the time they wait for something.
 const WORKERS: u64 = 6;

@@ -6,13 +6,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use haul_harness::Random;
 use rustix::process::Signal;
 
 use super::flips::Counts;
 use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::{Fault, Tap, Way};
-use crate::random::Random;
 
 /// Far longer than a transfer needs to get to any of its bytes.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,14 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use haul_harness::Content;
 use rustix::process::{Resource, Rlimit};
 use tempfile::NamedTempFile;
 
-use super::super::cases::{assert_nothing_is_unfinished, names_in};
-use super::super::disk::{image, run};
-use super::super::faults::or_skip;
-use super::super::process::Bench;
-use crate::content::Content;
+use crate::cases::{assert_nothing_is_unfinished, names_in};
+use crate::disk::{image, run};
+use crate::faults::or_skip;
+use crate::process::Bench;
 
 /// A small file system, mounted at a directory until it is dropped.
 pub(crate) struct Small {

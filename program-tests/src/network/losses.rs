@@ -9,13 +9,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use haul_harness::Content;
 use rustix::process::Signal;
 
-use super::super::faults::can_inject;
-use super::super::process::{Bench, Serving};
-use super::super::running::Running;
 use super::namespaces::{Hosts, SERVER};
-use crate::content::Content;
+use crate::faults::can_inject;
+use crate::process::{Bench, Serving};
+use crate::running::Running;
 
 /// Within this a server must have found out that its peer is gone, in seconds.
 const GONE: Duration = Duration::from_mins(1);

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::disk::run;
-use super::super::faults::or_skip;
+use crate::disk::run;
+use crate::faults::or_skip;
 
 /// What one namespace of a pair listens on. Nobody else is in either.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 42, 85, 1);

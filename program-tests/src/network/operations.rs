@@ -7,13 +7,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use haul_harness::Content;
 use rustix::process::Signal;
 
-use super::super::cases::{assert_nothing_is_unfinished, names_in};
-use super::super::disk::run;
-use super::super::process::{Bench, Raw, Serving};
 use super::limits::Small;
-use crate::content::Content;
+use crate::cases::{assert_nothing_is_unfinished, names_in};
+use crate::disk::run;
+use crate::process::{Bench, Raw, Serving};
 
 /// More than the buffers of a connection hold, in bytes.
 const LARGE: usize = 12 << 20;

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use haul_harness::Content;
 use rustix::process::Signal;
 
-use super::super::process::{Bench, LINGERING, Serving};
-use super::super::running::{Ended, Running};
 use super::wire::{Side, Wire};
-use crate::content::Content;
+use crate::process::{Bench, LINGERING, Serving};
 use crate::proxy::{Fault, Plan, Proxy, Tap, Way};
+use crate::running::{Ended, Running};
 
 /// A client that has not ended by then waits for what will not come; then its connection is reset. Whoever is only slow meets a reset, and is judged like others.
 const PATIENCE: Duration = Duration::from_secs(1);

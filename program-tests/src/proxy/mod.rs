@@ -4,7 +4,7 @@
 //! are due, so a long delay costs no throughput, and a rate is kept on average whatever the sleeps of the machine do.
 //!
 //! ```
-//! use haul_conformance::proxy::{Fault, Plan, Proxy};
+//! use haul_program_tests::proxy::{Fault, Plan, Proxy};
 //! # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! // Of every connection, the client's bytes come to an end after 100 of them.
 //! let plan = |_| Plan { up: Fault::End.at(100), ..Plan::default() };

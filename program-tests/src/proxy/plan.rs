@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::random::Random;
+use haul_harness::Random;
 
 /// What happens to a connection, each way.
 #[derive(Debug, Clone, Default)]

@@ -2,8 +2,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown};
 use std::time::{Duration, Instant};
 
+use haul_harness::Random;
+
 use super::*;
-use crate::random::Random;
 
 /// What a client sends, and a server that keeps its promises: it answers with all that it got, when it has seen the end.
 fn exchange(plan: Plan, sent: &[u8]) -> (io::Result<Vec<u8>>, io::Result<Vec<u8>>) {

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::super::network::Small;
-use super::super::process::Bench;
 use super::client;
+use crate::network::Small;
+use crate::process::Bench;
 
 /// "sparse files fill the disk": holes stay holes, both ways.
 pub fn sparse_files_stay_sparse(program: &Path) {

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::super::process::Bench;
 use super::client;
+use crate::process::Bench;
 
 /// "names that cannot be carried are left out of `get -r`, exit 0": each is named, with `-q` too, and the code is 8.
 pub fn names_that_cannot_be_sent_are_named(program: &Path) {

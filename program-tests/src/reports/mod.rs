@@ -27,10 +27,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::disk::run;
-use super::faults::or_skip;
-use super::process::{Bench, Serving};
-use super::running::Ended;
+use crate::disk::run;
+use crate::faults::or_skip;
+use crate::process::{Bench, Serving};
+use crate::running::Ended;
 
 /// Makes a program run as a user who may do nothing special.
 const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];

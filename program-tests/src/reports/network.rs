@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, listen, socket};
 
-use super::super::disk::run;
-use super::super::faults::or_skip;
-use super::super::process::{Bench, Serving};
-use super::super::running::Ended;
+use crate::disk::run;
+use crate::faults::or_skip;
+use crate::process::{Bench, Serving};
+use crate::running::Ended;
 
 /// Half of what a client takes that tries an address after the other.
 const SOON: Duration = Duration::from_secs(10);

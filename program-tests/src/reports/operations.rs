@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::faults::can_inject;
-use super::super::process::Bench;
 use super::{client, client_under, failing};
+use crate::faults::can_inject;
+use crate::process::Bench;
 
 /// "times cannot be set: the whole transfer fails": the file counts, not its time.
 pub fn times_that_cannot_be_set_fail_no_transfer(program: &Path) {

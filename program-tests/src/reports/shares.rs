@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::super::disk::{image, run};
-use super::super::faults::or_skip;
-use super::super::process::Bench;
 use super::{
     Mounted, NOBODY, can_be_nobody, client, client_under, give_to_nobody, open_to_everybody,
 };
+use crate::disk::{image, run};
+use crate::faults::or_skip;
+use crate::process::Bench;
 
 /// "upload below a bind mount is refused after all bytes were sent": it is stored there, as on another file system and in a subvolume.
 pub fn uploads_go_below_mounts(program: &Path) {
@@ -38,7 +38,7 @@ pub fn uploads_go_below_mounts(program: &Path) {
             client(&bench, &server, &format!("put f --as {directory}/f")).assert_code(0);
         }
         assert!(fs::read(share.join(directory).join("f")).unwrap() == vec![7; 1 << 20]);
-        let names = super::super::cases::names_in(&share.join(directory));
+        let names = crate::cases::names_in(&share.join(directory));
         assert!(names.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{names:?}");
     }
 }
@@ -64,7 +64,7 @@ pub fn a_drop_box_takes_files(program: &Path) {
     client(&bench, &server, "put f").assert_code(0);
     client_under(NOBODY, &bench, &server, "get f -o c/f").assert_code(0);
     for directory in [&drop_box, &target] {
-        assert_eq!(super::super::cases::names_in(directory), ["f"]);
+        assert_eq!(crate::cases::names_in(directory), ["f"]);
     }
 }
 

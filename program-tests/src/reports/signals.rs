@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use super::super::cases::names_in;
-use super::super::process::{Bench, wait};
 use super::Mounted;
+use crate::cases::names_in;
+use crate::process::{Bench, wait};
 
 /// "SIGHUP: server dies without drain; client leaves `.haul-…`": a client cleans up, and ends with the signal's code.
 pub fn each_signal_lets_a_client_clean_up(program: &Path) {

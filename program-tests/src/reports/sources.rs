@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::network::Small;
-use super::super::process::Bench;
 use super::{Mounted, client};
+use crate::network::Small;
+use crate::process::Bench;
 
 /// "zero-length /proc file is sent as 0 bytes with a receipt": what `cat` gives is what comes, both ways.
 pub fn files_without_a_size_are_sent_to_their_end(program: &Path) {
@@ -162,7 +162,7 @@ pub fn a_mount_that_writes_late_is_read_and_written(program: &Path) {
         }
         fs::create_dir(mount.join("d")).unwrap();
         client(&bench, &server, "get f -o m/d/f").assert_code(0);
-        let left = super::super::cases::names_in(&mount.join("d"));
+        let left = crate::cases::names_in(&mount.join("d"));
         assert_eq!(left, ["f"], "cached: {cached}");
         fs::remove_file(mount.join("d/f")).unwrap();
         fs::remove_dir(mount.join("d")).unwrap();

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
-use super::super::cases::names_in;
-use super::super::disk::{image, run};
-use super::super::faults::{can_inject, or_skip};
-use super::super::process::Bench;
 use super::{Mounted, NOBODY, can_be_nobody, client, client_under, failing, open_to_everybody};
+use crate::cases::names_in;
+use crate::disk::{image, run};
+use crate::faults::{can_inject, or_skip};
+use crate::process::Bench;
 
 /// "`-o /dev/null`, FIFO, `/dev/stdout`, `>(…)`: refused, or the link is replaced": they take the bytes, and stay what they are.
 pub fn targets_that_are_no_files_take_the_bytes(program: &Path) {

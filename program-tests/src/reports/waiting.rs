@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::super::abuse::Meter;
-use super::super::process::{Bench, LINGERING, wait};
+use crate::abuse::Meter;
+use crate::process::{Bench, LINGERING, wait};
 
 /// "shell after an idle disconnect: the command fails, a script ends": it connects again for the next command.
 pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {

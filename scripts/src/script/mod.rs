@@ -47,8 +47,8 @@ mod text;
 use std::path::PathBuf;
 
 use haul_core::Timestamp;
+use haul_harness::Content;
 
-use crate::content::Content;
 use crate::setup::Setup;
 use crate::tree::Tree;
 
@@ -133,7 +133,7 @@ pub(crate) fn default_time() -> Option<Timestamp> {
 
 macro_rules! script_files {
     ($($name:literal),+ $(,)?) => {
-        &[$((concat!($name, ".haul"), include_str!(concat!("../../scripts/", $name, ".haul")))),+]
+        &[$((concat!($name, ".haul"), include_str!(concat!("../../suite/", $name, ".haul")))),+]
     };
 }
 

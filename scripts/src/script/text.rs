@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::content::Content;
+use haul_harness::Content;
+
 use crate::tree::UNFINISHED;
 
 /// The contents that a script has named.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
-use haul_conformance::tcp::RunningServer;
+use haul_scripts::tcp::RunningServer;
 use haul_core::{Checksum, Mode};
 use haul_store::{StreamSource, StreamTarget};
 use haul_transport::{DownloadOptions, ListOptions, ServerOptions};

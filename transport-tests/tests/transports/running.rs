@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use haul_conformance::tcp::RunningServer;
+use haul_scripts::tcp::RunningServer;
 use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_store::Store;

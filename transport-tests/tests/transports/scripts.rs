@@ -1,4 +1,4 @@
-//! Every script of the conformance suite; the transcripts are those of the bare machine, to the byte.
+//! Every script; the transcripts are those of the bare machine, to the byte.
 
 use haul_core::server::ServerConfig;
 use haul_store::{Directory, Options};
@@ -17,7 +17,7 @@ fn transcripts_are_the_same_without_pass_through() {
 }
 
 fn check(pass_through: bool) {
-    let checked = haul_conformance::tcp::check(|setup, directory| {
+    let checked = haul_scripts::tcp::check(|setup, directory| {
         let store = Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
         let config = ServerConfig { pass_through, ..setup.config.clone() };
         Ok(Running::start(store, ServerOptions { config, impatient: true, ..ServerOptions::default() }))

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use haul_conformance::proxy::{Plan, Proxy};
+use haul_program_tests::proxy::{Plan, Proxy};
 
 use super::{Row, small};
 use crate::Result;
