@@ -1,12 +1,13 @@
-//! A bad network for one server: what `haul_program_tests::proxy` does, from the command line.
+//! A bad network for one server: `haul_program_tests::proxy` on the command line.
 //!
 //! ```sh
 //! cargo run --release -p haul-program-tests --example proxy -- --listen 127.0.0.1:5000 --to 127.0.0.1:4285 --delay 50 --rate 125000000
 //! ```
 //!
-//! `--delay` (milliseconds) and `--rate` (bytes per second) hold each way, `--pieces` cuts what passes into at most so many bytes, in turn. `--up` and `--down` have one fault
-//! happen to each connection on the way to the server or to the client, after so many bytes: `stall@1000`, `end@1000` (FIN), `reset@1000` (RST), `flip3@1000` (bit 3, of 0 to 7).
-//! `--seed` chooses pieces and a fault for each connection instead.
+//! `--delay` (milliseconds) and `--rate` (bytes per second) apply to each direction. `--pieces` limits the sizes in
+//! which bytes are delivered, in turn. `--up` and `--down` set one fault for each connection, towards the server or the
+//! client, after a number of bytes: `stall@1000`, `end@1000` (FIN), `reset@1000` (RST), `flip3@1000` (bit 3, of 0 to
+//! 7). With `--seed`, the seed chooses pieces and a fault for each connection instead.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use haul_program_tests::proxy::{Fault, Plan, Proxy, Way};
 
 const USAGE: &str = "proxy --listen ADDRESS --to ADDRESS [--delay MS] [--rate BYTES/S] [--pieces N,N,...] [--up stall|end|reset|flipBIT@BYTE] [--down ...@BYTE] [--seed SEED]";
 
-/// Of a fault that a seed chooses, in bytes.
+/// The range of a fault that a seed chooses, in bytes.
 const WITHIN: usize = 1 << 20;
 
 struct Arguments {

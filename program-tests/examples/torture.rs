@@ -1,15 +1,16 @@
-//! Long campaigns against a whole program: what its checks do a few dozen times, as often as one likes.
+//! Long campaigns against a whole program: the same checks as in the tests, as often as you like.
 //!
 //! ```sh
 //! cargo build --release -p haul-std
 //! cargo run --release -p haul-program-tests --example torture -- power 500 --program target/release/haul-std
 //! ```
 //!
-//! `power` cuts the power so many times on each file system, or on the one that `--file-system` names, and `kills` kills the server so often; `--seed` repeats a run. `matrix` does what people do
-//! on one file system after the other, and prints a table. `injected` has each system call of server and client fail at each of its first
-//! occurrences, so many of them. `network` flips bits and cuts ends off, so many in all, then cuts connections at each byte and interrupts
-//! clients. `wires` (as root) transfers so many files each over lossy and slow wires, and measures when a server knows that its peer is gone.
-//! `abuse` attacks a server in all the ways that there are, with so many hundredths of the full size:
+//! `power` cuts the power COUNT times on each file system, or on the one that `--file-system` names. `kills` kills the
+//! server COUNT times. `--seed` repeats a run. `matrix` runs everyday uses on one file system after the other, and
+//! prints a table. `injected` makes each system call of server and client fail, at each of its first COUNT occurrences.
+//! `network` flips bits and cuts ends off in COUNT transfers, then cuts connections at each byte and interrupts
+//! clients. `wires` (as root) transfers COUNT files each over lossy and slow networks, and measures how long a server
+//! takes to detect that its peer is gone. `abuse` attacks a server in all ways, at COUNT percent of the full size:
 //!
 //! ```sh
 //! cargo run --release -p haul-program-tests --example torture -- abuse 100 --program target/release/haul-std
@@ -36,7 +37,7 @@ struct Campaign {
 impl Campaign {
     fn parse(mut words: impl Iterator<Item = String>) -> Option<Self> {
         let mode = words.next()?;
-        // The matrix is run once.
+        // The matrix runs once.
         let count = if mode == "matrix" { 1 } else { words.next()?.parse().ok()? };
         let (mut program, mut seed) = (None, 4285);
         let (mut file_system, mut options) = (None, Vec::new());
@@ -84,7 +85,7 @@ impl Campaign {
                 violations(held)
             }
             "matrix" => {
-                // What a check meets stands in its row.
+                // The row shows why a check failed.
                 std::panic::set_hook(Box::new(|_| ()));
                 println!("{}", program::Row::head());
                 let mut held = true;

@@ -1,6 +1,6 @@
-//! The checks. Each panics when the program does not do what it should.
+//! Ordinary use of a program. Each check panics when the program does something wrong.
 
-// That is what all of them are for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::abuse::wait_until;
 use crate::process::Bench;
 use crate::unfinished::unfinished;
 
-/// Names that have tripped other programs.
+/// Names that other programs handle wrongly.
 const ODD_NAMES: &[&str] = &[
     "plain.txt",
     "two  spaces ",
@@ -33,7 +33,7 @@ const ODD_NAMES: &[&str] = &[
     "right\u{202e}left",
 ];
 
-/// Every odd name goes up, is listed, and comes back, each file with its own bytes.
+/// Uploads, lists and downloads files with odd names. Each comes back with its own content.
 pub fn files_of_odd_names_come_back_identical(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -60,7 +60,7 @@ pub fn files_of_odd_names_come_back_identical(program: &Path) {
     assert_eq!(found, expected);
 }
 
-/// Empty files and files around the sizes of chunks and pages.
+/// Empty files, and sizes around those of chunks and pages.
 pub fn files_of_every_size_come_back_identical(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -81,7 +81,7 @@ pub fn files_of_every_size_come_back_identical(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// `get` does not touch a file that is there, nor what a link points to, unless it is forced.
+/// Without `--force`, `get` overwrites neither an existing file nor the target of a link.
 pub fn an_existing_target_is_refused_unless_forced(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "new").unwrap();
@@ -113,7 +113,7 @@ pub fn an_existing_name_on_the_server_is_refused_when_told(program: &Path) {
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"new");
 }
 
-/// A name that the server does not have leaves nothing here; a file that is not here is no business of the server.
+/// `get` of a missing name creates no local file. `put` of a missing file sends nothing to the server.
 pub fn what_is_not_there_is_not_found(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -130,7 +130,7 @@ pub fn what_is_not_there_is_not_found(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// A directory goes up and comes back, many files at a time, over one connection or several; a link in it is not followed.
+/// Uploads and downloads a directory of many files, over one connection and over several. A link in it is not followed.
 pub fn directories_come_back_identical(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -154,12 +154,12 @@ pub fn directories_come_back_identical(program: &Path) {
             assert_eq!(fs::read(here(&back).join(file)).unwrap(), vec![b'x'; number * 31]);
         }
         assert!(!here(&back).join("link").exists());
-        // What is there is told, each in a line, and the others come.
+        // Each existing file is reported in a line, and the others are downloaded.
         fs::remove_file(here(&back).join("0/0/0")).unwrap();
         let again = bench.run(&["get", "--server", &url, "-rq", &name, "-o", &back, "-j", jobs]);
         assert_eq!(again.assert_code(8).stderr.lines().count(), 499);
         assert!(here(&back).join("0/0/0").exists());
-        // A second run of either kind has nothing to do.
+        // A second run has nothing to do, in either direction.
         let get = ["get", "--server", &url, "-r", &name, "-o", &back, "--skip-existing"];
         assert_eq!(bench.run(&get).assert_code(0).stdout, b"");
         let put = ["put", "--server", &url, "-r", "tree", "--as", &name, "--skip-existing"];
@@ -169,7 +169,7 @@ pub fn directories_come_back_identical(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// Of several files, those that can come do.
+/// When one of several files is missing, the others are transferred.
 pub fn some_of_several_is_partial(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "a").unwrap();
@@ -180,7 +180,7 @@ pub fn some_of_several_is_partial(program: &Path) {
     assert_eq!(names_in(&bench.here()), ["a", "b"]);
 }
 
-/// Wrong options, commands and values: exit code 2 and the way out, in one line.
+/// A wrong option, command or value gives exit code 2 and one line that names the remedy.
 pub fn a_wrong_command_line_is_one_line(program: &Path) {
     let bench = Bench::new(program);
     for args in [
@@ -197,7 +197,7 @@ pub fn a_wrong_command_line_is_one_line(program: &Path) {
     assert!(names_in(&bench.here()).is_empty());
 }
 
-/// An address that cannot be read is a wrong command line.
+/// An address that cannot be parsed is a usage error.
 pub fn an_address_that_is_none_is_one_line(program: &Path) {
     let bench = Bench::new(program);
     for address in [
@@ -211,10 +211,10 @@ pub fn an_address_that_is_none_is_one_line(program: &Path) {
     }
 }
 
-/// Nobody listens.
+/// Nobody listens at the address.
 pub fn a_server_that_is_not_there_is_one_line(program: &Path) {
     let bench = Bench::new(program);
-    // Bound without listening: nobody else can take the port meanwhile, and connections are refused.
+    // The socket is bound without listening: no other process can take the port meanwhile, and connections are refused.
     let socket = rustix::net::socket(
         rustix::net::AddressFamily::INET,
         rustix::net::SocketType::STREAM,
@@ -237,7 +237,7 @@ pub fn a_server_that_is_not_there_is_one_line(program: &Path) {
     assert_eq!(names_in(&bench.here()), ["a"]);
 }
 
-/// Two servers cannot have one port.
+/// Two servers cannot listen on one port.
 pub fn a_port_in_use_is_one_line(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -246,7 +246,7 @@ pub fn a_port_in_use_is_one_line(program: &Path) {
     assert!(second.stderr.contains("--listen"), "{}", second.stderr);
 }
 
-/// A directory that was named is not made, and a file is none.
+/// The server does not create a missing directory, and does not serve a file as one.
 pub fn a_directory_that_is_missing_is_one_line(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.here().join("file"), "").unwrap();
@@ -257,7 +257,7 @@ pub fn a_directory_that_is_missing_is_one_line(program: &Path) {
     assert_eq!(names_in(&bench.here()), ["file"]);
 }
 
-/// `--offset` and `--length`.
+/// `get --offset` and `get --length`.
 pub fn a_part_of_a_file(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello world\n").unwrap();
@@ -274,7 +274,7 @@ pub fn a_part_of_a_file(program: &Path) {
         .assert_one_clear_line();
 }
 
-/// `-` is stdin and stdout.
+/// `-` means stdin or stdout.
 pub fn streams_instead_of_files(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -287,7 +287,7 @@ pub fn streams_instead_of_files(program: &Path) {
     assert!(back.assert_code(0).stdout == bytes);
 }
 
-/// `--json` prints one object a line, of `put`, `get` and `ls`.
+/// With `--json`, `put`, `get` and `ls` print one object a line.
 pub fn output_for_programs(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.here().join("a b"), "hello world\n").unwrap();
@@ -310,7 +310,7 @@ pub fn output_for_programs(program: &Path) {
     assert_eq!(json_lines(&got.assert_code(0).stdout).len(), 1);
 }
 
-/// The shell reads its lines from a pipe too.
+/// The shell also reads its commands from a pipe.
 pub fn a_shell_from_a_pipe(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.here().join("up.txt"), "up").unwrap();
@@ -324,7 +324,7 @@ pub fn a_shell_from_a_pipe(program: &Path) {
     assert_eq!(fs::read(bench.here().join("down.txt")).unwrap(), b"down");
 }
 
-/// What switches something on in the environment takes the values that people write there.
+/// A boolean environment variable takes the values that people write there.
 pub fn a_switch_in_the_environment_takes_what_people_write(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
@@ -338,7 +338,7 @@ pub fn a_switch_in_the_environment_takes_what_people_write(program: &Path) {
     }
 }
 
-/// A reader that goes away is told by an exit code, not by a signal.
+/// When the reader of stdout goes away, the program ends with an exit code, not with a signal.
 pub fn a_closed_stdout_is_no_crash(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), Content::pattern(300_000).to_vec()).unwrap();
@@ -353,7 +353,7 @@ pub fn a_closed_stdout_is_no_crash(program: &Path) {
     }
 }
 
-/// `printf 'LIST\nEXIT\n' | nc`.
+/// What `printf 'LIST EXIT ' | nc` shows.
 pub fn a_session_typed_by_hand(program: &Path) {
     let bench = Bench::new(program);
     fs::create_dir(bench.share().join("photos")).unwrap();
@@ -366,7 +366,7 @@ pub fn a_session_typed_by_hand(program: &Path) {
     );
 }
 
-/// One place, two clients: the second is told, and gets the place when the first has gone.
+/// With one place, a second client is refused, and gets the place when the first client has left.
 pub fn more_clients_than_places(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&["--max-clients", "1"]);
@@ -379,14 +379,14 @@ pub fn more_clients_than_places(program: &Path) {
     first.send(b"EXIT\n");
     assert_eq!(first.rest(), "OK \"bye\"\r\n");
     drop(first);
-    // The place is free a moment after the connection is gone: ask until it is.
+    // The server frees the place shortly after the connection has closed, so this retries until it is free.
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !server.connect().line().starts_with("HAUL/1 ") {
         assert!(std::time::Instant::now() < deadline, "the place was never free again");
     }
 }
 
-/// Of two uploads with `mode=create` that are under way at once, one is published.
+/// Of two simultaneous uploads with `mode=create`, one is published.
 pub fn uploads_that_create_one_name(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -405,7 +405,7 @@ pub fn uploads_that_create_one_name(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// SIGTERM: an upload under way is finished and kept, then the session ends, and the server with exit code 0.
+/// After SIGTERM the server finishes an upload under way, ends the session, and exits with code 0.
 pub fn a_signal_lets_transfers_end(program: &Path) {
     let bench = Bench::new(program);
     let mut server = bench.serve(&[]);
@@ -428,7 +428,7 @@ pub fn a_signal_lets_transfers_end(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// `kill -9` during an upload: the old file stays, and the next start sweeps what was staged.
+/// After `kill -9` during an upload the old file is there, and the next start removes the staged one.
 pub fn a_killed_server_leaves_no_torn_file(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "old").unwrap();
@@ -441,14 +441,14 @@ pub fn a_killed_server_leaves_no_torn_file(program: &Path) {
     assert_eq!(server.ended().code(), None);
     assert_eq!(fs::read(bench.share().join("a")).unwrap(), b"old");
     let next = bench.serve(&[]);
-    // It sweeps in the background.
+    // It does so in the background.
     wait_until(|| unfinished(&bench.share()).is_empty());
     assert_nothing_is_unfinished(&bench);
     let listed = bench.run(&["ls", "--server", &next.url()]);
     assert_eq!(listed.assert_code(0).stdout, b"a\n");
 }
 
-/// What stands in a directory, sorted.
+/// The names in a directory, sorted.
 pub(super) fn names_in(directory: &Path) -> Vec<OsString> {
     let mut names: Vec<OsString> =
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -1,6 +1,7 @@
-//! A server that is killed, and one whose power is cut, under uploads. What it acknowledged is there afterwards, whole, and nothing torn is.
+//! A server is killed, or its power is cut, while clients upload. Afterwards every acknowledged upload is there, and
+//! every file is whole.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fmt;
@@ -13,27 +14,28 @@ use haul_harness::Random;
 use rustix::process::Signal;
 
 use crate::disk::{Disk, FILE_SYSTEMS, FileSystem};
-use crate::faults::or_skip;
 use crate::history::History;
 use crate::load::{Connection, Load, TOPS};
 use crate::process::{Bench, Serving};
+use crate::requirements::or_skip;
 use crate::unfinished::unfinished;
 
-/// What the checks begin with: they do the same in every run, as far as the kernel lets them.
+/// The seed of the checks. With the same seed they do the same in every run, as far as the kernel lets them.
 const SEED: u64 = 4285;
-/// How long a server may take to find what the one before left.
+/// How long a server may take to remove the staged files of its predecessor.
 const SWEEPING: Duration = Duration::from_mins(1);
 
-/// What a campaign of crashes met. None of it is worth much if one of the numbers is 0.
+/// What a campaign of crashes counted. If one of the numbers is 0, the campaign shows little.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Crashes {
-    /// Crashes that were survived.
+    /// Crashes.
     pub cycles: u64,
-    /// Uploads that were acknowledged before one.
+    /// Uploads that were acknowledged before a crash.
     pub acknowledged: u64,
-    /// Uploads that were under way in one.
+    /// Uploads that were under way at a crash.
     pub under_way: u64,
-    /// Staging files that one left, and the next start swept. Where they have no names there are hardly any.
+    /// Staged files that a crash left and the next start removed. Where staged files have no names there are hardly
+    /// any.
     pub swept: u64,
 }
 
@@ -47,14 +49,14 @@ impl fmt::Display for Crashes {
     }
 }
 
-/// The power is cut: every acknowledged upload is there after the next mount, on each file system.
+/// After a power cut and the next mount, every acknowledged upload is there, on each file system.
 pub fn acknowledged_uploads_survive_power_cuts(program: &Path) {
     for system in cuttable() {
         assert_survived(power_cuts(program, system, 6, SEED, &[]));
     }
 }
 
-/// The check above is worth something: on each file system it sees that a server which does not sync loses what it acknowledged.
+/// Shows that the check above can fail: on each file system, a server that does not sync loses acknowledged uploads.
 pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
     for system in cuttable() {
         let seen = power_cuts(program, system, 20, SEED, &["--sync=none"]);
@@ -63,13 +65,14 @@ pub fn a_power_cut_without_syncs_is_seen(program: &Path) {
     }
 }
 
-/// `kill -9`: the same, and the next start sweeps what it left.
+/// The same after `kill -9`. The next start also removes the staged files.
 pub fn acknowledged_uploads_survive_kills(program: &Path) {
     let crashes = assert_survived(kills(program, 40, SEED));
     assert!(crashes.swept > 0, "nothing was swept: {crashes}");
 }
 
-/// Kills the server of `program` `cycles` times, half of them where a kill leaves staging files because they have names.
+/// Kills the server of `program` `cycles` times, half of them on tmpfs, where staged files have names and so outlive a
+/// kill.
 pub fn kills(program: &Path, cycles: u64, seed: u64) -> Result<Crashes, String> {
     let mut crashes = Crashes::default();
     let tmpfs = cycles / 2;
@@ -100,7 +103,7 @@ pub fn power_cuts(
     outcome.map(|()| crashes).map_err(|reason| format!("{}: {reason}", system.name()))
 }
 
-/// The file systems that can be made, mounted and cut off from power here.
+/// The file systems that can be made and mounted here, and have their power cut.
 fn cuttable() -> impl Iterator<Item = FileSystem> {
     FILE_SYSTEMS.iter().copied().filter(|&system| system.is_common()).filter(|&system| {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
@@ -117,7 +120,7 @@ fn assert_survived(outcome: Result<Crashes, String>) -> Crashes {
 }
 
 struct Crashing<'a> {
-    /// Dropped first: it is mounted in the place of the bench.
+    /// Dropped first, because it is mounted inside the directory of the bench.
     disk: Option<Disk>,
     bench: Bench,
     options: &'a [&'a str],
@@ -144,7 +147,7 @@ impl Crashing<'_> {
         crashes: &mut Crashes,
     ) -> Result<(), String> {
         let share = self.bench.share();
-        // So that directories are made anew.
+        // Its directories are created again.
         let top = random.pick(&TOPS);
         history.remove(&share, top).map_err(|error| error.to_string())?;
         if let Some(disk) = &self.disk {
@@ -155,8 +158,8 @@ impl Crashing<'_> {
             bench: &self.bench,
             server: server.address(),
             history,
-            doomed: AtomicBool::new(false),
-            dark: AtomicBool::new(false),
+            crashing: AtomicBool::new(false),
+            power_is_off: AtomicBool::new(false),
         };
         let seeds = [random.next_u64(), random.next_u64(), random.next_u64()];
         let mut within = |most| Duration::from_micros(random.below(most) as u64);
@@ -170,11 +173,11 @@ impl Crashing<'_> {
             ];
             history.wait_for_acknowledged(enough);
             std::thread::sleep(moment);
-            load.doomed.store(true, Ordering::SeqCst);
+            load.crashing.store(true, Ordering::SeqCst);
             if let Some(disk) = &self.disk {
-                load.dark.store(true, Ordering::SeqCst);
+                load.power_is_off.store(true, Ordering::SeqCst);
                 disk.cut_power();
-                // The server meets a disk that fails.
+                // The server keeps running on a disk that fails.
                 std::thread::sleep(rest);
             }
             server.signal(Signal::KILL);
@@ -195,12 +198,12 @@ impl Crashing<'_> {
         Ok(())
     }
 
-    /// A server that sweeps, and then works.
+    /// Starts a server. It removes staged files, and takes an upload.
     fn start(&self, history: &History, crashes: &mut Crashes) -> Result<Serving, String> {
         let staged = || unfinished(&self.bench.share()).len();
         crashes.swept += staged() as u64;
         let server = self.bench.serve_at(&self.address, &[], self.options);
-        // It sweeps in the background.
+        // It removes them in the background.
         let within = Instant::now() + SWEEPING;
         while staged() > 0 {
             if Instant::now() > within {

@@ -1,49 +1,20 @@
-//! A server whose system calls fail. Each check panics when the program does not do what it should.
+//! A server whose system calls fail. Each check panics when the program does something wrong.
 
-// That is what all of them are for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::cases::assert_nothing_is_unfinished;
 use crate::process::{Bench, Raw, Serving};
+use crate::requirements::can_inject;
 
-/// Set where a check must not be skipped for want of a tool.
-const MUST_RUN: &str = "HAUL_TESTS_MUST_RUN";
-
-/// What a check needs, if this machine has it; otherwise the check is skipped, and says why.
-///
-/// # Panics
-/// When it cannot be had, and `HAUL_TESTS_MUST_RUN` is set.
-pub(super) fn or_skip<T>(needed: Result<T, String>) -> Option<T> {
-    needed
-        .inspect_err(|reason| {
-            assert!(std::env::var_os(MUST_RUN).is_none(), "{reason}");
-            eprintln!("skipped: {reason}");
-        })
-        .ok()
-}
-
-/// Whether system calls can be made to fail here.
-///
-/// # Panics
-/// When they cannot, and `HAUL_TESTS_MUST_RUN` is set.
-pub(super) fn can_inject() -> bool {
-    let traced = Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let runs = traced.is_ok_and(|status| status.success());
-    or_skip(runs.then_some(()).ok_or_else(|| String::from("strace does not run here"))).is_some()
-}
-
-/// A server whose `call` fails as `injected` says, on every file or on one; its calls are logged in `here/calls`. The tracer is a process of its own, so signals reach the
-/// server. Calls can only be counted by thread, and which thread works on a file is the server's matter.
+/// A server whose `call` fails as `injected` says, on every file or on one. Its calls are logged in `here/calls`. The
+/// tracer is a process of its own, so signals reach the server. `strace` counts calls by thread, and any thread of the
+/// server may work on a file.
 fn serve_with(bench: &Bench, call: &str, injected: &str, only: Option<&Path>) -> Serving {
     let log = bench.here().join("calls");
     let log = log.to_str().expect("the place has a plain name");
@@ -56,7 +27,7 @@ fn serve_with(bench: &Bench, call: &str, injected: &str, only: Option<&Path>) ->
     bench.serve_under(&launcher, &[])
 }
 
-/// Uploads `new` over `old`; the server's reply.
+/// Uploads `new` over `old` and returns the server's reply.
 fn replace(bench: &Bench, server: &Serving) -> (Raw, String) {
     let mut raw = server.connect();
     assert!(raw.line().starts_with("HAUL/1 "));
@@ -79,7 +50,7 @@ fn assert_lives(mut raw: Raw, listed: &str) {
     assert!(rest.contains(listed) && rest.ends_with("OK \"bye\"\r\n"), "{rest}");
 }
 
-/// `fsync` of the file fails: `ERR io`, not tried again, the old file stays.
+/// `fsync` of the file fails: the reply is `ERR io`, the server does not retry, and the old file stays.
 pub fn a_failing_fsync_is_final(program: &Path) {
     if !can_inject() {
         return;
@@ -96,7 +67,7 @@ pub fn a_failing_fsync_is_final(program: &Path) {
     assert_eq!(calls.matches("(INJECTED)").count(), 1, "{calls}");
 }
 
-/// `fsync` of the directory fails: the file has its name, and the client is told that nobody knows for how long.
+/// `fsync` of the directory fails: the new file has its name, and the reply says that the outcome is unknown.
 pub fn an_unconfirmed_name_is_told(program: &Path) {
     if !can_inject() {
         return;
@@ -109,7 +80,7 @@ pub fn an_unconfirmed_name_is_told(program: &Path) {
     assert_lives(raw, "FILE \"a\" size=3");
 }
 
-/// `rename` and `write` fail with a full disk: `ERR no-space`, the old file stays.
+/// `rename` and `write` fail because the disk is full: the reply is `ERR no-space`, and the old file stays.
 pub fn a_full_disk_publishes_nothing(program: &Path) {
     if !can_inject() {
         return;
@@ -124,7 +95,8 @@ pub fn a_full_disk_publishes_nothing(program: &Path) {
     }
 }
 
-/// The limit of `ulimit -f`: `ERR too-large`, and its signal does not end the server. Its log cannot be written either, which hurts nobody.
+/// A file exceeds `ulimit -f`: the reply is `ERR too-large`, and SIGXFSZ does not end the server. It goes on though it
+/// cannot write its log either.
 pub fn a_file_size_limit_is_outlived(program: &Path) {
     let bench = bench_with_old_file(program);
     let server = bench.serve(&[]);

@@ -1,4 +1,4 @@
-//! What was uploaded under which name, what the server said to it, and whether the files agree.
+//! What was uploaded under which name, what the server replied, and whether the files agree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use haul_harness::Random;
 
 use crate::unfinished::is_unfinished;
 
-/// Each version begins with its number, so that a file tells which one it is.
+/// The length of a version's number, with which each file begins.
 const HEADER: usize = 20;
 
-/// All uploads so far. Times are counted in steps of one clock, so that it is known which upload ended before another began.
+/// All uploads so far. One clock counts steps, so the order of their starts and ends is known.
 #[derive(Debug, Default)]
 pub(super) struct History {
     clock: AtomicU64,
@@ -35,10 +35,10 @@ struct Version {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// No reply came, or one that leaves it open.
+    /// No reply came, or one that leaves the outcome open.
     Unknown,
     Acknowledged(u64),
-    /// The server said that it did not publish.
+    /// The server said that it did not publish the file.
     Refused,
 }
 
@@ -60,16 +60,16 @@ impl Upload {
 /// What was found on disk.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Found {
-    /// Uploads acknowledged since the last look.
+    /// Uploads acknowledged since the last comparison.
     pub(super) acknowledged: u64,
     /// Uploads that were under way.
     pub(super) unknown: u64,
-    /// Files that are there, each a whole version.
+    /// Files that are there. Each is a whole version.
     pub(super) files: u64,
 }
 
 impl History {
-    /// A new version of a file, which is sent from now on.
+    /// Registers a new version of a file, which is sent from now on.
     pub(super) fn send(&self, path: String, size: usize, create: bool) -> Upload {
         let sent = self.tick();
         let size = size.max(HEADER);
@@ -89,18 +89,19 @@ impl History {
         *self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until that number of uploads was acknowledged; not for ever, since the clients may have failed.
+    /// Waits until `count` uploads are acknowledged. The wait is bounded, because the clients may have failed.
     pub(super) fn wait_for_acknowledged(&self, count: u64) {
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = Duration::from_secs(20);
-        drop(self.one_more.wait_timeout_while(acknowledged, patience, |now| *now < count));
+        let timeout = Duration::from_secs(20);
+        drop(self.one_more.wait_timeout_while(acknowledged, timeout, |now| *now < count));
     }
 
     pub(super) fn refuse(&self, upload: &Upload) {
         self.settle(upload, Outcome::Refused);
     }
 
-    /// Compares with the files of `share`: every name has a whole version that may be there, and no name is missing. From then on what was found counts, and what a server may still publish.
+    /// Compares with the files of `share`: each name has a whole version that it may have, and no name is missing. The
+    /// versions found are the base of the next comparison, as are those that a server may still publish.
     pub(super) fn compare(&self, share: &Path) -> Result<Found, String> {
         let mut files = BTreeMap::new();
         collect(share, "", &mut files).map_err(|error| format!("cannot look: {error}"))?;
@@ -123,7 +124,8 @@ impl History {
             versions.push(Version { sent: 0, outcome: Outcome::Acknowledged(0), ..version });
             found.files += 1;
         }
-        // Without a journal a directory that was under way can be half there, and the repair makes of it what it finds.
+        // Without a journal, a directory that was being created may be incomplete, and the repair may keep what it
+        // finds of it.
         let debris = |path: &String| {
             let below = format!("{path}/");
             names.iter().any(|(name, versions)| {
@@ -136,14 +138,14 @@ impl History {
         }
     }
 
-    /// The server is gone: nothing will be published any more.
+    /// The server is gone, so it will publish nothing more.
     pub(super) fn close(&self) {
         for versions in self.names().values_mut() {
             versions.retain(|version| !version.is_open());
         }
     }
 
-    /// Takes away the directory `top` of `share` with what is known of it.
+    /// Removes the directory `top` of `share`, and what is known of it.
     pub(super) fn remove(&self, share: &Path, top: &str) -> io::Result<()> {
         match fs::remove_dir_all(share.join(top)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -166,7 +168,7 @@ impl History {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins at 1: what an earlier comparison found is older than all.
+    /// Begins at 1, so that the versions of an earlier comparison are the oldest.
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -188,13 +190,13 @@ impl Version {
         self.acknowledged().is_some_and(|at| at > 0)
     }
 
-    /// Whether `self` was there before `other` was sent.
+    /// Whether `self` ended before `other` was sent.
     fn is_before(&self, other: &Self) -> bool {
         self.acknowledged().is_some_and(|at| at < other.sent)
     }
 }
 
-/// The version that these bytes are, if it may be the one that is seen.
+/// The version that these bytes are, if it may be visible now.
 fn which(versions: &[Version], found: &[u8]) -> Result<usize, String> {
     let id: Option<u64> = found
         .get(..HEADER)
@@ -273,7 +275,7 @@ mod tests {
         let found = history.compare(share_with("a", &open.bytes()).path()).unwrap();
         assert_eq!((found.acknowledged, found.unknown, found.files), (2, 1, 1));
         history.close();
-        // Now that one counts.
+        // From now on that version counts.
         history.compare(share_with("a", &three.bytes()).path()).unwrap_err();
     }
 

@@ -1,6 +1,7 @@
-//! Servers that break the rules, against the client side of a program.
+//! Servers that break the protocol, against the client side of a program.
 //!
-//! Whatever they do, the program ends with the right code and one clear line, and leaves nothing behind: no file under the final name, no temporary.
+//! Whatever they do, the program ends with the right code and one readable line, and leaves no file behind, neither
+//! under the final name nor a temporary one.
 
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,34 +14,34 @@ use crate::process::Bench;
 use crate::running::Ended;
 
 const GREETING: &str = "HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n";
-/// What a server answers that does not know an option.
+/// The reply of a server that does not know an option.
 const OLDER: &str = "ERR bad-argument \"that is not an option here\"\r\n";
 const TIME: &str = "modified=2026-01-02T03:04:05Z";
 
-/// What the program is asked to do.
+/// What the program is told to do.
 #[derive(Clone, Copy)]
 enum Ask {
     Get,
-    /// A directory with all that is in it.
+    /// A directory with everything in it.
     GetAll,
     Put,
-    /// A file that may be executed.
+    /// An executable file.
     PutProgram,
     List,
     ListAll,
 }
 
-/// A server and what the program must make of it.
+/// A server, and how the program must end.
 struct Case {
     title: &'static str,
     ask: Ask,
-    /// What the server says first.
+    /// What the server sends first.
     greeting: Vec<u8>,
-    /// What it says to the first command.
+    /// Its reply to the first command.
     reply: Vec<u8>,
-    /// What it says to the second one.
+    /// Its reply to the second command.
     again: Vec<u8>,
-    /// What it says to the `END` of a body.
+    /// Its reply to the `END` of a body.
     receipt: Vec<u8>,
     /// The exit code.
     code: i32,
@@ -49,7 +50,7 @@ struct Case {
 /// Runs the program against every hostile server.
 ///
 /// # Panics
-/// When it does not do what it should.
+/// When the program does something wrong.
 pub fn hostile_servers(program: &Path) {
     let failures: Vec<String> = cases()
         .iter()
@@ -76,7 +77,7 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| {
             if let Ok((stream, _)) = listener.accept() {
-                // A client that has had enough closes early; what it does then is judged by its exit.
+                // A client that gives up closes early. Its exit code shows whether that is right.
                 let _ = play(&stream, case);
                 let _ = stream.shutdown(Shutdown::Both);
             }
@@ -93,7 +94,7 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
             Ask::List => bench.run(&["ls", "--retry", "0", "--server", &url]),
             Ask::ListAll => bench.run(&["ls", "--retry", "0", "--server", &url, "-r"]),
         };
-        // A client that never came shall not be waited for.
+        // Ends the wait for a client that never connected.
         drop(TcpStream::connect(address));
         ended
     });
@@ -150,7 +151,7 @@ fn play(mut stream: &TcpStream, case: &Case) -> std::io::Result<()> {
         stream.write_all(&case.receipt)?;
     }
     stream.shutdown(Shutdown::Write)?;
-    // Closing with something unread would reset the connection, and what was said could be lost.
+    // Closing with unread data would reset the connection, and the client could lose the reply.
     std::io::copy(&mut reader.take(1 << 26), &mut std::io::sink())?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! End-to-end checks of a program: real processes, real sockets, real files.
+//! End-to-end tests of a HAUL program: real processes, real sockets, real files, and faults of all of them.
 //!
 //! A transport's `tests/program.rs` is this:
 //!
@@ -13,21 +13,23 @@ mod disk;
 mod faults;
 mod history;
 mod hostile_servers;
-mod hung;
+mod hung_mount;
 mod injection;
 mod load;
 mod logs;
 mod matrix;
 mod network;
-mod people;
+
 mod process;
 pub mod proxy;
 mod reports;
+mod requirements;
 mod running;
 mod sends;
 mod streams;
 mod tracer;
 mod unfinished;
+mod usage;
 
 pub use abuse::*;
 pub use cases::*;
@@ -35,17 +37,19 @@ pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
 pub use hostile_servers::hostile_servers;
-pub use hung::*;
+pub use hung_mount::*;
 pub use injection::*;
 pub use logs::*;
 pub use matrix::{Row, matrix_names, what_people_do_works_on_other_file_systems};
 pub use network::*;
-pub use people::*;
+
 pub use reports::*;
 pub use sends::*;
 pub use streams::*;
+pub use usage::*;
 
-/// The rules of the protocol that these tests cover and no script can: those for clients, and those that take several connections or a signal.
+/// The rules of the protocol that these tests cover and no script can: rules for clients, and rules that take several
+/// connections or a signal to check.
 pub const COVERS: &[&str] = &[
     "R-CONN-2",
     "R-CONN-7",
@@ -62,7 +66,7 @@ pub const COVERS: &[&str] = &[
     "R-GROW-2",
 ];
 
-/// Makes a test of every check, for the program at this path.
+/// Makes a test of each check, for the program at this path.
 #[macro_export]
 macro_rules! program_tests {
     ($path:expr) => {

@@ -12,21 +12,21 @@ use haul_harness::Random;
 use crate::history::{History, Upload};
 use crate::process::Bench;
 
-/// The directories in which uploads go. Everybody writes into the first one, and each client into one of the others as well.
+/// The directories that uploads go to. Every client writes into the first, and each one into one of the others.
 pub(super) const TOPS: [&str; 5] = ["all", "one", "two", "three", "four"];
 
-/// Far longer than any reply takes here; only a hang gets there.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far longer than any reply takes. Only a hang gets there.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Some clients of one server.
+/// Several clients of one server.
 pub(super) struct Load<'a> {
     pub(super) bench: &'a Bench,
     pub(super) server: SocketAddr,
     pub(super) history: &'a History,
-    /// Set before the blow falls. What goes wrong earlier is the server's fault.
-    pub(super) doomed: AtomicBool,
-    /// Set before the power is cut. A machine without power answers nobody, so nothing that is said later counts.
-    pub(super) dark: AtomicBool,
+    /// Set before the crash. A failure before that is the server's fault.
+    pub(super) crashing: AtomicBool,
+    /// Set before the power is cut. A machine without power replies to nobody, so later replies do not count.
+    pub(super) power_is_off: AtomicBool,
 }
 
 impl Load<'_> {
@@ -35,7 +35,7 @@ impl Load<'_> {
         let mut random = Random::new(seed);
         let url = format!("haul://{}", self.server);
         let file = format!("file-of-{client}");
-        while !self.doomed.load(Ordering::SeqCst) {
+        while !self.crashing.load(Ordering::SeqCst) {
             let upload = self.next(client, &mut random);
             fs::write(self.bench.here().join(&file), upload.bytes())
                 .map_err(|error| error.to_string())?;
@@ -46,20 +46,20 @@ impl Load<'_> {
             }
             let ended = self.bench.run(&args);
             match ended.status.code() {
-                _ if self.dark.load(Ordering::SeqCst) => {}
+                _ if self.power_is_off.load(Ordering::SeqCst) => {}
                 Some(0) => self.history.acknowledge(&upload),
                 Some(4) if self.may_refuse(&upload) => self.history.refuse(&upload),
-                _ if self.doomed.load(Ordering::SeqCst) => {}
+                _ if self.crashing.load(Ordering::SeqCst) => {}
                 code => return Err(format!("put ended with {code:?}: {}", ended.stderr)),
             }
         }
         Ok(())
     }
 
-    /// Uploads over one connection, several at once without waiting for replies.
+    /// Uploads over one connection, several at once, without waiting for replies.
     pub(super) fn pipeline(&self, client: usize, seed: u64) -> Result<(), String> {
         match self.try_pipeline(client, seed) {
-            Err(_) if self.doomed.load(Ordering::SeqCst) => Ok(()),
+            Err(_) if self.crashing.load(Ordering::SeqCst) => Ok(()),
             ended => ended,
         }
     }
@@ -78,7 +78,7 @@ impl Load<'_> {
     }
 
     fn settle(&self, upload: &Upload, receipt: &str) -> Result<(), String> {
-        if self.dark.load(Ordering::SeqCst) {
+        if self.power_is_off.load(Ordering::SeqCst) {
             return Ok(());
         }
         if receipt.starts_with("OK ") {
@@ -95,7 +95,7 @@ impl Load<'_> {
     }
 
     fn may_refuse(&self, upload: &Upload) -> bool {
-        upload.create || self.doomed.load(Ordering::SeqCst)
+        upload.create || self.crashing.load(Ordering::SeqCst)
     }
 
     fn next(&self, client: usize, random: &mut Random) -> Upload {
@@ -113,15 +113,15 @@ impl Load<'_> {
     }
 }
 
-/// A connection on which everything may fail.
+/// A connection, whose every operation may fail.
 pub(super) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// A connection that was greeted.
+    /// Connects and reads the greeting.
     pub(super) fn open(server: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(server)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let mut connection = Self(BufReader::new(stream));
         let greeting = connection.line()?;
         if greeting.starts_with("HAUL/1 ") {
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// Uploads and their bodies, without waiting for replies.
+    /// Sends uploads and their bodies without waiting for replies.
     pub(super) fn send(&mut self, uploads: &[Upload]) -> io::Result<()> {
         let mut all = Vec::new();
         for upload in uploads {
@@ -172,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// So many bytes of payload.
+    /// `length` bytes of payload.
     pub(super) fn payload(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.0.read_exact(&mut bytes)?;

@@ -1,6 +1,6 @@
-//! The log of a server: what stands in it, how much, and that nobody has to read it.
+//! The log of a server: what it contains, how much of it there is, and that the server works though nobody reads it.
 
-// That is what checks are for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs::{self, File};
@@ -16,19 +16,19 @@ use rustix::process::Signal;
 use crate::process::Bench;
 use crate::process::{Raw, Serving};
 
-/// The log lines of these requests fit neither into a pipe nor into the server's queue.
+/// So many requests that their log lines fit neither into a pipe nor into the server's queue.
 const MANY: usize = 10_000;
 /// Commands that are sent before their replies are read.
 const AT_ONCE: usize = 200;
 
-/// A pipe that takes next to nothing: its ends, the one to write as a server's log.
+/// A pipe of minimal size. The writing end becomes a server's log.
 fn narrow_pipe() -> (PipeReader, File) {
     let (reader, writer) = pipe().expect("a pipe can be made");
     fcntl_setpipe_size(&writer, 4096).expect("a pipe can be made smaller");
     (reader, File::from(OwnedFd::from(writer)))
 }
 
-/// Sends a line again and again, and reads the reply to each. The connection stays open.
+/// Sends a line `times` times, and reads the reply to each. The connection stays open.
 fn repeat(server: &Serving, line: &str, times: usize, reply: &str) -> Raw {
     let mut raw = server.connect();
     raw.line();
@@ -42,7 +42,7 @@ fn repeat(server: &Serving, line: &str, times: usize, reply: &str) -> Raw {
     raw
 }
 
-/// Stderr is a pipe that nobody reads: all are served, newcomers are greeted, and a signal ends the server.
+/// Stderr is a pipe that nobody reads. The server still serves sessions, greets new clients, and ends on a signal.
 pub fn a_log_that_nobody_reads_blocks_nobody(program: &Path) {
     let bench = Bench::new(program);
     let (_unread, log) = narrow_pipe();
@@ -54,7 +54,7 @@ pub fn a_log_that_nobody_reads_blocks_nobody(program: &Path) {
     assert_eq!(server.ended().code(), Some(0));
 }
 
-/// Once somebody reads, each line is there or counted among those that are not.
+/// When somebody reads the log again, each line is there or is counted as dropped.
 pub fn lines_that_were_dropped_are_counted(program: &Path) {
     let bench = Bench::new(program);
     let (unread, log) = narrow_pipe();
@@ -79,7 +79,7 @@ pub fn lines_that_were_dropped_are_counted(program: &Path) {
     assert_eq!(server.ended().code(), Some(0));
 }
 
-/// Stderr is closed, or on a full disk: that is nobody's business.
+/// Stderr is closed, or is on a full disk. The server works without a log.
 pub fn a_log_that_cannot_be_written_is_done_without(program: &Path) {
     for redirection in ["2>&-", "2>/dev/full", "2</dev/null"] {
         let bench = Bench::new(program);
@@ -92,7 +92,7 @@ pub fn a_log_that_cannot_be_written_is_done_without(program: &Path) {
     }
 }
 
-/// Fields of a line of the log, as a program reads them that knows quotes and backslashes.
+/// The fields of a log line, as a program reads them that knows quotes and backslashes.
 fn fields(line: &str) -> Vec<(&str, String)> {
     let mut fields = Vec::new();
     let mut rest = line;
@@ -113,7 +113,7 @@ fn fields(line: &str) -> Vec<(&str, String)> {
     fields
 }
 
-/// What a quoted text says, and what comes behind it.
+/// The content of a quoted text, and what follows it.
 fn unquote(text: &str) -> (String, &str) {
     let mut said = String::new();
     let mut chars = text.chars();
@@ -135,7 +135,7 @@ fn unquote(text: &str) -> (String, &str) {
     }
 }
 
-/// Names that look like fields, ends of quotes, lines or commands to a terminal.
+/// Names that look like fields, ends of quotes, lines or terminal commands.
 const HOSTILE_NAMES: &[&str] = &[
     "x peer=1.2.3.4:5 outcome=ok",
     "a\" outcome=ok path=\"b",
@@ -147,7 +147,7 @@ const HOSTILE_NAMES: &[&str] = &[
     "unseen\u{3164}\u{2800}\u{034f}\u{fe0f}",
 ];
 
-/// A request is one line, from whose fields its names come back as they were; what was refused says why.
+/// A request is one log line. The names in its fields can be read back exactly, and a refusal has its reason.
 pub fn a_request_is_one_line_of_the_log(program: &Path) {
     let bench = Bench::new(program);
     let mut server = bench.serve(&[]);
@@ -183,7 +183,7 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
         };
         assert_eq!((value("verb").as_str(), value("path")), (verb, &path));
         assert_eq!(*value("request"), (at + 1).to_string());
-        // Each asks for work on files.
+        // Each of them works on files.
         assert!(value("ms").parse::<f64>().is_ok_and(|ms| ms > 0.0), "{line}");
         if verb == "UPLOAD" {
             assert_eq!(names, ["request", "verb", "path", "outcome", "bytes", "crc64nvme", "ms"]);
@@ -202,7 +202,7 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
     assert_eq!(lines.next(), None);
 }
 
-/// A line that ends its session at once was not under way since the server started.
+/// The time of a malformed line, which ends its session at once, does not count from the start of the server.
 pub fn the_time_of_a_malformed_line_is_its_own(program: &Path) {
     const LATER: Duration = Duration::from_millis(500);
     let bench = Bench::new(program);
@@ -226,7 +226,7 @@ pub fn the_time_of_a_malformed_line_is_its_own(program: &Path) {
     }
 }
 
-/// Lines that are no request, and clients that are refused, cost a log a bounded number of lines; the others are counted.
+/// Malformed lines and refused clients add a bounded number of lines to the log. The others are counted.
 pub fn one_client_does_not_fill_the_log(program: &Path) {
     let bench = Bench::new(program);
     let mut server = bench.serve(&["--max-clients", "1"]);

@@ -18,30 +18,30 @@ use rustix::process::{
 use crate::running::{Ended, Running, rewind, share};
 use crate::unfinished::unfinished;
 
-/// Far longer than anything here takes; only a hang gets there.
-const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+/// Far longer than anything here takes. Only a hang gets there.
+const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
-/// How long a server may hold a descriptor after its session.
+/// How long a server may keep a descriptor after its session has ended.
 pub(crate) const LINGERING: Duration = Duration::from_secs(10);
 
-/// The program under test, with a place of its own to work in.
+/// The program under test, with temporary directories to work in.
 pub(crate) struct Bench {
     program: PathBuf,
     place: tempfile::TempDir,
 }
 
 impl Bench {
-    /// A new place, with the empty directories `share` and `here`.
+    /// A new one, with the empty directories `share` and `here`.
     pub(crate) fn new(program: &Path) -> Self {
         Self::within(program, &std::env::temp_dir())
     }
 
-    /// The same on tmpfs, where a file that is staged has a name.
+    /// A new one on tmpfs, where a staged file has a name.
     pub(crate) fn on_tmpfs(program: &Path) -> Self {
         Self::within(program, "/dev/shm".as_ref())
     }
 
-    /// The same in a directory.
+    /// A new one below `directory`.
     pub(super) fn within(program: &Path, directory: &Path) -> Self {
         let place = tempfile::tempdir_in(directory).expect("a temporary directory can be made");
         for name in ["share", "here"] {
@@ -50,7 +50,8 @@ impl Bench {
         Self { program: program.to_owned(), place }
     }
 
-    /// An address of this machine that no other test's server has, with any port. Who comes late to a server that was killed must not meet another test's, which was given the port.
+    /// A loopback address, with any port, that no other test's server has. A client that connects to a killed server
+    /// must not reach the server of another test that was given the same port.
     pub(crate) fn own_address() -> String {
         static BENCHES: AtomicU32 = AtomicU32::new(0);
         let [.., above, process] = std::process::id().to_be_bytes();
@@ -58,7 +59,7 @@ impl Bench {
         format!("127.{}.{process}.{bench}:0", 0x40 | above & 0x3f)
     }
 
-    /// The same place, with a copy of the program in it: where it was built not everybody may go.
+    /// Uses a copy of the program in its own directory: not every user may enter the directory that it was built in.
     pub(crate) fn with_own_program(mut self) -> Self {
         let copy = self.place.path().join("program");
         std::fs::copy(&self.program, &copy).expect("the program can be copied");
@@ -66,17 +67,17 @@ impl Bench {
         self
     }
 
-    /// Where both are.
+    /// The directory that contains both.
     pub(crate) fn place(&self) -> &Path {
         self.place.path()
     }
 
-    /// What the server shares.
+    /// The directory that the server shares.
     pub(crate) fn share(&self) -> PathBuf {
         self.place.path().join("share")
     }
 
-    /// Where clients run.
+    /// The directory that clients run in.
     pub(crate) fn here(&self) -> PathBuf {
         self.place.path().join("here")
     }
@@ -91,7 +92,7 @@ impl Bench {
         self.run_under(&[], args, input)
     }
 
-    /// Runs the program by another one, whose outcome is the program's.
+    /// Runs the program by `launcher`, whose exit code is the program's.
     pub(crate) fn run_under<S: AsRef<std::ffi::OsStr>>(
         &self,
         launcher: &[&str],
@@ -106,7 +107,7 @@ impl Bench {
         self.start_under(&[], args)
     }
 
-    /// Starts the program by another one, which becomes it.
+    /// Starts the program by `launcher`, which executes it in its own process.
     pub(crate) fn start_under<S: AsRef<std::ffi::OsStr>>(
         &self,
         launcher: &[&str],
@@ -122,12 +123,12 @@ impl Bench {
         Running::start_with(self.command(&[]).args(args).stdout(writer), b"").ended()
     }
 
-    /// Starts a server of [`share`](Self::share) on a free port, and waits until it can be reached.
+    /// Starts a server of [`share`](Self::share) on a free port, and waits until clients can connect.
     pub(crate) fn serve(&self, options: &[&str]) -> Serving {
         self.serve_under(&[], options)
     }
 
-    /// Starts a server by another program, which becomes it.
+    /// Starts a server by `launcher`, which executes it in its own process.
     pub(crate) fn serve_under(&self, launcher: &[&str], options: &[&str]) -> Serving {
         self.serve_at("127.0.0.1:0", launcher, options)
     }
@@ -144,7 +145,7 @@ impl Bench {
             .unwrap_or_else(|status| panic!("it did not begin to serve: {status}"))
     }
 
-    /// Starts a server by another program, which becomes it; or answers how it ended before it served.
+    /// Starts a server by `launcher`, or returns how it ended before it served.
     pub(crate) fn try_serve_under(
         &self,
         launcher: &[&str],
@@ -188,7 +189,7 @@ impl Bench {
             .spawn()
             .expect("the program can be started");
         let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
-        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&PATIENCE)) != Ok(1) {
+        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&TIMEOUT)) != Ok(1) {
             let _ = child.kill();
             let _ = child.wait();
             panic!("a server neither served nor ended within a minute");
@@ -224,7 +225,7 @@ pub(crate) struct Serving {
     child: Child,
     address: SocketAddr,
     log: File,
-    /// Kept open: what else it prints shall not fail.
+    /// Kept open, so that further output does not fail.
     _stdout: BufReader<std::process::ChildStdout>,
 }
 
@@ -233,7 +234,7 @@ impl Serving {
         self.address
     }
 
-    /// Waits until its log has this in it, and answers the log.
+    /// Waits until the log contains `sign`, and returns the log.
     pub(crate) fn log_with(&self, sign: &str) -> String {
         let within = Instant::now() + LINGERING;
         loop {
@@ -242,65 +243,65 @@ impl Serving {
                 return log;
             }
             assert!(Instant::now() < within, "no {sign:?} in the log: {log}");
-            // Nothing tells of it.
+            // There is no event to wait for.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// The address as clients take it.
+    /// The server's URL.
     pub(crate) fn url(&self) -> String {
         format!("haul://{}", self.address)
     }
 
-    /// The number of the process.
+    /// The process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has logged so far, if its log is a file.
+    /// The log so far, if it is a file.
     pub(crate) fn log(&self) -> String {
         let length = self.log.metadata().expect("it is open").len();
         let mut text = vec![0; usize::try_from(length).expect("it fits into memory")];
-        // Not from where the server writes next: it shares that with this file.
+        // A read at the current offset would move the offset that the server writes at.
         self.log.read_exact_at(&mut text, 0).expect("it can be read");
         String::from_utf8(text).expect("a log is text")
     }
 
-    /// A bare connection.
+    /// Opens a connection without a client.
     pub(crate) fn connect(&self) -> Raw {
         let stream = TcpStream::connect(self.address).expect("the server can be reached");
-        let patience = Duration::from_mins(1);
-        stream.set_read_timeout(Some(patience)).expect("a timeout can be set");
+        let timeout = Duration::from_mins(1);
+        stream.set_read_timeout(Some(timeout)).expect("a timeout can be set");
         Raw(BufReader::new(stream))
     }
 
-    /// Sets a limit of the running server.
+    /// Sets a resource limit of the running server.
     pub(crate) fn limit(&self, resource: Resource, limit: Rlimit) {
         prlimit(Some(pid(&self.child)), resource, limit).expect("a limit can be lowered");
     }
 
-    /// How many descriptors it has open.
+    /// The number of open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).map_or(usize::MAX, Iterator::count)
     }
 
-    /// How many sockets it has open.
+    /// The number of open sockets.
     pub(crate) fn sockets(&self) -> usize {
         let entries = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("it runs");
         let targets = entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
         targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
     }
 
-    /// Waits until every session is over: no more sockets are open than without any, and nothing is staged in what is shared.
+    /// Waits until every session has ended: no more sockets are open than `alone`, and no file is staged in the share.
     pub(crate) fn wait_for_sessions(
         &self,
         alone: usize,
         share: &Path,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<(), String> {
-        let within = Instant::now() + patience;
+        let within = Instant::now() + timeout;
         loop {
-            // What failed may have been the server's own, so it can have fewer than it had alone, with a session beside them.
+            // The call that failed may have been the server's own, so it may have fewer sockets of its own than before.
             let sockets = self.sockets();
             let staged = unfinished(share).len();
             if sockets <= alone && staged == 0 {
@@ -311,19 +312,19 @@ impl Serving {
                     "{sockets} sockets are open, not {alone}; {staged} files are left unfinished"
                 ));
             }
-            // Nothing tells of it.
+            // There is no event to wait for.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Waits until it has no more than so many descriptors open: sessions that are over close theirs.
+    /// Waits until no more than `most` descriptors are open: a session closes its own when it ends.
     pub(crate) fn wait_for_descriptors(&self, most: usize) -> Result<(), String> {
         let within = Instant::now() + LINGERING;
         while self.descriptors() > most {
             if Instant::now() > within {
                 return Err(format!("{} descriptors are open, not {most}", self.descriptors()));
             }
-            // Nothing tells of it.
+            // There is no event to wait for.
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -333,7 +334,7 @@ impl Serving {
         let _ = kill_process(pid(&self.child), signal);
     }
 
-    /// Waits until it has ended.
+    /// Waits until the server has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         wait(&mut self.child)
     }
@@ -346,7 +347,7 @@ impl Drop for Serving {
     }
 }
 
-/// A connection without a client: what a person has in `nc`.
+/// A connection without a client, as a person has it in `nc`.
 pub(crate) struct Raw(BufReader<TcpStream>);
 
 impl Raw {
@@ -361,12 +362,12 @@ impl Raw {
         line.trim_end().to_owned()
     }
 
-    /// All that still comes.
+    /// Everything up to the end of the connection, as text.
     pub(crate) fn rest(&mut self) -> String {
         String::from_utf8(self.rest_bytes()).expect("the server answers in UTF-8")
     }
 
-    /// All that still comes, payload and all.
+    /// Everything up to the end of the connection.
     pub(crate) fn rest_bytes(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).expect("the server answers and closes");
@@ -375,9 +376,9 @@ impl Raw {
 }
 
 pub(super) fn wait(child: &mut Child) -> ExitStatus {
-    // A child that was not waited for keeps its number, so this is the right process.
+    // The kernel does not reuse the ID of a child that was not waited for, so this is the right process.
     let pidfd = pidfd_open(pid(child), PidfdFlags::empty()).expect("it was not waited for yet");
-    let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&PATIENCE));
+    let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&TIMEOUT));
     if ready != Ok(1) {
         let _ = child.kill();
         let _ = child.wait();

@@ -1,4 +1,4 @@
-//! A client, while it runs and when it has ended.
+//! A client, while it runs and after it has ended.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,14 +10,14 @@ use rustix::process::{PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::process::{pid, wait};
 
-/// A program that runs. Dropping it leaves it alone.
+/// A running program. Dropping this does not end it.
 pub(crate) struct Running {
     child: Child,
     stdout: File,
     stderr: File,
 }
 
-/// A program that ended.
+/// A program that has ended.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: Vec<u8>,
@@ -32,9 +32,9 @@ impl Running {
         Self { stdout, ..started }
     }
 
-    /// Starts it with a stdout that it has already.
+    /// Starts it with the stdout that `command` has.
     pub(super) fn start_with(command: &mut Command, input: &[u8]) -> Self {
-        // Files, not pipes: nobody has to read while the program runs.
+        // These are files, not pipes, so nobody has to read while the program runs.
         let mut stdin = tempfile::tempfile().expect("a temporary file can be made");
         stdin.write_all(input).expect("it can be written");
         rewind(&mut stdin);
@@ -48,7 +48,7 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// The number of the process.
+    /// The process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -57,12 +57,12 @@ impl Running {
         let _ = kill_process(pid(&self.child), signal);
     }
 
-    /// Waits until it ends; false if that takes longer.
-    pub(crate) fn ends_within(&self, patience: Duration) -> bool {
+    /// Waits until it ends; false if it takes longer.
+    pub(crate) fn ends_within(&self, timeout: Duration) -> bool {
         let pidfd =
             pidfd_open(pid(&self.child), PidfdFlags::empty()).expect("it was not waited for");
-        let patience = Timespec::try_from(patience).expect("it is short");
-        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&patience)) == Ok(1)
+        let timeout = Timespec::try_from(timeout).expect("it is short");
+        poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) == Ok(1)
     }
 
     /// Waits until it has ended.
@@ -91,7 +91,7 @@ impl Ended {
         self
     }
 
-    /// One line on stderr that a person can read, and no more.
+    /// Asserts that stderr is one line of readable text.
     #[track_caller]
     pub(crate) fn assert_one_clear_line(&self) -> &Self {
         let line = self.stderr.strip_suffix('\n').unwrap_or("(no line)");

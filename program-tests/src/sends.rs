@@ -1,14 +1,15 @@
-//! A client that cannot send, on a connection that lives on.
+//! A client that cannot send on a connection that stays open.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::path::Path;
 
-use crate::faults::can_inject;
 use crate::process::Bench;
+use crate::requirements::can_inject;
 
-/// The system has no room for what a client sends: it ends at once and does not wait for an answer to what it never asked.
+/// Sending fails because the system lacks memory: the client ends at once, and does not wait for a reply to what it did
+/// not send.
 pub fn a_failing_send_is_told_at_once(program: &Path) {
     if !can_inject() {
         return;
@@ -16,7 +17,7 @@ pub fn a_failing_send_is_told_at_once(program: &Path) {
     let bench = Bench::new(program);
     std::fs::write(bench.here().join("a"), "new").unwrap();
     let server = bench.serve(&[]);
-    // Transports send by one or the other.
+    // Each transport sends by one of these two calls.
     let inject = "inject=sendmsg,writev:error=ENOBUFS:when=1";
     let launcher = ["timeout", "-k5", "20", "strace", "-f", "-qq", "-o", "/dev/null", "-e", inject];
     let put =

@@ -1,6 +1,6 @@
-//! What the program's own stdin, stdout and stderr can be.
+//! What the program's stdin, stdout and stderr may be.
 
-// That is what checks are for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
@@ -10,13 +10,14 @@ use crate::cases::names_in;
 use crate::process::Bench;
 use crate::running::Ended;
 
-/// Runs the program with its streams as a shell redirects them.
+/// Runs the program with its streams redirected by a shell.
 fn run(bench: &Bench, redirections: &str, args: &[&str]) -> Ended {
     let line = format!("exec \"$0\" \"$@\" {redirections}");
     bench.run_under(&["sh", "-c", &line], args, b"typed")
 }
 
-/// A stdin or stdout that is closed, or open in the wrong direction, is an error before anything is stored or brought.
+/// If stdin or stdout is closed, or is open in the wrong direction, the program reports an error before it stores or
+/// downloads anything.
 pub fn a_closed_stream_is_an_error_before_anything_is_done(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
@@ -53,7 +54,7 @@ pub fn a_closed_stream_is_an_error_before_anything_is_done(program: &Path) {
     assert_eq!(fs::read(bench.here().join("b")).unwrap(), b"here");
 }
 
-/// A stream that a command does not use may be closed, and /dev/null may be open in any way.
+/// A stream that a command does not use may be closed, and /dev/null may be open in any mode.
 pub fn a_stream_that_is_not_used_may_be_closed(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();

@@ -13,19 +13,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::process::{Bench, Serving};
 
 /// How long the threads of a server may take to stop.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A tracer of all threads of a server. It goes on until it is told to detach.
+/// A tracer of all threads of a server, until it detaches.
 pub(super) struct Tracer {
     process: Child,
     server: Pid,
     log: PathBuf,
-    /// Kept open: what else it says shall not end it.
+    /// Kept open, so that a further message does not end it.
     _stderr: BufReader<ChildStderr>,
 }
 
 impl Tracer {
-    /// Begins to trace as `options` say.
+    /// Attaches `strace` with `options`.
     pub(super) fn attach<S: AsRef<OsStr>>(bench: &Bench, server: &Serving, options: &[S]) -> Self {
         let log = Self::log(bench);
         let mut process = Command::new("strace")
@@ -46,14 +46,15 @@ impl Tracer {
         Self { process, server, log, _stderr: stderr }
     }
 
-    /// Where it logs.
+    /// The file that it logs to.
     pub(super) fn log(bench: &Bench) -> PathBuf {
         bench.here().join("calls")
     }
 
-    /// Lets the server go on alone. Answers what was logged.
+    /// Detaches from the server, and returns what was logged.
     ///
-    /// All its threads stand still meanwhile: a call that is to fail and has not returned when the tracer goes would give `ENOSYS`, which no kernel gives to it.
+    /// The server's threads are stopped meanwhile. A call that is to fail and has not returned when the tracer detaches
+    /// would return `ENOSYS`, which no kernel gives for it.
     pub(super) fn detach(mut self) -> Result<String, String> {
         let _ = kill_process(self.server, Signal::STOP);
         let stopped = self.wait_for_stop();
@@ -65,7 +66,7 @@ impl Tracer {
     }
 
     fn wait_for_stop(&mut self) -> Result<(), String> {
-        let within = Instant::now() + PATIENCE;
+        let within = Instant::now() + TIMEOUT;
         let threads = format!("/proc/{}/task", self.server.as_raw_nonzero());
         while self.process.try_wait().map_err(|error| error.to_string())?.is_none() {
             let stopped = self.logged()?.matches("--- stopped by SIGSTOP ---").count();
@@ -75,7 +76,7 @@ impl Tracer {
             if Instant::now() > within {
                 return Err(String::from("the server does not stop"));
             }
-            // Nothing tells of it.
+            // There is no event to wait for.
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())

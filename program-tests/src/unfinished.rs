@@ -1,18 +1,18 @@
-//! The files that an upload or a download leaves if it does not come to its end.
+//! Temporary files, which an upload or a download leaves behind if it does not finish.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Whether it is the name of an unfinished file: `.haul-` and 16 hexadecimal digits.
+/// Whether this is the name of a temporary file: `.haul-` and 16 hexadecimal digits.
 pub(crate) fn is_unfinished(name: &str) -> bool {
     name.strip_prefix(".haul-").is_some_and(|digits| digits.len() == 16)
 }
 
-/// The unfinished files under a directory. Links are not followed.
+/// The temporary files under a directory. Links are not followed.
 pub(crate) fn unfinished(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    // A directory may go away meanwhile.
+    // A directory may be removed meanwhile.
     let _ = collect(directory, &mut found);
     found
 }

@@ -1,4 +1,4 @@
-//! Every rule of the protocol is checked by something, and what is said to show that a fault is met is there.
+//! Every rule of the protocol is covered by a test, and the tests that docs/RELIABILITY.md names exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,9 +7,10 @@ use std::path::Path;
 use haul_program_tests::COVERS;
 use haul_scripts::{rules, script};
 
-/// Rules that need a peer that takes nothing, or minutes of waiting: the machines of haul-core check them on a clock of their own.
+/// Rules that need a peer that reads nothing, or minutes of waiting. The tests of haul-core check them on a virtual
+/// clock.
 const ON_A_CLOCK: &[&str] = &["R-TIME-5", "R-TIME-6"];
-/// Rules that need file systems of other kinds than the one that scripts run on: the tests of haul-store check them.
+/// Rules that need other file systems than the one that scripts run on. The tests of haul-store check them.
 const ON_OTHER_FILE_SYSTEMS: &[&str] = &["R-DOWN-7"];
 
 #[test]

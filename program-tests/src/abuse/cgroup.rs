@@ -1,21 +1,21 @@
-//! A control group that bounds the memory of what is in it.
+//! A control group that limits the memory of its processes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A control group of its own, of the first or second version, whichever the system has. Dropping it removes it, once it is empty.
+/// A control group, of version 1 or 2, whichever the system has. Dropping it removes it once it is empty.
 pub(super) struct Cgroup {
     place: PathBuf,
     unified: bool,
 }
 
 impl Cgroup {
-    /// One whose processes get so many bytes together, the system's cache of their files included.
+    /// A group whose processes together get `bytes` bytes, the page cache of their files included.
     pub(super) fn new(bytes: u64) -> io::Result<Self> {
         let (root, unified) = root();
         if unified {
-            // It is so already where somebody manages the groups.
+            // Where a service manages the groups, this is set already.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
         }
         let place = root.join(format!("haul-abuse-{}", std::process::id()));
@@ -26,12 +26,12 @@ impl Cgroup {
         Ok(this)
     }
 
-    /// The file into which a process writes its number to enter.
+    /// The file that a process writes its ID to in order to enter.
     pub(super) fn entrance(&self) -> PathBuf {
         self.place.join("cgroup.procs")
     }
 
-    /// How many of its processes were killed for want of memory.
+    /// How many of its processes were killed for lack of memory.
     pub(super) fn kills(&self) -> u64 {
         let events = if self.unified { "memory.events" } else { "memory.oom_control" };
         let events = fs::read_to_string(self.place.join(events)).expect("the group is there");

@@ -1,6 +1,6 @@
-//! Every attack, small as a check and as large as one likes.
+//! All attacks: small ones as checks, and large ones for a campaign.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::report::Report;
 use super::size::Size;
-use super::{abandoned, chatter, crowded, listing, memory, refused, slow, threads, unread};
+use super::{abandoned, crowded, listing, memory, refused, slow, threads, tiny_chunks, unread};
 
 /// Descriptors for the attackers of the largest attack.
 const DESCRIPTORS: u64 = 16 << 10;
@@ -19,7 +19,7 @@ type Attack = fn(&Path, Size) -> Option<Report>;
 
 const ATTACKS: &[Attack] = &[
     |program, size| Some(unread::pipelining_without_reading(program, size)),
-    |program, size| Some(chatter::tiny_chunks(program, size)),
+    |program, size| Some(tiny_chunks::tiny_chunks(program, size)),
     |program, size| Some(refused::refused_while_sending(program, size)),
     |program, size| Some(unread::stalled_readers(program, size)),
     |program, size| Some(slow::dripping_clients(program, size)),
@@ -31,11 +31,12 @@ const ATTACKS: &[Attack] = &[
     |program, size| Some(listing::long_listing(program, size)),
 ];
 
-/// Makes all attacks on `program` one after another, `percent` of the full size, and tells each one's report. Whether there was no violation.
+/// Attacks `program` in all ways, one after another, at `percent` of the full size, and reports each. Returns whether
+/// there was no violation.
 pub fn abuse(program: &Path, percent: usize, mut tell: impl FnMut(&Report)) -> bool {
     let limit = getrlimit(Resource::Nofile);
     let enough = Some(limit.maximum.unwrap_or(DESCRIPTORS).max(DESCRIPTORS));
-    // Servers inherit it. If it cannot be had, an attack says which descriptor it lacked.
+    // Servers inherit the limit. If it cannot be raised, the attack that lacks a descriptor says so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough });
     let mut held = true;
     for attack in ATTACKS {
@@ -45,58 +46,58 @@ pub fn abuse(program: &Path, percent: usize, mut tell: impl FnMut(&Report)) -> b
                 tell(&report);
             }
             Ok(None) => {}
-            // What it panicked with is on stderr.
+            // The message of its panic is on stderr.
             Err(_) => held = false,
         }
     }
     held
 }
 
-/// Clients that pipeline commands and read nothing: the server stops reading them, and cuts them off.
+/// Clients pipeline commands and read no replies: the server stops reading from them, and cuts them off.
 pub fn commands_whose_replies_are_not_read_are_bounded(program: &Path) {
     unread::pipelining_without_reading(program, Size::Quick).assert_held();
 }
 
-/// Downloads of 1 GiB whose readers stall: little is resident, and they are cut off.
+/// The readers of downloads of 1 GiB stall: the server uses little memory, and cuts them off.
 pub fn downloads_that_are_not_read_are_bounded(program: &Path) {
     unread::stalled_readers(program, Size::Quick).assert_held();
 }
 
-/// An upload in chunks of one byte is whole.
+/// An upload in chunks of one byte is stored whole.
 pub fn chunks_of_one_byte_are_taken(program: &Path) {
-    chatter::tiny_chunks(program, Size::Quick).assert_held();
+    tiny_chunks::tiny_chunks(program, Size::Quick).assert_held();
 }
 
-/// Whoever is refused while sending reads why.
+/// A client that is refused while it sends can read why.
 pub fn a_refusal_is_read_while_sending(program: &Path) {
     refused::refused_while_sending(program, Size::Quick).assert_held();
 }
 
-/// Lines and bodies of a byte now and then are cut off with `timeout`.
+/// Clients that send lines or bodies a byte at a time are cut off with `timeout`.
 pub fn dripping_clients_are_cut_off(program: &Path) {
     slow::dripping_clients(program, Size::Quick).assert_held();
 }
 
-/// Without descriptors the server accepts again now and then, and serves when there are some.
+/// Without descriptors the server retries `accept` at intervals, and serves when there are some.
 pub fn a_want_of_descriptors_is_outlived(program: &Path) {
     if let Some(report) = crowded::out_of_descriptors(program, Size::Quick) {
         report.assert_held();
     }
 }
 
-/// A flood from one address takes its share of the places and no more.
+/// A flood of connections from one address gets its share of the places and no more.
 pub fn a_flood_of_connections_is_told_busy(program: &Path) {
     crowded::flood_of_connections(program, Size::Quick).assert_held();
 }
 
-/// Threads that cannot start, at the start and later, end nobody else's session.
+/// If threads cannot start, at the start or later, the sessions that have a thread go on.
 pub fn threads_that_cannot_start_are_outlived(program: &Path) {
     if let Some(report) = threads::no_threads(program, Size::Quick) {
         report.assert_held();
     }
 }
 
-/// 200 transfers at once in 64 MiB of memory.
+/// 200 simultaneous transfers fit into 64 MiB of memory.
 pub fn transfers_fit_into_little_memory(program: &Path) {
     if let Some(report) = memory::transfers_in_little_memory(program, Size::Quick) {
         report.assert_held();
@@ -108,7 +109,7 @@ pub fn abandoned_uploads_leave_nothing(program: &Path) {
     abandoned::abandoned_uploads(program, Size::Quick).assert_held();
 }
 
-/// A listing of 20,000 entries, while others come and go, has each once and takes little memory.
+/// A listing of 20,000 entries, while others appear and disappear, has each of them once and takes little memory.
 pub fn a_long_listing_that_changes_is_whole(program: &Path) {
     listing::long_listing(program, Size::Quick).assert_held();
 }

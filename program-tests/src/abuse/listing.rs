@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::load_test::{SetOnDrop, Siege, connect};
+use super::load_test::{LoadTest, SetOnDrop, connect};
 use super::report::Report;
 use super::size::Size;
 use crate::process::Bench;
 
-/// More memory than this a listing does not take, in bytes, however many entries there are.
+/// The most memory that a listing may take, in bytes, however many entries there are.
 const MOST_MORE: u64 = 4 << 20;
-/// Entries that come and go, over and over.
+/// Entries that appear and disappear again and again.
 const CHANGING: usize = 1_000;
 
-/// A listing of very many entries, some of which come and go meanwhile: each of the others is listed once, and the server stays small.
+/// A listing of very many entries while some appear and disappear: each of the others is listed once, and the server
+/// uses little memory.
 pub(super) fn long_listing(program: &Path, size: Size) -> Report {
     let entries = size.of(1_000_000, 20_000);
     let bench = Bench::new(program);
@@ -26,35 +27,35 @@ pub(super) fn long_listing(program: &Path, size: Size) -> Report {
         File::create(many.join(number.to_string())).expect("the share is writable");
     }
     let server = bench.serve(&[]);
-    let mut siege = Siege::lay("a long listing that changes", bench, server, size.requests());
-    let before = siege.meter.peak();
-    let (seen, changes) = siege.attack(|siege| {
+    let mut test = LoadTest::start("a long listing that changes", bench, server, size.requests());
+    let before = test.meter.peak();
+    let (seen, changes) = test.attack(|test| {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let changes = scope.spawn(|| change(&many, &over));
             let seen = {
                 let _over = SetOnDrop(&over);
-                list(siege, entries)
+                list(test, entries)
             };
             (seen, changes.join().expect("files can be made and removed"))
         })
     });
     let wrong = seen.iter().filter(|times| **times != 1).count();
-    siege.report.require(wrong == 0, || format!("{wrong} entries were not listed once"));
-    siege.recover();
-    // The kernel counts resident pages for each processor, and adds them up roughly.
-    let more = siege.meter.peak().saturating_sub(before);
-    siege.report.require(more <= MOST_MORE, || format!("{} KiB more were resident", more >> 10));
-    siege.report.figures.push(format!(
+    test.report.require(wrong == 0, || format!("{wrong} entries were not listed once"));
+    test.recover();
+    // The kernel counts resident pages for each processor, and its sum is approximate.
+    let more = test.meter.peak().saturating_sub(before);
+    test.report.require(more <= MOST_MORE, || format!("{} KiB more were resident", more >> 10));
+    test.report.figures.push(format!(
         "{entries} entries, {changes} changes meanwhile, {} KiB more resident",
         more >> 10
     ));
-    siege.end(1)
+    test.end(1)
 }
 
 /// How often each of the entries is listed.
-fn list(siege: &Siege, entries: usize) -> Vec<u8> {
-    let mut socket = BufReader::new(connect(siege.server.address(), 0));
+fn list(test: &LoadTest, entries: usize) -> Vec<u8> {
+    let mut socket = BufReader::new(connect(test.server.address(), 0));
     socket.get_mut().write_all(b"LIST many\nEXIT\n").expect("a command is taken");
     let mut seen = vec![0; entries];
     for line in socket.lines() {
@@ -67,7 +68,7 @@ fn list(siege: &Siege, entries: usize) -> Vec<u8> {
     seen
 }
 
-/// Makes and removes files until it is over. How many changes there were.
+/// Creates and removes files until `over` is set. Returns the number of changes.
 fn change(directory: &Path, over: &AtomicBool) -> usize {
     let mut changes = 0;
     while !over.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! A server under attack, and what is watched of it.
+//! A server under attack, and what is measured of it.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,32 +14,32 @@ use super::report::Report;
 use crate::process::{Bench, Serving};
 use crate::unfinished::unfinished;
 
-/// Far longer than anything here takes; only a hang gets there.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// Between two looks at what tells nobody that it changes.
+/// Far longer than anything here takes. Only a hang gets there.
+const TIMEOUT: Duration = Duration::from_mins(2);
+/// The interval of polling where there is no event to wait for.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Requests by which the idle server is known.
+/// Requests before the idle server is measured.
 const WARM_UP: usize = 20;
 /// Goal: how many times longer an honest client's request may take under attack.
 const SLOWER: u32 = 3;
-/// Attackers come from so many addresses, each with a share of the places.
+/// The number of addresses that attackers come from, each with a share of the places.
 pub(super) const ADDRESSES: usize = 100;
 
-/// A server with an honest client. What it is like when idle was measured first.
-pub(super) struct Siege {
+/// A server with an honest client. The idle server was measured first.
+pub(super) struct LoadTest {
     pub(super) bench: Bench,
     pub(super) server: Serving,
     pub(super) meter: Meter,
     pub(super) report: Report,
-    /// Open descriptors when nobody is there.
+    /// Open descriptors without a client.
     idle: usize,
     before: Duration,
     cpu: Duration,
 }
 
-impl Siege {
-    /// Gets to know the server by so many requests.
-    pub(super) fn lay(
+impl LoadTest {
+    /// Starts a server, and measures it by `requests` requests.
+    pub(super) fn start(
         attack: &'static str,
         bench: Bench,
         server: Serving,
@@ -48,7 +48,7 @@ impl Siege {
         fs::write(bench.share().join(honest::NAME), [b'x'; honest::SIZE])
             .expect("the share is writable");
         let meter = Meter::new(server.id());
-        // The first sessions open what a runtime keeps.
+        // The first sessions open descriptors that a runtime keeps.
         let idle = (0..WARM_UP).map(|_| {
             honest::request(server.address()).expect("nobody attacks yet");
             meter.descriptors()
@@ -61,7 +61,7 @@ impl Siege {
         Self { bench, server, meter, report, idle, before, cpu }
     }
 
-    /// Attacks while the honest client goes on.
+    /// Runs the attack beside the honest client.
     pub(super) fn attack<T: Send>(&mut self, attack: impl FnOnce(&Self) -> T + Send) -> T {
         let over = AtomicBool::new(false);
         let (server, this) = (self.server.address(), &*self);
@@ -85,7 +85,8 @@ impl Siege {
         outcome
     }
 
-    /// Waits until nothing is left of the attack: no descriptor, nothing staged, and a client is served. It is over when this is called.
+    /// Waits until nothing is left of the attack: no descriptor, no staged file, and a client is served. The attack
+    /// must be over.
     pub(super) fn recover(&mut self) {
         let began = Instant::now();
         if !wait_until(|| self.beyond_idle() == 0) {
@@ -94,7 +95,8 @@ impl Siege {
         }
         let staged = self.staged();
         self.report.require(staged == 0, || format!("{staged} files are left unfinished"));
-        // Attackers that are gone may still wait to be accepted, and take the places once more. A client that hears `busy` meanwhile tries again.
+        // Connections of attackers that are gone may still wait for `accept`, and then take the places once more. A
+        // client that gets `busy` meanwhile tries again.
         let mut served = Ok(());
         wait_until(|| {
             served = honest::request(self.server.address()).map(drop);
@@ -106,17 +108,17 @@ impl Siege {
         self.report.recovered = began.elapsed();
     }
 
-    /// Descriptors that are open beyond those of an idle server.
+    /// Descriptors beyond those of the idle server.
     pub(super) fn beyond_idle(&self) -> usize {
         self.meter.descriptors().saturating_sub(self.idle)
     }
 
-    /// Unfinished files that have names.
+    /// The number of temporary files that have names.
     pub(super) fn staged(&self) -> usize {
         unfinished(&self.bench.share()).len()
     }
 
-    /// What it cost.
+    /// Ends the test and reports what the attack cost.
     pub(super) fn end(mut self, attackers: usize) -> Report {
         self.report.attackers = attackers;
         self.report.peak = self.meter.peak();
@@ -125,7 +127,7 @@ impl Siege {
     }
 }
 
-/// Tells when what it is for is over, however it ends.
+/// Sets the flag when it is dropped, on a panic too.
 pub(super) struct SetOnDrop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -134,9 +136,9 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Looks until `holds`; false if it never does. For what sends no event: a directory of /proc, or of files.
+/// Polls until `holds`; false if it never does. For files and directories that send no event, such as those of /proc.
 pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !holds() {
         if Instant::now() > deadline {
             return false;
@@ -146,13 +148,13 @@ pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// A connection of one of many attackers, whose system takes in little that it does not read.
+/// A connection of one of many attackers, with a small receive buffer.
 pub(super) fn connect(server: SocketAddr, attacker: usize) -> TcpStream {
     let host = u8::try_from(attacker % ADDRESSES).unwrap_or(0);
     connect_from(Ipv4Addr::new(127, 1, 0, host + 1), server)
 }
 
-/// A connection from this address of the machine.
+/// A connection from this loopback address.
 pub(super) fn connect_from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
     let connected = || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
@@ -160,8 +162,8 @@ pub(super) fn connect_from(source: Ipv4Addr, server: SocketAddr) -> TcpStream {
         socket.set_send_buffer_size(64 << 10)?;
         socket.bind(&SocketAddr::from((source, 0)).into())?;
         socket.connect(&server.into())?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         std::io::Result::Ok(socket.into())
     };
     connected().expect("the server can be reached")

@@ -9,20 +9,21 @@ use std::thread;
 use std::time::Duration;
 
 use super::cgroup::Cgroup;
-use super::load_test::Siege;
+use super::load_test::LoadTest;
 use super::report::Report;
 use super::size::Size;
-use crate::faults::or_skip;
 use crate::process::Bench;
+use crate::requirements::or_skip;
 
-/// What server and cached files get together, in bytes.
+/// The memory that the server and its cached files get together, in bytes.
 const MEMORY: u64 = 64 << 20;
-/// Transfers at once: half of them up, half down.
+/// Transfers at once: half of them uploads, half downloads.
 const TRANSFERS: usize = 200;
 /// Far longer than a transfer takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Transfers, all under way at once, of a server in a control group with little memory: it is not killed, and each transfer is whole. `None` where there are no such groups.
+/// Simultaneous transfers of a server in a control group with little memory: the server is not killed, and each
+/// transfer is whole. `None` where there are no such groups.
 pub(super) fn transfers_in_little_memory(program: &Path, size: Size) -> Option<Report> {
     let cgroup = Cgroup::new(MEMORY);
     let cgroup = or_skip(cgroup.map_err(|error| format!("no control group can be made: {error}")))?;
@@ -35,9 +36,9 @@ pub(super) fn transfers_in_little_memory(program: &Path, size: Size) -> Option<R
     let places = (2 * TRANSFERS).to_string();
     let options = ["--max-clients", &places, "--max-clients-per-address", &places];
     let server = bench.serve_under(&launcher, &options);
-    let mut siege = Siege::lay("transfers in 64 MiB", bench, server, size.requests());
-    let failed = siege.attack(|siege| {
-        let address = siege.server.address();
+    let mut test = LoadTest::start("transfers in 64 MiB", bench, server, size.requests());
+    let failed = test.attack(|test| {
+        let address = test.server.address();
         let halfway = Barrier::new(TRANSFERS);
         let halfway = &halfway;
         thread::scope(|scope| {
@@ -50,20 +51,20 @@ pub(super) fn transfers_in_little_memory(program: &Path, size: Size) -> Option<R
         })
     });
     let kills = cgroup.kills();
-    siege.report.require(kills == 0, || format!("killed {kills} times for want of memory"));
-    siege.report.require(failed.is_empty(), || {
+    test.report.require(kills == 0, || format!("killed {kills} times for want of memory"));
+    test.report.require(failed.is_empty(), || {
         format!("{} transfers failed: {:?}", failed.len(), failed.first())
     });
-    siege.report.figures.push(format!("{TRANSFERS} of {} KiB, {kills} kills", length >> 10));
+    test.report.figures.push(format!("{TRANSFERS} of {} KiB, {kills} kills", length >> 10));
     if kills == 0 {
-        siege.recover();
-        return Some(siege.end(TRANSFERS));
+        test.recover();
+        return Some(test.end(TRANSFERS));
     }
-    let Siege { report, .. } = siege;
+    let LoadTest { report, .. } = test;
     Some(report)
 }
 
-/// Moves one half, waits until all others have, and moves the other.
+/// Transfers one half, waits until all others have, and transfers the other half.
 fn transfer(server: SocketAddr, number: usize, length: usize, halfway: &Barrier) -> io::Result<()> {
     let begun = begin(server, number, length);
     halfway.wait();
@@ -79,15 +80,15 @@ fn transfer(server: SocketAddr, number: usize, length: usize, halfway: &Barrier)
     let mut rest = Vec::new();
     socket.read_to_end(&mut rest)?;
     let last = String::from_utf8_lossy(&rest[rest.len().saturating_sub(100)..]).into_owned();
-    // The last byte of the payload is followed by the reply.
+    // The reply follows the last byte of the payload.
     let reply = last.find("OK ").map_or("", |at| &last[at..]);
     expect(reply, &format!("OK length={length} "))
 }
 
 fn begin(server: SocketAddr, number: usize, length: usize) -> io::Result<BufReader<TcpStream>> {
     let stream = TcpStream::connect(server)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let mut socket = BufReader::new(stream);
     expect(&line(&mut socket)?, "HAUL/1 ")?;
     if number.is_multiple_of(2) {

@@ -1,10 +1,10 @@
-//! What a server costs, as the system tells it.
+//! The resources that a server uses, as the system reports them.
 
 use std::time::Duration;
 
 use procfs::process::Process;
 
-/// Looks at a process.
+/// Measures a process.
 pub(crate) struct Meter(Process);
 
 impl Meter {
@@ -13,17 +13,17 @@ impl Meter {
         Self(Process::new(id).expect("the process is there"))
     }
 
-    /// The most memory that was ever resident, in bytes.
+    /// The peak of resident memory, in bytes.
     pub(super) fn peak(&self) -> u64 {
         self.peak_while_it_lives().expect("the process lives")
     }
 
-    /// The same of a process that may end at any time, or have ended.
+    /// The same for a process that may have ended.
     pub(crate) fn peak_while_it_lives(&self) -> Option<u64> {
         self.0.status().ok()?.vmhwm.map(|kibibytes| kibibytes << 10)
     }
 
-    /// Processor time used so far, by all threads, in user and kernel mode; counted in hundredths of a second.
+    /// Processor time so far of all threads, in user and kernel mode, in steps of 10 ms.
     pub(super) fn cpu(&self) -> Duration {
         let stat = self.0.stat().expect("the process lives");
         let ticks = Duration::from_secs(stat.utime + stat.stime);

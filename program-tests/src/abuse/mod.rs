@@ -1,8 +1,8 @@
-//! Attacks on a running server: what they cost it, what they cost an honest client beside them, and whether all is as before when they are over.
+//! Attacks on a running server: what they cost the server, what they cost an honest client, and whether all is as
+//! before when they are over.
 
 mod abandoned;
 mod cgroup;
-mod chatter;
 mod checks;
 mod crowded;
 mod honest;
@@ -15,6 +15,7 @@ mod report;
 mod size;
 mod slow;
 mod threads;
+mod tiny_chunks;
 mod unread;
 
 pub(crate) use load_test::wait_until;

@@ -3,24 +3,24 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What one attack met.
+/// The result of one attack.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Its name.
     pub attack: &'static str,
-    /// How many attackers there were.
+    /// The number of attackers.
     pub attackers: usize,
-    /// The most resident memory of the server, in bytes.
+    /// The server's peak of resident memory, in bytes.
     pub peak: u64,
-    /// Processor time of the server during the attack.
+    /// The server's processor time during the attack.
     pub cpu: Duration,
-    /// From the end of the attack until all was as before.
+    /// The time from the end of the attack until all was as before.
     pub recovered: Duration,
-    /// What 99 of 100 requests of an honest client took at most, before and under the attack.
+    /// The 99th percentile of an honest client's requests, before and under the attack.
     pub honest: Option<(Duration, Duration)>,
     /// Further figures.
     pub figures: Vec<String>,
-    /// Goals in time that were missed: these depend on the machine too.
+    /// Goals in time that were missed. These depend on the machine too.
     pub missed: Vec<String>,
     /// What must not happen.
     pub violations: Vec<String>,
@@ -39,7 +39,7 @@ impl Report {
         }
     }
 
-    /// Notes a goal that was missed unless `reached`.
+    /// Notes a missed goal unless `reached`.
     pub(super) fn aim(&mut self, reached: bool, otherwise: impl FnOnce() -> String) {
         if !reached {
             self.missed.push(otherwise());

@@ -1,16 +1,16 @@
 //! How large attacks are.
 
-/// How large attacks are.
+/// How large an attack is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Size {
-    /// As small as still shows what the attack is for.
+    /// The smallest size that shows the effect of the attack.
     Quick,
     /// So many hundredths of the full size.
     Percent(usize),
 }
 
 impl Size {
-    /// `full`, the share of it that is asked for, or `quick`; never less than that.
+    /// This size's share of `full`, and at least `quick`.
     pub(super) fn of(self, full: usize, quick: usize) -> usize {
         match self {
             Self::Quick => quick,
@@ -18,7 +18,7 @@ impl Size {
         }
     }
 
-    /// For `--patience`, in seconds: how long slow clients are borne.
+    /// The value of `--patience`, in seconds: how long the server tolerates slow clients.
     pub(super) fn patience(self) -> &'static str {
         match self {
             Self::Quick => "1",
@@ -26,7 +26,7 @@ impl Size {
         }
     }
 
-    /// Requests from which the honest client's time without an attack is known.
+    /// The number of requests by which the honest client is measured without an attack.
     pub(super) fn requests(self) -> usize {
         self.of(600, 1)
     }

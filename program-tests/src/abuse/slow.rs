@@ -5,19 +5,19 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::load_test::{ADDRESSES, Siege, connect};
+use super::load_test::{ADDRESSES, LoadTest, connect};
 use super::report::Report;
 use super::size::Size;
 use crate::process::Bench;
 
-/// A program with a thread for each client serves no more than 4,000, and the honest one needs a place, too.
+/// A program with a thread for each client serves at most 4,000, and the honest client needs a place too.
 const MOST_LET_IN: usize = 3_900;
-/// Between two bytes of one client.
+/// The interval between two bytes of one client.
 const DRIP: Duration = Duration::from_millis(200);
-/// Far more bytes than a client gets to send.
+/// Far more bytes than a client can send before it is cut off.
 const MOST_DRIPS: usize = 600;
 
-/// Lines and bodies that come a byte at a time: each client is cut off with `timeout`, and nothing of its upload stays.
+/// Clients send lines and bodies a byte at a time: each is cut off with `timeout`, and nothing of its upload stays.
 pub(super) fn dripping_clients(program: &Path, size: Size) -> Report {
     let attackers = size.of(5_000, 40);
     let bench = Bench::new(program);
@@ -26,13 +26,13 @@ pub(super) fn dripping_clients(program: &Path, size: Size) -> Report {
     let places = ["--max-clients", &places, "--max-clients-per-address", &of_an_address];
     let server =
         bench.serve(&[&places[..], &["--impatient", "--patience", size.patience()]].concat());
-    let mut siege = Siege::lay("dripped lines and bodies", bench, server, size.requests());
-    let (let_in, cut, told) = siege.attack(|siege| {
+    let mut test = LoadTest::start("dripped lines and bodies", bench, server, size.requests());
+    let (let_in, cut, told) = test.attack(|test| {
         let mut clients: Vec<Dripping> =
-            (0..attackers).filter_map(|number| Dripping::begin(siege, number)).collect();
+            (0..attackers).filter_map(|number| Dripping::begin(test, number)).collect();
         let let_in = clients.len();
         for _ in 0..MOST_DRIPS {
-            // This is the attack: it waits for nothing.
+            // The pause is the attack itself; it waits for no event.
             std::thread::sleep(DRIP);
             for client in &mut clients {
                 client.drip();
@@ -45,16 +45,16 @@ pub(super) fn dripping_clients(program: &Path, size: Size) -> Report {
         let told = clients.iter().filter(|client| client.heard.contains("ERR timeout ")).count();
         (let_in, cut, told)
     });
-    siege.report.require(let_in > attackers / 2, || format!("only {let_in} had a place"));
-    siege.report.require((cut, told) == (let_in, let_in), || {
+    test.report.require(let_in > attackers / 2, || format!("only {let_in} had a place"));
+    test.report.require((cut, told) == (let_in, let_in), || {
         format!("of {let_in} only {cut} were cut off, and {told} were told why")
     });
-    siege.report.figures.push(format!("{let_in} of {attackers} had a place, {told} told timeout"));
-    siege.recover();
-    siege.end(attackers)
+    test.report.figures.push(format!("{let_in} of {attackers} had a place, {told} told timeout"));
+    test.recover();
+    test.end(attackers)
 }
 
-/// Sends a line, or a body, a byte at a time, until it is cut off.
+/// Sends a line, or a body, a byte at a time until it is cut off.
 struct Dripping {
     socket: Option<TcpStream>,
     heard: String,
@@ -62,8 +62,8 @@ struct Dripping {
 
 impl Dripping {
     /// Begins, if there is a place.
-    fn begin(siege: &Siege, number: usize) -> Option<Self> {
-        let mut socket = connect(siege.server.address(), number);
+    fn begin(test: &LoadTest, number: usize) -> Option<Self> {
+        let mut socket = connect(test.server.address(), number);
         let mut greeted = [0; 6];
         if socket.read_exact(&mut greeted).is_err() || &greeted != b"HAUL/1" {
             return None;
@@ -84,7 +84,7 @@ impl Dripping {
                 Ok(0) => break,
                 Ok(count) => self.heard += &String::from_utf8_lossy(&heard[..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // A failure is told by the next read.
+                    // The next read reports a failure.
                     let _ = socket.write(b"L");
                     return;
                 }

@@ -1,4 +1,4 @@
-//! A block device with a volatile write cache, which loses what was not flushed when its power is cut.
+//! A block device with a volatile write cache. A power cut loses what was not flushed.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,31 +18,31 @@ use rustix::fs::MemfdFlags;
 
 use super::{output, run};
 
-/// Large enough for each file system's least size.
+/// At least the minimal size of each file system.
 const SIZE: u64 = 512 << 20;
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes whole or not at all.
 const BLOCK: usize = 4096;
 
 const NAME: &str = "disk";
 const DIRECTORY: FileAttr = attributes(INodeNo::ROOT, FileType::Directory);
 const DISK: FileAttr = attributes(INodeNo(2), FileType::RegularFile);
-/// Nothing here changes, so the kernel may remember it.
+/// Nothing here changes, so the kernel may cache it.
 const TTL: Duration = Duration::from_hours(1);
 
-/// A loop device on a file that this process serves by FUSE. The kernel sends each write of the file system as a write, and each flush as an `fsync`; loop devices have no forced writes,
-/// so those come as a write with a flush behind it.
+/// A loop device on a file that this process serves by FUSE. The kernel sends each write of the file system as a write,
+/// and each flush as an `fsync`. Loop devices have no forced writes, so those arrive as a write followed by a flush.
 pub(super) struct Device {
-    /// Taken when the device goes.
+    /// Taken when the device is dropped.
     session: Option<BackgroundSession>,
     mounted_at: tempfile::TempDir,
     cache: Arc<Cache>,
-    /// The loop device, while there is one.
+    /// The loop device, while it is attached.
     attached: Option<PathBuf>,
 }
 
 impl Device {
-    /// A new one that holds zeros, or why there cannot be one here.
+    /// A new device full of zeros, or why there cannot be one here.
     pub(super) fn new() -> Result<Self, String> {
         let mounted_at = tempfile::tempdir().map_err(|error| error.to_string())?;
         let cache = Arc::new(Cache::new().map_err(|error| error.to_string())?);
@@ -55,7 +55,7 @@ impl Device {
         Ok(device)
     }
 
-    /// The block device.
+    /// The path of the block device.
     pub(super) fn path(&self) -> &std::path::Path {
         self.attached.as_deref().expect("it is attached but while its power is cut")
     }
@@ -65,7 +65,7 @@ impl Device {
         self.cache.state().off = true;
     }
 
-    /// Switches it on again. Of each write that was not flushed, `random` decides whether it reached the disk.
+    /// Switches the power on again. For each write that was not flushed, `random` decides whether it reached the disk.
     pub(super) fn restart(&mut self, random: &mut Random) {
         self.detach().expect("nobody uses the device");
         self.cache.restart(random).expect("the memory of the device can be written");
@@ -96,15 +96,15 @@ impl Drop for Device {
     }
 }
 
-/// What the disk holds, and what only its cache does.
+/// What the disk contains, and what only its cache does.
 struct Cache(Mutex<State>);
 
 struct State {
-    /// With everything that was written: what is read.
+    /// Everything that was written: what a read returns.
     written: File,
-    /// With what was flushed.
+    /// What was flushed.
     durable: File,
-    /// What was written since the last flush, in that order.
+    /// The writes since the last flush, in order.
     pending: Vec<(u64, Vec<u8>)>,
     off: bool,
 }
@@ -131,7 +131,7 @@ impl Cache {
     fn restart(&self, random: &mut Random) -> std::io::Result<()> {
         let mut state = self.state();
         let pending = std::mem::take(&mut state.pending);
-        // Now and then nothing of the cache was written, or all of it; otherwise any part.
+        // Sometimes nothing of the cache reached the disk, or all of it; otherwise some part.
         let percent = random.pick(&[0, 100, 20, 50, 80]);
         for (offset, bytes) in &pending {
             for (at, block) in (*offset..).step_by(BLOCK).zip(bytes.chunks(BLOCK)) {
@@ -196,7 +196,7 @@ impl Filesystem for Served {
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        // The kernel shall not remember what a cut takes back.
+        // The kernel must not cache what a power cut takes back.
         reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
     }
 
@@ -271,7 +271,7 @@ const fn attributes(ino: INodeNo, kind: FileType) -> FileAttr {
 mod tests {
     use super::*;
 
-    /// What a restart shows at the offset 0, after a flush of `a` and a write of `b` that was not flushed.
+    /// The byte at offset 0 after a restart, if `a` was flushed and `b` was written after it without a flush.
     fn seen_after_cut(seed: u64) -> u8 {
         let cache = Cache::new().unwrap();
         cache.state().write(0, b"a").unwrap();

@@ -10,12 +10,12 @@ use tempfile::NamedTempFile;
 
 use self::device::Device;
 
-/// The file systems whose power is cut, in the order in which a campaign over all of them goes.
+/// The file systems whose power is cut, in the order of a campaign over all of them.
 pub const FILE_SYSTEMS: &[FileSystem] = &[
     FileSystem {
         name: "ext4",
         make: &["mkfs.ext4", "-q", "-F"],
-        // ext4 shall not guess that a file which is renamed over another one is wanted on the disk.
+        // ext4 must not flush a file because it is renamed over another one.
         options: "noauto_da_alloc",
         checked: false,
     },
@@ -64,33 +64,33 @@ pub struct FileSystem {
     /// The tool that makes it, without the device.
     make: &'static [&'static str],
     options: &'static str,
-    /// Whether e2fsck must repair it before it is mounted again, as distributions have it do when they start.
+    /// Whether e2fsck must repair it before it is mounted again, as distributions do at boot.
     checked: bool,
 }
 
 impl FileSystem {
-    /// The one of this name, as a campaign takes it.
+    /// The file system of this name.
     pub fn named(name: &str) -> Option<Self> {
         FILE_SYSTEMS.iter().copied().find(|system| system.name == name)
     }
 
-    /// What a campaign calls it.
+    /// Its name in a campaign.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether checks count on it.
+    /// Whether it must be available for the checks.
     pub(super) fn is_common(&self) -> bool {
         ["ext4", "xfs", "btrfs"].contains(&self.name)
     }
 
-    /// Whether this kernel has it.
+    /// Whether this kernel supports it.
     pub fn is_known(&self) -> bool {
         let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
         known.lines().any(|line| line.trim() == self.kernel_type())
     }
 
-    /// What `mount` calls it.
+    /// Its type for `mount`.
     fn kernel_type(&self) -> &'static str {
         self.name.split('-').next().unwrap_or_default()
     }
@@ -99,13 +99,13 @@ impl FileSystem {
 /// A file system on a device of its own, mounted at a directory until it is dropped.
 pub(super) struct Disk {
     system: FileSystem,
-    /// Dropped after the file system is no longer mounted.
+    /// Dropped after the file system was unmounted.
     device: Device,
     mounted_at: PathBuf,
 }
 
 impl Disk {
-    /// A new one at the empty directory `place`, or why there cannot be one here.
+    /// Mounts a new one at the empty directory `place`, or returns why that is impossible here.
     pub(super) fn new(system: FileSystem, place: &Path) -> Result<Self, String> {
         if !system.is_known() {
             return Err(format!("this kernel has no {}", system.kernel_type()));
@@ -118,12 +118,12 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Brings everything to the disk.
+    /// Flushes everything to the disk.
     pub(super) fn flush(&self) {
         let directory =
             std::fs::File::open(&self.mounted_at).expect("what is mounted can be opened");
         rustix::fs::syncfs(directory).expect("a file system with power can be flushed");
-        // Without a journal ext4 writes the last of it behind its flush.
+        // Without a journal, ext4 writes the last blocks after its flush.
         std::fs::File::open(self.device.path())
             .and_then(|device| device.sync_all())
             .expect("a device with power can be flushed");
@@ -134,7 +134,8 @@ impl Disk {
         self.device.cut_power();
     }
 
-    /// Switches it on again; what the repair said, if there was one. Nobody may use it.
+    /// Switches the power on, repairs and mounts the file system, and returns what the repair printed. Nobody may use
+    /// the disk.
     pub(super) fn restart(&mut self, random: &mut Random) -> Result<String, String> {
         run(Command::new("umount").arg(&self.mounted_at)).expect("nobody uses it");
         self.device.restart(random);
@@ -148,7 +149,7 @@ impl Disk {
             .args(["-t", self.system.kernel_type(), "-o", self.system.options])
             .arg(self.device.path())
             .arg(&self.mounted_at))?;
-        // The tools make this directory, which is none that anybody uploaded.
+        // The tools create this directory, which no client uploaded.
         let _ = std::fs::remove_dir_all(self.mounted_at.join("lost+found"));
         Ok(())
     }
@@ -156,14 +157,14 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A lazy one goes with its last user.
+        // A lazy unmount takes effect when the last user is gone.
         if run(Command::new("umount").arg(&self.mounted_at)).is_err() {
             let _ = run(Command::new("umount").arg("-l").arg(&self.mounted_at));
         }
     }
 }
 
-/// Repairs a file system of the ext family. Exit codes up to 2 say that it is whole now.
+/// Repairs a file system of the ext family. Exit codes up to 2 mean that it is consistent now.
 fn check(device: &Path) -> Result<String, String> {
     let ended = Command::new("e2fsck").arg("-fy").arg(device).stdin(Stdio::null()).output();
     let ended = ended.map_err(|error| format!("e2fsck: {error}"))?;
@@ -184,18 +185,19 @@ pub(super) fn image(tool: &[&str]) -> Result<NamedTempFile, String> {
 
 /// Makes a file system by `tool`, whose last argument is `target`.
 ///
-/// mkfs.btrfs looks at all that is mounted, and fails at a FUSE file system whose server is gone. Other checks have such ones for a moment, so the tool sees no mounts at all.
+/// mkfs.btrfs reads all mounts, and fails at a FUSE file system whose server is gone. Other checks have such mounts for
+/// a moment, so the tool runs where it sees no mounts.
 pub(super) fn mkfs(tool: &[&str], target: &Path) -> Result<(), String> {
     let without_mounts = "mount --bind /dev/null /proc/$$/mounts && exec \"$0\" \"$@\"";
     run(Command::new("unshare").args(["-m", "sh", "-c", without_mounts]).args(tool).arg(target))
 }
 
-/// Runs a tool to its end, or says what it said.
+/// Runs a tool to its end. The error is what it printed.
 pub(super) fn run(command: &mut Command) -> Result<(), String> {
     output(command).map(drop)
 }
 
-/// Runs a tool to its end: what it printed, or what it complained of.
+/// Runs a tool to its end, and returns its output. The error is what it printed.
 pub(super) fn output(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output();
     let reason = match output {

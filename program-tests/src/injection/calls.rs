@@ -1,20 +1,22 @@
-//! The system calls of a server's and a client's main paths, and the errors that a kernel may give to them.
+//! The system calls of a server's and a client's main paths, and the errors that a kernel may return for them.
 //!
-//! Not here: calls whose failure the language's runtime takes for the end (`mmap`, `brk`, `rt_sigaction`), those that must not fail (`futex`, `getrandom`), `close`, whose
-//! injected failure leaves open what a real one closes, and `EAGAIN` of sockets: a kernel that says so tells later when to try again, which edge-triggered runtimes wait for.
-//! Nor those by which a runtime sets itself up (`epoll_create1`, `epoll_ctl`, `eventfd2`, and `clone3` of a client): async-io panics when one of them
-//! fails, and Tokio when a worker cannot start, which ends a program at its start with one line.
+//! Left out are calls whose failure the language's runtime treats as fatal (`mmap`, `brk`, `rt_sigaction`); calls that
+//! do not fail (`futex`, `getrandom`); `close`, because an injected failure leaves open what a real one closes; and
+//! `EAGAIN` of sockets, because a kernel that returns it reports later when to try again, and edge-triggered runtimes
+//! wait for that. Also left out are the calls by which a runtime sets itself up (`epoll_create1`, `epoll_ctl`,
+//! `eventfd2`, and `clone3` of a client): async-io panics when one of them fails, and Tokio when a worker cannot start,
+//! which ends a program at its start with one line.
 
-/// What a call is made on.
+/// What a call works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Touches {
-    /// Files: whoever waits for a reply gets one.
+    /// Files: the client always gets a reply.
     Files,
-    /// What carries the reply: the connection may end without one.
+    /// The connection that carries the reply, which may end without one.
     Connection,
 }
 
-/// A call with the errors that it may give.
+/// A call with the errors that it may return.
 pub(super) type Call = (&'static str, Touches, &'static [&'static str]);
 
 use Touches::{Connection, Files};
@@ -23,7 +25,7 @@ const OPEN: &[&str] =
     &["EMFILE", "ENFILE", "EACCES", "EIO", "ENOMEM", "ENOSPC", "EDQUOT", "EINTR", "EOPNOTSUPP"];
 const WRITE: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EFBIG", "EINTR"];
 const NAME: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS"];
-/// `EEXIST` too: of a name that was free a moment ago.
+/// Also `EEXIST`, for a name that was free a moment ago.
 const LINK: &[&str] = &["EIO", "ENOSPC", "EDQUOT", "EACCES", "ENOMEM", "EROFS", "EEXIST"];
 const PIPE: &[&str] = &["EMFILE", "ENFILE", "ENOMEM"];
 const RESERVE: &[&str] = &["ENOSPC", "EDQUOT", "EFBIG", "EOPNOTSUPP", "EINTR"];
@@ -32,7 +34,7 @@ const PASS: &[&str] = &["EIO", "ENOSPC", "ENOMEM", "EINVAL", "EINTR", "ECONNRESE
 const SEND: &[&str] = &["ECONNRESET", "EPIPE", "ENOBUFS", "EINTR"];
 const RECEIVE: &[&str] = &["ECONNRESET", "ETIMEDOUT", "ENOMEM", "EINTR"];
 
-/// Those of a server.
+/// The calls of a server.
 pub(super) const SERVER: &[Call] = &[
     ("openat", Files, OPEN),
     (
@@ -76,7 +78,7 @@ pub(super) const SERVER: &[Call] = &[
     ("shutdown", Connection, &["ENOTCONN"]),
 ];
 
-/// Those of a client.
+/// The calls of a client.
 pub(super) const CLIENT: &[Call] = &[
     ("openat", Files, OPEN),
     ("read", Files, &["EIO", "EINTR"]),

@@ -9,19 +9,20 @@ use crate::history::{History, Upload};
 use crate::process::{Bench, Serving};
 use crate::running::Ended;
 
-/// The thread that waits for signals, on a socket pair: no kernel gives the errors of connections there, and what follows from them is not judged.
+/// The thread that waits for signals uses a socket pair. No kernel returns the errors of connections there, so failures
+/// there are not judged.
 const SIGNALS: &str = "<haul-signals>";
 
-/// How `timeout` tells that it was needed.
+/// The exit code of `timeout` when it had to end the command.
 const HUNG: i32 = 124;
 
-/// One command of a program, over and over, with a server that nothing happens to.
+/// Runs one command of a program again and again, with a server that works.
 pub(super) struct ClientUnderTest {
     server: Serving,
     bench: Bench,
     history: History,
     command: &'static str,
-    /// What `get` and `ls` find.
+    /// The file that `get` and `ls` find.
     found: Upload,
 }
 
@@ -36,7 +37,7 @@ impl ClientUnderTest {
         Self { server, bench, history, command, found }
     }
 
-    /// Has one call fail. Answers how often it did.
+    /// Makes one call fail. Returns how often it did.
     pub(super) fn inject(&self, fault: &Fault) -> Result<u64, String> {
         let here = self.bench.here();
         for name in self.names() {
@@ -60,7 +61,7 @@ impl ClientUnderTest {
     fn run(&self, fault: &Fault) -> Ended {
         let log = self.bench.here().join("calls");
         let options = fault.options();
-        // Told to end, the tracer tells what it started; killed, it does no more.
+        // On SIGTERM the tracer ends the process that it started; killed, it cannot.
         let mut launcher = vec![
             "timeout",
             "-k5",
@@ -89,7 +90,7 @@ impl ClientUnderTest {
             Some(code) => code == 0,
             None => return Err(String::from("ended by a signal")),
         };
-        // Where another thread makes the next try, the call fails for that one too.
+        // If another thread makes the next attempt, the call fails for that thread too.
         let tries = |line: &&str| line.contains("; connecting again in ");
         let lines = ended.stderr.lines().filter(|line| !tries(line)).count();
         if !done && (lines != 1 || ended.stderr.contains("panicked")) {
@@ -112,7 +113,7 @@ impl ClientUnderTest {
         if left.is_empty() || may_leave { Ok(()) } else { Err(format!("left behind: {left:?}")) }
     }
 
-    /// What stands where the client runs.
+    /// The names in the client's directory.
     fn names(&self) -> Vec<OsString> {
         let entries = fs::read_dir(self.bench.here()).expect("it is a directory");
         entries.map(|entry| entry.expect("it can be read").file_name()).collect()

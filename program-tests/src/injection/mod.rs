@@ -1,8 +1,9 @@
-//! System calls of server and client that fail, one at a time: nobody hangs, the peer is told, and nothing is lost, torn or left.
+//! System calls of server and client fail, one at a time. Nobody hangs, the peer gets an error, and no file is lost,
+//! torn or left behind.
 //!
-//! The tracer counts the occurrences of a call in each thread of its own, so the k-th one may fail once in every thread of a server that has several.
+//! The tracer counts the occurrences of a call by thread, so the k-th one may fail once in each thread of a server.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 mod calls;
@@ -14,18 +15,19 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::faults::can_inject;
+use crate::requirements::can_inject;
 use calls::{CLIENT, Call, SERVER, Touches};
 use client::ClientUnderTest;
 use server::ServerUnderTest;
 
-/// The widest gap between failures that come again and again, in calls.
+/// The longest interval between repeated failures, in calls.
 const STEPS: u64 = 6;
 
-/// The size of the larger file: worth a pipe, and worth having its blocks reserved.
+/// The size of the larger file, in bytes: enough for a pipe, and for reserving its blocks.
 const LARGE: usize = 1_200_000;
 
-/// Failures of one kind: the `first` time that `call` is made, it fails with `errno`, and if there is a `step`, so many calls later again and again.
+/// One kind of failure: the call number `first` to `call` fails with `errno`, and if there is a `step`, every `step`-th
+/// call after it.
 #[derive(Debug, Clone, Copy)]
 struct Fault {
     call: &'static str,
@@ -36,7 +38,7 @@ struct Fault {
 }
 
 impl Fault {
-    /// What the tracer is told.
+    /// The options of the tracer.
     fn options(&self) -> [String; 4] {
         let Self { call, errno, first, .. } = self;
         let then = self.step.map_or(String::new(), |step| format!("+{step}"));
@@ -57,25 +59,26 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What a campaign of failing system calls met.
+/// What a campaign of failing system calls found.
 #[derive(Debug, Default)]
 pub struct Injected {
-    /// How many failures there were, by side, call and error.
+    /// The number of failures, by side, call and error.
     pub counts: BTreeMap<(&'static str, &'static str, &'static str), u64>,
-    /// What should not have followed.
+    /// What went wrong after one.
     pub violations: Vec<String>,
-    /// The longest that a session or a command took, with what came after it and with its tracer.
+    /// The longest time that a session or a command took, its checks and its tracer included.
     pub longest: Duration,
 }
 
 impl Injected {
-    /// How many failures there were.
+    /// The number of failures.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// Injects the first `errors` errors of every call, at its first occurrence and at each one after that, until it occurs no more or `depth` is reached; then, for a depth above
-    /// 1, at every other one, every third and so on: what fails is tried again, cleaned up or told while more fails.
+    /// Injects the first `errors` errors of each call, at its first occurrence and at each one after that, until the
+    /// call does not occur any more or `depth` is reached. If `depth` is above 1, it then makes every second call fail,
+    /// every third, and so on, so that retries, cleaning up and error replies fail as well.
     fn run(
         &mut self,
         side: &'static str,
@@ -101,7 +104,7 @@ impl Injected {
         }
     }
 
-    /// Whether there was a failure, or what should not have followed.
+    /// Counts a failure and notes a violation. Returns whether there was either.
     fn count(
         &mut self,
         side: &'static str,
@@ -138,14 +141,14 @@ impl fmt::Display for Injected {
     }
 }
 
-/// A sample of [`injected_failures`]: two errors of each call, the first time that it is made.
+/// A sample of [`injected_failures`]: two errors of each call, at its first occurrence.
 pub fn failing_system_calls_are_told_and_outlived(program: &Path) {
     if !can_inject() {
         return;
     }
     let injected = injected_failures(program, 1, 2);
     assert!(injected.violations.is_empty(), "{injected}");
-    // Those that every program makes. Which one gives a file its name depends on the file system.
+    // The calls that every program makes. Which of them gives a file its name depends on the file system.
     let renames = ["renameat", "renameat2"];
     for calls in
         [&["openat2"][..], &["pwrite64"], &["fsync"], &renames, &["accept4"], &["recvfrom"]]
@@ -155,7 +158,8 @@ pub fn failing_system_calls_are_told_and_outlived(program: &Path) {
     }
 }
 
-/// Lets the system calls of server and client of `program` fail, each one up to its `depth`-th occurrence, with up to `errors` different errors.
+/// Makes the system calls of server and client of `program` fail, each up to its `depth`-th occurrence, with up to
+/// `errors` different errors.
 pub fn injected_failures(program: &Path, depth: u64, errors: usize) -> Injected {
     let mut injected = Injected::default();
     let mut server = ServerUnderTest::new(program);

@@ -13,14 +13,14 @@ use crate::load::Connection;
 use crate::process::{Bench, LINGERING, Serving};
 use crate::tracer::Tracer;
 
-/// A long-lived server: what one failure leaves behind would be seen at the next.
+/// A server that runs on, so that what one failure leaves behind shows at the next.
 pub(super) struct ServerUnderTest {
     server: Serving,
     bench: Bench,
     history: History,
-    /// Sockets that are open while no client is there.
+    /// Open sockets while no client is connected.
     alone: usize,
-    /// Descriptors that are.
+    /// Open descriptors while no client is connected.
     descriptors: usize,
 }
 
@@ -31,7 +31,7 @@ impl ServerUnderTest {
         let history = History::default();
         let alone = server.sockets();
         let mut test = Self { server, bench, history, alone, descriptors: usize::MAX };
-        // The first sessions open what a runtime keeps.
+        // The first sessions open descriptors that a runtime keeps.
         let idle = (0..10).map(|_| {
             test.session(Touches::Files).expect("nothing fails yet");
             test.server.wait_for_sessions(alone, &test.bench.share(), LINGERING).expect("they end");
@@ -41,14 +41,14 @@ impl ServerUnderTest {
         test
     }
 
-    /// Has one call fail. Answers how often it did.
+    /// Makes one call fail. Returns how often it did.
     pub(super) fn inject(&mut self, fault: &Fault) -> Result<u64, String> {
         let tracer = Tracer::attach(&self.bench, &self.server, &fault.options());
         let told = self.session(fault.touches);
         let times = tracer.detach()?.matches("(INJECTED)").count() as u64;
         told?;
         if times > 0 && fault.call == "unlinkat" {
-            // What it could not remove is swept by the next start.
+            // The next start removes what this server could not.
             self.server.signal(Signal::KILL);
             self.server.ended();
             self.server = self.bench.serve(&[]);
@@ -61,7 +61,7 @@ impl ServerUnderTest {
         Ok(times)
     }
 
-    /// A client that replaces, creates, gives up, lists and downloads.
+    /// A client that replaces, creates, aborts, lists and downloads.
     fn session(&self, touches: Touches) -> Result<(), String> {
         self.history.remove(&self.bench.share(), "new").map_err(|error| error.to_string())?;
         match self.try_session() {
@@ -123,7 +123,7 @@ impl ServerUnderTest {
     }
 }
 
-/// Answers whether the session ended with it.
+/// Downloads a file. Returns whether the session ended with it.
 fn download(connection: &mut Connection) -> io::Result<bool> {
     let mut received = Vec::new();
     loop {
@@ -139,12 +139,12 @@ fn download(connection: &mut Connection) -> io::Result<bool> {
     }
 }
 
-/// Whether the server lacks something for now: it closes then, and the client comes back.
+/// Whether the reply is `busy`: the server lacks a resource for now, and closes.
 fn is_busy(line: &str) -> bool {
     line.starts_with("ERR busy ")
 }
 
-/// An error that blames the server's machine, or nobody, but not the client.
+/// The error must blame the server's machine, or nobody, but not the client.
 fn require_error(line: &str) -> io::Result<()> {
     if line.starts_with("ERR ") && !line.starts_with("ERR protocol ") {
         Ok(())

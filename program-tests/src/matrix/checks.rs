@@ -1,4 +1,4 @@
-//! What people do with the programs, each as a check that panics where it fails.
+//! What people do with the programs. Each check panics where it fails.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::disk::run;
 use crate::process::{Bench, Serving};
 use crate::running::Ended;
 
-/// Something that people do.
+/// One such use.
 pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) run: fn(&Bench),
@@ -57,7 +57,7 @@ fn bytes(size: usize) -> Vec<u8> {
     Content::pattern(size).to_vec()
 }
 
-/// A file of the client's, and one of the server's.
+/// Makes a file of the client, and one of the server.
 fn with_files(bench: &Bench, size: usize) {
     for directory in [bench.here(), bench.share()] {
         fs::write(directory.join("file"), bytes(size)).unwrap();
@@ -117,7 +117,7 @@ fn get(bench: &Bench) {
     }
 }
 
-/// What was written a moment ago is read as it is, whatever is cached.
+/// A file that was written a moment ago is sent as it is, whatever is cached.
 fn what_came_is_sent(bench: &Bench) {
     with_files(bench, 5_000);
     let server = bench.serve(&[]);
@@ -174,11 +174,11 @@ fn executable(bench: &Bench) {
     }
 }
 
-/// The time comes along, as exactly as the coarsest of file systems keeps it.
+/// The modification time is transferred, to the resolution of the coarsest file system.
 fn times(bench: &Bench) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_mins(25_000_000);
     with_files(bench, 10);
-    // Open for reading: what was open for writing may be dated again when it is closed.
+    // Opened for reading, because some file systems set the time again when a file that was open for writing is closed.
     File::open(bench.here().join("file"))
         // Some FUSE servers set both times or none.
         .and_then(|file| file.set_times(FileTimes::new().set_accessed(time).set_modified(time)))
@@ -193,7 +193,7 @@ fn times(bench: &Bench) {
     }
 }
 
-/// What is new gets what `touch` gives there: the group of a setgid directory, and its default ACL.
+/// A new file has what `touch` gives a file there: the group of a setgid directory, and its default ACL.
 fn rights(bench: &Bench) {
     with_files(bench, 10);
     let group = bench.share().join("group");
@@ -212,7 +212,7 @@ fn rights(bench: &Bench) {
     };
     assert_eq!(rights("new"), rights("touched"));
     assert_eq!(rights("new").0, 65534);
-    // What replaces a file keeps its rights.
+    // A file that replaces another one keeps its rights.
     fs::set_permissions(group.join("touched"), PermissionsExt::from_mode(0o600)).unwrap();
     let before = rights("touched");
     done(bench, &server, "put file --as group/touched");
@@ -243,7 +243,8 @@ fn many(bench: &Bench) {
     }
 }
 
-/// Where two names are one file, the second is refused and the first is kept; elsewhere there are two.
+/// Where two names are one file, the second upload is refused and the first file is kept. Elsewhere there are two
+/// files.
 fn spellings(bench: &Bench) {
     let place = tempfile::tempdir().unwrap();
     let files = ["tree/Dir/x", "tree/README", "tree/dir/x", "tree/readme"];
@@ -263,12 +264,12 @@ fn spellings(bench: &Bench) {
     }
     assert!(stored.len() >= 2, "{stored:?}");
     put.assert_code(if stored.len() == files.len() { 0 } else { 8 });
-    // What is spelled as before is replaced as before.
+    // The same spelling replaces the file.
     let name = stored[stored.len() - 1];
     done(bench, &server, &format!("put {} --as {name}", place.path().join(name).display()));
 }
 
-/// A file that changes between two downloads is another one.
+/// A file that changes between two downloads is detected as another one.
 fn changes(bench: &Bench) {
     with_files(bench, 5_000);
     let server = bench.serve(&[]);
@@ -281,7 +282,7 @@ fn changes(bench: &Bench) {
     }
 }
 
-/// Mounted read-only: it says so, serves with `--read-only`, and a client's target is refused.
+/// Mounted read-only: the server says so, serves with `--read-only`, and a client refuses to write there.
 fn read_only(bench: &Bench) {
     with_files(bench, 10);
     let share = bench.share();
@@ -300,7 +301,7 @@ fn read_only(bench: &Bench) {
     target.assert_code(7).assert_one_clear_line();
 }
 
-/// No space: told, nothing is left, the old file stays; and with space again it works.
+/// No space: an error is reported, nothing is left behind, and the old file stays. With space again it works.
 fn full(bench: &Bench) {
     let place = tempfile::tempdir().unwrap();
     let large = place.path().join("large");
@@ -309,7 +310,7 @@ fn full(bench: &Bench) {
     let filler = bench.share().join("filler");
     let mut file = File::create(&filler).unwrap();
     let block = vec![7; 1 << 20];
-    // What is only cached is not seen in the free space, so not for ever.
+    // Cached writes do not show in the free space, so the loop is bounded.
     for _ in 0..400 {
         if free(&bench.share()) < 4 << 20 || file.write_all(&block).is_err() {
             break;
@@ -329,7 +330,7 @@ fn free(directory: &Path) -> u64 {
     statvfs(directory).map_or(0, |stat| stat.f_bavail * stat.f_frsize)
 }
 
-/// A user who may do nothing special serves and fetches.
+/// A user without special rights serves and downloads.
 fn nobody(bench: &Bench) {
     let user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
     let (share, here) = (bench.share(), bench.here());

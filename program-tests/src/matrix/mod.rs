@@ -1,6 +1,6 @@
-//! The same uses of a program on one file system after the other, as share and as a client's own files.
+//! The same uses of a program on one file system after the other, as the share and as the client's own files.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 mod checks;
@@ -12,8 +12,8 @@ use std::path::Path;
 
 use self::checks::CHECKS;
 use self::systems::{Place, SYSTEMS, System};
-use crate::faults::or_skip;
 use crate::process::Bench;
+use crate::requirements::or_skip;
 use crate::unfinished::unfinished;
 
 /// The file systems of the matrix.
@@ -21,20 +21,20 @@ pub fn matrix_names() -> impl Iterator<Item = &'static str> {
     SYSTEMS.iter().map(|system| system.name)
 }
 
-/// What came of a check on a file system.
+/// The result of a check on a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
     Held,
-    /// The file system does less, which is known.
+    /// The file system is known not to do this, for this reason.
     Weaker(&'static str),
     Failed(String),
 }
 
-/// What a program did on one file system.
+/// The results of a program on one file system.
 #[derive(Debug)]
 pub struct Row {
     name: &'static str,
-    /// In the order of the checks, or why there cannot be this file system here.
+    /// In the order of the checks, or why this file system is not available here.
     outcomes: Result<Vec<Outcome>, String>,
 }
 
@@ -101,7 +101,7 @@ impl fmt::Display for Row {
 
 fn outcome(program: &Path, system: &System, place: &Place, check: &checks::Check) -> Outcome {
     let known = system.weaker.iter().find(|(name, _)| *name == check.name);
-    // A check is a test: what it meets, it panics with.
+    // A check is a test, so its panic is its result.
     let held = catch_unwind(AssertUnwindSafe(|| {
         let bench = Bench::within(program, &place.root());
         (check.run)(&bench);
@@ -119,7 +119,8 @@ fn outcome(program: &Path, system: &System, place: &Place, check: &checks::Check
     }
 }
 
-/// "file system with neither `RENAME_NOREPLACE` nor links: `get` fails", and others: the part of the matrix that is checked at each change, file systems that differ most, and can be had on most machines.
+/// "file system with neither `RENAME_NOREPLACE` nor links: `get` fails", and others: the part of the matrix that runs
+/// at each change, with the file systems that differ most and are available on most machines.
 pub fn what_people_do_works_on_other_file_systems(program: &Path) {
     for name in ["ext2", "ext4-no-journal", "overlay", "bindfs", "exfat"] {
         let row = Row::of(program, name);

@@ -1,4 +1,4 @@
-//! The file systems, each mounted in a place of its own.
+//! The file systems, each mounted at a directory of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use tempfile::TempDir;
 
 use crate::disk::{mkfs, run};
 
-/// A kind of file system, and what is known that it does not do.
+/// A kind of file system, and what it is known not to do.
 pub(super) struct System {
     pub(super) name: &'static str,
     make: Make,
-    /// Checks that may fail there, and why.
+    /// The checks that may fail on it, and why.
     pub(super) weaker: &'static [(&'static str, &'static str)],
 }
 
-/// How one is made.
+/// How to make one.
 enum Make {
-    /// By a tool that makes it in an image, and then mounted as this type.
+    /// A tool makes it in an image, which is mounted as this type.
     Image {
         tool: &'static [&'static str],
         mount: &'static [&'static str],
@@ -28,9 +28,9 @@ enum Make {
     /// A subvolume of Btrfs.
     Subvolume,
     Overlay,
-    /// By a FUSE server that shows a directory, which comes in place of `BACK`, at another, in place of `AT`.
+    /// A FUSE server shows a directory (`BACK` in its arguments) at another one (`AT`).
     Fuse(&'static [&'static str]),
-    /// The same by rclone, with these further options.
+    /// rclone does so, with these further options.
     Rclone(&'static [&'static str]),
     Gocryptfs,
 }
@@ -44,7 +44,7 @@ const CACHE_FIRST: (&str, &str) =
     ("full", "it takes all into its cache first, and tells nobody of a failure later");
 const NO_USERS: (&str, &str) = ("nobody", "it belongs to the user who mounted it");
 
-/// All of them. Those of a row that this kernel or machine has not are said to be missing.
+/// All of them. Those that this kernel or machine does not have are reported as missing.
 pub(super) const SYSTEMS: &[System] = &[
     image("ext4", &["mkfs.ext4", "-q", "-F"], &["-t", "ext4"]),
     image("ext4-fast-commit", &["mkfs.ext4", "-q", "-F", "-O", "fast_commit"], &["-t", "ext4"]),
@@ -127,12 +127,12 @@ pub(super) struct Place {
     directory: TempDir,
     /// In the order in which they were mounted.
     mounted: Vec<PathBuf>,
-    /// A loop device that does not go with its mount.
+    /// A loop device that does not go away with its mount.
     attached: Option<String>,
 }
 
 impl Place {
-    /// A new one, or why there cannot be one here.
+    /// Makes and mounts one, or returns why that is impossible here.
     pub(super) fn new(system: &System) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut place = Self { directory, mounted: Vec::new(), attached: None };
@@ -140,10 +140,10 @@ impl Place {
             fs::create_dir(place.path(name)).map_err(|error| error.to_string())?;
         }
         place.make(&system.make)?;
-        // Another user works below it, too.
+        // Another user also works in it.
         for path in [place.directory.path().to_owned(), place.path("at"), place.root()] {
             let rights = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            // Some have none.
+            // Some file systems have no rights.
             let _ = fs::set_permissions(path, rights);
         }
         Ok(place)
@@ -212,7 +212,7 @@ impl Place {
             return Err(format!("this kernel has no {missing}"));
         }
         let image = self.path("image");
-        // XFS takes no less than 300 MiB, Btrfs 110.
+        // XFS needs at least 300 MiB, Btrfs 110.
         let size = match tool[0] {
             "mkfs.xfs" => 320,
             "mkfs.btrfs" => 128,
@@ -241,7 +241,7 @@ impl Place {
         Ok(())
     }
 
-    /// What a FUSE server shows shall be as full as the others.
+    /// The directory that a FUSE server shows must be as small as the other file systems.
     fn small_back(&mut self) -> Result<(), String> {
         self.mount(&["-t", "tmpfs", "-o", "size=64m", "none"], "back")
     }
@@ -285,7 +285,7 @@ impl Drop for Place {
 
 fn unmount(path: &Path) {
     if run(Command::new("umount").arg(path)).is_err() {
-        // A lazy one goes with its last user.
+        // A lazy unmount takes effect when the last user is gone.
         let _ = run(Command::new("umount").arg("-l").arg(path));
     }
 }

@@ -1,6 +1,6 @@
 //! Connections that end or are reset at each byte.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::path::Path;
@@ -10,13 +10,15 @@ use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::Fault;
 
-/// A connection ends or is reset at some bytes of a short upload and a short download, each way: the file is old or new, never between, and what the client says is true.
+/// A connection ends or is reset at some bytes of a short upload or download, in either direction: the file is the old
+/// or the new one as a whole, and what the client reports is true.
 pub fn cut_connections_leave_nothing(program: &Path) {
     let counts = cuts(program, 7).unwrap();
     eprintln!("{counts}");
 }
 
-/// Cuts a short upload and a short download at every byte of which the number is a multiple of `step`, and at the last ones of each way.
+/// Cuts a short upload and a short download at every byte whose number is a multiple of `step`, and at the last bytes
+/// of each direction.
 pub fn cuts(program: &Path, step: usize) -> Result<Counts, String> {
     let rig = Rig::new(program);
     let mut counts = Counts::default();
@@ -39,7 +41,7 @@ pub fn cuts(program: &Path, step: usize) -> Result<Counts, String> {
     Ok(counts)
 }
 
-/// Cuts one transfer. Answers what came of it.
+/// Cuts one transfer. Returns how it ended.
 pub(super) fn cut(
     rig: &Rig,
     transfer: &Transfer,
@@ -54,7 +56,7 @@ pub(super) fn cut(
         _ if outcome.misdirected => Err(String::from("a name that nobody gave")),
         (true, true) if at >= needed => Ok("done, and cut after all that matters"),
         (true, _) => Err(String::from("the client believes that it is done")),
-        // A server may publish what is whole, though its reply does not arrive.
+        // A server may publish a complete file though its reply does not arrive.
         (false, true) if side == Side::Up && at < needed => Err(String::from("published in part")),
         (false, true) => Ok("failed, though published"),
         (false, false) => Ok("failed, nothing published"),

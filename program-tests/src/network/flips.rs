@@ -1,6 +1,6 @@
-//! Bits that flip and bytes that are missing.
+//! Bits that flip, and bytes that are missing.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ use super::rig::{Ask, Outcome, Rig, Transfer};
 use super::wire::{Part, Side};
 use crate::proxy::Fault;
 
-/// Transfers that go wrong at once: most of the time they wait for something.
+/// Transfers at once. They mostly wait.
 const WORKERS: u64 = 6;
-/// The sizes of the files. Two of them take one chunk, one takes two.
+/// The sizes of the files. The first three take at most one chunk, the last takes two.
 const SIZES: [usize; 4] = [0, 40, 3_000, 300_000];
 
-/// What came of faults, and how often.
+/// How transfers with faults ended, and how often.
 #[derive(Debug, Default)]
 pub struct Counts(BTreeMap<String, u64>);
 
@@ -44,13 +44,14 @@ impl fmt::Display for Counts {
     }
 }
 
-/// A bit flips or the rest is missing, either way, in uploads and downloads: a client that says it is done is right.
+/// A bit flips, or the rest is missing, in either direction of uploads and downloads. A client that reports success is
+/// right.
 pub fn flipped_bits_and_truncations_are_detected(program: &Path) {
     let counts = flips(program, 120, 4285).unwrap();
     eprintln!("{counts}");
 }
 
-/// Has so many transfers go wrong, each by one flipped bit or one missing end.
+/// Runs `count` transfers, each with one flipped bit or one missing end.
 pub fn flips(program: &Path, count: u64, seed: u64) -> Result<Counts, String> {
     let worker = |worker: u64| -> Result<Counts, String> {
         let rig = Rig::new(program);
@@ -88,7 +89,7 @@ fn trial(
 ) -> Result<(), String> {
     let side = random.pick(&[Side::Up, Side::Down]);
     let wire = transfer.wire(side);
-    // A part first: in a large file nearly every byte is payload.
+    // Chooses a part before the bit, because nearly every byte of a large file is payload.
     let (place, part) = &wire.parts()[random.below(wire.parts().len())];
     let at = random.between(place.start, place.end.max(1) - 1);
     let ask = transfer.ask;
@@ -106,7 +107,7 @@ fn trial(
     Ok(())
 }
 
-/// Flips one bit. Answers what came of it.
+/// Flips one bit. Returns how the transfer ended.
 fn flip(
     rig: &Rig,
     transfer: &Transfer,

@@ -1,6 +1,6 @@
-//! Clients that are told to end in the middle.
+//! Clients that are interrupted in the middle.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::path::Path;
@@ -14,24 +14,25 @@ use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::{Fault, Tap, Way};
 
-/// Far longer than a transfer needs to get to any of its bytes.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How soon a person says it again.
-const IMPATIENCE: Duration = Duration::from_millis(300);
+/// Far longer than a transfer needs to reach any of its bytes.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon a person interrupts again.
+const SECOND_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// Bytes per second of a slow network.
 const SLOW: u64 = 20 << 20;
-/// More than the buffers of a connection hold: what is all sent cannot be called back.
+/// More than the buffers of a connection hold, in bytes: what was sent cannot be cancelled.
 const LARGE: usize = 12 << 20;
 
-/// SIGINT or SIGTERM comes at some byte of an upload or a download: the client ends with code 128 + its number, and nothing is left that is not whole. On a network that has stopped it may
-/// wait for the server's word, until it is told again.
+/// SIGINT or SIGTERM comes at some byte of an upload or a download. The client exits with 128 plus the signal's number,
+/// and leaves no partial file. If the network has stopped, it may wait for the server's reply until it is interrupted
+/// again.
 pub fn an_interrupted_client_leaves_nothing(program: &Path) {
     let counts = interrupts(program, 12, 4285).unwrap();
     eprintln!("{counts}");
 }
 
-/// Interrupts so many transfers, at bytes that the seed decides.
+/// Interrupts `count` transfers, at bytes that the seed decides.
 pub fn interrupts(program: &Path, count: u64, seed: u64) -> Result<Counts, String> {
     let rig = Rig::new(program);
     let transfers = |size| [rig.transfer(Ask::Put, size), rig.transfer(Ask::Get, size)];
@@ -63,16 +64,16 @@ fn interrupt(
     let (way, at) = if slow {
         (Way { rate: Some(SLOW), ..Way::default() }, random.below(LARGE / 8))
     } else {
-        // It stops there, so that the transfer is not over before the signal comes.
+        // The network stops there, so that the transfer is not over before the signal comes.
         let at = random.below(transfer.wire(side).needed());
         (Fault::Stall.at(at as u64), at)
     };
     let (mut passed, mut twice) = (false, false);
     let outcome =
         rig.attempt(transfer, side.plan(Way { tap: Some(tap.clone()), ..way }), |client| {
-            passed = tap.wait_for(at, PATIENCE);
+            passed = tap.wait_for(at, TIMEOUT);
             client.signal(signal);
-            twice = !client.ends_within(if slow { PATIENCE } else { IMPATIENCE });
+            twice = !client.ends_within(if slow { TIMEOUT } else { SECOND_INTERRUPT });
             if twice {
                 client.signal(signal);
             }

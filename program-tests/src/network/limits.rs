@@ -1,6 +1,6 @@
-//! Too little of something: space, inodes, descriptors, size of a file.
+//! Too little space, too few inodes or descriptors, and limits on the size of a file.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
@@ -13,24 +13,25 @@ use tempfile::NamedTempFile;
 
 use crate::cases::{assert_nothing_is_unfinished, names_in};
 use crate::disk::{image, run};
-use crate::faults::or_skip;
 use crate::process::Bench;
+use crate::requirements::or_skip;
 
 /// A small file system, mounted at a directory until it is dropped.
 pub(crate) struct Small {
     mounted_at: PathBuf,
-    /// If it is not in memory.
+    /// The image, if the file system is not in memory.
     _image: Option<NamedTempFile>,
 }
 
 impl Small {
-    /// In memory. Nothing if there cannot be one here.
+    /// A file system in memory; nothing if there cannot be one here.
     pub(crate) fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         or_skip(run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(at)))
             .map(|()| Self { mounted_at: at.to_owned(), _image: None })
     }
 
-    /// With a quota in bytes that holds for everybody: those of Btrfs bind root too. Nothing if there cannot be one here.
+    /// A file system with a quota in bytes that also binds root, as those of Btrfs do; nothing if there cannot be one
+    /// here.
     fn quota(at: &Path, bytes: u64) -> Option<Self> {
         or_skip(Self::try_quota(at, bytes))
     }
@@ -52,7 +53,8 @@ impl Drop for Small {
     }
 }
 
-/// The server's file system is full, of bytes or of files: `no-space`, nothing is left, and what fits is taken.
+/// The server's file system has no space, or no inodes: the reply is `no-space`, nothing is left behind, and a smaller
+/// upload succeeds.
 pub fn a_full_share_takes_what_fits(program: &Path) {
     for (options, bytes, filler) in [("size=300k", 500_000, 0), ("nr_inodes=20", 50_000, 40)] {
         let bench = Bench::new(program);
@@ -61,14 +63,14 @@ pub fn a_full_share_takes_what_fits(program: &Path) {
     }
 }
 
-/// What may be taken is used up, though the disk is not full: `no-space` as well.
+/// The quota is used up though the disk is not full: the reply is `no-space` as well.
 pub fn a_quota_is_no_space(program: &Path) {
     let bench = Bench::new(program);
     let Some(_small) = Small::quota(&bench.share(), 400_000) else { return };
     takes_what_fits(&bench, 500_000, 0);
 }
 
-/// So many bytes do not fit into the share once it is full of that many files.
+/// `bytes` bytes do not fit into the share once it contains as many files of `filler` bytes as it can.
 fn takes_what_fits(bench: &Bench, bytes: usize, filler: usize) {
     let server = bench.serve(&[]);
     let url = server.url();
@@ -81,7 +83,7 @@ fn takes_what_fits(bench: &Bench, bytes: usize, filler: usize) {
         (0..filler).map(|number| bench.share().join(format!("filler-{number}"))).collect();
     // As many as there is room for.
     let full = fillers.iter().take_while(|path| fs::write(path, "").is_ok()).count();
-    // Without a size it comes to light only when it is written.
+    // Without an announced size, the lack of space shows only when the file is written.
     let piped = Content::pattern(bytes).to_vec();
     let piped = bench.run_with(&["put", "--server", &url, "-", "--as", "old"], &piped);
     for refused in [put("old", bytes), put("new/name", bytes), piped] {
@@ -98,7 +100,7 @@ fn takes_what_fits(bench: &Bench, bytes: usize, filler: usize) {
     assert!(fs::read(bench.share().join("small")).unwrap() == Content::pattern(2_000).to_vec());
 }
 
-/// The client's file system is full: code 7, and nothing is left.
+/// The client's file system is full: the exit code is 7, and nothing is left behind.
 pub fn a_full_disk_leaves_nothing_of_a_download(program: &Path) {
     for (options, filler) in [("size=300k", 0), ("nr_inodes=20", 40)] {
         let bench = Bench::new(program);
@@ -120,7 +122,7 @@ pub fn a_full_disk_leaves_nothing_of_a_download(program: &Path) {
     }
 }
 
-/// A server that can open no more files says so, lives, and works again when it can.
+/// A server without free descriptors says so, goes on, and works again when there are some.
 pub fn a_server_without_descriptors_recovers(program: &Path) {
     let bench = Bench::new(program);
     fs::create_dir_all(bench.share().join("a/b/c/d")).unwrap();
@@ -131,7 +133,7 @@ pub fn a_server_without_descriptors_recovers(program: &Path) {
         (b"DOWNLOAD a/b/c/d/file\nEXIT\n", "servedOK length=6 "),
         (b"LIST depth=all\nEXIT\n", "OK entries="),
     ];
-    // What a runtime keeps is opened by the first session.
+    // The first session opens descriptors that a runtime keeps.
     server.connect().send(b"EXIT\n");
     server.connect().send(b"EXIT\n");
     let mut refused = 0;
@@ -147,7 +149,7 @@ pub fn a_server_without_descriptors_recovers(program: &Path) {
             raw.send(command);
             let reply = raw.rest();
             limit(1024);
-            // Whoever is told so comes back. A name that cannot be taken is the upload's failure alone.
+            // A client that gets `busy` comes back. If only the name cannot be created, only the upload fails.
             let busy = reply.lines().last().is_some_and(|line| line.starts_with("ERR busy "));
             assert!(busy || reply.ends_with("OK \"bye\"\r\n"), "{more} more: {reply}");
             let failed = reply.lines().any(|line| line.starts_with("ERR "));
@@ -164,7 +166,7 @@ pub fn a_server_without_descriptors_recovers(program: &Path) {
     assert!(refused > 2, "{refused}");
 }
 
-/// A client that may open few files or write small ones says so, and leaves nothing.
+/// A client that may open few files, or write only small ones, says so and leaves nothing behind.
 pub fn a_client_at_its_limits_leaves_nothing(program: &Path) {
     let bench = Bench::new(program);
     let bytes = Content::pattern(50_000).to_vec();
@@ -188,9 +190,9 @@ pub fn a_client_at_its_limits_leaves_nothing(program: &Path) {
             ),
         ] {
             let ended = bench.run_under(&launcher, args, b"");
-            // Told on stdout: that is a file too.
+            // Its stdout is a file too.
             let code = ended.status.code().unwrap_or_else(|| panic!("{limit}: {}", ended.status));
-            // async-io panics when it cannot be set up, and nobody is there yet to tell of it.
+            // async-io panics when it cannot be set up, and no code runs yet that could report it.
             let panicked = ended.stderr.contains("panicked") && !ended.stderr.contains("async-io");
             assert!(!panicked, "{limit}, {}: {}", args[0], ended.stderr);
             if code == 0 {

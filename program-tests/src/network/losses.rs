@@ -1,6 +1,6 @@
 //! Networks that lose packets, are slow, or are gone.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fmt::Write as _;
@@ -13,18 +13,19 @@ use haul_harness::Content;
 use rustix::process::Signal;
 
 use super::namespaces::{Hosts, SERVER};
-use crate::faults::can_inject;
 use crate::process::{Bench, Serving};
+use crate::requirements::can_inject;
 use crate::running::Running;
 
-/// Within this a server must have found out that its peer is gone, in seconds.
+/// How soon a server must have detected that its peer is gone.
 const GONE: Duration = Duration::from_mins(1);
-/// What is lost on the way for good needs time to be given up, and more is a hang.
-const PATIENCE: Duration = Duration::from_mins(3);
-/// Of a client that could not reach the server, or lost it.
+/// A client needs time to give up on lost packets. More than this is a hang.
+const TIMEOUT: Duration = Duration::from_mins(3);
+/// The exit code of a client that could not reach the server, or lost it.
 const NETWORK: i32 = 5;
 
-/// 5 % or 15 % of the packets are lost each way, or 64 kbit/s pass: transfers are done, or end with a word about the network.
+/// With 5 % or 15 % of the packets lost in each direction, or at 64 kbit/s, transfers succeed or end with an error
+/// about the network.
 pub fn a_bad_wire_is_borne(program: &Path) {
     for (loss, rate, bytes) in [(5, "1gbit", 100_000), (15, "1gbit", 10_000), (0, "64kbit", 12_000)]
     {
@@ -34,7 +35,7 @@ pub fn a_bad_wire_is_borne(program: &Path) {
     }
 }
 
-/// Puts and gets a file of so many bytes, so many times.
+/// Uploads and downloads a file of `size` bytes, `times` times.
 fn transfers(
     program: &Path,
     hosts: &Hosts,
@@ -58,7 +59,7 @@ fn transfers(
             let target = if args[0] == "put" { bench.share() } else { bench.here() }.join(args[3]);
             let _ = fs::remove_file(&target);
             let client = start(&bench, hosts, &server, args);
-            if !client.ends_within(PATIENCE) {
+            if !client.ends_within(TIMEOUT) {
                 return Err(format!("{}: hung", args[0]));
             }
             let ended = client.ended();
@@ -91,7 +92,7 @@ fn start(bench: &Bench, hosts: &Hosts, server: &Serving, args: &[&str]) -> Runni
     bench.start_under(&on.each_ref().map(String::as_str), &args)
 }
 
-/// Every way for a connection to be under way, and the peer is gone without a word: how long until the server knows.
+/// For each state of a connection, the peer disappears without a word. Measures how long the server takes to detect it.
 pub fn silent_peers(program: &Path) -> Result<String, String> {
     let mut report = String::new();
     for what in ["idle", "sending", "receiving"] {
@@ -115,7 +116,7 @@ pub fn silent_peers(program: &Path) -> Result<String, String> {
             "sending" => start(&bench, &hosts, &server, &["get", "served", "-o", "target"]),
             _ => start(&bench, &hosts, &server, &["put", "file", "--as", "put"]),
         };
-        // It shall be in the middle of it.
+        // The peer must disappear in the middle of it.
         if client.ends_within(Duration::from_secs(2)) || server.sockets() == alone {
             return Err(format!("{what}: it did not begin: {}", client.ended().stderr));
         }
@@ -134,7 +135,8 @@ pub fn silent_peers(program: &Path) -> Result<String, String> {
     Ok(report)
 }
 
-/// While places are scarce a server asks the system to find out about peers that are gone, for each connection: within a minute, idle or not.
+/// While places are scarce, a server has the system probe its peers: it detects that one is gone within a minute, idle
+/// or not.
 pub fn a_silent_peer_is_looked_for(program: &Path) {
     if !can_inject() {
         return;
@@ -157,7 +159,7 @@ pub fn a_silent_peer_is_looked_for(program: &Path) {
     assert!(Duration::from_secs(idle) <= GONE && busy <= GONE, "{calls}");
 }
 
-/// The campaign: bad wires, many times, and peers that are gone.
+/// The campaign: bad networks, many times, and peers that are gone.
 pub fn wires(program: &Path, times: u64) -> Result<String, String> {
     let mut report = String::new();
     for (loss, rate, bytes) in

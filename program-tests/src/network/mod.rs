@@ -1,4 +1,4 @@
-//! Clients and servers with a bad network between them, or with too little of something.
+//! Clients and servers with a bad network between them, or with too little of some resource.
 
 mod cuts;
 mod flips;

@@ -1,17 +1,17 @@
-//! Two hosts of our own: network namespaces with a wire between them, which can be slow, lossy or cut.
+//! Two hosts: network namespaces with a link between them, which can be slow, lossy or cut.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::disk::run;
-use crate::faults::or_skip;
+use crate::requirements::or_skip;
 
-/// What one namespace of a pair listens on. Nobody else is in either.
+/// The server's address. Each pair of namespaces has one of its own.
 pub(super) const SERVER: Ipv4Addr = Ipv4Addr::new(10, 42, 85, 1);
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 42, 85, 2);
 
-/// The two hosts. Dropping them takes them away, with their wire.
+/// The two hosts. Dropping them removes them and their link.
 pub(super) struct Hosts {
     pub(super) server: String,
     pub(super) client: String,
@@ -21,7 +21,7 @@ impl Hosts {
     /// Two hosts; nothing if there cannot be any here.
     ///
     /// # Panics
-    /// When there cannot be any, and `HAUL_TESTS_MUST_RUN` is set.
+    /// When there cannot be any and `HAUL_TESTS_MUST_RUN` is set.
     pub(super) fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -45,12 +45,12 @@ impl Hosts {
             run_on(host, &["ip", "addr", "add", &address, "dev", "wire"])?;
             run_on(host, &["ip", "link", "set", "wire", "up"])?;
         }
-        // Nothing is lost yet, but it is known that something could be.
+        // No packet is lost yet, but this fails if none could be.
         self.lose(0)?;
         self.limit("1gbit")
     }
 
-    /// Loses so many of 100 packets each way, at random. All of them: neither end is told.
+    /// Loses `percent` of 100 packets in each direction, at random. At 100, neither end gets an error.
     pub(super) fn lose(&self, percent: u32) -> Result<(), String> {
         let which = match percent {
             0 => String::new(),
@@ -63,18 +63,19 @@ impl Hosts {
         [&self.server, &self.client].into_iter().try_for_each(|host| run_on(host, &["nft", &rules]))
     }
 
-    /// Lets so much pass each way, in the words of `tc`.
+    /// Limits the rate in each direction, in the syntax of `tc`.
     pub(super) fn limit(&self, rate: &str) -> Result<(), String> {
         [&self.server, &self.client].into_iter().try_for_each(|host| {
             let wire = ["tc", "qdisc", "replace", "dev", "wire", "root"];
-            // Few bytes may pass faster than that, or nothing short would be slowed down.
+            // The burst must be small, or the link would not slow down short transfers.
             let burst = if rate.ends_with("kbit") { "4kb" } else { "64kb" };
             let limit = ["tbf", "rate", rate, "burst", burst, "latency", "400ms"];
             run_on(host, &[&wire[..], &limit].concat())
         })
     }
 
-    /// What makes a program run on one of them. Neither `ip netns exec` nor `ip -n`: they take mounts of their own, which keep what others unmount, such as a disk whose power is cut.
+    /// Words that run a program on one of them. `ip netns exec` and `ip -n` make mount namespaces of their own, which
+    /// keep what others unmount, such as a disk whose power is cut.
     pub(super) fn on(host: &str) -> [String; 2] {
         [String::from("nsenter"), format!("--net=/run/netns/{host}")]
     }

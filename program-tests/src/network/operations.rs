@@ -1,6 +1,6 @@
 //! Servers that stop under load, and start again.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
@@ -25,7 +25,8 @@ fn connect(server: &Serving) -> Raw {
     raw
 }
 
-/// SIGTERM while many upload and download: all of it is done and acknowledged, then every client is told.
+/// SIGTERM during many uploads and downloads: all of them finish and are acknowledged, then every client gets
+/// `shutting-down`.
 pub fn a_signal_under_load_loses_nothing(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("large"), Content::pattern(LARGE).to_vec()).unwrap();
@@ -42,7 +43,7 @@ pub fn a_signal_under_load_loses_nothing(program: &Path) {
     }
     let mut idle = connect(&server);
     server.signal(Signal::TERM);
-    // It is known to all once one has been told.
+    // Once one client has this, all sessions know of the shutdown.
     assert!(idle.line().starts_with("ERR shutting-down \""));
     drop(idle);
     for raw in &mut uploads {
@@ -67,7 +68,7 @@ pub fn a_signal_under_load_loses_nothing(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// An upload that does not end within the grace is not published, and does not keep the server.
+/// An upload that does not end within the grace period is not published, and does not keep the server running.
 pub fn a_transfer_that_does_not_end_is_cut_after_the_grace(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "old").unwrap();
@@ -84,7 +85,7 @@ pub fn a_transfer_that_does_not_end_is_cut_after_the_grace(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
-/// A server takes its port again though connections of the one before are still remembered there (`TIME_WAIT`).
+/// A server listens at its port again though the kernel still has connections of its predecessor (`TIME_WAIT`).
 pub fn a_server_starts_again_at_once(program: &Path) {
     let bench = Bench::new(program);
     let mut server = bench.serve(&[]);
@@ -94,7 +95,7 @@ pub fn a_server_starts_again_at_once(program: &Path) {
     assert!(raw.rest().starts_with("ERR shutting-down \""));
     drop(raw);
     assert_eq!(server.ended().code(), Some(0));
-    // The server closed first, so its side of the connection is the one that waits: state 06.
+    // The server closed first, so its end of the connection is the one in `TIME_WAIT`: state 06.
     let port = format!(":{:04X} ", address.port());
     let connections = fs::read_to_string("/proc/net/tcp").unwrap();
     let waits = |line: &str| {
@@ -106,7 +107,7 @@ pub fn a_server_starts_again_at_once(program: &Path) {
     bench.run(&["ls", "--server", &again.url()]).assert_code(0);
 }
 
-/// A directory on a read-only file system: the server does not start, or if it is told to only read, it refuses uploads and serves what is there.
+/// On a read-only file system the server does not start. With `--read-only` it refuses uploads and serves the files.
 pub fn a_directory_that_cannot_be_written_is_told(program: &Path) {
     let bench = Bench::new(program);
     let Some(_small) = Small::tmpfs(&bench.share(), "size=1m") else { return };
@@ -124,7 +125,7 @@ pub fn a_directory_that_cannot_be_written_is_told(program: &Path) {
     assert_eq!(names_in(&bench.share()), ["served"]);
 }
 
-/// A server that only reads refuses uploads and writes nothing, though it could.
+/// With `--read-only` a server refuses uploads and writes nothing, though it could.
 pub fn a_server_that_only_reads_writes_nothing(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("served"), "hello").unwrap();

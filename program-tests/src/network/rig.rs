@@ -15,14 +15,15 @@ use crate::process::{Bench, LINGERING, Serving};
 use crate::proxy::{Fault, Plan, Proxy, Tap, Way};
 use crate::running::{Ended, Running};
 
-/// A client that has not ended by then waits for what will not come; then its connection is reset. Whoever is only slow meets a reset, and is judged like others.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Whether a client ended with this because SIGINT or SIGTERM came.
+/// A client that has not ended by then probably waits for something that will not come, so its connection is reset. One
+/// that was only slow gets a reset, and is judged in the same way.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Whether this is the exit code of a client that SIGINT or SIGTERM ended.
 pub(super) fn is_interrupted(code: Option<i32>) -> bool {
     [Signal::INT, Signal::TERM].iter().any(|signal| code == Some(128 + signal.as_raw()))
 }
 
-/// What an upload replaces.
+/// The file that an upload replaces.
 const OLD: &[u8] = b"what was there before";
 
 /// What a client does.
@@ -32,7 +33,7 @@ pub(super) enum Ask {
     Get,
 }
 
-/// A transfer of so many bytes, and what passes if nothing goes wrong.
+/// A transfer of `size` bytes, and what passes if nothing goes wrong.
 pub(super) struct Transfer {
     pub(super) ask: Ask,
     pub(super) up: Wire,
@@ -53,11 +54,11 @@ impl Transfer {
 /// How a transfer ended.
 pub(super) struct Outcome {
     pub(super) ended: Ended,
-    /// The client had to be given up.
+    /// The connection had to be reset to end the client.
     pub(super) reset: bool,
     /// The bytes are where they should be.
     pub(super) arrived: bool,
-    /// An upload took names that nobody gave it, with all of its bytes.
+    /// An upload has all of its bytes under a name that nobody gave it.
     pub(super) misdirected: bool,
 }
 
@@ -67,11 +68,11 @@ impl Outcome {
     }
 }
 
-/// The bench, with a proxy before the server.
+/// The server, with a proxy before it.
 pub(super) struct Rig {
     pub(super) server: Serving,
     proxy: Proxy,
-    /// What happens to the next connection.
+    /// The plan of the next connection.
     next: Arc<Mutex<Plan>>,
     /// The sockets that the server has without a session.
     alone: usize,
@@ -92,7 +93,7 @@ impl Rig {
         let proxy = Proxy::start(any, server.address(), plan).expect("a port is free");
         let alone = server.sockets();
         let mut rig = Self { server, proxy, next, alone, descriptors: usize::MAX, bench };
-        // The first sessions open what a runtime keeps.
+        // The first sessions open descriptors that a runtime keeps.
         for _ in 0..5 {
             rig.transfer(Ask::Put, 40);
         }
@@ -100,7 +101,7 @@ impl Rig {
         rig
     }
 
-    /// A transfer that goes well, to be tried again when it does not.
+    /// Records a transfer that succeeds, to be repeated with faults.
     pub(super) fn transfer(&self, ask: Ask, size: usize) -> Transfer {
         let bytes = Content::pattern(size).to_vec();
         let name = format!("of-{size}");
@@ -118,7 +119,8 @@ impl Rig {
         transfer
     }
 
-    /// Has it go as planned. `meddle` may do something to the client when it has begun. Says what is wrong whatever the fault was: something torn or left behind, no clear word, a hang.
+    /// Runs the transfer with faults. `meddle` may do something to the client once it has begun. The error is what is
+    /// wrong whatever the fault was: a torn or a left file, no clear message, a hang.
     pub(super) fn attempt(
         &self,
         transfer: &Transfer,
@@ -133,13 +135,13 @@ impl Rig {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = plan;
         let client = self.start(transfer);
         meddle(&client);
-        let reset = !client.ends_within(PATIENCE);
+        let reset = !client.ends_within(TIMEOUT);
         if reset {
             self.proxy.reset();
         }
         let ended = client.ended();
         if stalls {
-            // It does not even tell that the client is gone.
+            // The server does not notice that the client is gone.
             self.proxy.reset();
         }
         let said = format!("{}, {:?}", ended.status, ended.stderr);
@@ -165,7 +167,7 @@ impl Rig {
             Some(1) => return Err(String::from("something that should not happen")),
             Some(code) => code == 0,
         };
-        // Who interrupts twice gets no word.
+        // A client that is interrupted twice says nothing.
         let silent = is_interrupted(ended.status.code()) && ended.stderr.is_empty();
         let clear = ended.stderr.lines().count() == 1 && !ended.stderr.contains("panicked");
         if !done && !silent && !clear {
@@ -175,7 +177,7 @@ impl Rig {
         if let Some(name) = unknown(&here, &["of-", "target"]).first() {
             return Err(format!("the client left {}", name.display()));
         }
-        // Until then what has come may still be published, though its client is gone.
+        // Until then the server may still publish what has arrived, though the client is gone.
         self.server.wait_for_sessions(self.alone, &share, LINGERING)?;
         let mut misdirected = false;
         for name in unknown(&share, &["of-", "put"]) {
@@ -202,7 +204,7 @@ impl Rig {
         Ok(Outcome { ended, reset, arrived, misdirected })
     }
 
-    /// Waits until nothing of a session is left in the server, and has it serve once more.
+    /// Waits until nothing of a session is left in the server, and makes one more transfer.
     pub(super) fn finish(&self) -> Result<(), String> {
         self.server.wait_for_descriptors(self.descriptors)?;
         self.transfer(Ask::Put, 40);
@@ -210,14 +212,14 @@ impl Rig {
     }
 }
 
-/// Writes a file that is always as old as this, so that the same is said of it every time.
+/// Writes a file with a fixed time, so that the server says the same of it every time.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     file.write_all(bytes)?;
     file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789))
 }
 
-/// What stands in a directory and begins with none of these.
+/// The names in a directory that begin with none of these.
 fn unknown(directory: &Path, known: &[&str]) -> Vec<OsString> {
     let entries = fs::read_dir(directory).expect("it is a directory");
     let mut names: Vec<_> =

@@ -1,10 +1,10 @@
-//! What passes when nothing goes wrong, byte by byte: a fault is judged by the part that it hits.
+//! The bytes of a transfer without faults. Each belongs to a part, by which a fault is judged.
 
 use std::ops::Range;
 
 use crate::proxy::{Plan, Way};
 
-/// Which way bytes go.
+/// The direction of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Side {
     Up,
@@ -12,7 +12,7 @@ pub(super) enum Side {
 }
 
 impl Side {
-    /// What happens to this side only.
+    /// A plan for this direction only.
     pub(super) fn plan(self, way: Way) -> Plan {
         match self {
             Self::Up => Plan { up: way, ..Plan::default() },
@@ -25,16 +25,16 @@ impl Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Greeting,
-    /// No checksum covers it: it may turn into another command.
+    /// No checksum covers it, so a fault may make another command of it.
     Command,
-    /// What is told before the body.
+    /// What is announced before the body.
     Announcement,
     /// A `DATA` line.
     Chunk,
     Payload,
-    /// What a body ends with, and its checksum.
+    /// The end of a body, and its checksum.
     Trailer,
-    /// What the server answers to an upload.
+    /// The server's reply to an upload.
     Receipt,
     Farewell,
 }
@@ -47,10 +47,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Takes apart what was sent.
+    /// Parses what was sent.
     ///
     /// # Panics
-    /// When it is not what a client and a server say to each other.
+    /// When the bytes are not of this protocol.
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         let mut parts = Vec::new();
         let mut at = 0;
@@ -71,18 +71,18 @@ impl Wire {
         Self { bytes, parts }
     }
 
-    /// All parts, each with its place.
+    /// All parts, each with its range.
     pub(super) fn parts(&self) -> &[(Range<usize>, Part)] {
         &self.parts
     }
 
-    /// The bytes that must have passed before anybody may believe that the transfer is done.
+    /// The number of bytes that must have passed before anybody may believe that the transfer is done.
     pub(super) fn needed(&self) -> usize {
         let before = self.parts.iter().filter(|(_, part)| *part != Part::Farewell);
         before.map(|(range, _)| range.end).max().unwrap_or(0)
     }
 
-    /// Whether this bit only makes a small letter of a verb great or the other way round, which is allowed to mean the same.
+    /// Whether this bit only changes the case of a letter of a verb, which does not change the meaning.
     pub(super) fn is_case_of_verb(&self, byte: usize, bit: u8) -> bool {
         let inside = self.parts.iter().find(|(range, _)| range.contains(&byte));
         let (range, _) = inside.expect("every byte belongs to a part");

@@ -1,12 +1,14 @@
-//! A bad network: a TCP proxy between client and server that does to each connection, each way, what a [`Plan`] says.
+//! A bad network: a TCP proxy between client and server, which does to each connection, in each direction, what a
+//! [`Plan`] says.
 //!
-//! It delays, slows down, cuts into odd pieces, flips a bit, stalls, ends or resets at a byte. Delay and rate are those of a link: bytes queue up with the time at which they
-//! are due, so a long delay costs no throughput, and a rate is kept on average whatever the sleeps of the machine do.
+//! It delays, limits the rate, cuts into pieces, flips a bit, stalls, ends or resets at a byte. Delay and rate are
+//! those of a link: bytes queue with the time at which they are due, so a long delay costs no throughput, and the
+//! average rate holds however long the machine's sleeps take.
 //!
 //! ```
 //! use haul_program_tests::proxy::{Fault, Plan, Proxy};
 //! # let server = std::net::TcpListener::bind("127.0.0.1:0")?;
-//! // Of every connection, the client's bytes come to an end after 100 of them.
+//! // The client's direction of each connection ends after 100 bytes.
 //! let plan = |_| Plan { up: Fault::End.at(100), ..Plan::default() };
 //! let proxy = Proxy::start("127.0.0.1:0".parse().unwrap(), server.local_addr()?, plan)?;
 //! println!("clients connect to {}", proxy.address());
@@ -35,7 +37,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Takes connections at `listen` (port 0 picks a free one) to `server`. `plan` says what happens to each; it is given their number, from 0.
+    /// Forwards connections at `listen` (port 0 picks a free one) to `server`. `plan` says what happens to each
+    /// connection; its argument is the connection's number, from 0.
     pub fn start(
         listen: SocketAddr,
         server: SocketAddr,
@@ -63,12 +66,12 @@ impl Proxy {
         Ok(Self { listener, address, connections, accepting: Some(accepting) })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resets all connections that there are. What was under way is lost.
+    /// Resets all connections. Bytes under way are lost.
     pub fn reset(&self) {
         let all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter_map(Weak::upgrade).for_each(|connection| connection.reset());
@@ -77,7 +80,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Wakes the one that accepts.
+        // Wakes the thread that accepts.
         let _ = rustix::net::shutdown(&self.listener, rustix::net::Shutdown::Read);
         if let Some(accepting) = self.accepting.take() {
             let _ = accepting.join();

@@ -1,4 +1,4 @@
-//! A connection through the proxy: two ways, each with a thread that reads and one that delivers.
+//! A connection through the proxy: two directions, each with a thread that reads and one that delivers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use super::plan::{Fault, Plan, Way};
 use super::queue::{Item, Queue};
 
-/// The most that is read at once.
+/// The most bytes that are read at once.
 const PIECE: usize = 64 << 10;
-/// What a link without a delay holds, in bytes: little, so that a receiver who stops is felt by the sender.
+/// The most bytes in a link without a delay: few, so that a receiver who stops soon blocks the sender.
 const SMALL: usize = 256 << 10;
-/// What a link with a delay holds at most, in bytes: 50 ms of 5 Gbit/s.
+/// The most bytes in a link with a delay: 50 ms of 5 Gbit/s.
 const LARGE: usize = 32 << 20;
-/// A link with a rate is written to in so many steps a second, or fewer.
+/// The most writes a second to a link with a rate.
 const STEPS: u64 = 100;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Lets the bytes go. The connection lives until both ways have come to their end, or it is reset.
+    /// Starts to forward. The connection lives until both directions have ended, or it is reset.
     pub(super) fn start(client: TcpStream, server: TcpStream, plan: Plan) -> io::Result<Arc<Self>> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
@@ -41,9 +41,9 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Resets both sides, whatever anybody waits for.
+    /// Resets both sides, whatever a thread waits for.
     pub(super) fn reset(&self) {
-        // Unlike a close this needs no last owner, and it wakes those who read and write.
+        // Unlike a close, this works while others have the socket, and wakes those who read and write.
         let _ = rustix::net::connect_unspec(&self.client);
         let _ = rustix::net::connect_unspec(&self.server);
         self.up.close();
@@ -65,7 +65,7 @@ enum Side {
     Down,
 }
 
-/// One way of a connection.
+/// One direction of a connection.
 struct Ends<'a> {
     connection: &'a Connection,
     from: &'a TcpStream,
@@ -123,7 +123,7 @@ impl Ends<'_> {
         }
     }
 
-    /// Nothing follows it. Nobody needs to know if the connection is gone already.
+    /// Nothing follows it. If the connection is gone already, that does not matter.
     fn end(&self, link: &Link<'_>, item: Item) {
         self.queue.push(link.due_now(), item);
     }
@@ -150,12 +150,12 @@ impl Ends<'_> {
 /// When bytes leave a link.
 struct Link<'a> {
     way: &'a Way,
-    /// When the last byte so far has been put on it.
+    /// When the last byte so far has entered it.
     free: Instant,
 }
 
 impl Link<'_> {
-    /// When so many bytes, which are sent now, are delivered.
+    /// When `count` bytes are delivered that are sent now.
     fn due(&mut self, count: usize) -> Instant {
         self.free = self.free.max(Instant::now());
         if let Some(rate) = self.way.rate {
@@ -164,7 +164,7 @@ impl Link<'_> {
         self.free + self.way.delay
     }
 
-    /// When what has no length is delivered.
+    /// When something without a length is delivered.
     fn due_now(&self) -> Instant {
         self.free.max(Instant::now()) + self.way.delay
     }
@@ -176,7 +176,7 @@ impl Link<'_> {
     }
 }
 
-/// The bytes that a link holds: as many as are under way, and a tenth of a second more.
+/// How many bytes a link contains at most: those under way, and a tenth of a second more.
 fn room(way: &Way) -> usize {
     match way.rate {
         None if way.delay.is_zero() => SMALL,
@@ -188,7 +188,7 @@ fn room(way: &Way) -> usize {
     }
 }
 
-/// Reads until something comes.
+/// Reads until something arrives.
 fn read(mut from: &TcpStream, space: &mut [u8]) -> io::Result<usize> {
     loop {
         match from.read(space) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haul_harness::Random;
 
-/// What happens to a connection, each way.
+/// What happens to a connection, in each direction.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// From the client to the server.
@@ -14,43 +14,44 @@ pub struct Plan {
     pub down: Way,
 }
 
-/// What happens to the bytes that go one way.
+/// What happens to the bytes of one direction.
 #[derive(Debug, Clone, Default)]
 pub struct Way {
-    /// From the moment that a byte is on the link until it is delivered.
+    /// The time from the moment that a byte enters the link until it is delivered.
     pub delay: Duration,
-    /// Bytes per second that the link takes; without a limit if there is none.
+    /// The rate of the link, in bytes per second; unlimited if there is none.
     pub rate: Option<u64>,
-    /// Bytes are delivered in pieces of at most these many, in turn; as they come if there are none. No size is 0.
+    /// The sizes of the pieces that bytes are delivered in, at most, in turn. No size is 0. Without any, bytes are
+    /// delivered as they come.
     pub pieces: Vec<usize>,
     /// The fault, and how many bytes pass before it.
     pub fault: Option<(u64, Fault)>,
-    /// Keeps what passed, as it was sent.
+    /// Records what passed, as it was sent.
     pub tap: Option<Tap>,
 }
 
 /// What goes wrong at a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing passes this way any more, and nobody is told.
+    /// Nothing passes any more in this direction, and nobody gets an error.
     Stall,
-    /// The receiver sees the end (FIN). What is still sent is dropped; the other way goes on.
+    /// The receiver sees the end (FIN). Later bytes are dropped; the other direction goes on.
     End,
     /// Both sides see a reset (RST).
     Reset,
-    /// The bit of this value, 0 to 7, is the other one. What follows passes.
+    /// The bit of this number, 0 to 7, is inverted. Later bytes pass.
     Flip(u8),
 }
 
 impl Fault {
-    /// A way on which it happens after so many bytes.
+    /// A direction in which the fault happens after `byte` bytes.
     pub fn at(self, byte: u64) -> Way {
         Way { fault: Some((byte, self)), ..Way::default() }
     }
 }
 
 impl Plan {
-    /// One that a seed decides: odd pieces, and one fault within so many bytes of one way.
+    /// A plan that a seed decides: odd pieces, and one fault within the first `within` bytes of one direction.
     pub fn random(seed: u64, within: usize) -> Self {
         let mut random = Random::new(seed);
         let bit = u8::try_from(random.below(8)).unwrap_or(0);
@@ -64,14 +65,14 @@ impl Plan {
         plan
     }
 
-    /// The same plan with this delay each way.
+    /// The same plan with this delay in each direction.
     #[must_use]
     pub fn delayed(mut self, delay: Duration) -> Self {
         (self.up.delay, self.down.delay) = (delay, delay);
         self
     }
 
-    /// The same plan with so many bytes per second each way.
+    /// The same plan with `rate` bytes per second in each direction.
     #[must_use]
     pub fn limited(mut self, rate: u64) -> Self {
         (self.up.rate, self.down.rate) = (Some(rate), Some(rate));
@@ -79,20 +80,20 @@ impl Plan {
     }
 }
 
-/// Keeps the bytes that pass.
+/// Records the bytes that pass.
 #[derive(Debug, Clone, Default)]
 pub struct Tap(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
 impl Tap {
-    /// What has passed so far.
+    /// The bytes so far.
     pub fn bytes(&self) -> Vec<u8> {
         self.kept().clone()
     }
 
-    /// Waits until so many bytes have passed; false if they have not when the time is over.
-    pub fn wait_for(&self, count: usize, patience: Duration) -> bool {
+    /// Waits until `count` bytes have passed; false if they have not when `timeout` is over.
+    pub fn wait_for(&self, count: usize, timeout: Duration) -> bool {
         let few = |kept: &mut Vec<u8>| kept.len() < count;
-        let waited = self.0.1.wait_timeout_while(self.kept(), patience, few);
+        let waited = self.0.1.wait_timeout_while(self.kept(), timeout, few);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 

@@ -1,10 +1,10 @@
-//! Bytes on their way.
+//! Bytes under way.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What comes out at the other end.
+/// What the queue delivers.
 #[derive(Debug)]
 pub(super) enum Item {
     Bytes(Vec<u8>),
@@ -12,12 +12,12 @@ pub(super) enum Item {
     Reset,
 }
 
-/// A queue of bounded size, whose items come out when they are due.
+/// A queue of bounded size, which delivers its items when they are due.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    /// The bytes that it holds at most, or one piece.
+    /// The most bytes in it; one piece may be larger.
     room: usize,
 }
 
@@ -33,7 +33,7 @@ impl Queue {
         Self { state: Mutex::default(), changed: Condvar::new(), room }
     }
 
-    /// Puts something in when there is room; false if the queue is closed.
+    /// Adds an item when there is room; false if the queue is closed.
     pub(super) fn push(&self, due: Instant, item: Item) -> bool {
         let full = |state: &mut State| state.bytes >= self.room && !state.closed;
         let waited = self.changed.wait_while(self.lock(), full);
@@ -72,7 +72,7 @@ impl Queue {
         Some(item)
     }
 
-    /// Nothing comes out any more, and nobody waits.
+    /// Delivers nothing more, and ends all waits.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

@@ -6,7 +6,8 @@ use haul_harness::Random;
 
 use super::*;
 
-/// What a client sends, and a server that keeps its promises: it answers with all that it got, when it has seen the end.
+/// What a client and a server receive through the proxy. The server echoes what it has received when it has seen the
+/// end.
 fn exchange(plan: Plan, sent: &[u8]) -> (io::Result<Vec<u8>>, io::Result<Vec<u8>>) {
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let listener = TcpListener::bind::<SocketAddr>(any).unwrap();
@@ -95,7 +96,7 @@ fn a_stall_is_felt_by_nobody_until_the_proxy_is_gone() {
     server.set_nonblocking(true).unwrap();
     assert_eq!(server.read(&mut got).unwrap_err().kind(), ErrorKind::WouldBlock);
     assert!(tap.wait_for(3, Duration::ZERO) && !tap.wait_for(4, Duration::ZERO));
-    // The other way goes on.
+    // The other direction goes on.
     server.write_all(b"hello").unwrap();
     client.read_exact(&mut [0; 5]).unwrap();
     server.set_nonblocking(false).unwrap();
@@ -112,7 +113,7 @@ fn pieces_are_of_the_sizes_that_are_told() {
     assert!(got.unwrap() == sent);
 }
 
-/// No link is faster than it is told to be. How much slower is the machine's matter.
+/// No link is faster than its plan says. How much slower it is depends on the machine.
 #[test]
 fn delay_and_rate_are_kept() {
     let sent = Random::new(5).bytes(300_000);
@@ -120,6 +121,6 @@ fn delay_and_rate_are_kept() {
     let plan = Plan::default().delayed(Duration::from_millis(50)).limited(3_000_000);
     let (got, answer) = exchange(plan, &sent);
     assert!(got.unwrap() == sent && answer.unwrap() == sent);
-    // Both ways, one after the other.
+    // Both directions, one after the other.
     assert!(began.elapsed() >= Duration::from_millis(2 * (50 + 100)), "{:?}", began.elapsed());
 }

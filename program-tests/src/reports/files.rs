@@ -1,4 +1,4 @@
-//! What arrives of a file beside its bytes: holes, the executable bit, room that was announced.
+//! What is transferred of a file beside its bytes: holes, the executable bit, the announced size.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +8,7 @@ use super::client;
 use crate::network::Small;
 use crate::process::Bench;
 
-/// "sparse files fill the disk": holes stay holes, both ways.
+/// "sparse files fill the disk": holes stay holes, in both directions.
 pub fn sparse_files_stay_sparse(program: &Path) {
     const SIZE: u64 = 300 << 20;
     let bench = Bench::new(program);
@@ -23,7 +23,8 @@ pub fn sparse_files_stay_sparse(program: &Path) {
     }
 }
 
-/// "executable bit lost (and a private file becomes readable)": a program comes as one. What is new has the rights that any new file has there.
+/// "executable bit lost (and a private file becomes readable)": a program stays executable. Otherwise a new file has
+/// the rights of any new file there.
 pub fn programs_stay_executable(program: &Path) {
     let bench = Bench::new(program);
     let script = bench.here().join("run.sh");
@@ -47,7 +48,7 @@ pub fn programs_stay_executable(program: &Path) {
     }
 }
 
-/// "announced size reserves the disk for somebody who sends nothing": who sends bytes gets the room.
+/// "announced size reserves the disk for somebody who sends nothing": the client that sends bytes gets the space.
 pub fn an_announced_size_takes_no_room_from_others(program: &Path) {
     let bench = Bench::new(program);
     let Some(_small) = Small::tmpfs(&bench.share(), "size=64m") else { return };

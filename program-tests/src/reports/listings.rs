@@ -8,7 +8,8 @@ use std::path::Path;
 use super::client;
 use crate::process::Bench;
 
-/// "names that cannot be carried are left out of `get -r`, exit 0": each is named, with `-q` too, and the code is 8.
+/// "names that cannot be carried are left out of `get -r`, exit 0": each is named, with `-q` too, and the exit code is
+/// 8.
 pub fn names_that_cannot_be_sent_are_named(program: &Path) {
     let bench = Bench::new(program);
     let names: [(&[u8], &str); 3] = [
@@ -35,7 +36,7 @@ pub fn names_that_cannot_be_sent_are_named(program: &Path) {
     }
 }
 
-/// "paths beyond 1024 bytes": they come, or they are named.
+/// "paths beyond 1024 bytes": they are transferred, or they are named.
 pub fn paths_that_are_too_long_are_named(program: &Path) {
     let bench = Bench::new(program);
     let name = "n".repeat(100);
@@ -54,7 +55,7 @@ pub fn paths_that_are_too_long_are_named(program: &Path) {
     assert!(bench.here().join("got/short").exists() && bench.share().join("up/short").exists());
 }
 
-/// "a listing that fails says that "nothing was published"": what can be listed is, whatever its depth.
+/// "a listing that fails says that "nothing was published"": every directory that can be listed is, at any depth.
 pub fn a_deep_tree_is_listed_with_few_descriptors(program: &Path) {
     let bench = Bench::new(program);
     let deep = (0..300).fold(bench.share(), |path, _| path.join("d"));
@@ -70,7 +71,7 @@ pub fn a_deep_tree_is_listed_with_few_descriptors(program: &Path) {
     assert!(bench.here().join("got/other/x").exists());
 }
 
-/// The same report: a directory that cannot be listed takes no other with it, and what is said is about a listing.
+/// The same report: a directory that cannot be listed fails no other one, and the error speaks of a listing.
 pub fn a_directory_that_cannot_be_listed_is_named(program: &Path) {
     if !super::can_be_nobody() {
         return;

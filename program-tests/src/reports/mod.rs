@@ -1,6 +1,6 @@
-//! What happened to people who used other tools, each as a check. A comment names the report of each by its title.
+//! What happened to users of other tools, each report as a check. A comment gives the title of each report.
 
-// That is what a check is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 mod files;
@@ -28,19 +28,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::disk::run;
-use crate::faults::or_skip;
 use crate::process::{Bench, Serving};
+use crate::requirements::or_skip;
 use crate::running::Ended;
 
-/// Makes a program run as a user who may do nothing special.
+/// Runs a program as a user without special rights.
 const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-/// Runs a client on these words, which hold no spaces, against `server`.
+/// Runs a client with these words, which contain no spaces, against `server`.
 fn client(bench: &Bench, server: &Serving, words: &str) -> Ended {
     client_under(&[], bench, server, words)
 }
 
-/// The same by another program.
+/// The same by `launcher`.
 fn client_under(launcher: &[&str], bench: &Bench, server: &Serving, words: &str) -> Ended {
     let url = server.url();
     let mut args: Vec<&str> = words.split(' ').collect();
@@ -48,11 +48,11 @@ fn client_under(launcher: &[&str], bench: &Bench, server: &Serving, words: &str)
     bench.run_under(launcher, &args, b"")
 }
 
-/// Something that is mounted at a directory or file until it is dropped.
+/// A mount at a directory or file, until it is dropped.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    /// What `mount` makes of these words. Nothing if it cannot be had here.
+    /// Calls `mount` with these words. Nothing if that is not possible here.
     fn new(words: &[&str], at: &Path) -> Option<Self> {
         or_skip(run(Command::new("mount").args(words).arg(at))).map(|()| Self(at.to_owned()))
     }
@@ -65,7 +65,7 @@ impl Mounted {
         Self::new(&["--bind", what.to_str().expect("the place has a plain name")], at)
     }
 
-    /// What a FUSE server mounts that goes into the background by itself.
+    /// Runs a FUSE server that goes into the background by itself.
     fn fuse(command: &mut Command, at: &Path) -> Option<Self> {
         or_skip(run(command.arg(at))).map(|()| Self(at.to_owned()))
     }
@@ -79,7 +79,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Makes system calls of a program fail; the tracer is a process of its own, so signals reach the program.
+/// Makes system calls of a program fail. The tracer is a process of its own, so signals reach the program.
 fn failing<'a>(injections: &[&'a str]) -> Vec<&'a str> {
     let mut launcher = vec!["strace", "-D", "-f", "-qq", "-o", "/dev/null"];
     for injection in injections {
@@ -88,7 +88,7 @@ fn failing<'a>(injections: &[&'a str]) -> Vec<&'a str> {
     launcher
 }
 
-/// Whether checks may act as another user here.
+/// Whether checks can run as another user here.
 fn can_be_nobody() -> bool {
     let [setpriv, options @ ..] = NOBODY else { return false };
     or_skip(run(Command::new(setpriv).args(options).arg("true"))).is_some()

@@ -10,14 +10,14 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, listen, socket};
 
 use crate::disk::run;
-use crate::faults::or_skip;
 use crate::process::{Bench, Serving};
+use crate::requirements::or_skip;
 use crate::running::Ended;
 
-/// Half of what a client takes that tries an address after the other.
+/// Half of the time that a client takes that tries one address after the other.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Runs a program where `/etc/hosts` is another file, with namespaces of its own as `unshare` takes them.
+/// Runs a program with another `/etc/hosts`, in the namespaces that `unshare` makes with `namespaces`.
 fn with_hosts(bench: &Bench, namespaces: &str, hosts: &str, then: &str) -> Option<[String; 6]> {
     let file: PathBuf = bench.here().join("hosts");
     fs::write(&file, hosts).unwrap();
@@ -28,7 +28,7 @@ fn with_hosts(bench: &Bench, namespaces: &str, hosts: &str, then: &str) -> Optio
     Some(launcher)
 }
 
-/// Runs a client in the network of a server.
+/// Runs a client in the network namespace of a server.
 fn beside(bench: &Bench, server: &Serving, args: &[&str]) -> Ended {
     let net = format!("--net=/proc/{0}/ns/net", server.id());
     let mount = format!("--mount=/proc/{0}/ns/mnt", server.id());
@@ -36,7 +36,7 @@ fn beside(bench: &Bench, server: &Serving, args: &[&str]) -> Ended {
     bench.run_under(&["nsenter", &net, &mount, &wd], args, b"")
 }
 
-/// A port at which connections neither succeed nor fail: its queue is full.
+/// A port at which connections neither succeed nor fail, because its queue is full.
 struct BlackHole {
     port: u16,
     _sockets: Vec<OwnedFd>,
@@ -60,11 +60,12 @@ impl BlackHole {
     }
 }
 
-/// "first address of a name is a black hole: 20 s for each connection": the next one is tried meanwhile, and all errors are told.
+/// "first address of a name is a black hole: 20 s for each connection": the next address is tried meanwhile, and all
+/// errors are reported.
 pub fn a_dead_address_does_not_keep_the_others_waiting(program: &Path) {
     let bench = Bench::new(program);
     let hole = BlackHole::new();
-    // Sorted that way, 127.0.0.1 comes first.
+    // In this order, 127.0.0.1 comes first.
     let hosts = "127.0.0.1 two localhost\n127.0.0.2 two\n";
     let Some(launcher) = with_hosts(&bench, "-m", hosts, "") else { return };
     let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
@@ -83,7 +84,8 @@ pub fn a_dead_address_does_not_keep_the_others_waiting(program: &Path) {
     }
 }
 
-/// "`--listen localhost` listens on one family only": it listens on each address of the name, and `--listen` can be given twice.
+/// "`--listen localhost` listens on one family only": the server listens on each address of the name, and `--listen`
+/// can be given twice.
 pub fn a_server_listens_on_each_address_of_a_name(program: &Path) {
     let bench = Bench::new(program);
     let hosts = "::1 localhost\n127.0.0.1 localhost\n";
@@ -99,7 +101,7 @@ pub fn a_server_listens_on_each_address_of_a_name(program: &Path) {
     }
 }
 
-/// "IPv6 zone written `%25`; no zone": both forms work, and without one it says what is missing.
+/// "IPv6 zone written `%25`; no zone": both forms work, and without a zone the error says that it is missing.
 pub fn zones_are_taken_in_both_forms(program: &Path) {
     let bench = Bench::new(program);
     let then = "ip link set lo up && echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad && ip link add v0 type veth peer name v1 \

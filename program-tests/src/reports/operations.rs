@@ -1,13 +1,13 @@
-//! System calls that a file system or a sandbox does not have: each has a way round.
+//! System calls that a file system or a sandbox does not support. Each has a fallback.
 
 use std::fs;
 use std::path::Path;
 
 use super::{client, client_under, failing};
-use crate::faults::can_inject;
 use crate::process::Bench;
+use crate::requirements::can_inject;
 
-/// "times cannot be set: the whole transfer fails": the file counts, not its time.
+/// "times cannot be set: the whole transfer fails": the transfer succeeds without the time.
 pub fn times_that_cannot_be_set_fail_no_transfer(program: &Path) {
     if !can_inject() {
         return;
@@ -22,13 +22,13 @@ pub fn times_that_cannot_be_set_fail_no_transfer(program: &Path) {
     let got = client_under(&launcher, &bench, &server, "get f");
     got.assert_code(0);
     assert_eq!(fs::read(bench.here().join("f")).unwrap(), b"x");
-    // The user reads what is lost in the words of the program, not in those of a log.
+    // The user reads the warning in the words of the program, not in those of a log.
     let name = program.file_name().unwrap().to_str().unwrap();
     let note = format!("{name}: the file system ");
     assert!(got.stderr.starts_with(&note), "{}", got.stderr);
 }
 
-/// "openat2 forbidden by seccomp with EPERM": a client does without, and a server does too or names the call.
+/// "openat2 forbidden by seccomp with EPERM": a client does without it, and a server does too or names the call.
 pub fn a_client_without_openat2_works(program: &Path) {
     if !can_inject() {
         return;

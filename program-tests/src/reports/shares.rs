@@ -1,4 +1,4 @@
-//! Shares with mounts in them, shares that go away, directories with unusual rights.
+//! Shares that contain mounts, shares that go away, and directories with unusual rights.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,10 +9,11 @@ use super::{
     Mounted, NOBODY, can_be_nobody, client, client_under, give_to_nobody, open_to_everybody,
 };
 use crate::disk::{image, run};
-use crate::faults::or_skip;
 use crate::process::Bench;
+use crate::requirements::or_skip;
 
-/// "upload below a bind mount is refused after all bytes were sent": it is stored there, as on another file system and in a subvolume.
+/// "upload below a bind mount is refused after all bytes were sent": the file is stored there, as it is on another file
+/// system and in a subvolume.
 pub fn uploads_go_below_mounts(program: &Path) {
     let bench = Bench::new(program);
     let share = bench.share();
@@ -68,7 +69,8 @@ pub fn a_drop_box_takes_files(program: &Path) {
     }
 }
 
-/// "shared directory replaced, mounted over or removed: goes on unseen": nothing is stored where nobody looks, and a share that is gone is not an empty one.
+/// "shared directory replaced, mounted over or removed: goes on unseen": nothing is stored where nobody can find it,
+/// and a missing share does not look like an empty one.
 pub fn a_share_that_goes_away_is_noticed(program: &Path) {
     for mounted in [false, true] {
         let bench = Bench::new(program);

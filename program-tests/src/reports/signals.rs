@@ -1,4 +1,4 @@
-//! Terminals that close: signals other than the usual ones, clients that are stopped for a while, readers that wait.
+//! Terminals that close, less usual signals, clients that are stopped for a while, and readers that wait.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +14,7 @@ use super::Mounted;
 use crate::cases::names_in;
 use crate::process::{Bench, wait};
 
-/// "SIGHUP: server dies without drain; client leaves `.haul-…`": a client cleans up, and ends with the signal's code.
+/// "SIGHUP: server dies without drain; client leaves `.haul-…`": a client cleans up, and exits with the signal's code.
 pub fn each_signal_lets_a_client_clean_up(program: &Path) {
     let bench = Bench::new(program);
     let target = bench.here().join("d");
@@ -37,7 +37,7 @@ pub fn each_signal_lets_a_client_clean_up(program: &Path) {
         stream.get_mut().write_all(&half).unwrap();
         let within = Instant::now() + Duration::from_secs(10);
         while names_in(&target).is_empty() && Instant::now() < within {
-            // Nothing tells of it.
+            // There is no event to wait for.
             std::thread::sleep(Duration::from_millis(1));
         }
         client.signal(signal);
@@ -46,7 +46,8 @@ pub fn each_signal_lets_a_client_clean_up(program: &Path) {
     }
 }
 
-/// "Ctrl-C while `put -` waits for input, or while who reads a pipe stands still: it ends without a word": it says that it was interrupted.
+/// "Ctrl-C while `put -` waits for input, or while who reads a pipe stands still: it ends without a word": the client
+/// says that it was interrupted.
 pub fn a_client_that_waits_for_a_pipe_says_that_it_was_interrupted(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("big"), vec![7; 4 << 20]).unwrap();
@@ -62,7 +63,7 @@ pub fn a_client_that_waits_for_a_pipe_says_that_it_was_interrupted(program: &Pat
     let put = ["put", "in", "--as", "x", "--server", &url];
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let client = bench.start_under(&launcher, &put);
-        // It waits here until the client has opened the other end.
+        // This blocks until the client has opened the other end.
         let silent = OpenOptions::new().write(true).open(&writer).unwrap();
         client.signal(signal);
         let ended = client.ended();
@@ -80,7 +81,8 @@ pub fn a_client_that_waits_for_a_pipe_says_that_it_was_interrupted(program: &Pat
     assert!(ended.stderr.ends_with(": interrupted\n"), "{}", ended.stderr);
 }
 
-/// "a client that was stopped for a while (Ctrl-Z, a lid) is cut": with places to spare it is waited for, and goes on.
+/// "a client that was stopped for a while (Ctrl-Z, a lid) is cut": while there are free places the server waits for it,
+/// and the client goes on.
 pub fn a_stopped_client_goes_on(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&["--patience", "1"]);
@@ -89,11 +91,11 @@ pub fn a_stopped_client_goes_on(program: &Path) {
     client.args(["put", "-", "--as", "big", "--server", &server.url()]).stdin(Stdio::piped());
     let mut client = client.spawn().unwrap();
     let mut input = client.stdin.take().unwrap();
-    // More than the pipe holds: the client has begun when it is taken.
+    // More than the pipe holds: once it is written, the client has begun.
     input.write_all(&vec![7; 4 << 20]).unwrap();
     let pid = rustix::process::Pid::from_child(&client);
     rustix::process::kill_process(pid, Signal::STOP).unwrap();
-    // Three times as long as slow peers are borne where places are scarce: another server counts it.
+    // Three times the time that slow peers get where places are scarce. Another server's idle timeout measures it.
     let mut idle = clock.connect();
     assert!(idle.line().starts_with("HAUL/1 "));
     assert!(idle.line().starts_with("ERR timeout "));

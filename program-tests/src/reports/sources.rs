@@ -1,4 +1,4 @@
-//! What is sent: files without a size, files that grow, trees that are not what they seem.
+//! What is uploaded: files without a size, files that grow, and unusual trees.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::{Mounted, client};
 use crate::network::Small;
 use crate::process::Bench;
 
-/// "zero-length /proc file is sent as 0 bytes with a receipt": what `cat` gives is what comes, both ways.
+/// "zero-length /proc file is sent as 0 bytes with a receipt": the content is what `cat` prints, in both directions.
 pub fn files_without_a_size_are_sent_to_their_end(program: &Path) {
     let bench = Bench::new(program);
     let server = bench.serve(&[]);
@@ -29,7 +29,7 @@ pub fn files_without_a_size_are_sent_to_their_end(program: &Path) {
     assert_eq!(fs::read(bench.here().join("down")).unwrap(), bytes);
 }
 
-/// "growing log can be neither sent nor fetched": it comes up to the size that it had.
+/// "growing log can be neither sent nor fetched": it is sent up to the size that it had at the start.
 pub fn a_growing_file_is_sent_up_to_the_size_that_it_had(program: &Path) {
     const SIZE: usize = 20 << 20;
     let bench = Bench::new(program);
@@ -68,7 +68,8 @@ pub fn a_growing_file_is_sent_up_to_the_size_that_it_had(program: &Path) {
     assert_eq!(fs::metadata(bench.here().join("part")).unwrap().len(), 20_000_000);
 }
 
-/// "on FUSE mounts that cache attributes a file that `get` just brought cannot be sent": the bytes are the same, so it is.
+/// "on FUSE mounts that cache attributes a file that `get` just brought cannot be sent": the bytes have not changed, so
+/// it is sent.
 pub fn a_file_whose_times_come_late_is_sent(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("f"), "x").unwrap();
@@ -86,7 +87,8 @@ pub fn a_file_whose_times_come_late_is_sent(program: &Path) {
     }
 }
 
-/// "dot files, symlinks, empty directories left out of `put -r`, exit 0": what does not come along is named, and the code says so.
+/// "dot files, symlinks, empty directories left out of `put -r`, exit 0": what is left out is named, and the exit code
+/// says so.
 pub fn what_put_leaves_out_of_a_tree_is_named(program: &Path) {
     let bench = Bench::new(program);
     let here = |name: &str| bench.here().join(name);
@@ -120,10 +122,10 @@ pub fn what_put_leaves_out_of_a_tree_is_named(program: &Path) {
     }
 }
 
-/// "`put -r` of a directory that holds what is shared copies without end": it ends, with one copy at most.
+/// "`put -r` of a directory that holds what is shared copies without end": it ends, with at most one copy.
 pub fn a_tree_that_holds_its_own_copy_is_sent_once(program: &Path) {
     let bench = Bench::new(program);
-    // A copy without end ends here.
+    // An endless copy would end here.
     let Some(_small) = Small::tmpfs(&bench.share(), "size=16m") else { return };
     for number in 0..50 {
         let directory = bench.share().join(format!("d{number}"));
@@ -139,7 +141,8 @@ pub fn a_tree_that_holds_its_own_copy_is_sent_once(program: &Path) {
     assert!(!put.stderr.contains("space"), "{}", put.stderr);
 }
 
-/// "`rclone mount`: a file that was just written is "changed" at each read for some seconds; `.haul-…` stays": nothing of its bytes changes, and nothing stays.
+/// "`rclone mount`: a file that was just written is "changed" at each read for some seconds; `.haul-…` stays": the
+/// bytes do not change, so it is sent, and no temporary file stays.
 pub fn a_mount_that_writes_late_is_read_and_written(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("f"), "x").unwrap();

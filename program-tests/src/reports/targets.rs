@@ -1,4 +1,4 @@
-//! Where a download goes: devices, pipes, links, file systems of all kinds.
+//! Targets of downloads: devices, pipes, links, and file systems of all kinds.
 
 use std::fs;
 use std::io::Read;
@@ -11,10 +11,11 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use super::{Mounted, NOBODY, can_be_nobody, client, client_under, failing, open_to_everybody};
 use crate::cases::names_in;
 use crate::disk::{image, run};
-use crate::faults::{can_inject, or_skip};
 use crate::process::Bench;
+use crate::requirements::{can_inject, or_skip};
 
-/// "`-o /dev/null`, FIFO, `/dev/stdout`, `>(…)`: refused, or the link is replaced": they take the bytes, and stay what they are.
+/// "`-o /dev/null`, FIFO, `/dev/stdout`, `>(…)`: refused, or the link is replaced": the bytes are written to them, and
+/// they stay what they are.
 pub fn targets_that_are_no_files_take_the_bytes(program: &Path) {
     let bench = open_to_everybody(program);
     fs::write(bench.share().join("f"), "x\n").unwrap();
@@ -25,7 +26,7 @@ pub fn targets_that_are_no_files_take_the_bytes(program: &Path) {
     rustix::fs::mkfifoat(CWD, &pipe, Mode::RWXU).unwrap();
     let mut reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
     let got = client(&bench, &server, "get -f f -o p");
-    // A pipe that nobody opened is waited for without end.
+    // The reader of a pipe that nobody opened would wait for ever.
     let _ = reader.try_wait();
     if !got.status.success() {
         let _ = reader.kill();
@@ -57,7 +58,8 @@ pub fn targets_that_are_no_files_take_the_bytes(program: &Path) {
     }
 }
 
-/// "file system with neither `RENAME_NOREPLACE` nor links: `get` fails": it looks, then renames.
+/// "file system with neither `RENAME_NOREPLACE` nor links: `get` fails": the client checks that the name is free, then
+/// renames.
 pub fn a_target_without_links_takes_downloads(program: &Path) {
     if !can_inject() {
         return;
@@ -81,7 +83,8 @@ pub fn a_target_without_links_takes_downloads(program: &Path) {
     client(&bench, &server, "put --create g").assert_code(4);
 }
 
-/// "upload onto a bind-mounted single file": refused with the reason before its bytes are sent, and left as it was.
+/// "upload onto a bind-mounted single file": it is refused with the reason before its bytes are sent, and the file
+/// stays.
 pub fn a_mounted_file_is_refused_with_the_reason(program: &Path) {
     let bench = Bench::new(program);
     let (real, new) = (bench.here().join("real"), bench.here().join("new"));
@@ -110,7 +113,8 @@ pub fn a_mounted_file_is_refused_with_the_reason(program: &Path) {
     assert_eq!(fs::read(&real).unwrap(), b"old");
 }
 
-/// "names that differ in case, onto a case-insensitive file system": what would be replaced within one batch is told, and the first stays.
+/// "names that differ in case, onto a case-insensitive file system": a file that would replace another one of the same
+/// batch is reported, and the first stays.
 pub fn names_that_collide_on_the_target_are_told(program: &Path) {
     let bench = Bench::new(program);
     let mount = bench.here().join("ci");

@@ -1,4 +1,4 @@
-//! Connections that go away under people who wait, and servers that never speak.
+//! Connections that close while people wait, and servers that never reply.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use crate::abuse::Meter;
 use crate::process::{Bench, LINGERING, wait};
 
-/// "shell after an idle disconnect: the command fails, a script ends": it connects again for the next command.
+/// "shell after an idle disconnect: the command fails, a script ends": the shell connects again for the next command.
 pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "x").unwrap();
@@ -38,7 +38,7 @@ pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
         let within = Instant::now() + LINGERING;
         while server.log().matches("outcome=timeout").count() < sessions {
             assert!(Instant::now() < within, "{}", server.log());
-            // Nothing tells of it.
+            // There is no event to wait for.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -50,7 +50,7 @@ pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
     assert_eq!(wait(&mut shell).code(), Some(0));
 }
 
-/// "server restarts in the middle of a batch: the rest is not tried": what was not confirmed is sent again, and each file arrives.
+/// "server restarts in the middle of a batch: the rest is not tried": unconfirmed files are sent again, and all arrive.
 pub fn a_batch_goes_on_after_a_restart(program: &Path) {
     const FILES: usize = 4000;
     let bench = Bench::new(program);
@@ -66,7 +66,7 @@ pub fn a_batch_goes_on_after_a_restart(program: &Path) {
     let put = bench.start(&["put", "-rq", "t", "--server", &url]);
     let within = Instant::now() + LINGERING;
     while stored() < 100 && Instant::now() < within {
-        // Nothing tells of it.
+        // There is no event to wait for.
         std::thread::sleep(Duration::from_millis(1));
     }
     server.signal(Signal::KILL);
@@ -81,7 +81,7 @@ pub fn a_batch_goes_on_after_a_restart(program: &Path) {
     }
 }
 
-/// "silent server: 5 minutes, no option": it is given up soon, and `--connect-timeout` says when.
+/// "silent server: 5 minutes, no option": the client gives up soon, and `--connect-timeout` says when.
 pub fn a_server_that_never_greets_is_given_up(program: &Path) {
     let bench = Bench::new(program);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -100,7 +100,8 @@ pub fn a_server_that_never_greets_is_given_up(program: &Path) {
     }
 }
 
-/// "a transfer that is done hangs until the timeout": a server that ignores EXIT is left soon, and the work is what counts.
+/// "a transfer that is done hangs until the timeout": the client soon leaves a server that ignores EXIT, and its exit
+/// code is that of the transfer.
 pub fn a_server_that_does_not_say_goodbye_is_left(program: &Path) {
     const SENDS: &[u8] = b"SENDING size=5 offset=0 length=5 modified=2026-01-01T00:00:00Z\r\nDATA 5\r\nhelloOK length=5 crc64nvme=3377857006524257\r\n";
     for (answer, code) in [(SENDS, 0), (b"ERR not-found \"no\"\r\n", 3)] {
@@ -114,7 +115,7 @@ pub fn a_server_that_does_not_say_goodbye_is_left(program: &Path) {
         let mut lines = String::new();
         stream.read_line(&mut lines).unwrap();
         stream.get_mut().write_all(answer).unwrap();
-        // It takes what comes until the client is gone, and says nothing.
+        // This server reads until the client is gone, and sends nothing.
         stream.read_to_string(&mut lines).unwrap();
         assert_eq!(lines, "DOWNLOAD \"f\"\r\nEXIT\r\n");
         client.ended().assert_code(code);
@@ -123,9 +124,10 @@ pub fn a_server_that_does_not_say_goodbye_is_left(program: &Path) {
     }
 }
 
-/// "memory of `get -r` grows with the tree; an endless listing kills the client": it is refused, or taken as it comes.
+/// "memory of `get -r` grows with the tree; an endless listing kills the client": the client refuses it, or processes
+/// it as it arrives.
 pub fn a_listing_without_end_takes_no_memory(program: &Path) {
-    /// A client that kept them all would need twice what it may.
+    /// A client that kept all entries would need twice the memory that it may have.
     const ENTRIES: usize = 2_000_000;
     const MOST: u64 = 100 << 20;
     let bench = Bench::new(program);
@@ -142,7 +144,7 @@ pub fn a_listing_without_end_takes_no_memory(program: &Path) {
         for number in 0..ENTRIES {
             writeln!(lines, "FILE \"a-name-of-usual-length-{number}.txt\" size=1 modified=2026-01-01T00:00:00Z\r").unwrap();
             if lines.len() > 1 << 20 {
-                // A client that has enough has gone, or reads no more.
+                // A client that gives up has closed, or stopped reading.
                 if stream.get_mut().write_all(&lines).is_err() {
                     break;
                 }
@@ -157,7 +159,7 @@ pub fn a_listing_without_end_takes_no_memory(program: &Path) {
     }
 }
 
-/// The same report: the memory of `get -r` is that of a small tree.
+/// The same report: `get -r` takes the memory that a small tree takes.
 pub fn memory_does_not_grow_with_the_tree(program: &Path) {
     let bench = Bench::new(program);
     for (directory, files) in [("small", 2_000), ("large", 30_000)] {

@@ -1,6 +1,6 @@
-//! What a person types and has set, by the reports of people who were stopped by it.
+//! What people type and which variables they set, from reports of users who had trouble with it.
 
-// That is what checks are for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::process::Bench;
 
-/// A variable that is empty is as good as none, and one that is wrong troubles only those who need it.
+/// An empty variable counts as unset. A wrong one is an error only for commands that use it.
 pub fn an_empty_variable_is_an_unset_one(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
@@ -36,7 +36,7 @@ pub fn an_empty_variable_is_an_unset_one(program: &Path) {
     assert!(told.stderr.contains("HAUL_SERVER"), "{}", told.stderr);
 }
 
-/// Names on the server are what they look like, and whole addresses are names.
+/// Names on the server are taken literally, and a whole URL may stand for a name.
 pub fn names_are_what_they_look_like(program: &Path) {
     let bench = Bench::new(program);
     fs::create_dir(bench.share().join("p")).unwrap();
@@ -74,7 +74,8 @@ pub fn names_are_what_they_look_like(program: &Path) {
     above.assert_code(2).assert_one_clear_line();
 }
 
-/// A server that starts again, or ends an idle session, does not end a script: what had not begun is asked again.
+/// When the server restarts, or ends an idle session, a script in the shell goes on. Commands that had not begun are
+/// sent again.
 pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
@@ -125,7 +126,7 @@ pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
     assert!(told.lines().all(|line| line.contains("over a new connection")), "{told}");
 }
 
-/// `--listen` can be given several times. Each address is told in a line of its own, before all else.
+/// `--listen` can be given several times. The server prints each address in a line of its own, before anything else.
 pub fn a_server_listens_wherever_it_is_told_to(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
@@ -154,7 +155,7 @@ pub fn a_server_listens_wherever_it_is_told_to(program: &Path) {
     server.wait().unwrap();
 }
 
-/// Something that takes connections and says nothing is given up, with a guess at what it is.
+/// A client gives up a peer that accepts connections and says nothing, and says what the peer may be.
 pub fn a_silent_server_is_given_up(program: &Path) {
     let bench = Bench::new(program);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -164,7 +165,7 @@ pub fn a_silent_server_is_given_up(program: &Path) {
     assert!(told.stderr.contains("no greeting came"), "{}", told.stderr);
 }
 
-/// A client that a signal ends has 128 and the signal's number as its code.
+/// A client that ends because of a signal exits with 128 plus the signal's number.
 pub fn a_client_ends_with_the_code_of_its_signal(program: &Path) {
     let bench = Bench::new(program);
     let stalled = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
-//! A mount that hangs: its file system's process is stopped. The check panics when the program does not do what it should.
+//! A mount that hangs, because the process that serves it is stopped. The check panics when the program does something
+//! wrong.
 
-// That is what it is for.
+// Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
 use std::fs;
@@ -11,15 +12,16 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::faults::or_skip;
 use crate::process::{Bench, Raw, Serving, pid};
+use crate::requirements::or_skip;
 
-/// More sessions than any program has threads for anything but sessions.
+/// More sessions than any program has threads for other work.
 const HANGING: usize = 80;
-/// Between two looks at what nothing tells of.
+/// The interval of polling where there is no event to wait for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Sessions that wait for a mount whose process is stopped keep neither others nor new clients waiting, and a second signal ends the server though their threads do not.
+/// Sessions that wait for a hung mount delay neither other sessions nor new clients. A second signal ends the server
+/// though the threads of those sessions do not end.
 pub fn a_hung_mount_is_nobody_elses_matter(program: &Path) {
     let bench = Bench::new(program);
     fs::create_dir(bench.share().join("fine")).unwrap();
@@ -31,7 +33,8 @@ pub fn a_hung_mount_is_nobody_elses_matter(program: &Path) {
     let places = (2 * HANGING).to_string();
     let mut server = bench.serve(&["--max-clients", &places, "--max-clients-per-address", &places]);
     let mut other = greeted(&server);
-    // A call that the mount's process has taken cannot be interrupted: the kernel keeps the server until it is answered.
+    // A call that the mount's process has accepted cannot be interrupted, so the kernel keeps the server until it is
+    // answered.
     until(|| !is_sweeping(&server));
     mount.stop();
     let _hanging: Vec<Raw> = (0..HANGING)
@@ -60,7 +63,7 @@ fn greeted(server: &Serving) -> Raw {
     raw
 }
 
-/// Waits for what nothing tells of; a hang ends the test elsewhere.
+/// Polls where there is no event to wait for. If it never holds, the test's own timeout ends it.
 fn until(mut holds: impl FnMut() -> bool) {
     while !holds() {
         thread::sleep(PAUSE);
@@ -72,18 +75,18 @@ fn threads_that_hang(server: &Serving) -> usize {
     threads(server, "wchan").filter(|waits| waits.contains("request_wait")).count()
 }
 
-/// Whether it still looks for what an earlier run left.
+/// Whether the server still looks for staged files of an earlier run.
 fn is_sweeping(server: &Serving) -> bool {
     threads(server, "comm").any(|name| name.trim() == "haul-sweep")
 }
 
-/// What the kernel tells of each of the server's threads.
+/// A file of /proc for each of the server's threads.
 fn threads(server: &Serving, file: &str) -> impl Iterator<Item = String> {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
     tasks.flatten().map(move |task| fs::read_to_string(task.path().join(file)).unwrap_or_default())
 }
 
-/// A directory seen through a process.
+/// A directory that a process shows by FUSE.
 struct Mount {
     process: Child,
     at: PathBuf,
@@ -121,7 +124,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Its owner learns that it is gone.
+        // The kernel tells the process that its mount is gone.
         let _ = self.process.kill();
         let _ = self.process.wait();
         let _ = Command::new("umount").arg("-l").arg(&self.at).status();

@@ -1,60 +1,60 @@
-//! Bytes that are dear to take.
+//! The smallest chunks, which cost a server the most time for a byte.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::load_test::{Siege, connect};
+use super::load_test::{LoadTest, connect};
 use super::report::Report;
 use super::size::Size;
 use crate::process::Bench;
 
-/// Goal: how many times more processor time a byte on the wire may cost in the smallest chunks.
+/// Goal: how many times the processor time of a byte in large chunks a byte in the smallest chunks may cost.
 const DEARER: f64 = 20.0;
-/// Sent at once, in bytes; a multiple of what follows.
+/// Bytes sent at once; a multiple of the chunks below.
 const BLOCK: usize = 64 << 10;
 /// A chunk of one byte.
 const TINY: &[u8] = b"DATA 1\nx";
 
-/// A flood of chunks of one byte, beside as many bytes on the wire in large chunks.
+/// An upload in chunks of one byte, and one of as many bytes on the wire in large chunks.
 pub(super) fn tiny_chunks(program: &Path, size: Size) -> Report {
     let blocks = size.of(8 << 10, 8);
     let bench = Bench::new(program);
     let server = bench.serve(&["--sync=none"]);
-    let mut siege = Siege::lay("chunks of 1 byte", bench, server, size.requests());
-    let tiny = siege.attack(|siege| {
+    let mut test = LoadTest::start("chunks of 1 byte", bench, server, size.requests());
+    let tiny = test.attack(|test| {
         let block = TINY.repeat(BLOCK / TINY.len());
         let expected = blocks * BLOCK / TINY.len();
-        cost(siege, || upload(siege.server.address(), &block, blocks, expected))
+        cost(test, || upload(test.server.address(), &block, blocks, expected))
     });
-    siege.recover();
-    let bulk = cost(&siege, || {
+    test.recover();
+    let bulk = cost(&test, || {
         let mut block = format!("DATA {BLOCK}\n").into_bytes();
         block.resize(block.len() + BLOCK, b'x');
-        upload(siege.server.address(), &block, blocks, blocks * BLOCK);
+        upload(test.server.address(), &block, blocks, blocks * BLOCK);
     });
     let ratio = tiny.as_secs_f64() / bulk.as_secs_f64();
-    siege.report.figures.push(format!(
+    test.report.figures.push(format!(
         "{} MiB on the wire cost {:.2} s, in bulk {:.2} s: {ratio:.1}× a byte",
         (blocks * BLOCK) >> 20,
         tiny.as_secs_f64(),
         bulk.as_secs_f64()
     ));
-    // Below a few ticks of the clock by which it is counted there is no ratio.
+    // Processor time is counted in ticks. With only a few of them there is no ratio.
     if bulk > Duration::from_millis(50) {
-        siege.report.aim(ratio <= DEARER, || format!("cost of a byte ≤ {DEARER}×"));
+        test.report.aim(ratio <= DEARER, || format!("cost of a byte ≤ {DEARER}×"));
     }
-    siege.end(1)
+    test.end(1)
 }
 
-fn cost(siege: &Siege, work: impl FnOnce()) -> Duration {
-    let before = siege.meter.cpu();
+fn cost(test: &LoadTest, work: impl FnOnce()) -> Duration {
+    let before = test.meter.cpu();
     work();
-    siege.meter.cpu().saturating_sub(before)
+    test.meter.cpu().saturating_sub(before)
 }
 
-/// Uploads `blocks` times `block`, which the server takes for so many bytes of a file.
+/// Uploads `blocks` times `block`, which contains `expected` bytes of the file in all.
 fn upload(server: SocketAddr, block: &[u8], blocks: usize, expected: usize) {
     let mut socket = BufReader::new(connect(server, 0));
     let stream = socket.get_mut();
