@@ -1,12 +1,12 @@
-//! Scripts made from the server's state table in `docs/PROTOCOL.md`: every state with every input.
+//! Scripts generated from the server's state table in `docs/PROTOCOL.md`: every state with every input.
 //!
-//! What is expected stands in `expected`, written from the page and from nothing else, so that a server that decides wrongly is found. Each script gets the server into
-//! a state, lets the input come, and reads the answer; then it proves which state came of it. `tests/state_table.rs` makes sure that no cell of the page is left out, and
-//! prints the scripts for those who want to read them.
+//! `expected` is written from the page and from nothing else, so a server that deviates from the page is found. Each
+//! script brings the server into a state, sends the input, and reads the reply. Then it shows which state the server is
+//! in. `tests/state_table.rs` checks that no cell of the page is left out, and can print the scripts.
 
 use std::fmt::Write;
 
-/// A column of the table, or where a session is when its table has ended.
+/// A column of the table, or the end of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Ready,
@@ -29,7 +29,7 @@ enum Row {
     HangUp,
     HangUpInLine,
     Drain,
-    /// The half of the row of the drain that tells what happens when the grace is over.
+    /// The part of the row on draining that says what happens when the grace period is over.
     GraceOver,
     Gone,
     StorageFails,
@@ -40,24 +40,24 @@ enum Row {
 /// A cell of the table.
 #[derive(Debug)]
 pub struct Cell {
-    /// The row, as it is called on the page.
+    /// The name of the row on the page.
     pub row: &'static str,
-    /// The column, as it is called on the page.
+    /// The name of the column on the page.
     pub column: &'static str,
-    /// What shows that servers do what the cell says.
+    /// How it is shown that servers do what the cell says.
     pub shown: Shown,
 }
 
-/// What shows that servers do what a cell says.
+/// How it is shown that servers do what a cell says.
 #[derive(Debug)]
 pub enum Shown {
     /// These scripts, in the [language of scripts](crate::script).
     Generated(Vec<String>),
-    /// The script of this title, which stands in a file.
+    /// The script of this title, which is in a file.
     ByHand(&'static str),
-    /// None: a script cannot tell it, for this reason.
+    /// By no script, for this reason.
     Excused(&'static str),
-    /// The page itself has no such case.
+    /// The page says that this case does not exist.
     Impossible,
 }
 
@@ -72,7 +72,7 @@ pub fn cells() -> Vec<Cell> {
     cells
 }
 
-/// All generated scripts, as a file of scripts.
+/// All generated scripts, as the text of a script file.
 pub fn text() -> String {
     let scripts = cells().into_iter().filter_map(|cell| match cell.shown {
         Shown::Generated(scripts) => Some(scripts),
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    /// What only a server in this state answers so.
+    /// A command and a reply that only a server in this state gives.
     fn proof(self) -> &'static str {
         match self {
             Self::Ready => "> END\n< ERR protocol\n<end",
@@ -149,7 +149,7 @@ impl Row {
     }
 }
 
-/// What is there in every script.
+/// The files that every script starts with.
 const TREE: &str = "\
 let hello = \"hello\"
 dir \"there\"
@@ -157,14 +157,14 @@ file \"there/hello\" hello
 file \"old\" \"old\"
 ";
 
-/// A way to get into a state.
+/// A way to bring the server into a state.
 struct Approach {
     state: State,
     how: &'static str,
     before: &'static str,
-    /// What the command under way answers, after the input was sent.
+    /// The reply of the command under way, which comes after the input was sent.
     answers: &'static str,
-    /// The state after that, which meets what was kept until its turn.
+    /// The state after that, in which the server reads what it kept.
     then: State,
 }
 
@@ -234,12 +234,12 @@ const APPROACHES: &[Approach] = &[
     Approach::new(State::Closing, "after a violation", "> END\n< ERR protocol\n"),
 ];
 
-/// Something that comes in.
+/// Something that the server receives.
 struct Input {
     row: Row,
     name: &'static str,
     sent: &'static str,
-    /// What a server between commands answers, and its state after that, where it differs within the row.
+    /// The reply of a server in Ready, and its state after that, where inputs of the row differ.
     carried_out: (&'static str, State),
 }
 
@@ -314,19 +314,19 @@ const INPUTS: &[Input] = &[
     Input::new(Row::Deadline, "a deadline", "option idle-ms=500\noption window-ms=500\n"),
 ];
 
-/// What the page says about an input.
+/// What the page says of an input.
 enum Expected {
-    /// This is answered, and the session is in this state; the rules that say it.
+    /// This reply, and this state of the session. The last field has the rules that say so.
     Answer(&'static str, State, &'static str),
-    /// It is kept until its turn.
+    /// The server keeps it until the command under way has ended.
     Kept(&'static str),
-    /// A script in a file shows it.
+    /// The script of this title, which is in a file, shows it.
     ByHand(&'static str),
     Excused(&'static str),
     Impossible,
 }
 
-/// The table of `docs/PROTOCOL.md`, as a server is expected to follow it. For rows without inputs, `input` is `None`.
+/// The table of `docs/PROTOCOL.md`. For rows without inputs, `input` is `None`.
 fn expected(row: Row, state: State, input: Option<&Input>) -> Expected {
     use Expected::{Answer, ByHand, Excused, Impossible, Kept};
     use State::{Body, Busy, Closing, Discarding, Over, Ready};
@@ -351,7 +351,8 @@ fn expected(row: Row, state: State, input: Option<&Input>) -> Expected {
             Ready,
             "R-BODY-2 R-UP-2",
         ),
-        // The proof that it is still Ready is a violation, as an ABORT might be taken for one: the HELP between two ABORTs tells them apart.
+        // An ABORT that is a violation would look the same as the violation that shows Ready. The HELP between two
+        // ABORTs distinguishes them.
         (Row::Abort, Ready) => Answer("> HELP\n<info\n< OK\n> ABORT\n", Ready, "R-ABORT-3"),
         (Row::Abort, Discarding) => Answer("", Discarding, "R-ABORT-3 R-DISC-1"),
         (Row::Abort, Body) => Answer("< ERR aborted\n", Discarding, "R-ABORT-1 R-UP-2"),
@@ -426,7 +427,8 @@ fn expected(row: Row, state: State, input: Option<&Input>) -> Expected {
     }
 }
 
-/// What shows a cell. A row of several inputs deals them to the approaches of the state in turn; a row of one tries it with each.
+/// How a cell is shown. In a row of several inputs, each is tried with one approach to the state, in turn. In a row of
+/// one, it is tried with each approach.
 fn shown(row: Row, state: State) -> Shown {
     match expected(row, state, None) {
         Expected::ByHand(title) => return Shown::ByHand(title),
@@ -437,7 +439,7 @@ fn shown(row: Row, state: State) -> Shown {
     let inputs: Vec<&Input> = INPUTS.iter().filter(|input| input.row == row).collect();
     let approaches: Vec<&Approach> =
         APPROACHES.iter().filter(|approach| approach.state == state).collect();
-    // What is dropped can be dropped all at once.
+    // Inputs that are dropped can be sent together.
     let inputs: Vec<&[&Input]> =
         if state == State::Closing { vec![&inputs] } else { inputs.chunks(1).collect() };
     let count = inputs.len().max(approaches.len());
@@ -445,7 +447,7 @@ fn shown(row: Row, state: State) -> Shown {
     Shown::Generated(pairs.map(|(inputs, approach)| script(inputs, approach)).collect())
 }
 
-/// The script in which these inputs come, which all have the same answer.
+/// The script that sends these inputs, which all get the same reply.
 fn script(inputs: &[&Input], approach: &Approach) -> String {
     let input = inputs[0];
     let (reply, rules) = match expected(input.row, approach.state, Some(input)) {
@@ -462,7 +464,7 @@ fn script(inputs: &[&Input], approach: &Approach) -> String {
     let sent: String = inputs.iter().map(|input| input.sent).collect();
     let Approach { state, how, before, answers, .. } = approach;
     let mut script = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(script, "== {name} in {}, {how}", state.name());
     let _ = writeln!(script, "covers {rules} {more_rules}");
     let _ = writeln!(script, "{TREE}{before}{sent}{answers}{answer}{}", then.proof());

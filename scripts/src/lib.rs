@@ -1,14 +1,17 @@
-//! Scripts that every HAUL server must answer alike, whatever carries its bytes and in whatever pieces they come.
+//! Scripts: conversations that every HAUL server must answer alike, over any transport, and however the bytes are cut.
 //!
-//! The scripts stand in `scripts/*.haul`, or are [`generated`] from the state table of `docs/PROTOCOL.md`; [`script`] tells how they are written. Each is a conversation: the tree that is served, what a client sends, what the server must
-//! answer byte for byte, and the tree that must be left. There are two ways to hold it:
+//! The scripts are in `suite/*.haul`, or are [`generated`] from the state table of `docs/PROTOCOL.md`. [`script`]
+//! describes their language. A script has the files that the server shares, what the client sends, what the server must
+//! reply byte for byte, and the files that must be there at the end. There are two ways to play it:
 //!
-//! - [`memory::check`]: the state machine of `haul-core` over a directory of `haul-store`, in one thread, with a virtual clock and hostile sizes of reads, writes and pipes.
-//! - [`tcp::check`]: any server that can be started in the test, over real sockets.
+//! [`memory::check`]: the state machine of `haul-core` on a directory of `haul-store`, in one thread, with a virtual
+//! clock and with unfavourable sizes of reads, writes and pipes. [`tcp::check`]: any server that a test can start, over
+//! real sockets.
 //!
-//! Both hand the same [`Player`](player::Player) what the server sends, and compare [`Transcripts`], which must be equal for all of them.
+//! Both pass what the server sends to a [`Player`](player::Player), and compare the [`Transcripts`], which must be the
+//! same for all servers.
 //!
-//! [`rules`] are the rules of `docs/PROTOCOL.md`.
+//! [`rules`] has the names of the rules of `docs/PROTOCOL.md`.
 
 pub mod generated;
 pub mod memory;
@@ -30,14 +33,14 @@ use script::Script;
 
 pub use setup::Setup;
 
-/// What the servers said, by the title of the script: loose parts (the order of a listing, the cut of payload into chunks) are normalised, so that transcripts of two
-/// transports or two schedules can be compared.
+/// What the servers sent, by the title of the script. What may differ (the order of a listing, the sizes of chunks) is
+/// normalised, so that transcripts of two transports or two schedules can be compared.
 pub type Transcripts = BTreeMap<String, String>;
 
-/// Scripts that went wrong.
+/// Scripts that failed.
 pub struct Failures(Vec<Failure>);
 
-/// A script that went wrong.
+/// A script that failed.
 struct Failure {
     script: String,
     schedule: String,
@@ -45,7 +48,7 @@ struct Failure {
 }
 
 impl Failure {
-    /// Keeps the outcome of a script under one schedule. All schedules must give the same transcript.
+    /// Records the outcome of a script under one schedule. All schedules must give the same transcript.
     fn sort(
         script: &Script,
         schedule: &Schedule,
@@ -69,7 +72,7 @@ impl Failure {
     }
 }
 
-/// Runs every script with every schedule, several scripts at a time: most of the time they wait for the disk.
+/// Runs every script with every schedule, several at a time, because they mostly wait for the disk.
 fn run_all(
     schedules: &[Schedule],
     run: impl Fn(&Script, &Schedule) -> Result<String, String> + Sync,
@@ -98,12 +101,12 @@ fn run_all(
 }
 
 impl Failures {
-    /// The titles of the scripts that went wrong at least once.
+    /// The titles of the scripts that failed at least once.
     pub fn titles(&self) -> BTreeSet<&str> {
         self.0.iter().map(|failure| failure.script.as_str()).collect()
     }
 
-    /// The scripts of which the transcripts differ.
+    /// The scripts whose transcripts differ.
     fn between(found: &Transcripts, expected: &Transcripts) -> Result<(), Self> {
         let titles: BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
         let different = titles.into_iter().filter_map(|script| {

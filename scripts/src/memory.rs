@@ -1,4 +1,5 @@
-//! The scripts in one thread: the state machine over a directory, with bytes that move as a schedule says and a clock that only moves when nothing else does.
+//! The scripts in one thread: the state machine on a directory. A schedule says how bytes move, and the clock advances
+//! only when nothing else can happen.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,18 +15,18 @@ use crate::schedule::{IN_MEMORY, Schedule, Sizes};
 use crate::script::Script;
 use crate::{Failures, Transcripts};
 
-/// How long a server that is told to stop lets transfers go on.
+/// How long transfers may go on after the server was told to stop.
 const GRACE: Duration = Duration::from_hours(1);
 
-/// Runs all scripts, each with every way of cutting the bytes.
+/// Runs all scripts under all schedules.
 ///
 /// # Panics
-/// When the scripts of this crate cannot be read.
+/// When the scripts of this crate cannot be parsed.
 pub fn check() -> Result<Transcripts, Failures> {
     crate::run_all(IN_MEMORY, run)
 }
 
-/// What [`check`] gives if nothing is wrong, with everything at once: to compare others with.
+/// The transcripts of all scripts under the first schedule, to compare others with.
 pub(crate) fn transcripts() -> Result<Transcripts, Failures> {
     crate::run_all(&IN_MEMORY[..1], run)
 }
@@ -54,14 +55,14 @@ impl Pipe {
         Self { bytes: VecDeque::new(), room, closed: false }
     }
 
-    /// Takes a first part of `bytes`, as far as there is room; how many were taken.
+    /// Adds as many of the first `bytes` as there is room for, and returns their number.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.room - self.bytes.len());
         self.bytes.extend(&bytes[..count]);
         count
     }
 
-    /// Gives bytes into `space`, as far as there are any; how many were given.
+    /// Moves as many bytes into `space` as there are, and returns their number.
     fn read(&mut self, space: &mut [u8]) -> usize {
         let count = space.len().min(self.bytes.len());
         for (to, from) in space.iter_mut().zip(self.bytes.drain(..count)) {
@@ -83,7 +84,7 @@ struct Connection {
     server_writes: Sizes,
 }
 
-/// What came of a side's turn.
+/// The result of one side's turn.
 #[derive(PartialEq, Eq)]
 enum Turn {
     Moved,
@@ -108,7 +109,8 @@ impl Connection {
         })
     }
 
-    /// Lets both sides take turns. The client reads only when it has nothing to send or cannot send it, so that the server meets full pipes.
+    /// Lets both sides take turns. The client reads only when it has nothing to send or cannot send it, so that the
+    /// server has to deal with full pipes.
     fn play(&mut self, player: &mut Player<'_>) -> Result<(), String> {
         loop {
             let client = self.client_turn(player)?;
@@ -127,7 +129,7 @@ impl Connection {
             if client == Turn::Moved || self.deliver(player)? {
                 continue;
             }
-            // Nobody can do anything but wait, so time passes.
+            // Both sides wait, so time passes.
             self.now =
                 self.server.deadline().filter(|_| !self.to_client.closed).ok_or_else(|| {
                     format!("both sides wait for ever; the client for {}", player.waiting_for())
@@ -153,7 +155,7 @@ impl Connection {
         Ok(Turn::Moved)
     }
 
-    /// Gives the client what has come for it; whether anything had.
+    /// Passes received bytes to the client. Returns whether there were any.
     fn deliver(&mut self, player: &mut Player<'_>) -> Result<bool, String> {
         let mut space = [0; 4096];
         let most = self.client_reads.next(space.len());

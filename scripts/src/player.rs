@@ -1,4 +1,4 @@
-//! The client's part in a script, without any I/O: what to send next, and whether what came is right.
+//! The client's part of a script, without any I/O: what to send next, and whether the replies are right.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::tree;
 pub struct Player<'a> {
     steps: &'a [Step],
     share: &'a Path,
-    /// How much of a [`Step::Send`] is sent.
+    /// How many bytes of a [`Step::Send`] were sent.
     sent: usize,
-    /// What came and is not understood yet.
+    /// Bytes that were received and not processed yet.
     received: Vec<u8>,
-    /// The lines of the current step that were found, or the payload's place in the content.
+    /// The lines of the current step so far, or the payload's offset in the content.
     progress: Progress,
     transcript: String,
 }
@@ -32,26 +32,26 @@ struct Progress {
 /// What the client does next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<'a> {
-    /// Send a first part of these bytes, then tell [`Player::sent`].
+    /// Send the first of these bytes, then call [`Player::sent`].
     Send(&'a [u8]),
     /// Close the sending side.
     CloseSending,
-    /// Tell the server to stop.
+    /// Shut the server down.
     Drain,
-    /// Wait for the server: tell [`Player::receive`] or [`Player::end`].
+    /// Wait for the server, then call [`Player::receive`] or [`Player::end`].
     Receive,
-    /// The script is over; close the connection.
+    /// The script is over. Close the connection.
     Done,
 }
 
-/// Whether a step has all that it waits for.
+/// Whether the current step is complete.
 enum Matched {
     Yes,
     NotYet,
 }
 
 impl<'a> Player<'a> {
-    /// Begins a script whose server shares the directory `share`.
+    /// Starts a script whose server shares the directory `share`.
     pub fn new(script: &'a Script, share: &'a Path) -> Self {
         Self {
             steps: &script.steps,
@@ -63,7 +63,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What to do next. [`Next::CloseSending`] and [`Next::Drain`] are given once.
+    /// The next move. [`Next::CloseSending`] and [`Next::Drain`] are returned once.
     pub fn next_move(&mut self) -> Result<Next<'a>, String> {
         loop {
             match self.steps.first() {
@@ -93,24 +93,24 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The first `count` of the bytes to send were sent.
+    /// Reports that the first `count` bytes were sent.
     pub fn sent(&mut self, count: usize) {
         self.sent += count;
     }
 
-    /// Nobody takes what the script sends: the server has closed. What it said before still counts.
+    /// Reports that sending failed because the server has closed. What it sent before still counts.
     pub fn send_failed(&mut self) {
         while let Some(Step::Send(_) | Step::CloseSending) = self.steps.first() {
             self.step_done();
         }
     }
 
-    /// These bytes came from the server.
+    /// Reports bytes from the server.
     pub fn receive(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
     }
 
-    /// The server has closed its side.
+    /// Reports that the server has closed its side.
     pub fn end(&mut self) -> Result<(), String> {
         if let Next::Send(_) = self.next_move()? {
             self.send_failed();
@@ -133,7 +133,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What the client waits for, in words.
+    /// What the client waits for, as text.
     pub fn waiting_for(&self) -> String {
         match self.steps.first() {
             Some(Step::Expect(Expectation::Line(line))) => format!("{:?}", show(line)),
@@ -145,7 +145,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// What the server said, with what may differ between servers left out.
+    /// What the server sent, without what may differ between servers.
     pub fn into_transcript(self) -> String {
         self.transcript
     }
@@ -244,7 +244,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// Takes a line, without its ending, if one is there.
+    /// Removes a line and returns it without its ending, if there is one.
     fn take_line(&mut self) -> Result<Option<Vec<u8>>, String> {
         let Some(end) = self.received.iter().position(|&byte| byte == b'\n') else {
             return if self.received.len() < 4096 {
@@ -268,16 +268,16 @@ impl<'a> Player<'a> {
     }
 }
 
-/// The number of a `DATA` line in its canonical form, 1 to 16 MiB.
+/// The number of a `DATA` line in canonical form, 1 to 16 MiB.
 fn chunk_length(line: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(line).ok()?.strip_prefix("DATA ")?;
     let length: u64 = digits.parse().ok().filter(|length| (1..=16 << 20).contains(length))?;
     (length.to_string() == digits).then_some(length)
 }
 
-/// Whether a line is an `ERR` with this code, a text in quotes and well-formed options.
+/// Whether the line is an `ERR` with this code, a quoted text and well-formed options.
 fn is_refusal(line: &[u8], code: &str) -> bool {
-    // The bound is generous for a text and two options, and far below what an echo of a long line would take.
+    // Enough for a text and two options, and far less than an echo of a long line would take.
     const MAX: usize = 512;
     let Some(rest) = line
         .strip_prefix(b"ERR ")
@@ -331,7 +331,7 @@ fn disturb(share: &Path, disturbance: &Disturbance) -> std::io::Result<()> {
             tree::write(&mut file, content)
         }
         Disturbance::Replace { path, content } => {
-            // Not where the server could list it.
+            // Outside of the share, where the server cannot list it.
             let new = share.with_extension("new");
             tree::write(&mut File::create_new(&new)?, content)?;
             std::fs::rename(new, share.join(path))
@@ -340,7 +340,7 @@ fn disturb(share: &Path, disturbance: &Disturbance) -> std::io::Result<()> {
     }
 }
 
-/// Bytes for people, at most some of them.
+/// At most `MOST` of the bytes, as readable text.
 fn show(bytes: &[u8]) -> String {
     const MOST: usize = 400;
     let text = bytes[..bytes.len().min(MOST)].escape_ascii().to_string();

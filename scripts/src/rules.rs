@@ -1,12 +1,12 @@
-//! The rules of `docs/PROTOCOL.md`, by their short names.
+//! The names of the rules of `docs/PROTOCOL.md`.
 
 use std::collections::BTreeSet;
 
-/// The short names of all rules: every `**R-…-N**` of the page, in bold where it is laid down.
+/// The names of all rules: every `**R-…-N**` of the page. A name is bold where its rule is defined.
 pub fn all() -> BTreeSet<String> {
     let page = include_str!("../../docs/PROTOCOL.md");
     page.split("**")
-        // What stands between the first and the second `**` is bold, between the third and the fourth, and so on.
+        // Every second part is bold: the one between the first and the second `**`, and so on.
         .skip(1)
         .step_by(2)
         .filter(|bold| is_rule(bold))

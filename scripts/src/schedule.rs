@@ -1,19 +1,19 @@
-//! The sizes in which bytes move, repeated over and over.
+//! The sizes of reads and writes.
 
-/// How the bytes of a connection are cut.
+/// How the bytes of a connection are cut. The sizes are repeated again and again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
-    /// For reports.
+    /// The name in reports.
     pub(crate) name: &'static str,
-    /// What one write of the client takes.
+    /// The bytes that one write of the client takes.
     pub(crate) client_writes: &'static [usize],
-    /// What one read of the client gets.
+    /// The bytes that one read of the client gets.
     pub(crate) client_reads: &'static [usize],
-    /// What one read of the server gets; not for servers over sockets.
+    /// The bytes that one read of the server gets. Not for servers over sockets.
     pub(crate) server_reads: &'static [usize],
-    /// What one write of the server takes; not for servers over sockets.
+    /// The bytes that one write of the server takes. Not for servers over sockets.
     pub(crate) server_writes: &'static [usize],
-    /// What each direction holds; not for servers over sockets.
+    /// The capacity of each direction, in bytes. Not for servers over sockets.
     pub(crate) pipe: usize,
 }
 
@@ -74,7 +74,7 @@ impl Schedule {
     }
 }
 
-/// Goes through the sizes of one kind of read or write.
+/// An iterator over the sizes of one kind of read or write.
 #[derive(Debug)]
 pub(crate) struct Sizes {
     sizes: &'static [usize],

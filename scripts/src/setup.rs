@@ -1,21 +1,21 @@
-//! How the server of a script is set up.
+//! The options of a script's server.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use haul_core::server::ServerConfig;
 
-/// How the server of a script is set up.
+/// The options of a script's server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Setup {
-    /// The server's own part.
+    /// The configuration of the machine.
     pub config: ServerConfig,
     /// Whether names that begin with `.` are served.
     pub hidden: bool,
 }
 
 impl Setup {
-    /// Sets an option by its name in a script.
+    /// Sets an option by its name in scripts.
     pub(crate) fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let limits = &mut self.config.limits;
         let timing = &mut self.config.timing;

@@ -12,19 +12,19 @@ use crate::schedule::{OVER_SOCKETS, Schedule, Sizes};
 use crate::script::Script;
 use crate::{Failures, Setup};
 
-/// Far longer than any server takes; only a hang gets there.
-const PATIENCE: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
+/// Far longer than any server takes. Only a hang gets there.
+const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// A running server. Dropping it ends it.
 pub trait RunningServer {
-    /// Where it listens.
+    /// The address that it listens at.
     fn address(&self) -> SocketAddr;
 
-    /// Tells it to stop: sessions under way end as R-CONN-7 says.
+    /// Shuts it down. Sessions under way end as R-CONN-7 says.
     fn drain(&self);
 }
 
-/// A server on a thread of this process. Dropping it drains it and waits for its end.
+/// A server on a thread of this process. Dropping it shuts it down and waits until it has ended.
 pub struct InThread {
     address: SocketAddr,
     drain: Box<dyn Fn() + Send + Sync>,
@@ -32,7 +32,7 @@ pub struct InThread {
 }
 
 impl InThread {
-    /// Lets `serve` serve on `address`, until `drain` is called and it ends.
+    /// Runs `serve`, which listens at `address`, until `drain` is called and it returns.
     pub fn start(
         address: SocketAddr,
         serve: impl FnOnce() -> io::Result<()> + Send + 'static,
@@ -54,7 +54,7 @@ impl RunningServer for InThread {
 
 impl Drop for InThread {
     /// # Panics
-    /// When the server failed or panicked, unless this thread panics already.
+    /// When the server failed or panicked, unless this thread is already panicking.
     fn drop(&mut self) {
         self.drain();
         let ended = self.thread.take().map(JoinHandle::join);
@@ -65,11 +65,12 @@ impl Drop for InThread {
     }
 }
 
-/// Runs all scripts against servers that `start` starts over a directory: one for each script and each way of cutting the bytes,
-/// several at a time. The transcripts must be those of the bare machine, to the byte, which [`memory::check`](crate::memory::check) makes sure are the same however bytes are cut.
+/// Runs all scripts against servers that `start` starts on a directory, one for each script and schedule, several at a
+/// time. The transcripts must equal those of the state machine alone byte for byte;
+/// [`memory::check`](crate::memory::check) ensures that these do not depend on how bytes are cut.
 ///
 /// # Panics
-/// When the scripts of this crate cannot be read.
+/// When the scripts of this crate cannot be parsed.
 pub fn check<S: RunningServer>(
     start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
 ) -> Result<(), Failures> {
@@ -78,7 +79,7 @@ pub fn check<S: RunningServer>(
     Failures::between(&over_sockets, &crate::memory::transcripts()?)
 }
 
-/// Checks that a server with one place tells a second client that it is busy, while the first is there.
+/// Checks that a server with one place refuses a second client with `busy` while the first is connected.
 ///
 /// # Panics
 /// When it does not.
@@ -141,7 +142,7 @@ fn play(
                 }
             },
             Next::CloseSending => {
-                // It fails only when the server is gone already, which the next read tells.
+                // This fails only when the server has closed already, which the next read reports.
                 let _ = stream.shutdown(Shutdown::Write);
                 continue;
             }
@@ -165,7 +166,7 @@ fn play(
 }
 
 fn wait(stream: &TcpStream, what: PollFlags, player: &Player<'_>) -> Result<(), String> {
-    match poll(&mut [PollFd::new(stream, what)], Some(&PATIENCE)) {
+    match poll(&mut [PollFd::new(stream, what)], Some(&TIMEOUT)) {
         Ok(0) => Err(format!("nothing came for a minute instead of {}", player.waiting_for())),
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),

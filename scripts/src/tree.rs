@@ -11,20 +11,20 @@ use haul_core::Timestamp;
 use haul_harness::Content;
 use rustix::fs::{CWD, Mode};
 
-/// A name that an unfinished file can have.
+/// A name that a temporary file of the server can have.
 pub(crate) const UNFINISHED: &str = ".haul-0123456789abcdef";
 
-/// A shared directory, and what stands beside it.
+/// A shared directory, and the files beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Tree {
     inside: BTreeMap<PathBuf, Node>,
     outside: BTreeMap<PathBuf, Node>,
 }
 
-/// What stands at a path.
+/// A file or something else with a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
-    /// A regular file; `modified` of `None` may be any time.
+    /// A regular file. If `modified` is `None`, any time is right.
     File {
         content: Content,
         modified: Option<Timestamp>,
@@ -37,17 +37,17 @@ pub(crate) enum Node {
 }
 
 impl Tree {
-    /// Puts a thing into the shared directory, in place of what was there.
+    /// Puts a node into the shared directory, and replaces the one at this path.
     pub(crate) fn put(&mut self, path: PathBuf, node: Node) {
         self.inside.insert(path, node);
     }
 
-    /// Puts a thing beside the shared directory.
+    /// Puts a node beside the shared directory.
     pub(crate) fn put_outside(&mut self, path: PathBuf, node: Node) {
         self.outside.insert(path, node);
     }
 
-    /// Takes a thing away.
+    /// Removes a node.
     pub(crate) fn remove(&mut self, path: &Path) -> Result<(), String> {
         match self.inside.remove(path) {
             Some(_) => Ok(()),
@@ -55,9 +55,9 @@ impl Tree {
         }
     }
 
-    /// Makes it all, with `share` as the shared directory, which must be new and empty.
+    /// Creates everything. `share` is the shared directory, which must be new and empty.
     pub(crate) fn create(&self, share: &Path) -> io::Result<()> {
-        // In order of the paths, so that a directory comes before what is in it.
+        // Sorted by path, so a directory comes before its content.
         for (path, node) in &self.inside {
             node.create(&share.join(path))?;
         }
@@ -68,7 +68,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Tells the first difference between this tree and what is on the disk.
+    /// Returns the first difference between this tree and the disk.
     pub(crate) fn compare(&self, share: &Path) -> Result<(), String> {
         let mut found = Vec::new();
         walk(share, Path::new(""), &mut found)
@@ -141,7 +141,7 @@ impl Node {
     }
 }
 
-/// Gives a file a content; zeros become a hole.
+/// Writes a content into a file. Zeros become a hole.
 pub(crate) fn write(file: &mut File, content: &Content) -> io::Result<()> {
     match content {
         Content::Bytes(bytes) => file.write_all(bytes),
@@ -165,7 +165,7 @@ fn compare_content(path: &Path, content: &Content) -> Result<(), String> {
     }
 }
 
-/// All paths below `share`, directories included, links not followed.
+/// All paths below `share`, directories included. Links are not followed.
 fn walk(share: &Path, below: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(share.join(below))? {
         let entry = entry?;

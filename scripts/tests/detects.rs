@@ -1,4 +1,4 @@
-//! Servers that are wrong are found to be wrong, by every script.
+//! Every script detects a wrong server.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! The state machine over a directory answers every script alike, however the bytes are cut.
+//! The state machine on a directory answers every script alike, however the bytes are cut.
 
 #[test]
 fn every_script_on_every_schedule() {

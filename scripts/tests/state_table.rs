@@ -1,11 +1,11 @@
-//! Every cell of the server's state table is shown by a script, or it is said why not.
+//! Every cell of the server's state table is shown by a script, or has a reason why not.
 
 use std::collections::BTreeSet;
 
 use haul_scripts::generated::{self, Shown};
 use haul_scripts::script;
 
-/// The cells of the server's table in `docs/PROTOCOL.md`: row, column, and what stands there.
+/// The cells of the server's table in `docs/PROTOCOL.md`: row, column, and text.
 fn page() -> Vec<(String, String, String)> {
     let page = include_str!("../../docs/PROTOCOL.md");
     let section = page.split_once("## State tables").expect("the section is there").1;

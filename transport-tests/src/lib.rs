@@ -1,1 +1,2 @@
-//! Tests that every transport passes. They are in `tests/transports`, written once against what the transports have in common, and run for each of them.
+//! Tests that every transport passes. They are in `tests/transports`, written once against the common interface of the
+//! transports, and run for each of them.

@@ -4,16 +4,20 @@
 //! cargo run -p haul-transport --example io_uring [DIRECTORY]
 //! ```
 //!
-//! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that answer at once; here the two ways differ:
+//! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that complete at once.
+//! With completions, reads and writes work differently:
 //!
-//! - A read goes into a buffer of the driver's own, and from there into [`Machine::read_space`] as far as the machine asks. While a client is idle that buffer is all that
-//!   it costs.
-//! - A write keeps what it writes by [`Segments::to_bytes`](haul_core::Segments::to_bytes), which shares the payload with the machine.
+//! A read goes into a buffer of the driver, and from there into [`Machine::read_space`] as far as the machine asks. An
+//! idle client costs this buffer and nothing else. A write keeps its data by
+//! [`Segments::to_bytes`](haul_core::Segments::to_bytes), which shares the payload with the machine.
 //!
-//! Nothing that is under way is begun anew: dropping a read could lose what it had read, dropping a write leaves open how much went out. So each stays in its slot when a
-//! deadline or a drain ends the wait, and is found there when the machine asks again. What the machine never asks for again is cancelled when the session is over.
+//! An operation under way is never restarted: dropping a read could lose data, and after dropping a write nobody knows
+//! how much was sent. So each operation stays in its slot when a deadline or a drain ends the wait, and is still there
+//! when the machine asks again. An operation that the machine does not ask for again is cancelled when the session
+//! ends.
 //!
-//! File work blocks, so it goes to threads, and [`Session`] with it. If the server is dropped meanwhile, the thread finishes what it is at and discards what is open.
+//! File work blocks, so threads do it, with the [`Session`]. If the server is dropped meanwhile, the thread finishes
+//! its work and discards what is open.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -40,16 +44,16 @@ use haul_core::server::{Server, ServerConfig};
 use haul_core::{ErrorCode, Machine, Output, Wait};
 use haul_store::{Directory, Options, Perform, Session};
 
-/// What one read takes at most.
+/// The most bytes of one read.
 const READ: usize = 64 << 10;
-/// How long commands under way may go on once the server is to stop.
+/// How long commands under way may go on once the server is shutting down.
 const GRACE: Duration = Duration::from_secs(30);
-/// Clients that are being refused at once; beyond them a connection is closed without a word.
+/// The most clients that are refused at once. Beyond that, connections are closed without a reply.
 const MAX_REFUSED: usize = 64;
 /// The pause after a failed accept: without descriptors the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Done once the server is to stop.
+/// Completes when the server is to shut down.
 type Drain = Shared<oneshot::Receiver<()>>;
 
 async fn read(mut socket: &TcpStream, mut buffer: Vec<u8>) -> BufResult<usize, Vec<u8>> {
@@ -72,7 +76,7 @@ async fn session(
     let mut drain = drain.fuse();
     let mut reading = pin!(Fuse::terminated());
     let mut writing = pin!(Fuse::terminated());
-    // What was read and is not yet asked for.
+    // Bytes that were read and that the machine has not asked for yet.
     let mut arrived = VecDeque::with_capacity(READ);
     loop {
         match machine.poll(start.elapsed()) {
@@ -92,7 +96,7 @@ async fn session(
                         Err(_) => machine.read_failed()?,
                     },
                     _ = drain => machine.shut_down(start.elapsed() + GRACE),
-                    () = patience(wait, start, &machine).fuse() => if wait == Wait::Never {
+                    () = until_deadline(wait, start, &machine).fuse() => if wait == Wait::Never {
                         machine.would_block()?;
                     },
                 }
@@ -108,7 +112,7 @@ async fn session(
                         Err(_) => machine.write_failed()?,
                     },
                     _ = drain => machine.shut_down(start.elapsed() + GRACE),
-                    () = patience(Wait::UntilDeadline, start, &machine).fuse() => {}
+                    () = until_deadline(Wait::UntilDeadline, start, &machine).fuse() => {}
                 }
             }
             Output::Perform(effect) => {
@@ -126,7 +130,7 @@ async fn session(
                 machine.acknowledge()?;
             }
             Output::CloseWrite => {
-                // If it fails the peer is gone, which the next read tells.
+                // If this fails the peer is gone, which the next read reports.
                 let _ = (&socket).shutdown().await;
                 machine.write_closed()?;
             }
@@ -139,7 +143,7 @@ async fn session(
 }
 
 /// Lasts as long as the machine is willing to wait.
-async fn patience(wait: Wait, start: Instant, machine: &Server) {
+async fn until_deadline(wait: Wait, start: Instant, machine: &Server) {
     match (wait, machine.deadline().and_then(|deadline| start.checked_add(deadline))) {
         (Wait::Never, _) => {}
         (Wait::UntilDeadline, Some(deadline)) => sleep_until(deadline).await,
@@ -194,7 +198,7 @@ impl Host {
         while sessions.next().await.is_some() {}
     }
 
-    /// Begins a session; one without a place is a refusal.
+    /// Begins a session. A client without a place is refused.
     fn begin(&self, socket: TcpStream, place: Option<Rc<()>>) -> JoinHandle<()> {
         let config = Arc::clone(&self.config);
         let machine = if place.is_some() {
@@ -206,7 +210,7 @@ impl Host {
         let files = Session::new(Arc::clone(&self.store));
         let drain = self.drain.clone();
         spawn(async move {
-            // Replies are written whole: to wait for more to send would only hold them up.
+            // Replies are written whole, so waiting for more to send would only delay them.
             let _ = socket.set_nodelay(true);
             if let Err(error) = session(machine, files, socket, drain).await {
                 eprintln!("given up: {error}");

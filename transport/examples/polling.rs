@@ -4,10 +4,12 @@
 //! cargo run -p haul-transport --example polling [DIRECTORY]
 //! ```
 //!
-//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket has no more, and says what to wait for. [`Connection::due`] is the other end of
-//! a wait: the machine's own deadline. The loop in [`Polling::run`] knows nothing else, and nothing of the protocol.
+//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket would block, and returns
+//! what to wait for. [`Connection::due`] is the machine's deadline, which ends the wait. The loop in [`Polling::run`]
+//! knows nothing else, and nothing of the protocol.
 //!
-//! File work is done in the loop, so a slow disk is felt by all clients; `io_uring.rs` shows how to hand it to threads.
+//! The loop does the file work itself, so a slow disk delays all clients. `io_uring.rs` shows how to use threads for
+//! it.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -24,9 +26,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 /// Steps of one client before others get their turn.
 const STEPS: usize = 64;
-/// Clients that are being refused at once; beyond them a connection is closed without a word.
+/// The most clients that are refused at once. Beyond that, connections are closed without a reply.
 const MAX_REFUSED: usize = 64;
-/// How long commands under way may go on once the server is to stop.
+/// How long commands under way may go on once the server is shutting down.
 const GRACE: Duration = Duration::from_secs(30);
 /// The pause after a failed accept: without descriptors the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LISTENER: Token = Token(0);
 const DRAIN: Token = Token(1);
 
-/// A machine with all that it works on.
+/// A machine, and everything that it works on.
 struct Connection {
     machine: Server,
     files: Session<Directory>,
@@ -45,11 +47,11 @@ struct Connection {
     refused: bool,
 }
 
-/// Why [`Connection::advance`] went no further.
+/// Why [`Connection::advance`] stopped.
 enum Stop {
     /// The socket has to be ready for this first.
     Wait(Interest),
-    /// It is the others' turn.
+    /// Other connections get their turn.
     Yield,
     Over,
 }
@@ -88,7 +90,7 @@ impl Connection {
                     machine.acknowledge()?;
                 }
                 Output::CloseWrite => {
-                    // If it fails the peer is gone, which the next read tells.
+                    // If this fails the peer is gone, which the next read reports.
                     let _ = socket.shutdown(Shutdown::Write);
                     machine.write_closed()?;
                 }
@@ -105,9 +107,9 @@ impl Connection {
 /// A server of many clients.
 struct Polling {
     poll: Poll,
-    /// Kept here as well: what a waker said is lost when the last of its owners is gone.
+    /// Kept here as well, because a waker's message is lost when the last of its owners is gone.
     drain: Arc<Waker>,
-    /// Until the server is to stop.
+    /// Until the server is to shut down.
     listener: Option<TcpListener>,
     /// When to try to accept again after it failed.
     accept_due: Option<Duration>,
@@ -144,16 +146,16 @@ impl Polling {
         })
     }
 
-    /// What tells the server to stop, from any thread.
+    /// A handle by which any thread can shut the server down.
     fn drain_handle(&self) -> Arc<Waker> {
         Arc::clone(&self.drain)
     }
 
-    /// Serves until it was told to stop and all sessions are over.
+    /// Serves until it was told to shut down and all sessions are over.
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         while self.listener.is_some() || !self.connections.is_empty() {
-            // A look at every connection each time: with thousands of them a heap of deadlines pays.
+            // This looks at every connection each time. With thousands of them, use a heap of deadlines.
             let due = self.connections.values().filter_map(|connection| connection.due);
             let due = due.chain(self.accept_due).min();
             let timeout = due.map(|due| due.saturating_sub(self.start.elapsed()));
@@ -181,7 +183,7 @@ impl Polling {
         Ok(())
     }
 
-    /// Lets every connection go on whose time has come.
+    /// Advances every connection whose time has come.
     fn advance(&mut self, now: Duration) {
         let registry = self.poll.registry();
         self.connections.retain(|token, connection| {
@@ -209,7 +211,7 @@ impl Polling {
         });
     }
 
-    /// Takes in all connections that wait.
+    /// Accepts all connections that wait.
     fn accept(&mut self, now: Duration) {
         while let Some(listener) = &self.listener {
             match listener.accept() {
@@ -239,7 +241,7 @@ impl Polling {
         } else {
             Server::new(config)
         };
-        // Replies are written whole: to wait for more to send would only hold them up.
+        // Replies are written whole, so waiting for more to send would only delay them.
         let _ = socket.set_nodelay(true);
         let files = Session::new(Arc::clone(&self.store));
         let connection =

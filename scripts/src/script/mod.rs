@@ -1,45 +1,48 @@
 //! The language of the scripts.
 //!
-//! A file holds any number of scripts. Lines that are empty or begin with `#` say nothing. Each other line begins with what it is:
+//! A file has any number of scripts. Empty lines and lines that begin with `#` are ignored. Any other line begins with
+//! its kind:
 //!
 //! | line | meaning |
 //! | --- | --- |
-//! | `== TITLE` | a script begins |
-//! | `covers R-LINE-1 R-PATH-2` | the rules of `docs/PROTOCOL.md` that it checks |
-//! | `option KEY=VALUE` | how the server is set up; see [`Setup`] |
-//! | `let NAME = CONTENT` | gives a content a name |
-//! | `file PATH CONTENT [TIME]` | a file that is there at the start; the time defaults to 2026-01-02T03:04:05Z |
-//! | `program PATH CONTENT [TIME]` | such a file that its owner may execute |
-//! | `dir PATH`, `symlink PATH TARGET`, `fifo PATH` | other things that are there |
+//! | `== TITLE` | starts a script |
+//! | `covers R-LINE-1 R-PATH-2` | the rules of `docs/PROTOCOL.md` that the script checks |
+//! | `option KEY=VALUE` | an option of the server; see [`Setup`] |
+//! | `let NAME = CONTENT` | names a content |
+//! | `file PATH CONTENT [TIME]` | a file at the start; the default time is 2026-01-02T03:04:05Z |
+//! | `program PATH CONTENT [TIME]` | the same, executable by its owner |
+//! | `dir PATH`, `symlink PATH TARGET`, `fifo PATH` | other things at the start |
 //! | `outside NAME CONTENT` | a file beside the shared directory, at `../NAME` |
 //! | `> TEXT` | the client sends a line, with CRLF |
-//! | `>\| TEXT` | the client sends just these bytes |
-//! | `>body CONTENT` | the client sends these bytes, which need not be text |
+//! | `>\| TEXT` | the client sends exactly these bytes |
+//! | `>body CONTENT` | the client sends this content |
 //! | `>end` | the client closes its sending side |
-//! | `< TEXT` | the server answers with exactly this line |
-//! | `< ERR CODE` | the server answers with that error, whose text may be any |
-//! | `<~ TEXT` | so many such lines in a row come in any order |
-//! | `<greeting`, `<greeting TEXT` | the server greets as it was set up, or with `HAUL/1 TEXT`; a script that does not say it begins with it |
+//! | `< TEXT` | the server replies with exactly this line |
+//! | `< ERR CODE` | the server replies with this error and any text |
+//! | `<~ TEXT` | consecutive lines of this kind may come in any order |
+//! | `<greeting`, `<greeting TEXT` | the server greets according to its options, or with `HAUL/1 TEXT`; a script without this line begins with it |
 //! | `<info` | one or more `INFO` lines |
-//! | `<body CONTENT` | `DATA` chunks, however cut, that together are the content |
-//! | `<prefix CONTENT` | `DATA` chunks that are any beginning of the content |
-//! | `<end` | the server closes, and sends nothing before |
-//! | `!drain` | the server is told to stop |
-//! | `!truncate PATH LENGTH`, `!write PATH CONTENT` | somebody else cuts or overwrites a file on the disk |
-//! | `!replace PATH CONTENT`, `!link PATH NAME` | somebody else puts a new file in a file's place, or gives it a second name |
-//! | `+file PATH CONTENT [TIME]`, `+program …`, `+dir PATH`, `- PATH` | how the tree at the end differs from the tree at the start |
+//! | `<body CONTENT` | `DATA` chunks of any sizes that together are the content |
+//! | `<prefix CONTENT` | `DATA` chunks that are some beginning of the content |
+//! | `<end` | the server closes, and sends nothing before that |
+//! | `!drain` | the server is told to shut down |
+//! | `!truncate PATH LENGTH`, `!write PATH CONTENT` | another program truncates or overwrites a file on disk |
+//! | `!replace PATH CONTENT`, `!link PATH NAME` | another program replaces a file by a new one, or gives it a second name |
+//! | `+file PATH CONTENT [TIME]`, `+program …`, `+dir PATH`, `- PATH` | the difference between the files at the end and those at the start |
 //!
-//! A script that does not say `<end` ends with the client closing its sending side and the server closing after it, with nothing sent before. The tree is always compared:
-//! what is not named at the end is as it was, and nothing is left unfinished.
+//! A script without `<end` ends with the client closing its sending side, and the server closing after that without
+//! sending anything. The files are always compared: what is not named at the end is unchanged, and no temporary file is
+//! left.
 //!
-//! A `PATH` is in quotes. A `CONTENT` is a text in quotes, `pattern N`, `zeros N`, or a name with or without a range, as in `big[0..100]`. In texts these stand for something else:
+//! A `PATH` is in quotes. A `CONTENT` is a text in quotes, `pattern N`, `zeros N`, or a name, optionally with a range
+//! as in `big[0..100]`. In texts, braces have a meaning:
 //!
-//! | text | stands for |
+//! | text | meaning |
 //! | --- | --- |
 //! | `{0a}`, `{0a*100}` | a byte in hexadecimal, or 100 of them |
 //! | `{big}`, `{big[0..9]}` | a content |
 //! | `{crc big}`, `{len big}` | its checksum and its length |
-//! | `{unfinished}` | a name that an unfinished file can have |
+//! | `{unfinished}` | a name that a temporary file of the server can have |
 
 mod parse;
 mod text;
@@ -54,14 +57,14 @@ use crate::tree::Tree;
 
 pub use parse::ScriptError;
 
-/// A conversation between a client and a server, and what it does to the files.
+/// A conversation between a client and a server, and its effect on the files.
 #[derive(Debug, Clone)]
 pub struct Script {
     /// What it shows. No two scripts have the same title.
     pub title: String,
     /// The rules that it checks.
     pub covers: Vec<String>,
-    /// How the server is set up.
+    /// The options of the server.
     pub setup: Setup,
     pub(crate) start: Tree,
     pub(crate) steps: Vec<Step>,
@@ -69,7 +72,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Whether the other one, whatever it is called, sets up the same and says the same.
+    /// Whether the other script has the same start and the same conversation, whatever its title is.
     pub fn is_like(&self, other: &Self) -> bool {
         self.setup == other.setup && self.start == other.start && self.steps == other.steps
     }
@@ -82,7 +85,7 @@ pub(crate) enum Step {
     CloseSending,
     Expect(Expectation),
     Drain,
-    /// Somebody else changes a file.
+    /// Another program changes a file.
     Disturb(Disturbance),
 }
 
@@ -95,15 +98,15 @@ pub(crate) enum Expectation {
     Error(String),
     /// These lines, in any order.
     Unordered(Vec<Vec<u8>>),
-    /// One or more lines of help.
+    /// One or more `INFO` lines.
     Info,
-    /// `DATA` chunks that together are the content, or any beginning of it.
+    /// `DATA` chunks that together are the content, or some beginning of it.
     Body { content: Content, whole: bool },
     /// The end of the connection.
     End,
 }
 
-/// A change to the served files that does not come from the server.
+/// A change to the served files by another program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Disturbance {
     Truncate {
@@ -126,7 +129,7 @@ pub(crate) enum Disturbance {
     },
 }
 
-/// The time of files that are given none.
+/// The modification time of files without one.
 pub(crate) fn default_time() -> Option<Timestamp> {
     Timestamp::parse("2026-01-02T03:04:05Z")
 }

@@ -1,4 +1,4 @@
-//! From the text of a file to its scripts.
+//! The parser of script files.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -11,7 +11,7 @@ use super::{Disturbance, Expectation, Script, Step, default_time};
 use crate::setup::Setup;
 use crate::tree::{Node, Tree};
 
-/// A script that cannot be read.
+/// A script that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}:{line}: {reason}")]
 pub struct ScriptError {
@@ -26,7 +26,7 @@ impl ScriptError {
     }
 }
 
-/// Reads the scripts of a file.
+/// Parses the scripts of a file.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Script>, ScriptError> {
     let mut scripts: Vec<Builder> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -54,7 +54,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Script>, ScriptError> 
         .collect()
 }
 
-/// A script that is being read.
+/// A script that is being parsed.
 struct Builder {
     title: String,
     covers: Vec<String>,
@@ -63,11 +63,11 @@ struct Builder {
     start: Tree,
     steps: Vec<Step>,
     changes: Vec<Change>,
-    /// Whether the script says itself when the greeting comes.
+    /// Whether the script itself has a line for the greeting.
     greets: bool,
 }
 
-/// How the end differs from the start.
+/// A difference between the end and the start.
 enum Change {
     Put(PathBuf, Node),
     Remove(PathBuf),
@@ -195,7 +195,7 @@ impl Builder {
         }
     }
 
-    /// A thing of the tree: its path and what it is.
+    /// A node of the tree, and its path.
     fn node(
         &self,
         what: &str,
@@ -217,7 +217,7 @@ impl Builder {
         Ok((path, node))
     }
 
-    /// A quoted path, which may be of any bytes, and what follows it.
+    /// A quoted path, which may be any bytes, and the text after it.
     fn path(&self, text: &str) -> Result<(PathBuf, String), String> {
         let (inside, rest) = quoted(text)?;
         let bytes = self.names.bytes(inside)?;

@@ -1,4 +1,4 @@
-//! Texts of a script: what stands in braces, quoted paths, and contents.
+//! Texts of a script: braces, quoted paths, and contents.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,12 +7,12 @@ use haul_harness::Content;
 
 use crate::tree::UNFINISHED;
 
-/// The contents that a script has named.
+/// The named contents of a script.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeMap<String, Content>);
 
 impl Names {
-    /// Gives a content a name, which must not look like a byte in hexadecimal.
+    /// Names a content. The name must not look like a byte in hexadecimal.
     pub(super) fn define(&mut self, name: &str, content: Content) -> Result<(), String> {
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
         if !plain || hex_byte(name).is_some() {
@@ -26,7 +26,7 @@ impl Names {
         }
     }
 
-    /// Reads a content: a quoted text, `pattern N`, `zeros N`, or a name with or without a range.
+    /// Parses a content: a quoted text, `pattern N`, `zeros N`, or a name, optionally with a range.
     pub(super) fn content(&self, text: &str) -> Result<Content, String> {
         if let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             return Ok(Content::Bytes(self.bytes(inner)?.into()));
@@ -39,7 +39,7 @@ impl Names {
         }
     }
 
-    /// The bytes that a text stands for.
+    /// The bytes that a text means.
     pub(super) fn bytes(&self, text: &str) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let mut rest = text;
@@ -70,7 +70,7 @@ impl Names {
         Ok(())
     }
 
-    /// A content by its name, or the part of it in a range such as `big[0..100]`.
+    /// A content by its name, or a range of it such as `big[0..100]`.
     fn named(&self, text: &str) -> Result<Content, String> {
         let (name, range) = match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
             Some((name, range)) => (name, Some(range)),
@@ -83,7 +83,8 @@ impl Names {
     }
 }
 
-/// Takes a quoted word off the front: what is in the quotes, and the rest without the spaces before it. A quote inside is `{22}`.
+/// Splits a quoted word off: the text in the quotes, and the rest without leading spaces. A quote inside is written
+/// `{22}`.
 pub(super) fn quoted(text: &str) -> Result<(&str, &str), String> {
     text.strip_prefix('"')
         .and_then(|rest| rest.split_once('"'))

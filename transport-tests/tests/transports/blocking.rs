@@ -1,4 +1,4 @@
-//! The async transports as a blocking one, so that one set of tests serves all.
+//! Makes the async transports blocking ones, so that one set of tests serves all.
 
 use std::fmt;
 use std::io;

@@ -1,4 +1,4 @@
-//! Requests that are given up.
+//! Requests that are cancelled.
 
 use std::io::ErrorKind;
 use std::iter;
@@ -131,7 +131,7 @@ fn a_cancel_ends_the_wait_for_a_greeting() {
     drop(server.join().unwrap());
 }
 
-/// An address where nobody answers: all places of its queue are taken. It is one as long as these live.
+/// An address where nobody answers, because its queue is full, as long as these values live.
 fn silent_address() -> (SocketAddr, Socket, Vec<TcpStream>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&SocketAddr::from(LOCALHOST).into()).unwrap();
@@ -160,7 +160,7 @@ fn an_address_where_nobody_answers_costs_a_head_start() {
     let refusing = TcpListener::bind(LOCALHOST).unwrap().local_addr().unwrap();
     let share = Share::new();
     let server = serve(&share, ServerOptions::default());
-    // The time for all of it would be over before the first gives up by itself.
+    // If the attempts shared one timeout, it would be over before the first attempt gives up.
     let name = || vec![silent, refusing, silent];
     let options = || ClientOptions { connect_timeout: HANG, ..ClientOptions::default() };
     let all = [name(), vec![server.address]].concat();
@@ -229,7 +229,7 @@ fn a_cancel_that_the_server_does_not_confirm_is_not_waited_for() {
         peer.send("SENDING size=99999999 offset=0 length=99999999 modified=2026-01-01T00:00:00Z\r\nDATA 9\r\n12345");
         cancel.cancel();
         assert_eq!(peer.line(), "ABORT");
-        // Nothing more comes until the client has given it up.
+        // The server sends nothing until the client has given up.
         is_given_up.recv().unwrap();
         peer.send("6789ERR aborted \"at last\"\r\n");
         assert_eq!(peer.line(), "LIST");
@@ -245,7 +245,7 @@ fn a_cancel_that_the_server_does_not_confirm_is_not_waited_for() {
     server.join().unwrap();
 }
 
-/// Is a client in a process of its own, since signals are a process's.
+/// A client in a process of its own, because signals go to a process.
 fn list_twice(address: &str) {
     let address: SocketAddr = address.parse().unwrap();
     let cancel = Cancel::new().unwrap();

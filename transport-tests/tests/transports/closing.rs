@@ -6,16 +6,16 @@ use haul_transport::{ServerOptions};
 use super::running::{serve};
 use crate::support::{Peer, Share, payload, places};
 
-/// At once.
+/// Clients at once.
 const CLIENTS: usize = 4;
-/// Each of them.
+/// Repetitions for each of them.
 const TIMES: usize = 250;
 
-/// Sends `body` after `opening` without reading anything, then reads all that the server says.
+/// Sends `body` after `opening` without reading anything, then reads all replies.
 fn refused(address: std::net::SocketAddr, opening: &str, body: &[u8]) -> String {
     let mut peer = Peer::connect(address);
     peer.send(opening);
-    // In pieces: none of them may meet a reset.
+    // In pieces, because none of them may meet a reset.
     for piece in body.chunks(16 << 10) {
         peer.send(piece);
     }
@@ -25,7 +25,7 @@ fn refused(address: std::net::SocketAddr, opening: &str, body: &[u8]) -> String 
 #[test]
 fn a_violation_is_told_to_a_client_that_is_still_sending() {
     let share = Share::new();
-    // A place for each: on a busy machine a server may learn late of those that have gone.
+    // A place for each: on a busy machine a server may detect late that a client has gone.
     let server = serve(&share, places(CLIENTS * TIMES));
     let body = payload(512 << 10);
     thread::scope(|scope| {

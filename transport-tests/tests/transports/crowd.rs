@@ -11,10 +11,10 @@ use super::running::serve;
 use crate::support::{Share, go_on, path, payload, places, source, target};
 
 const CLIENTS: usize = 1000;
-/// Of a client's thread, in bytes.
+/// The stack of a client's thread, in bytes.
 const STACK_SIZE: usize = 512 << 10;
 
-/// Sockets and files of so many clients, and of the server, are more than the usual 1024.
+/// The sockets and files of so many clients and of the server are more than the usual limit of 1024.
 fn allow_many_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

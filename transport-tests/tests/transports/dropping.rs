@@ -1,4 +1,4 @@
-//! Futures that are dropped: a call that is given up, a server that is, a runtime that is.
+//! Futures that are dropped: a call, a server, a runtime.
 
 use std::fs;
 use std::future::poll_fn;
@@ -47,7 +47,7 @@ async fn client<B: BlockOn>(address: SocketAddr) -> Client<B::Runtime> {
     Client::connect(address, ClientOptions::default()).await.unwrap()
 }
 
-/// Drops `call` after so many polls, unless it was over before.
+/// Drops `call` after `polls` polls, unless it has finished before. Returns whether it was dropped.
 async fn give_up<T>(call: impl Future<Output = T>, polls: usize) -> bool {
     let mut call = pin!(call);
     let mut count = 0;
@@ -61,7 +61,7 @@ async fn give_up<T>(call: impl Future<Output = T>, polls: usize) -> bool {
     .await
 }
 
-/// Work that was away when its future was dropped removes what it staged when it comes to its end.
+/// Blocking work whose future was dropped removes the staged file when it ends.
 fn wait_until_nothing_is_staged(share: &Share) {
     let began = Instant::now();
     let is_staged = |file: &PathBuf| file.to_string_lossy().contains("/.haul-");
@@ -80,26 +80,26 @@ fn calls_that_are_dropped<B: BlockOn>() {
     B::block_on(async {
         let mut client = client::<B>(server.address).await;
         let (name, new) = (path("large"), path("new"));
-        // How many polls a call takes is up to the machine's load; those of a few are never over.
+        // The number of polls that a call takes depends on the load of the machine, but a few polls never finish it.
         let mut dropped = 0;
         for polls in [1, 2, 3, 4, 5, 8, 12, 16, 24, 32] {
             let down =
                 client.download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
             dropped += usize::from(give_up(down, polls).await);
             wait_until_nothing_is_staged(&mine);
-            // Whatever is there is there whole: it was too late.
+            // A file that is there is whole: the drop came too late.
             if let Ok(brought) = fs::read(mine.path().join("large")) {
                 assert!(brought == large);
                 fs::remove_file(mine.path().join("large")).unwrap();
             }
             let up = client.upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
             dropped += usize::from(give_up(up, polls).await);
-            // The next call ends the one before, on the same connection.
+            // The next call aborts the previous one, on the same connection.
             let listed = client
                 .list(None, ListOptions::default(), |_| ControlFlow::Continue(()))
                 .await
                 .unwrap();
-            // An upload whose last byte was out is stored.
+            // An upload whose last byte was sent is stored.
             let stored = fs::read(share.path().join("new"));
             assert_eq!(listed.entries, Some(1 + u64::from(stored.is_ok())), "after {polls} polls");
             if let Ok(stored) = stored {
@@ -130,7 +130,7 @@ fn calls_that_are_dropped_on_async_std() {
     calls_that_are_dropped::<OnAsyncStd>();
 }
 
-/// A server that tells when a request has come, and what comes after it.
+/// A server that reports when a request has come, and then what comes after it.
 fn tell_what_comes(listener: &TcpListener, has_come: &Sender<()>) {
     let mut peer = Peer::over(listener.accept().unwrap().0);
     peer.send("HAUL/1 \"Welcome\" max-data=16777216 pipeline=64\r\n");
@@ -179,7 +179,7 @@ fn stop_in_a_body(address: SocketAddr) -> Peer {
     peer
 }
 
-/// Nothing more is said; it is just over, and nothing is left.
+/// The server closes without sending anything, and leaves nothing behind.
 fn is_over(mut peer: Peer, share: &Share) {
     match peer.try_line() {
         Ok(line) => assert_eq!(line, ""),

@@ -1,4 +1,4 @@
-//! Storage that hangs, as a mount whose server is gone.
+//! Storage that hangs, like a mount whose server is gone.
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::running::{Running, serve};
 use super::transport::{Cancel, Client, ClientOptions};
 use crate::support::{Child, Peer, Share, go_on, path, places};
 
-/// A directory whose file `hang` cannot be opened until somebody ends the hang.
+/// A directory whose file `hang` cannot be opened until the test ends the hang.
 struct Hanging {
     directory: Directory,
     asked: Sender<()>,
@@ -73,7 +73,7 @@ fn sessions_that_hang_are_in_the_way_neither_of_others_nor_of_the_end() {
     drop(end);
 }
 
-/// As a file on a disk that hangs.
+/// A source that hangs like a file on a disk that hangs.
 struct Never;
 
 impl Read for Never {
@@ -85,7 +85,7 @@ impl Read for Never {
     }
 }
 
-/// Is a client in a process of its own, since signals are a process's.
+/// A client in a process of its own, because signals go to a process.
 fn upload_what_never_comes(address: &str) {
     let address: SocketAddr = address.parse().unwrap();
     let cancel = Cancel::new().unwrap();
@@ -110,7 +110,7 @@ fn one_signal_ends_a_client_whose_file_hangs() {
     assert_eq!(child.hear(), "it hangs");
     child.signal(Signal::HUP);
     assert_eq!(child.wait().code(), Some(129));
-    // Nothing is left of it on the server once the server knows.
+    // The server removes what it staged once it detects the end.
     server.handle.shutdown();
     server.join();
     assert!(share.files().is_empty());

@@ -133,7 +133,7 @@ fn an_earlier_deadline_counts_though_a_later_one_was_waited_for() {
     assert!(farewell.starts_with("ERR timeout "), "{farewell}");
 }
 
-/// As short as a window can be: many go by while others are served.
+/// With the shortest window, so that many windows pass while others are served.
 fn impatient(max_clients: usize) -> ServerOptions {
     let short = Duration::from_millis(1);
     let timing = Timing { line: short, window: short, ..Timing::default() };
@@ -194,12 +194,12 @@ fn who_is_alone_makes_room_for_somebody_who_was_refused() {
 }
 
 const MOST_DESCRIPTORS: usize = 128;
-/// Downloads: with a pipe for each there would be too few descriptors.
+/// Downloads: a pipe for each would take too many descriptors.
 const READERS: usize = MOST_DESCRIPTORS / 4 - 1;
-/// What is left of them when something else has taken the others.
+/// The number of free descriptors when something else has taken the others.
 const FEW_DESCRIPTORS: usize = 12;
 
-/// Serves in a process of its own, since the limit is a process's.
+/// Serves in a process of its own, because the limit belongs to a process.
 fn serve_with_few_descriptors(directory: &str, others_are_taken: bool) {
     let most = Some(MOST_DESCRIPTORS as u64);
     let limit = Rlimit { current: most, maximum: most };
@@ -229,7 +229,7 @@ fn accepting_survives_that_there_are_no_descriptors_left() {
     );
     let address: SocketAddr = child.hear().parse().unwrap();
     let peers: Vec<_> = (0..MOST_DESCRIPTORS).map(|_| Peer::connect(address)).collect();
-    // Far more than there can be at once: those for whom there is no descriptor are told, and nobody waits.
+    // Far more clients than possible at once. Those without a descriptor are refused, and nobody waits.
     let mut served = Vec::new();
     let mut busy = 0;
     for mut peer in peers {
@@ -248,7 +248,7 @@ fn accepting_survives_that_there_are_no_descriptors_left() {
         assert!(reply == "OK entries=0" || reply.starts_with("ERR "), "{reply}");
     }
     drop(served);
-    // There is room again, without anything being done about it.
+    // The places become free again by themselves.
     loop {
         let mut peer = Peer::connect(address);
         let said = peer.line();
@@ -285,7 +285,7 @@ fn connections_leave_descriptors_for_files() {
     assert!(received == b"content" && reply.starts_with("OK "), "{reply}");
 }
 
-/// Nor do downloads that nobody reads: pipes are done without before descriptors run out.
+/// Downloads that nobody reads do not either: the server does without pipes before descriptors run out.
 #[test]
 fn pipes_leave_descriptors_for_files() {
     if let Some(directory) = Child::argument() {

@@ -1,6 +1,7 @@
-//! Every transport over real sockets. The tests are written once, against what the transports have in common, and run for each of them.
+//! Every transport over real sockets. The tests are written once, against the common interface of the transports, and
+//! run for each of them.
 
-// The same files for each transport.
+// The same files are compiled for each transport.
 #![allow(clippy::duplicate_mod)]
 
 mod blocking;
@@ -8,7 +9,7 @@ mod dropping;
 mod pairs;
 mod support;
 
-/// All tests for one transport: `$transport` is a module with its server and client, blocking.
+/// All tests for one transport. `$transport` is a module with its blocking server and client.
 macro_rules! tests_of {
     ($name:ident, $transport:path) => {
         #[path = "."]

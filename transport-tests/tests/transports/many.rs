@@ -17,7 +17,7 @@ use crate::support::{Share, path, payload, source, target};
 const MANY: usize = 300;
 const LARGE: usize = 8 << 20;
 
-/// What became of each request, by its name.
+/// The outcome of each request, by its name.
 type Outcomes = RefCell<HashMap<String, Result<Summary, Failure>>>;
 
 fn up(mine: &Share, name: &str) -> (Request, OwnFiles) {
@@ -33,7 +33,7 @@ fn down(mine: &Share, name: &str) -> (Request, OwnFiles) {
 
 type Noted<'a> = Call<Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>>;
 
-/// Notes what becomes of a request; `on_progress` may break it off.
+/// Records the outcome of a request. `on_progress` may cancel it.
 fn noted<'a>(
     outcomes: &'a Outcomes,
     name: &str,
@@ -76,7 +76,7 @@ fn many_files_go_up_and_come_back() {
         client.run(calls).unwrap();
         let outcomes = outcomes.into_inner();
         assert_eq!(outcomes.len(), MANY);
-        // The second time they are there.
+        // The second time they exist.
         for (name, outcome) in &outcomes {
             assert!(share.read(name) == mine.read(name));
             if let Err(failure) = outcome {
@@ -95,7 +95,7 @@ fn many_files_go_up_and_come_back() {
     client.exit().unwrap();
 }
 
-/// An `ABORT` hits those behind it too; they begin anew, and their targets with them.
+/// An `ABORT` also hits the requests behind it. They are sent again, and their targets begin anew.
 #[test]
 fn one_that_is_broken_off_stops_no_other() {
     let (share, back) = (Share::new(), Share::new());
@@ -175,7 +175,7 @@ fn after_a_lost_connection_no_more_are_taken() {
         }
         let server = &server;
         noted(&outcomes, &name, (request, files), move || {
-            // Its end forces the sessions.
+            // Dropping it ends the sessions by force.
             drop(server.borrow_mut().take());
             ControlFlow::Continue(())
         })

@@ -1,4 +1,4 @@
-//! This transport's part in a pair: its server, and its client that moves files.
+//! This transport's part in a pair: its server, and its client that transfers files.
 
 use std::io;
 use std::net::SocketAddr;

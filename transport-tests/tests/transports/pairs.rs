@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 
 use crate::support::{Share, payload};
 
-/// Around the sizes of chunks and buffers, in bytes.
+/// Sizes around those of chunks and buffers, in bytes.
 pub(crate) const SIZES: [usize; 8] =
     [0, 1, 4095, 4096, 65_537, 256 << 10, (256 << 10) + 1, 5_000_001];
-/// Small files.
+/// The number of small files.
 pub(crate) const MANY: u64 = 200;
-/// Of the large one, in bytes.
+/// The size of the large file, in bytes.
 const LARGE: u64 = 1 << 30;
 
 macro_rules! pairs {
@@ -46,15 +46,15 @@ pairs! {
     async_std_serves_async_std: async_std, async_std;
 }
 
-/// What large files repeat. No chunk or buffer is a multiple of its length, so what is moved to another place is seen.
+/// The block that large files repeat. No chunk or buffer is a multiple of its length, so misplaced data is detected.
 static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| payload(1_048_573));
 
-/// The bytes of a large file at `at`, as many as there are before the block begins again.
+/// The bytes of a large file at `at`, up to the end of a block.
 fn expected(at: u64) -> &'static [u8] {
     &BLOCK[usize::try_from(at % BLOCK.len() as u64).unwrap()..]
 }
 
-/// The bytes of a large file.
+/// The content of a large file.
 pub(crate) struct Pattern {
     at: u64,
     length: u64,
@@ -77,12 +77,12 @@ impl Read for Pattern {
     }
 }
 
-/// Compares what is written with the bytes of a large file.
+/// Compares what is written with the content of a large file.
 #[derive(Clone, Default)]
 pub(crate) struct Checking(Arc<AtomicU64>);
 
 impl Checking {
-    /// Bytes that were right.
+    /// The number of right bytes.
     pub(crate) fn checked(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }

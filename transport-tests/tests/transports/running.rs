@@ -14,7 +14,7 @@ use haul_transport::{ListOptions, ServerOptions};
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
 use crate::support::{LOCALHOST, Peer, Share};
 
-/// A running server, which is forced to end with its test.
+/// A running server, which is ended by force when its test ends.
 pub(crate) struct Running {
     pub(crate) handle: ServerHandle,
     pub(crate) address: SocketAddr,
@@ -34,7 +34,7 @@ impl Running {
         Self { handle, address, thread }
     }
 
-    /// Waits until the server has returned; somebody has stopped it.
+    /// Waits until the server has returned. Somebody must have stopped it.
     pub(crate) fn join(mut self) {
         self.thread.take().unwrap().join().unwrap();
     }
@@ -43,14 +43,14 @@ impl Running {
         Client::connect(self.address, ClientOptions::default()).unwrap()
     }
 
-    /// Connects again and again until there is a place, and gives the greeted peer.
+    /// Connects again and again until there is a place, and returns the peer after its greeting.
     pub(crate) fn wait_for_place(&self) -> Peer {
         loop {
             let mut peer = Peer::connect(self.address);
             match peer.try_line() {
                 Ok(line) if line.starts_with("HAUL/1 ") => return peer,
                 Ok(line) => assert!(line.is_empty() || line.starts_with("ERR busy "), "{line}"),
-                // Beyond the most refusals at once there is none.
+                // When too many clients are being refused, the server resets the connection.
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
             }
         }

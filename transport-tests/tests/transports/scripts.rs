@@ -1,4 +1,4 @@
-//! Every script; the transcripts are those of the bare machine, to the byte.
+//! Every script. The transcripts are those of the state machine alone, byte for byte.
 
 use haul_core::server::ServerConfig;
 use haul_store::{Directory, Options};

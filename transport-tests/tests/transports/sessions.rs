@@ -1,4 +1,4 @@
-//! Sessions that go wrong, and the others that do not notice.
+//! Sessions that fail, and others that are not affected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,7 +55,7 @@ fn a_blocking_peer_that_pipelines_before_it_reads_does_not_deadlock() {
     }
 }
 
-/// A client's side of a download and an upload, in the steps at which it may go away.
+/// The steps of a client in a download and an upload. It may leave after any of them.
 const STEPS: &[&str] = &[
     "",
     "UPL",
@@ -70,7 +70,7 @@ const STEPS: &[&str] = &[
     "LIST depth=all\r\n",
 ];
 
-/// Lets clients go away after each step by `leave`, one after another in the one place that there is.
+/// Makes clients leave by `leave` after each step, one after another in the only place.
 fn leave_at_every_step(leave: impl Fn(Peer)) {
     let share = Share::new();
     share.write("old", b"what was here before");
@@ -103,7 +103,7 @@ fn a_client_that_vanishes_at_every_step_leaves_the_old_file() {
 fn a_client_that_closes_its_half_in_a_body_publishes_nothing() {
     leave_at_every_step(|mut peer| {
         peer.half_close();
-        // Whatever the server says, it ends.
+        // Whatever the server sends, it ends.
         peer.drain();
     });
 }
@@ -151,7 +151,7 @@ fn a_session_that_panics_takes_nobody_with_it() {
     drop(server.wait_for_place());
 }
 
-/// A directory that tells what becomes of the files that are stored in it.
+/// A directory that reports what becomes of the files that are stored in it.
 struct Watched {
     directory: Directory,
     on_write: fn(&Seen),
@@ -223,7 +223,7 @@ impl Drop for WatchedStaged {
     }
 }
 
-/// Long enough for whoever does not wait to go ahead.
+/// Long enough for a task that does not wait to overtake.
 fn linger() {
     for _ in 0..10_000 {
         thread::yield_now();
@@ -249,7 +249,7 @@ fn a_client_sees_the_end_when_nothing_is_staged_any_more() {
         seen.too_late.store(seen.over.load(Ordering::SeqCst), Ordering::SeqCst);
     });
     server.handle.force();
-    // Whether it is an end or a reset.
+    // It may be an end or a reset.
     let _ = peer.try_line();
     seen.over.store(true, Ordering::SeqCst);
     assert!(share.files().is_empty());
@@ -291,7 +291,7 @@ fn sessions_that_wait_for_their_files_hold_up_no_other() {
     let (directory, on_drop) = (share.store(), |_: &Seen| ());
     let store = Watched { directory, on_write: wait, on_drop, seen: Arc::clone(&seen) };
     let server = Running::start(store, ServerOptions::default());
-    // More than a runtime has threads for tasks.
+    // More than the threads that a runtime has for tasks.
     let threads = thread::available_parallelism().unwrap().get();
     let waiting: Vec<Peer> = (0..=threads)
         .map(|number| {

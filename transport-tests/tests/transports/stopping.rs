@@ -1,4 +1,4 @@
-//! Draining, and ending at once.
+//! Draining, and stopping at once.
 
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -27,12 +27,12 @@ fn a_drain_lets_a_transfer_end_and_then_says_so() {
     busy.wait_for_bytes();
     server.handle.shutdown();
 
-    // The idle one is told at once, while the transfer stands still: nobody reads it.
+    // The idle client is told at once, while the transfer stands still because nobody reads it.
     let farewell = idle.line();
     assert!(farewell.starts_with("ERR shutting-down "), "{farewell}");
     assert_eq!(idle.rest(), "");
     drop(idle);
-    // What connects now may have been in the queue of a port that is being closed; then it is gone without a word.
+    // A late connection may have been in the queue of the port when it closed. It then ends without a reply.
     while let Ok(mut late) = TcpStream::connect(server.address) {
         let mut said = String::new();
         if late.read_to_string(&mut said).is_ok() {
@@ -119,7 +119,7 @@ fn a_server_can_be_started_again_at_once() {
     let address = server.address;
     let mut peer = Peer::greeted(address);
     server.handle.shutdown();
-    // The server closes first, so its end of the connection lingers in TIME_WAIT.
+    // The server closes first, so its end of the connection is in TIME_WAIT.
     while !peer.line().is_empty() {}
     drop(peer);
     server.join();
@@ -151,7 +151,7 @@ fn a_port_in_use_is_an_error() {
     assert_eq!(second.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
 }
 
-/// Serves in a process of its own, since signals are a process's.
+/// Serves in a process of its own, because signals go to a process.
 fn serve_until_signalled(directory: &str) {
     let store = Directory::open(directory, Options::default()).unwrap();
     let server = Server::bind(LOCALHOST, Arc::new(store), ServerOptions::default()).unwrap();
@@ -176,7 +176,7 @@ fn the_first_signal_drains_and_the_second_ends() {
     }
 }
 
-/// As `nohup` has it.
+/// As `nohup` starts a program.
 #[test]
 fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
     if let Some(directory) = Child::argument() {
@@ -212,7 +212,7 @@ fn drains_and_ends(
     let reply = busy.line();
     assert!(reply.starts_with("OK size=1 "), "{reply}");
 
-    // Both still hold their places: neither has closed its side.
+    // Both still have their places: neither has closed its side.
     child.signal(second);
     assert!(child.wait().success());
     assert_eq!(share.files(), [share.path().join("new")]);

@@ -1,4 +1,4 @@
-//! A server in this process, and peers that speak to it byte by byte.
+//! A shared directory, and peers that talk to a server byte by byte.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Lines, Read, Write};
@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::SockRef;
 use tempfile::TempDir;
 
-/// Only so that a test which would hang fails instead; no test waits for it.
+/// A timeout that makes a hanging test fail. No test waits for it.
 pub(crate) const HANG: Duration = Duration::from_mins(1);
 
 pub(crate) const LOCALHOST: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -60,7 +60,7 @@ impl Share {
     }
 }
 
-/// Bytes that differ from place to place: no power of two divides the length of what is repeated.
+/// Bytes without a period that divides a power of two, so misplaced data is detected.
 pub(crate) fn payload(length: usize) -> Vec<u8> {
     let pattern: Vec<u8> = (0..65_521_u32).map(|i| (i / 251 + i * 7).to_le_bytes()[0]).collect();
     let mut payload = pattern.repeat(length / pattern.len() + 1);
@@ -68,17 +68,17 @@ pub(crate) fn payload(length: usize) -> Vec<u8> {
     payload
 }
 
-/// Of a server with a place for each of `count` clients, all from one address.
+/// The options of a server with a place for each of `count` clients, all from one address.
 pub(crate) fn places(count: usize) -> ServerOptions {
     ServerOptions { max_clients: count, max_clients_per_address: count, ..ServerOptions::default() }
 }
 
-/// A file of a client to upload.
+/// A file of the client to upload.
 pub(crate) fn source(mine: &Share, name: &str) -> Box<dyn Source> {
     Box::new(LocalSource::open(mine.path().join(name)).unwrap())
 }
 
-/// A file of a client to download to.
+/// A file of the client to download to.
 pub(crate) fn target(mine: &Share, name: &str) -> Box<dyn Target> {
     Box::new(LocalTarget::new(mine.path().join(name), true).unwrap())
 }
@@ -91,7 +91,7 @@ pub(crate) fn go_on<T>(_: T) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A client made of nothing but a blocking socket.
+/// A client that is nothing but a blocking socket.
 pub(crate) struct Peer(BufReader<TcpStream>);
 
 impl Peer {
@@ -125,7 +125,7 @@ impl Peer {
         self.socket().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// Waits until the server has said something more, and leaves it unread.
+    /// Waits until the server has sent more, and leaves it unread.
     pub(crate) fn wait_for_bytes(&self) {
         assert!(self.0.buffer().is_empty());
         assert_eq!(self.socket().peek(&mut [0]).unwrap(), 1);
@@ -147,7 +147,7 @@ impl Peer {
         self.try_line().unwrap()
     }
 
-    /// The whole answer to a DOWNLOAD: its payload, and its final line.
+    /// The whole reply to a DOWNLOAD: its payload, and its final line.
     pub(crate) fn download(&mut self) -> (Vec<u8>, String) {
         let sending = self.line();
         assert!(sending.starts_with("SENDING "), "{sending}");
@@ -162,7 +162,7 @@ impl Peer {
         }
     }
 
-    /// Reads to the end of the stream, whatever comes.
+    /// Reads to the end of the stream.
     pub(crate) fn drain(&mut self) {
         io::copy(&mut self.0, &mut io::sink()).unwrap();
     }
@@ -175,7 +175,7 @@ impl Peer {
     }
 }
 
-/// A process that runs one test of this program again, in another role: limits and signals belong to a process.
+/// A process that runs one test of this program again, in another role, because limits and signals belong to a process.
 pub(crate) struct Child {
     process: process::Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -185,12 +185,13 @@ impl Child {
     const ARGUMENT: &str = "HAUL_TEST_CHILD";
     const SAYS: &str = "child: ";
 
-    /// Runs the test at this path of modules, which will find `argument`. No signal is ignored there, whatever the test was started by.
+    /// Runs the test at this path of modules with `argument`. No signal is ignored there, however the tests were
+    /// started.
     pub(crate) fn start(test: &str, argument: &str) -> Self {
         Self::start_with("--default-signal", test, argument)
     }
 
-    /// Does so with signals as `signals` says to env(1).
+    /// The same with signals set by `signals`, an option of env(1).
     pub(crate) fn start_with(signals: &str, test: &str, argument: &str) -> Self {
         let (_crate, test) = test.split_once("::").unwrap();
         let mut process = Command::new("env")
@@ -205,17 +206,17 @@ impl Child {
         Self { process, lines }
     }
 
-    /// In the child: what it is to do.
+    /// In the child: its argument.
     pub(crate) fn argument() -> Option<String> {
         env::var(Self::ARGUMENT).ok()
     }
 
-    /// In the child: tells the parent something.
+    /// In the child: sends the parent a line.
     pub(crate) fn say(what: impl Display) {
         println!("\n{}{what}", Self::SAYS);
     }
 
-    /// What the child says next.
+    /// The next line from the child.
     pub(crate) fn hear(&mut self) -> String {
         let mut lines = self.lines.by_ref().map(Result::unwrap);
         lines.find_map(|line| line.strip_prefix(Self::SAYS).map(str::to_owned)).unwrap()

@@ -1,4 +1,4 @@
-//! The client library moves files.
+//! The client library transfers files.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -96,7 +96,7 @@ fn two_clients_are_served_at_once() {
         .download(&path("large"), DownloadOptions::default(), target(&mine, "large"), |_| {
             if served_meanwhile < 3 {
                 served_meanwhile += 1;
-                // On a thread of its own: a task must not wait for another runtime.
+                // On a thread of its own, because a task must not wait for another runtime.
                 thread::scope(|scope| {
                     scope.spawn(|| {
                         let mut other = server.client();
