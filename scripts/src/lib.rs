@@ -4,9 +4,9 @@
 //! describes their language. A script has the files that the server shares, what the client sends, what the server must
 //! reply byte for byte, and the files that must be there at the end. There are two ways to play it:
 //!
-//! [`memory::check`]: the state machine of `haul-core` on a directory of `haul-store`, in one thread, with a virtual
-//! clock and with unfavourable sizes of reads, writes and pipes. [`tcp::check`]: any server that a test can start, over
-//! real sockets.
+//! - [`memory::check`]: the state machine of `haul-core` on a directory of `haul-store`, in one thread, with a virtual
+//!   clock and with unfavourable sizes of reads, writes and pipes.
+//! - [`tcp::check`]: any server that a test can start, over real sockets.
 //!
 //! Both pass what the server sends to a [`Player`](player::Player), and compare the [`Transcripts`], which must be the
 //! same for all servers.

@@ -7,9 +7,10 @@
 //! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that complete at once.
 //! With completions, reads and writes work differently:
 //!
-//! A read goes into a buffer of the driver, and from there into [`Machine::read_space`] as far as the machine asks. An
-//! idle client costs this buffer and nothing else. A write keeps its data by
-//! [`Segments::to_bytes`](haul_core::Segments::to_bytes), which shares the payload with the machine.
+//! - A read goes into a buffer of the driver, and from there into [`Machine::read_space`] as far as the machine asks.
+//!   An idle client costs this buffer and nothing else.
+//! - A write keeps its data by [`Segments::to_bytes`](haul_core::Segments::to_bytes), which shares the payload with the
+//!   machine.
 //!
 //! An operation under way is never restarted: dropping a read could lose data, and after dropping a write nobody knows
 //! how much was sent. So each operation stays in its slot when a deadline or a drain ends the wait, and is still there
