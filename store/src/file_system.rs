@@ -109,7 +109,7 @@ fn has_fast_commits(options: &str, statistics: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
     use std::process::Command;
 
@@ -136,7 +136,8 @@ mod tests {
         assert_eq!(of_ext((0, 0)), None);
     }
 
-    struct Mount(tempfile::TempDir);
+    /// A file system that is mounted until this is dropped.
+    pub(crate) struct Mount(pub(crate) tempfile::TempDir);
 
     impl Drop for Mount {
         fn drop(&mut self) {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     /// An image with a file system, mounted; `None` if that cannot be had here.
-    fn mounted(program: &str, arguments: &[&str]) -> Option<Mount> {
+    pub(crate) fn mounted(program: &str, arguments: &[&str]) -> Option<Mount> {
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(128 << 20).unwrap();
         let here = tempfile::tempdir().unwrap();

@@ -35,7 +35,9 @@
 //! not its owner, its set-user-ID bits, its other attributes or its other names: a hard link keeps the old bytes. At no moment may anybody use the new file who could not use the old one; a group that cannot be kept gives the new one
 //! no more than everybody had. A file that is to be executable gets that right for all who may read it. A symbolic link is replaced itself.
 //!
-//! **Room.** An announced size reserves nothing. What cannot fit, even if all that is being written were given up, is refused at once. Runs of zeros of 16 KiB and more (64 KiB where bytes pass by this process) become holes.
+//! **Room.** What cannot fit, even if all that is being written were given up, is refused at once. An announced size alone reserves nothing. On ext4, room is reserved ahead of the bytes of a file of 1 MiB or more whose size was
+//! announced: at most as much as has come since the last hole, 16 MiB or a 64th of what is free, whichever is least, and never beyond the announced size. What is unused is given back at a hole and at the end. Without a
+//! journal, or with fast commits, only files that will not be synced have that. A reservation that fails is no error. Runs of zeros of 16 KiB and more (64 KiB where bytes pass by this process) become holes.
 //!
 //! **One place.** The path that was opened must lead to the directory that is served. While it does not, because that was moved, removed, replaced or mounted over, everything is refused with [`Io`](haul_core::StoreErrorKind::Io): what was stored then
 //! nobody would find, and a directory that is gone is not an empty one.

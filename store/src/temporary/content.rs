@@ -2,34 +2,28 @@
 
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use haul_core::Checksum;
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs, ftruncate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, ftruncate};
 use rustix::io::{Errno, pwrite, retry_on_intr};
-use rustix::process::{Resource, getrlimit};
 
+use super::room::Room;
 use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
 use crate::NewFile;
 use crate::file_system::FileSystem;
 use crate::held::{Held, WORTH_HOLDING, checksum_and};
 
-/// Whether there is room for smaller files is not asked.
-const WORTH_ASKING: u64 = 1 << 20;
-
 /// What is sent to stable storage at once.
 const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
-
-/// Bytes of this process that may yet go without being published.
-static STAGED: AtomicU64 = AtomicU64::new(0);
 
 /// A file that is written from front to back.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) file: OwnedFd,
     pub(super) written: u64,
-    /// What of it has room on the disk, as far as is known here, and may be given back.
-    staged: u64,
+    pub(super) room: Room,
+    /// Whether room may be reserved.
+    reserves: bool,
     /// So many bytes are on their way to stable storage; `None` if the file will not be synced.
     begun: Option<u64>,
     /// So many zeros at its end were not written: something must follow, or its length be set.
@@ -47,7 +41,9 @@ impl Content {
         Self {
             file,
             written: 0,
-            staged: 0,
+            room: Room::default(),
+            // Elsewhere power cuts have not shown what becomes of a durable file.
+            reserves: !new.durable || on == FileSystem::Journaled,
             begun: new.durable.then_some(0),
             hole: 0,
             sparse: true,
@@ -56,23 +52,13 @@ impl Content {
         }
     }
 
-    /// Refuses what cannot fit, even if all that is being written now were given up. Nothing is reserved: whoever sends bytes gets the room.
-    pub(super) fn require_room(&self, size: u64) -> Result<(), Errno> {
-        if size < WORTH_ASKING {
-            return Ok(());
+    /// See [`Room::require`]. From then on room is reserved as bytes come.
+    pub(super) fn require_room(&mut self, size: u64) -> Result<(), Errno> {
+        Room::require(&self.file, size)?;
+        if self.reserves {
+            self.room.announce(&self.file, size);
         }
-        if getrlimit(Resource::Fsize).current.is_some_and(|most| size > most) {
-            return Err(Errno::FBIG);
-        }
-        match fstatvfs(&self.file) {
-            // Some file systems do not know.
-            Ok(room) if room.f_blocks > 0 => {
-                let free = room.f_bfree.saturating_mul(room.f_frsize);
-                let most = free.saturating_add(STAGED.load(Ordering::Relaxed));
-                if size > most { Err(Errno::NOSPC) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Appends all of `data`.
@@ -87,13 +73,22 @@ impl Content {
                 Piece::Zeros(length) => {
                     self.written += length as u64;
                     self.hole += length as u64;
+                    self.leave_hole()?;
                 }
                 Piece::Bytes(bytes) => self.write_bytes(bytes)?,
             }
             data = rest;
         }
-        self.write_back();
-        Ok(())
+        self.expect_more()
+    }
+
+    /// What was reserved for a hole is given back.
+    fn leave_hole(&mut self) -> Result<(), Errno> {
+        if self.hole < HOLE as u64 {
+            return Ok(());
+        }
+        self.room.hole_ends(self.written);
+        self.room.give_back(&self.file, self.written - self.hole)
     }
 
     fn write_bytes(&mut self, data: &[u8]) -> Result<(), Errno> {
@@ -123,7 +118,7 @@ impl Content {
                 }
             }
         }
-        self.stage(end - self.written);
+        self.room.written(self.written, end);
         self.written = end;
         self.hole = 0;
         Ok(())
@@ -139,8 +134,14 @@ impl Content {
         Ok(())
     }
 
+    /// Does what remains to be done when all of it has come.
+    pub(super) fn finish(&mut self) -> Result<(), Errno> {
+        self.end_hole()?;
+        self.room.give_back(&self.file, self.written)
+    }
+
     /// Gives the file its length if it ends in a hole.
-    pub(super) fn end_hole(&mut self) -> Result<(), Errno> {
+    fn end_hole(&mut self) -> Result<(), Errno> {
         if self.hole == 0 {
             return Ok(());
         }
@@ -190,21 +191,29 @@ impl Content {
             checksum_and(&self.file, self.written, length as u64, look)?.ok_or(Errno::IO)?;
         self.held = Some(held);
         self.written += length as u64;
-        self.stage(length as u64);
+        self.room.written(self.written - length as u64, self.written);
         for (at, length) in zeros {
-            self.punch(at, length);
+            self.punch(at, length)?;
         }
-        self.write_back();
+        self.expect_more()?;
         Ok(checksum)
     }
 
     /// Gives back the room of zeros, where the file system can.
-    fn punch(&mut self, at: u64, length: u64) {
+    fn punch(&mut self, at: u64, length: u64) -> Result<(), Errno> {
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         self.sparse = self.sparse && fallocate(&self.file, how, at, length).is_ok();
         if self.sparse {
-            self.unstage(length);
+            self.room.unstage(length);
         }
+        self.room.hole_ends(at + length);
+        self.room.give_back(&self.file, self.written)
+    }
+
+    /// Prepares for what comes next.
+    fn expect_more(&mut self) -> Result<(), Errno> {
+        self.write_back();
+        if self.hole > 0 { Ok(()) } else { self.room.reserve(&self.file, self.written) }
     }
 
     /// Sends what has come to stable storage while more comes, so that a sync has less to wait for.
@@ -217,25 +226,9 @@ impl Content {
         }
     }
 
-    fn stage(&mut self, bytes: u64) {
-        self.staged += bytes;
-        STAGED.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn unstage(&mut self, bytes: u64) {
-        self.staged -= bytes;
-        STAGED.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
     /// It is published, or gone: its room is not given back by a failure any more.
     pub(super) fn settle(&mut self) {
-        self.unstage(self.staged);
-    }
-}
-
-impl Drop for Content {
-    fn drop(&mut self) {
-        self.settle();
+        self.room.settle();
     }
 }
 
@@ -278,14 +271,5 @@ mod tests {
         content.sparse = false;
         content.write(&zeros).unwrap();
         assert_eq!((content.hole, size(&content)), (0, 3 * length));
-    }
-
-    /// What others have staged may go, and its room be free then; nothing else frees any.
-    #[test]
-    fn only_what_cannot_fit_is_refused() {
-        let content = content();
-        let room = fstatvfs(&content.file).unwrap();
-        content.require_room(room.f_bfree * room.f_frsize / 2).unwrap();
-        assert_eq!(content.require_room(1 << 62), Err(Errno::NOSPC));
     }
 }

@@ -4,6 +4,7 @@ mod content;
 mod name;
 mod publish;
 mod rights;
+mod room;
 mod sparse;
 mod spelling;
 mod sweep;
@@ -92,7 +93,7 @@ impl Temporary {
         let (called, handle) = make(&directory, permissions, replaces.is_some(), &name)
             .map_err(|errno| failed(format_args!("create {name}"), errno))?;
         let content = Content::new(handle, file, directory.file_system);
-        let temporary = Self {
+        let mut temporary = Self {
             directory,
             called,
             content: Some(content),
@@ -105,7 +106,7 @@ impl Temporary {
             rights_of: None,
             replaced: None,
         };
-        let room = temporary.content().require_room(file.size.unwrap_or(0));
+        let room = temporary.content_mut().require_room(file.size.unwrap_or(0));
         room.map_err(|errno| temporary.cannot("make room for", errno))?;
         Ok(temporary)
     }
@@ -185,7 +186,7 @@ impl Temporary {
         if self.state == State::Failed {
             return Err(self.untrusted());
         }
-        self.content_mut().end_hole().map_err(|errno| self.cannot("write", errno))?;
+        self.content_mut().finish().map_err(|errno| self.cannot("write", errno))?;
         self.take_expected_rights();
         self.set_times()
     }
