@@ -17,8 +17,8 @@ use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::Server;
 use haul_core::{
-    Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output, StoreError,
-    StoreErrorKind, Timestamp, Wait,
+    Depth, Done, Effect, Entry, FilePath, Handle, Machine, Misuse, Mode, Opened, Output,
+    StoreError, StoreErrorKind, Timestamp, Wait,
 };
 
 /// Bytes on their way to one side, and whether more will come. It is narrow, so that writes are partial.
@@ -110,84 +110,105 @@ fn run(client: &mut Side<Client>, server: &mut Side<Server>) -> Result<Vec<Clien
 #[derive(Default)]
 struct Files {
     named: BTreeMap<FilePath, Bytes>,
-    open: Open,
+    open: BTreeMap<Handle, Open>,
 }
 
-#[derive(Default)]
 enum Open {
-    #[default]
-    Nothing,
     Listing(Vec<Entry>),
     Source(Bytes),
     Staged(FilePath, Vec<u8>),
+    Published,
 }
 
 impl Files {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let modified = Timestamp::EPOCH;
-        match (effect, &mut self.open) {
+        match effect {
             // These names have no directories, so there is only one thing to list.
-            (Effect::List { .. }, _) => {
+            Effect::List { handle, .. } => {
                 let entry = |(path, content): (&FilePath, &Bytes)| Entry::File {
                     path: path.clone(),
                     size: content.len() as u64,
                     modified,
                     executable: false,
                 };
-                self.open = Open::Listing(self.named.iter().map(entry).collect());
+                let entries = self.named.iter().map(entry).collect();
+                self.open.insert(*handle, Open::Listing(entries));
                 Ok(Done::Started)
             }
-            (Effect::NextEntries { max }, Open::Listing(left)) => {
+            Effect::NextEntries { handle, max } => {
+                let Some(Open::Listing(left)) = self.open.get_mut(handle) else { return misfit() };
                 let rest = left.split_off(left.len().min(*max));
-                Ok(Done::Entries { entries: std::mem::replace(left, rest), skipped: 0 })
+                let entries = std::mem::replace(left, rest);
+                if entries.is_empty() {
+                    self.open.remove(handle);
+                }
+                Ok(Done::Entries { entries, skipped: 0 })
             }
-            (Effect::Open { path, .. }, _) => {
+            Effect::Open { handle, path, .. } => {
                 let missing = || StoreError::new(StoreErrorKind::NotFound, "no such file");
                 let content = self.named.get(path).cloned().ok_or_else(missing)?;
                 let size = Some(content.len() as u64);
                 let opened = Opened { size, modified: Some(modified), ..Opened::default() };
-                self.open = Open::Source(content);
+                self.open.insert(*handle, Open::Source(content));
                 Ok(Done::Opened(opened))
             }
-            (Effect::Read { length, .. }, Open::Source(left)) => {
+            Effect::Read { handle, length, .. } => {
+                let Some(Open::Source(left)) = self.open.get_mut(handle) else { return misfit() };
                 Ok(Done::Read(left.split_to(left.len().min(*length))))
             }
-            (Effect::FinishReading { .. }, Open::Source(_)) => Ok(Done::Finished),
+            Effect::FinishReading { handle, .. } => self.close(*handle, Done::Finished),
             // There is room for one; a server commits it then before it begins the next.
-            (Effect::Create { .. }, Open::Staged(..)) => Ok(Done::Full),
+            Effect::Create { .. } if !self.open.is_empty() => Ok(Done::Full),
             // Nobody else stores anything meanwhile, so what is decided here stands until publication.
-            (Effect::Create { path, mode: Mode::Create, .. }, _)
-                if self.named.contains_key(path) =>
-            {
+            Effect::Create { path, mode: Mode::Create, .. } if self.named.contains_key(path) => {
                 Err(StoreError::new(StoreErrorKind::Exists, "it is there"))
             }
-            (Effect::Create { path, .. }, _) => {
-                self.open = Open::Staged(path.clone(), Vec::new());
+            Effect::Create { handle, path, .. } => {
+                self.open.insert(*handle, Open::Staged(path.clone(), Vec::new()));
                 Ok(Done::Started)
             }
-            (Effect::Write { data, .. }, Open::Staged(_, content)) => {
+            Effect::Write { handle, data, .. } => {
+                let Some(Open::Staged(_, content)) = self.open.get_mut(handle) else {
+                    return misfit();
+                };
                 content.extend_from_slice(data);
                 Ok(Done::Written)
             }
-            (Effect::Publish { .. }, Open::Staged(path, content)) => {
-                self.named.insert(path.clone(), std::mem::take(content).into());
-                self.open = Open::Nothing;
+            Effect::Publish { handle, .. } => {
+                let Some(Open::Staged(path, content)) = self.open.remove(handle) else {
+                    return misfit();
+                };
+                self.named.insert(path, content.into());
+                self.open.insert(*handle, Open::Published);
                 Ok(Done::Published)
             }
-            (Effect::Sync { .. } | Effect::SyncDirectory, _) => Ok(Done::Synced),
-            (Effect::Discard, _) => {
-                self.open = Open::Nothing;
-                Ok(Done::Discarded)
+            // There is no storage that could lose them.
+            Effect::Sync { .. } => Ok(Done::Synced),
+            Effect::SyncDirectories { handles } => {
+                self.open.retain(|handle, _| !handles.contains(handle));
+                Ok(Done::Synced)
             }
-            _ => Err(StoreError::new(StoreErrorKind::Io, "nothing of this kind is open")),
+            Effect::Close { handle } => self.close(*handle, Done::Closed),
+            Effect::Discard { handle } => self.close(*handle, Done::Discarded),
+            // Pass-through is off.
+            Effect::Hold { .. } | Effect::WriteHeld { .. } => misfit(),
         }
     }
+
+    fn close(&mut self, handle: Handle, done: Done) -> Result<Done, StoreError> {
+        if self.open.remove(&handle).is_some() { Ok(done) } else { misfit() }
+    }
+}
+
+fn misfit() -> Result<Done, StoreError> {
+    Err(StoreError::new(StoreErrorKind::Io, "nothing of this kind is open"))
 }
 
 /// Uploads `content`, lists what the server has and fetches it back. Answers what the client told and what it has then.
 fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<dyn Error>> {
     let path = FilePath::parse("notes.txt")?;
-    let own = Files { named: BTreeMap::from([(path.clone(), content)]), open: Open::Nothing };
+    let own = Files { named: BTreeMap::from([(path.clone(), content)]), open: BTreeMap::new() };
     let mut client = Side::new(Client::new(ClientConfig::default()), own);
     let mut server = Side::new(Server::new(Arc::default()), Files::default());
 

@@ -1,4 +1,4 @@
-//! File work that a machine asks for, and what came of it.
+//! The file work that a machine asks for, and its outcomes.
 
 use alloc::vec::Vec;
 
@@ -9,120 +9,197 @@ use crate::message::{Depth, Entry, Mode};
 use crate::name::FilePath;
 use crate::time::Timestamp;
 
-/// Tells the requests of one session apart: on a server the number of the command, on a client the request's.
+/// Identifies a request within one session. On a server it is the number of the command, on a client that of the
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A piece of file work, to be done once and answered by [`Machine::performed`](crate::Machine::performed).
+/// Names an open listing or file of one session.
 ///
-/// A session has at most one listing, one source or one unfinished staged file open: each of `List`, `Open` and `Create` begins one, and it lasts until
-/// [`Discard`](Self::Discard) or the effect that ends it. If the session ends before, whoever performs effects discards what is open.
+/// The machine chooses the handle in the effect that begins the listing or file. Once that effect has succeeded, the
+/// machine does not use the handle for anything else in the session, even after the listing or file is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
+
+/// A piece of file work. Carry it out once and report the outcome by
+/// [`Machine::performed`](crate::Machine::performed).
 ///
-/// Whole staged files may wait to be committed together: on a server `Create` may come while others are staged, and [`Sync`](Self::Sync), one [`Publish`](Self::Publish) for each
-/// and [`SyncDirectory`](Self::SyncDirectory) follow for all of them. They are meant oldest first.
+/// [`List`](Self::List), [`Open`](Self::Open) and [`Create`](Self::Create) each begin something and give it a
+/// [`Handle`]; every later effect says by that handle what it is for. If one of the three fails, or `Create` is
+/// answered by [`Done::Full`], nothing is open under the handle. What was begun is open until exactly one of these:
 ///
-/// On a server the paths are in the shared directory; on a client they only say which request the work is for, since the machine knows nothing of local names.
+/// | what | is closed by |
+/// | --- | --- |
+/// | a listing | [`NextEntries`](Self::NextEntries) without entries, [`Close`](Self::Close) |
+/// | a source: a file open for reading | [`FinishReading`](Self::FinishReading), also if that fails; `Close` |
+/// | a staged file: one without a name | [`Discard`](Self::Discard); a `Sync` or a `Publish` that fails |
+/// | a published file | [`SyncDirectories`](Self::SyncDirectories), also if that fails; `Close` |
+///
+/// If the session ends before that, whoever carries effects out closes what is open and discards what is staged.
+///
+/// A machine has at most one listing, one source or one unfinished staged file open at a time. A server may have whole
+/// staged files open besides: it commits them together, by one `Sync`, one `Publish` for each and one
+/// `SyncDirectories`.
+///
+/// On a server the paths are in the shared directory. On a client they only say which request the work is for, since
+/// the machine knows no local names; the request's [`RequestId`] finds the user's own file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Begin to list a directory, or a file as its single entry. Answer: [`Done::Started`].
     List {
-        /// The request that this is for.
+        /// The new handle of the listing.
+        handle: Handle,
+        /// The request that the listing is for.
         id: RequestId,
         /// What to list; `None` is the shared directory itself.
         path: Option<FilePath>,
         /// How deep to go.
         depth: Depth,
-        /// Whether the listing names what it leaves out, by [`Entry::Omitted`].
+        /// Whether the listing reports what it leaves out, by [`Entry::Omitted`].
         omitted: bool,
     },
-    /// Fetch the next entries of the listing. Answer: [`Done::Entries`]; none of them means that the listing is over and closed.
+    /// Fetch the next entries of a listing. Answer: [`Done::Entries`]; without entries the listing is over and closed.
     NextEntries {
-        /// The most entries to answer with, at least 1.
+        /// The listing.
+        handle: Handle,
+        /// The maximum number of entries to answer with, at least 1.
         max: usize,
     },
     /// Open a regular file for reading. Answer: [`Done::Opened`].
     Open {
-        /// The request that this is for.
+        /// The new handle of the source.
+        handle: Handle,
+        /// The request that the file is read for.
         id: RequestId,
         /// The file.
         path: FilePath,
     },
-    /// Read from the open file. Answer: [`Done::Read`] with 1 to `length` bytes, none only at the end of the file.
+    /// Read from a source. Answer: [`Done::Read`] with 1 to `length` bytes, none only at the end of the file.
     Read {
+        /// The source.
+        handle: Handle,
         /// Where to begin, in bytes from the start of the file.
         offset: u64,
-        /// The most bytes to answer with, at least 1.
+        /// The maximum number of bytes to answer with, at least 1.
         length: usize,
     },
-    /// Keep bytes of the open file ready to go out by [`Output::SendHeld`](crate::Output::SendHeld), whatever happens to the file meanwhile; only if pass-through was switched on.
-    /// Answer: [`Done::Held`], or as for [`Read`](Self::Read) where that is not possible or not worth it.
+    /// Keep bytes of a source ready for [`Output::SendHeld`](crate::Output::SendHeld), whatever happens to the file
+    /// meanwhile. It comes only if pass-through is on. Answer: [`Done::Held`], or as for [`Read`](Self::Read) where
+    /// holding is not possible or not worth it.
     Hold {
-        /// Where they begin, in bytes from the start of the file.
+        /// The source.
+        handle: Handle,
+        /// Where the bytes begin, counted from the start of the file.
         offset: u64,
-        /// The most bytes to keep, at least 1.
+        /// The maximum number of bytes to keep, at least 1.
         length: usize,
-        /// The most bytes to answer with if they are read, at least 1: those take memory.
+        /// The maximum number of bytes to answer with if they are read instead, at least 1: those take memory.
         read: usize,
-        /// Whether their checksum is needed.
+        /// Whether the machine needs their checksum.
         checksum: bool,
     },
-    /// A range of the file was sent, which may be all of it: make sure that its bytes are those that were sent, and close the file. Answer: [`Done::Finished`], or
+    /// The machine has sent a range of a source, which may be all of it. Verify that the range's bytes are those that
+    /// were sent, and close the source, whatever the outcome. Answer: [`Done::Finished`], or
     /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed).
     FinishReading {
+        /// The source.
+        handle: Handle,
         /// Where the range begins, in bytes from the start of the file.
         offset: u64,
-        /// Its length in bytes.
+        /// The length of the range in bytes.
         length: u64,
         /// The checksum of what was sent.
         checksum: Checksum,
     },
-    /// Begin a staged file that will be published under `path`. Nothing is visible yet. Answer: [`Done::Started`]; or [`Done::Full`], if other files are staged that are to be
-    /// committed first.
+    /// Begin a staged file, which [`Publish`](Self::Publish) will give the name `path`. Nothing is visible yet. Answer:
+    /// [`Done::Started`]; or [`Done::Full`], if other files are staged that have to be committed first.
     Create {
-        /// The request that this is for.
+        /// The new handle of the staged file.
+        handle: Handle,
+        /// The request that the file is written for.
         id: RequestId,
-        /// The name to be.
+        /// The future name.
         path: FilePath,
-        /// Whether an existing file may be replaced. `Create` refuses early if it can; [`Publish`](Self::Publish) decides.
+        /// Whether an existing file may be replaced. `Create` refuses early if it can; `Publish` decides.
         mode: Mode,
         /// The size in bytes, if known.
         size: Option<u64>,
         /// The modification time that the file shall have.
         modified: Option<Timestamp>,
-        /// Whether it may be executed: by those to whom the umask leaves that right.
+        /// Whether the file shall be executable, by those to whom the umask leaves that right.
         executable: bool,
-        /// Whether a [`Sync`](Self::Sync) will wait for the bytes to be on stable storage, so that they had better be sent there as they come.
+        /// Whether a [`Sync`](Self::Sync) will follow, so that bytes had better be written back as they come.
         durable: bool,
     },
-    /// Append to the staged file that was begun last. Answer: [`Done::Written`], for all of `data`.
+    /// Append to a staged file. Answer: [`Done::Written`], for all of `data`.
     Write {
+        /// The staged file.
+        handle: Handle,
         /// Where `data` belongs: always the number of bytes written before.
         offset: u64,
         /// At least one byte.
         data: Bytes,
     },
-    /// Append what [`Output::Receive`](crate::Output::Receive) brought to the staged file. Answer: [`Done::HeldWritten`], for all of it.
+    /// Append what [`Output::Receive`](crate::Output::Receive) brought to a staged file. Answer: [`Done::HeldWritten`],
+    /// for all of it.
     WriteHeld {
+        /// The staged file, the same one as in `Receive`.
+        handle: Handle,
         /// Where the bytes belong: always the number of bytes written before.
         offset: u64,
-        /// How many there are: all that is held.
+        /// The number of bytes: all that are held.
         length: usize,
     },
-    /// Bring the bytes of the oldest staged files to stable storage. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
+    /// Fsync the bytes of staged files. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
     Sync {
-        /// How many, at least 1. The one that was begun last may be left out: it is not whole yet.
-        files: usize,
+        /// The staged files, at least one.
+        handles: Vec<Handle>,
     },
-    /// Give the oldest staged file its name, atomically. Answer: [`Done::Published`]. After a failure nothing is published and this file is discarded.
+    /// Give one staged file its name, atomically. Answer: [`Done::Published`]. After a failure nothing is published and
+    /// the file is discarded.
     Publish {
+        /// The staged file.
+        handle: Handle,
         /// The checksum of the whole file; a store may remember it.
         checksum: Checksum,
     },
-    /// Bring all names given since the last time to stable storage too, and close their files. Answer: [`Done::Synced`]. Comes only after [`Publish`](Self::Publish), and only
-    /// if the machine was told to be durable.
-    SyncDirectory,
-    /// Close whatever is open; remove the staged file that was begun last and is not whole. Answer: [`Done::Discarded`]. An error is ignored: there is nobody to tell.
-    Discard,
+    /// Fsync the names of published files, and close the files, whatever the outcome. Answer: [`Done::Synced`]. It
+    /// comes only if the machine is configured to be durable.
+    SyncDirectories {
+        /// The published files, at least one.
+        handles: Vec<Handle>,
+    },
+    /// Close a listing, a source or a published file. Answer: [`Done::Closed`]. The machine ignores an error and
+    /// considers the handle closed.
+    Close {
+        /// What to close.
+        handle: Handle,
+    },
+    /// Give up a staged file and remove every trace of it. Answer: [`Done::Discarded`]. The machine ignores an error
+    /// and considers the handle closed.
+    Discard {
+        /// The staged file.
+        handle: Handle,
+    },
+}
+
+/// What is open under a handle, as far as it matters to whoever gives it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// A listing, a source or a published file.
+    Existing(Handle),
+    /// A staged file.
+    Staged(Handle),
+}
+
+impl Open {
+    /// The effect that closes it, though it did not come to its end.
+    pub(crate) fn end(self) -> Effect {
+        match self {
+            Self::Existing(handle) => Effect::Close { handle },
+            Self::Staged(handle) => Effect::Discard { handle },
+        }
+    }
 }
 
 impl Effect {
@@ -140,8 +217,9 @@ impl Effect {
             Self::WriteHeld { .. } => "write-held",
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
-            Self::SyncDirectory => "sync-directory",
-            Self::Discard => "discard",
+            Self::SyncDirectories { .. } => "sync-directory",
+            Self::Close { .. } => "close",
+            Self::Discard { .. } => "discard",
         }
     }
 
@@ -154,10 +232,11 @@ impl Effect {
             | (Self::FinishReading { .. }, Done::Finished)
             | (Self::Write { .. }, Done::Written)
             | (Self::WriteHeld { .. }, Done::HeldWritten { .. })
-            | (Self::Sync { .. } | Self::SyncDirectory, Done::Synced)
+            | (Self::Sync { .. } | Self::SyncDirectories { .. }, Done::Synced)
             | (Self::Publish { .. }, Done::Published)
-            | (Self::Discard, Done::Discarded) => true,
-            (Self::NextEntries { max }, Done::Entries { entries, .. }) => entries.len() <= *max,
+            | (Self::Close { .. }, Done::Closed)
+            | (Self::Discard { .. }, Done::Discarded) => true,
+            (Self::NextEntries { max, .. }, Done::Entries { entries, .. }) => entries.len() <= *max,
             (Self::Read { length, .. } | Self::Hold { read: length, .. }, Done::Read(data)) => {
                 data.len() <= *length
             }
@@ -170,29 +249,30 @@ impl Effect {
     }
 }
 
-/// What came of an [`Effect`].
+/// The outcome of an [`Effect`] that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// Of [`Effect::List`] and [`Effect::Create`].
     Started,
-    /// Of [`Effect::Create`]: there is no room beside the files that are staged. It is asked again once they are committed.
+    /// Of [`Effect::Create`]: there is no room beside the files that are staged. Nothing is begun; the machine asks
+    /// again, with the same handle, once those files are committed.
     Full,
     /// Of [`Effect::NextEntries`].
     Entries {
-        /// At most as many as were asked for; none at the end.
+        /// At most as many as the machine asked for; none at the end.
         entries: Vec<Entry>,
-        /// Names left out of the whole listing so far because they break the rules of names.
+        /// The number of names left out of the whole listing so far because they break the rules of names.
         skipped: u64,
     },
     /// Of [`Effect::Open`].
     Opened(Opened),
     /// Of [`Effect::Read`] and [`Effect::Hold`]: the bytes.
     Read(Bytes),
-    /// Of [`Effect::Hold`]: the bytes stay below and are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
+    /// Of [`Effect::Hold`]: the bytes are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
     Held {
-        /// How many, 1 to the length asked for.
+        /// The number of bytes, 1 to the length asked for.
         length: usize,
-        /// Their checksum; there must be one if it was asked for.
+        /// Their checksum; required if the machine asked for it.
         checksum: Option<Checksum>,
     },
     /// Of [`Effect::FinishReading`].
@@ -201,13 +281,15 @@ pub enum Done {
     Written,
     /// Of [`Effect::WriteHeld`].
     HeldWritten {
-        /// The checksum of what is in the file now.
+        /// The checksum of the bytes that were appended, as they are in the file.
         checksum: Checksum,
     },
-    /// Of [`Effect::Sync`] and [`Effect::SyncDirectory`].
+    /// Of [`Effect::Sync`] and [`Effect::SyncDirectories`].
     Synced,
     /// Of [`Effect::Publish`].
     Published,
+    /// Of [`Effect::Close`].
+    Closed,
     /// Of [`Effect::Discard`].
     Discarded,
 }
@@ -227,12 +309,13 @@ impl Done {
             Self::HeldWritten { .. } => "held-written",
             Self::Synced => "synced",
             Self::Published => "published",
+            Self::Closed => "closed",
             Self::Discarded => "discarded",
         }
     }
 }
 
-/// What is known of a file once it is open for reading.
+/// What is known of a file when it is opened for reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Opened {
     /// Its size in bytes; `None` if nobody knows before the end, as with a pipe (a client's source only).

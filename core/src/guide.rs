@@ -34,35 +34,39 @@
 //!     effects("UPLOAD a\nDATA 1\naEND\nUPLOAD b\nDATA 1\nbEND\n"),
 //!     ["create", "write", "create", "write", "sync", "publish", "publish", "sync-directory"]
 //! );
-//! // What does not come to its end is discarded.
+//! // An upload that does not come to its end is discarded.
 //! assert_eq!(effects("UPLOAD new.txt\nDATA 5\nhelloABORT\n"), ["create", "discard"]);
-//! // Nothing was opened, so there is nothing to discard.
+//! // Nothing was opened, so there is nothing to close.
 //! assert_eq!(effects("DOWNLOAD missing.txt\n"), ["open"]);
 //! ```
 //!
-//! `next-entries`, `read` and `write` come any number of times. A machine that is not durable leaves out both syncs; a server's commits each upload on its own then and closes
-//! it by `discard`, and on a client `publish` is the last that is asked for a file.
+//! `next-entries`, `read` and `write` come any number of times. A machine that is not durable leaves out both syncs and
+//! closes each published file by `close` instead; such a server commits each upload on its own.
+//!
+//! The effect that begins a listing or a file gives it a [`Handle`], and all later ones name it by that. Keep what is
+//! open in a map by handle: when the machine comes to its end, the map is empty.
 //!
 //! # Group commit
 //!
 //! A durable server puts an upload aside when it is whole and checked, and reads on. What it has put aside it commits together, by one [`Sync`](Effect::Sync) for all, a
-//! [`Publish`](Effect::Publish) for each and one [`SyncDirectory`](Effect::SyncDirectory), as soon as a look at the socket ([`Wait::Never`]) finds nothing more; when
+//! [`Publish`](Effect::Publish) for each and one [`SyncDirectories`](Effect::SyncDirectories), as soon as a look at the socket ([`Wait::Never`]) finds nothing more; when
 //! [`commit_batch`](crate::Limits::commit_batch) of them wait; when [`Create`](Effect::Create) is answered by [`Done::Full`]; and before whatever is answered after them or may see the
 //! files. The answers come after that, in order, so that on the wire there is no difference. A driver that cannot look without waiting has each committed on its own.
 //!
-//! A commit may come while the next upload is half there: that one is the newest of the staged files, and no `Sync` counts it.
+//! A commit may come while the next upload is half there: no `Sync` names that one.
 //!
 //! # Failures
 //!
 //! | effect that fails | leads to |
 //! | --- | --- |
-//! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open, and no `Discard` comes |
-//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::Hold), [`FinishReading`](Effect::FinishReading) | `Discard`, and the request's failure in place of what would have come next |
+//! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::Hold) | `Close`, and the request's failure in place of what would have come next |
+//! | [`FinishReading`](Effect::FinishReading) | the request's failure; the source is closed |
 //! | [`Write`](Effect::Write), [`WriteHeld`](Effect::WriteHeld) | `Discard`, and the request's failure; nothing was published |
-//! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are gone. A `Discard` may follow on a client |
-//! | [`Publish`](Effect::Publish) | the request's failure; its file is gone, and the others take their names. A `Discard` may follow on a client |
-//! | [`SyncDirectory`](Effect::SyncDirectory) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). A `Discard` may follow on a client |
-//! | [`Discard`](Effect::Discard) | nothing |
+//! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are discarded |
+//! | [`Publish`](Effect::Publish) | the request's failure; its file is discarded, and the others take their names |
+//! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
+//! | [`Close`](Effect::Close), [`Discard`](Effect::Discard) | nothing: the machine considers the handle closed |
 //!
 //! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
 //! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection,
@@ -71,7 +75,7 @@
 //! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer
 //! down and fills no memory.
 //!
-//! When the driver gives up before [`Output::Closed`], it drops the machine and discards what is open. `Session` and `OwnFiles` of `haul-store` do that when they are
+//! When the driver gives up before [`Output::Closed`], it drops the machine, closes what is open and discards what is staged. `Session` and `FilesById` of `haul-store` do that when they are
 //! dropped.
 //!
 //! # Waiting and time
@@ -134,14 +138,14 @@
 //!
 //! fn step(server: &mut Server, socket: &mut (impl Read + Write), files: &mut Files) -> Result<bool, Misuse> {
 //!     match server.poll(Duration::ZERO) {
-//!         Output::Receive { length } => {
+//!         Output::Receive { length, .. } => {
 //!             match socket.take(length.min(16 << 10) as u64).read_to_end(&mut files.held) {
 //!                 Ok(0) => server.received(0)?,
 //!                 Ok(count) => server.held(count)?,
 //!                 Err(_) => server.read_failed()?,
 //!             }
 //!         }
-//!         Output::Perform(Effect::WriteHeld { offset, length }) => {
+//!         Output::Perform(Effect::WriteHeld { offset, length, .. }) => {
 //!             assert_eq!((*offset, *length), (files.staged.len() as u64, files.held.len()));
 //!             let checksum = Checksum::of(&files.held);
 //!             files.staged.append(&mut files.held);
@@ -153,7 +157,7 @@
 //!             let (length, checksum) = (*length, Some(Checksum::of(&files.held)));
 //!             server.performed(Ok(Done::Held { length, checksum }))?;
 //!         }
-//!         Output::SendHeld { length } => {
+//!         Output::SendHeld { length, .. } => {
 //!             assert_eq!(length, files.held.len());
 //!             match socket.write(&files.held) {
 //!                 Ok(count) => {
@@ -175,7 +179,7 @@
 //! #       Output::Perform(effect) => {
 //! #           let outcome = match effect {
 //! #               Effect::Create { .. } => Done::Started,
-//! #               Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
+//! #               Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
 //! #               Effect::Publish { .. } => Done::Published,
 //! #               Effect::Open { .. } => {
 //! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), ..Opened::default() })
@@ -338,4 +342,4 @@
 //! - Print a peer's text other than through [`Escaped`](crate::Escaped).
 
 #[cfg(doc)]
-use crate::{Done, Effect, Machine, Output, Wait};
+use crate::{Done, Effect, Handle, Machine, Output, Wait};

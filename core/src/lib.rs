@@ -62,12 +62,12 @@
 //!         Effect::Open { path, .. } if path.as_str() == "motto.txt" => {
 //!             Ok(Done::Opened(Opened { size: Some(MOTTO.len() as u64), ..Opened::default() }))
 //!         }
-//!         Effect::Read { offset, length } => {
+//!         Effect::Read { offset, length, .. } => {
 //!             let rest = &MOTTO[*offset as usize..];
 //!             Ok(Done::Read(bytes::Bytes::from_static(&rest[..rest.len().min(*length)])))
 //!         }
 //!         Effect::FinishReading { .. } => Ok(Done::Finished),
-//!         Effect::Discard => Ok(Done::Discarded),
+//!         Effect::Close { .. } => Ok(Done::Closed),
 //!         _ => Err(StoreError::new(StoreErrorKind::NotFound, "there is only motto.txt")),
 //!     }
 //! }
@@ -146,7 +146,7 @@ mod timer;
 mod wire;
 
 pub use checksum::{Checksum, Hasher};
-pub use effect::{Done, Effect, Opened, RequestId};
+pub use effect::{Done, Effect, Handle, Opened, RequestId};
 pub use error::{ErrorCode, Misuse, StoreError, StoreErrorKind};
 pub use escape::Escaped;
 pub use limits::{Limits, Timing};

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::effect::{Done, Effect};
+use crate::effect::{Done, Effect, Handle};
 use crate::error::{Misuse, StoreError};
 use crate::output::{Output, Wait};
 use crate::timer::{Patience, Timer};
@@ -63,8 +63,8 @@ pub enum Ask<E> {
     Nothing,
     Read(Wait),
     Write,
-    Receive { length: usize },
-    SendHeld { length: usize },
+    Receive { handle: Handle, length: usize },
+    SendHeld { handle: Handle, length: usize },
     Perform(Effect),
     Event(E),
     CloseWrite,
@@ -136,8 +136,8 @@ impl<E> Link<E> {
     }
 
     /// Sends held bytes, after what announces them is out.
-    pub(crate) fn send_held(&self, length: usize) -> Ask<E> {
-        if self.outbox.is_empty() { Ask::SendHeld { length } } else { Ask::Write }
+    pub(crate) fn send_held(&self, handle: Handle, length: usize) -> Ask<E> {
+        if self.outbox.is_empty() { Ask::SendHeld { handle, length } } else { Ask::Write }
     }
 
     fn misuse(&self, told: &'static str) -> Misuse {
@@ -235,8 +235,10 @@ impl<S: Side> Machine for S {
             // `advance` never answers with it; writing what waits is harmless.
             Ask::Nothing | Ask::Write => Output::Write(link.outbox.segments()),
             Ask::Read(wait) => Output::Read(*wait),
-            Ask::Receive { length } => Output::Receive { length: *length },
-            Ask::SendHeld { length } => Output::SendHeld { length: *length },
+            Ask::Receive { handle, length } => Output::Receive { handle: *handle, length: *length },
+            Ask::SendHeld { handle, length } => {
+                Output::SendHeld { handle: *handle, length: *length }
+            }
             Ask::Perform(effect) => Output::Perform(effect),
             Ask::Event(event) => Output::Event(event),
             Ask::CloseWrite => Output::CloseWrite,
@@ -293,7 +295,7 @@ impl<S: Side> Machine for S {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
             }
-            Ask::SendHeld { length } if count <= length => {
+            Ask::SendHeld { length, .. } if count <= length => {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
                 self.sent_held(count);
@@ -306,7 +308,7 @@ impl<S: Side> Machine for S {
     fn held(&mut self, count: usize) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
-            Ask::Receive { length } if (1..=length).contains(&count) => {
+            Ask::Receive { length, .. } if (1..=length).contains(&count) => {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
                 self.holds(count);

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Handle};
 
 /// What to do next. Each variant names the one call that answers it.
 ///
@@ -12,22 +12,33 @@ use crate::effect::Effect;
 #[derive(Debug)]
 #[must_use = "a machine stands still until its output is carried out"]
 pub enum Output<'a, E> {
-    /// Read from the socket into [`Machine::read_space`](crate::Machine::read_space). Answer: [`Machine::received`](crate::Machine::received) with the count, 0 at the end of the stream;
-    /// [`Machine::would_block`](crate::Machine::would_block) if the wait is [`Wait::Never`] and nothing is there; [`Machine::read_failed`](crate::Machine::read_failed).
+    /// Read from the socket into [`Machine::read_space`](crate::Machine::read_space). Answer:
+    /// [`Machine::received`](crate::Machine::received) with the count, 0 at the end of the stream;
+    /// [`Machine::would_block`](crate::Machine::would_block) if the wait is [`Wait::Never`] and nothing is there;
+    /// [`Machine::read_failed`](crate::Machine::read_failed).
     Read(Wait),
-    /// Write a first part of these bytes to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count; [`Machine::write_failed`](crate::Machine::write_failed).
+    /// Write a first part of these bytes to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
+    /// [`Machine::write_failed`](crate::Machine::write_failed).
     ///
-    /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need not be begun anew.
+    /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need
+    /// not be begun anew.
     Write(Segments<'a>),
-    /// Move up to `length` bytes from the socket to where they are held for [`Effect::WriteHeld`](crate::Effect::WriteHeld); only if pass-through was switched on. Answer:
-    /// [`Machine::held`](crate::Machine::held) with the count; or as for [`Read`](Self::Read) with [`Wait::UntilDeadline`], where that is not possible or not worth it.
+    /// Move up to `length` bytes from the socket to where they are held for
+    /// [`Effect::WriteHeld`](crate::Effect::WriteHeld). It comes only if pass-through is on. Answer:
+    /// [`Machine::held`](crate::Machine::held) with the count; or as for [`Read`](Self::Read) with
+    /// [`Wait::UntilDeadline`], where moving is not possible or not worth it.
     Receive {
+        /// The staged file that the bytes are for.
+        handle: Handle,
         /// The most bytes to move, at least 1.
         length: usize,
     },
-    /// Move the next `length` of the bytes that [`Done::Held`](crate::Done::Held) told of straight to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
+    /// Move the next `length` bytes that [`Done::Held`](crate::Done::Held) reported straight to the socket. Answer:
+    /// [`Machine::sent`](crate::Machine::sent) with the count;
     /// [`Machine::write_failed`](crate::Machine::write_failed).
     SendHeld {
+        /// The source that holds the bytes.
+        handle: Handle,
         /// Bytes still held.
         length: usize,
     },
@@ -35,7 +46,8 @@ pub enum Output<'a, E> {
     Perform(&'a Effect),
     /// Something that the application may want to know. Answer: [`Machine::acknowledge`](crate::Machine::acknowledge).
     Event(&'a E),
-    /// Close the sending half of the socket. Answer: [`Machine::write_closed`](crate::Machine::write_closed), whatever came of it.
+    /// Close the sending half of the socket. Answer: [`Machine::write_closed`](crate::Machine::write_closed), whatever
+    /// came of it.
     CloseWrite,
     /// All is over: close the socket. There is no answer.
     Closed,

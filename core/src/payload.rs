@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::checksum::{Checksum, Hasher};
-use crate::effect::Effect;
+use crate::effect::{Effect, Handle};
 use crate::limits::Limits;
 use crate::message::{ClientLine, data_line_len};
 use crate::wire::inbox::Inbox;
@@ -17,8 +17,10 @@ const BULK: u64 = 64 << 10;
 const DATA_LINE: usize = 32;
 
 /// Payload that comes in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Intake {
+    /// The staged file that it goes into.
+    handle: Handle,
     /// Payload of the current `DATA` that is still to come in.
     left: u64,
     /// The length of the current `DATA`, or of the last one.
@@ -33,6 +35,25 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// Nothing yet, for the staged file that will be `handle`.
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self {
+            handle,
+            left: 0,
+            chunk: 0,
+            announced: 0,
+            written: 0,
+            gathered: BytesMut::new(),
+            held: 0,
+            hasher: Hasher::new(),
+        }
+    }
+
+    /// The staged file that it goes into.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
+
     /// A `DATA` with `length` bytes begins.
     pub(crate) fn announce(&mut self, length: u64) {
         self.left = length;
@@ -102,7 +123,7 @@ impl Intake {
     fn write(&mut self, data: Bytes) -> Effect {
         let offset = self.written;
         self.written += data.len() as u64;
-        Effect::Write { offset, data }
+        Effect::Write { handle: self.handle, offset, data }
     }
 
     /// How much of the current `DATA` may pass by the machine at once, if it is worth it.
@@ -136,7 +157,8 @@ impl Intake {
 
     /// What is held, to be written.
     pub(crate) fn write_held(&self) -> Option<Effect> {
-        (self.held > 0).then_some(Effect::WriteHeld { offset: self.written, length: self.held })
+        let (handle, offset, length) = (self.handle, self.written, self.held);
+        (length > 0).then_some(Effect::WriteHeld { handle, offset, length })
     }
 
     /// What was held is written.
@@ -150,6 +172,8 @@ impl Intake {
 /// Payload that goes out.
 #[derive(Debug)]
 pub(crate) struct Outflow {
+    /// The source that it comes from.
+    handle: Handle,
     sent: u64,
     held: usize,
     /// The checksum of all that will be sent, if it is known before.
@@ -158,9 +182,14 @@ pub(crate) struct Outflow {
 }
 
 impl Outflow {
-    /// `known` is the checksum of all that will be sent, if it is known.
-    pub(crate) fn new(known: Option<Checksum>) -> Self {
-        Self { sent: 0, held: 0, known, hasher: Hasher::new() }
+    /// Nothing yet, of the source `handle`; `known` is the checksum of all that will be sent, if it is known.
+    pub(crate) fn new(handle: Handle, known: Option<Checksum>) -> Self {
+        Self { handle, sent: 0, held: 0, known, hasher: Hasher::new() }
+    }
+
+    /// The source that it comes from.
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
     }
 
     /// Asks for more to send: by the machine at most `chunk` bytes, or past it.
@@ -172,13 +201,14 @@ impl Outflow {
         limits: &Limits,
         pass_through: bool,
     ) -> Effect {
+        let handle = self.handle;
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let read = left.min(Limits::outgoing(limits.chunk, peer_max));
         if pass_through {
             let length = left.min(Limits::outgoing(limits.held, peer_max));
-            Effect::Hold { offset, length, read, checksum: self.known.is_none() }
+            Effect::Hold { handle, offset, length, read, checksum: self.known.is_none() }
         } else {
-            Effect::Read { offset, length: read }
+            Effect::Read { handle, offset, length: read }
         }
     }
 

@@ -34,8 +34,8 @@ fn shown<E: Debug>(output: &Output<'_, E>) -> String {
             let pieces = segments.iter().map(|piece| (piece.len(), Checksum::of(piece)));
             format!("Write({:?})", pieces.collect::<Vec<_>>())
         }
-        Output::Perform(Effect::Write { offset, data }) => {
-            format!("Perform(Write({offset}, {}, {}))", data.len(), Checksum::of(data))
+        Output::Perform(Effect::Write { handle, offset, data }) => {
+            format!("Perform(Write({handle:?}, {offset}, {}, {}))", data.len(), Checksum::of(data))
         }
         other => format!("{other:?}"),
     }

@@ -1,7 +1,7 @@
 //! A client's own files in memory.
 
 use bytes::Bytes;
-use haul_core::{Done, Effect, StoreError};
+use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::memory_files::{Files, MemoryFiles};
 
@@ -36,26 +36,24 @@ impl Files for LocalFiles {
             | Effect::WriteHeld { .. }
             | Effect::Sync { .. }
             | Effect::Publish { .. }
-            | Effect::SyncDirectory => {
+            | Effect::SyncDirectories { .. }
+            | Effect::Discard { .. } => {
                 assert!(!self.sources.has_open(), "a client has one file open at most");
                 self.targets.perform(effect)
             }
-            Effect::Discard => {
-                if self.sources.has_open() {
-                    self.sources.perform(effect)
-                } else {
-                    self.targets.perform(effect)
-                }
+            Effect::Close { handle } if self.sources.is_open(*handle) => {
+                self.sources.perform(effect)
             }
+            Effect::Close { .. } => self.targets.perform(effect),
             Effect::List { .. } | Effect::NextEntries { .. } => panic!("a client never lists"),
         }
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
-        self.targets.receive(bytes);
+    fn receive(&mut self, handle: Handle, bytes: &[u8]) {
+        self.targets.receive(handle, bytes);
     }
 
-    fn send_held(&mut self, count: usize) -> Bytes {
-        self.sources.send_held(count)
+    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
+        self.sources.send_held(handle, count)
     }
 }

@@ -1,11 +1,11 @@
 //! A tree of files in memory that carries out effects.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
 
 use bytes::Bytes;
 use haul_core::{
-    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Mode, Omission, Opened, StoreError,
+    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, Omission, Opened, StoreError,
     StoreErrorKind, Timestamp,
 };
 
@@ -16,11 +16,11 @@ pub trait Files {
     /// Carries out an effect, and answers as [`Effect`] says.
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
 
-    /// Holds bytes that were taken from the socket for the staged file.
-    fn receive(&mut self, bytes: &[u8]);
+    /// Holds bytes that were taken from the socket for a staged file.
+    fn receive(&mut self, handle: Handle, bytes: &[u8]);
 
-    /// The next `count` of the bytes that are held for the socket.
-    fn send_held(&mut self, count: usize) -> Bytes;
+    /// The next `count` of the bytes of a source that are held for the socket.
+    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes;
 }
 
 /// An effect that was carried out.
@@ -40,10 +40,8 @@ enum Node {
     Directory,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Open {
-    #[default]
-    Nothing,
     Listing(vec::IntoIter<Entry>),
     Source {
         data: Bytes,
@@ -51,6 +49,9 @@ enum Open {
         /// What was held and did not go out yet.
         held: Bytes,
     },
+    Staged(Staged),
+    /// A file whose name is not on stable storage.
+    Published,
 }
 
 #[derive(Debug)]
@@ -76,11 +77,7 @@ pub struct MemoryFiles {
     closed: BTreeSet<FilePath>,
     /// Names that every listing leaves out.
     omitted: Vec<Entry>,
-    open: Open,
-    /// What has no name yet, oldest first.
-    staged: VecDeque<Staged>,
-    /// Files whose names are not on stable storage.
-    published: usize,
+    open: BTreeMap<Handle, Open>,
     journal: Vec<Record>,
     /// A machine that is durable must ask for `Sync` before it publishes.
     durable: bool,
@@ -196,12 +193,21 @@ impl MemoryFiles {
 
     /// Whether something is staged that has no name yet.
     pub fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
+        self.count_staged() > 0
+    }
+
+    fn count_staged(&self) -> usize {
+        self.open.values().filter(|open| matches!(open, Open::Staged(_))).count()
     }
 
     /// Whether anything is open.
     pub fn has_open(&self) -> bool {
-        !matches!(self.open, Open::Nothing) || self.has_staged()
+        !self.open.is_empty()
+    }
+
+    /// Whether something is open under this handle.
+    pub fn is_open(&self, handle: Handle) -> bool {
+        self.open.contains_key(&handle)
     }
 
     fn note(&mut self, name: &'static str, bytes: usize) -> Result<(), StoreError> {
@@ -211,12 +217,14 @@ impl MemoryFiles {
     }
 
     fn require_nothing_open(&self) {
-        assert!(!self.has_open(), "something is open still: {:?} {:?}", self.open, self.staged);
+        assert!(!self.has_open(), "something is open still: {:?}", self.open);
     }
 
-    /// The file that was begun last.
-    fn staged(&mut self) -> &mut Staged {
-        let staged = self.staged.back_mut().expect("no file is staged");
+    /// A file that is not whole yet.
+    fn staged(&mut self, handle: Handle) -> &mut Staged {
+        let Some(Open::Staged(staged)) = self.open.get_mut(&handle) else {
+            panic!("{handle:?} is not staged");
+        };
         assert!(!staged.synced, "it was said to be whole");
         staged
     }
@@ -270,9 +278,9 @@ impl MemoryFiles {
         }
     }
 
-    fn read(&mut self, offset: u64, length: usize) -> Bytes {
-        let Open::Source { data, changed, held } = &mut self.open else {
-            panic!("no file is open for reading: {:?}", self.open);
+    fn read(&mut self, handle: Handle, offset: u64, length: usize) -> Bytes {
+        let Some(Open::Source { data, changed, held }) = self.open.get_mut(&handle) else {
+            panic!("{handle:?} is not open for reading: {:?}", self.open);
         };
         assert!(held.is_empty(), "held bytes did not go out");
         assert!(length > 0, "a read of nothing");
@@ -290,11 +298,18 @@ impl MemoryFiles {
         data.slice(start..end.min(start.saturating_add(most)))
     }
 
-    fn hold(&mut self, offset: u64, length: usize, read: usize, checksum: bool) -> Done {
+    fn hold(
+        &mut self,
+        handle: Handle,
+        offset: u64,
+        length: usize,
+        read: usize,
+        checksum: bool,
+    ) -> Done {
         let holds = self.faults.hold.is_some();
-        let piece = self.read(offset, if holds { length } else { read });
-        match &mut self.open {
-            Open::Source { held, .. } if holds && !piece.is_empty() => {
+        let piece = self.read(handle, offset, if holds { length } else { read });
+        match self.open.get_mut(&handle) {
+            Some(Open::Source { held, .. }) if holds && !piece.is_empty() => {
                 *held = piece.clone();
                 let checksum = checksum.then(|| Checksum::of(&piece));
                 Done::Held { length: piece.len(), checksum }
@@ -303,9 +318,15 @@ impl MemoryFiles {
         }
     }
 
-    fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<Done, StoreError> {
-        let Open::Source { data, changed, held } = std::mem::take(&mut self.open) else {
-            panic!("no file is open for reading");
+    fn finish(
+        &mut self,
+        handle: Handle,
+        offset: u64,
+        length: u64,
+        sent: Checksum,
+    ) -> Result<Done, StoreError> {
+        let Some(Open::Source { data, changed, held }) = self.open.remove(&handle) else {
+            panic!("{handle:?} is not open for reading");
         };
         assert!(held.is_empty(), "held bytes did not go out");
         if changed {
@@ -319,6 +340,7 @@ impl MemoryFiles {
 
     fn create(
         &mut self,
+        handle: Handle,
         path: &FilePath,
         mode: Mode,
         modified: Option<Timestamp>,
@@ -341,40 +363,41 @@ impl MemoryFiles {
         let modified = modified.unwrap_or(Timestamp::EPOCH);
         let (path, data, held) = (path.clone(), Vec::new(), Vec::new());
         let staged = Staged { path, mode, modified, executable, data, held, synced: false };
-        self.staged.push_back(staged);
+        self.open.insert(handle, Open::Staged(staged));
         Ok(())
     }
 
-    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
-        let staged = self.staged.pop_front().expect("no file is staged");
+    fn publish(&mut self, handle: Handle, checksum: Checksum) -> Result<(), StoreError> {
+        let Some(Open::Staged(staged)) = self.open.remove(&handle) else {
+            panic!("{handle:?} is not staged");
+        };
         assert!(staged.synced || !self.durable, "published before it was synced");
         assert_eq!(Checksum::of(&staged.data), checksum, "published under a wrong checksum");
         if staged.mode == Mode::Create && self.source(&staged.path).is_ok() {
             return Err(error(StoreErrorKind::Exists));
         }
         self.store(staged.path, staged.data.into(), staged.modified, staged.executable);
-        self.published += 1;
+        self.open.insert(handle, Open::Published);
         Ok(())
     }
 
-    /// After a failure nothing that it was for is there any more.
+    /// Closes what the effect ends, whatever its outcome, or what it ends by a failure.
     fn let_go(&mut self, effect: &Effect) {
         match effect {
-            Effect::FinishReading { .. } => self.open = Open::Nothing,
-            Effect::Sync { files } => drop(self.staged.drain(..*files)),
-            Effect::Publish { .. } => drop(self.staged.pop_front()),
-            Effect::SyncDirectory => self.published = 0,
-            Effect::Discard => self.discard(),
+            Effect::FinishReading { handle, .. }
+            | Effect::Publish { handle, .. }
+            | Effect::Close { handle }
+            | Effect::Discard { handle } => drop(self.open.remove(handle)),
+            Effect::Sync { handles } | Effect::SyncDirectories { handles } => {
+                self.open.retain(|handle, _| !handles.contains(handle));
+            }
             _ => {}
         }
     }
 
-    fn discard(&mut self) {
-        self.published = 0;
-        match self.open {
-            Open::Nothing => drop(self.staged.pop_back()),
-            _ => self.open = Open::Nothing,
-        }
+    fn end(&mut self, effect: &Effect, done: Done) -> Done {
+        self.let_go(effect);
+        done
     }
 }
 
@@ -391,50 +414,55 @@ impl Files for MemoryFiles {
             return Err(error);
         }
         match effect {
-            Effect::List { path, depth, .. } => {
+            Effect::List { handle, path, depth, .. } => {
                 self.require_nothing_open();
-                self.open = Open::Listing(self.list(path.as_ref(), *depth)?.into_iter());
+                let entries = self.list(path.as_ref(), *depth)?;
+                self.open.insert(*handle, Open::Listing(entries.into_iter()));
                 Ok(Done::Started)
             }
-            Effect::NextEntries { max } => {
-                let Open::Listing(rest) = &mut self.open else {
-                    panic!("no listing is open: {:?}", self.open);
+            Effect::NextEntries { handle, max } => {
+                let Some(Open::Listing(rest)) = self.open.get_mut(handle) else {
+                    panic!("{handle:?} is no listing: {:?}", self.open);
                 };
                 let entries: Vec<Entry> = rest.by_ref().take(*max).collect();
                 if entries.is_empty() {
-                    self.open = Open::Nothing;
+                    self.open.remove(handle);
                 }
                 Ok(Done::Entries { entries, skipped: self.faults.skipped })
             }
-            Effect::Open { path, .. } => {
+            Effect::Open { handle, path, .. } => {
                 self.require_nothing_open();
                 let (data, opened) = self.source(path)?;
-                self.open = Open::Source { data, changed: false, held: Bytes::new() };
+                let source = Open::Source { data, changed: false, held: Bytes::new() };
+                self.open.insert(*handle, source);
                 Ok(Done::Opened(opened))
             }
-            Effect::Read { offset, length } => Ok(Done::Read(self.read(*offset, *length))),
-            Effect::Hold { offset, length, read, checksum } => {
-                Ok(self.hold(*offset, *length, *read, *checksum))
+            Effect::Read { handle, offset, length } => {
+                Ok(Done::Read(self.read(*handle, *offset, *length)))
             }
-            Effect::FinishReading { offset, length, checksum } => {
-                self.finish(*offset, *length, *checksum)
+            Effect::Hold { handle, offset, length, read, checksum } => {
+                Ok(self.hold(*handle, *offset, *length, *read, *checksum))
             }
-            Effect::Create { path, mode, modified, executable, .. } => {
-                assert!(matches!(self.open, Open::Nothing), "open still: {:?}", self.open);
-                if self.faults.room > 0 && self.staged.len() >= self.faults.room {
+            Effect::FinishReading { handle, offset, length, checksum } => {
+                self.finish(*handle, *offset, *length, *checksum)
+            }
+            Effect::Create { handle, path, mode, modified, executable, .. } => {
+                let staged = self.count_staged();
+                assert_eq!(staged, self.open.len(), "not only staged files: {:?}", self.open);
+                if self.faults.room > 0 && staged >= self.faults.room {
                     return Ok(Done::Full);
                 }
-                self.create(path, *mode, *modified, *executable).map(|()| Done::Started)
+                self.create(*handle, path, *mode, *modified, *executable).map(|()| Done::Started)
             }
-            Effect::Write { offset, data } => {
-                let staged = self.staged();
+            Effect::Write { handle, offset, data } => {
+                let staged = self.staged(*handle);
                 assert_eq!(*offset, staged.data.len() as u64, "a write out of its place");
                 assert!(!data.is_empty(), "a write of nothing");
                 staged.data.extend_from_slice(data);
                 Ok(Done::Written)
             }
-            Effect::WriteHeld { offset, length } => {
-                let staged = self.staged();
+            Effect::WriteHeld { handle, offset, length } => {
+                let staged = self.staged(*handle);
                 assert_eq!(*offset, staged.data.len() as u64, "a write out of its place");
                 assert_eq!(*length, staged.held.len(), "not all that is held is to be written");
                 assert!(*length > 0, "a write of nothing");
@@ -442,32 +470,30 @@ impl Files for MemoryFiles {
                 staged.data.append(&mut staged.held);
                 Ok(Done::HeldWritten { checksum })
             }
-            Effect::Sync { files } => {
-                assert!(*files > 0, "a sync of nothing");
-                self.staged.range_mut(..*files).for_each(|staged| staged.synced = true);
+            Effect::Sync { handles } => {
+                for handle in handles {
+                    self.staged(*handle).synced = true;
+                }
                 Ok(Done::Synced)
             }
-            Effect::Publish { checksum } => self.publish(*checksum).map(|()| Done::Published),
-            Effect::SyncDirectory => {
-                assert!(std::mem::take(&mut self.published) > 0, "nothing was published");
-                Ok(Done::Synced)
+            Effect::Publish { handle, checksum } => {
+                self.publish(*handle, *checksum).map(|()| Done::Published)
             }
-            Effect::Discard => {
-                self.discard();
-                Ok(Done::Discarded)
-            }
+            Effect::SyncDirectories { .. } => Ok(self.end(effect, Done::Synced)),
+            Effect::Close { .. } => Ok(self.end(effect, Done::Closed)),
+            Effect::Discard { .. } => Ok(self.end(effect, Done::Discarded)),
         }
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
-        let staged = self.staged();
+    fn receive(&mut self, handle: Handle, bytes: &[u8]) {
+        let staged = self.staged(handle);
         assert!(staged.held.is_empty(), "what is held was not written");
         staged.held.extend_from_slice(bytes);
     }
 
-    fn send_held(&mut self, count: usize) -> Bytes {
-        match &mut self.open {
-            Open::Source { held, .. } => held.split_to(count),
+    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
+        match self.open.get_mut(&handle) {
+            Some(Open::Source { held, .. }) => held.split_to(count),
             other => panic!("nothing is held: {other:?}"),
         }
     }

@@ -8,6 +8,7 @@ use haul_core::client::ClientEvent;
 use haul_core::server::ServerEvent;
 
 use crate::Choices;
+use crate::Handles;
 use crate::local_files::LocalFiles;
 use crate::memory_files::MemoryFiles;
 use crate::turn::{Bench, Io, Turn, Wire, turn};
@@ -34,6 +35,8 @@ pub struct Duet<'a, C, S> {
     /// The time of both.
     pub now: Duration,
     choices: Choices<'a>,
+    client_handles: Handles,
+    server_handles: Handles,
     up: Pipe,
     down: Pipe,
     budget: usize,
@@ -153,6 +156,8 @@ where
             logged: Vec::new(),
             now: Duration::ZERO,
             choices: Choices::new(choices),
+            client_handles: Handles::default(),
+            server_handles: Handles::default(),
             up: Pipe::new(room),
             down: Pipe::new(room),
             budget: STEPS,
@@ -221,6 +226,7 @@ where
         }
         let bench = Bench {
             files: &mut self.local,
+            handles: &mut self.client_handles,
             wire: &mut Ends { incoming: &mut self.down, outgoing: &mut self.up },
             choices: &mut self.choices,
             now: &mut self.now,
@@ -242,6 +248,7 @@ where
         }
         let bench = Bench {
             files: &mut self.shared,
+            handles: &mut self.server_handles,
             wire: &mut Ends { incoming: &mut self.up, outgoing: &mut self.down },
             choices: &mut self.choices,
             now: &mut self.now,

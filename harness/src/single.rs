@@ -5,6 +5,7 @@ use std::time::Duration;
 use haul_core::Machine;
 
 use crate::Choices;
+use crate::Handles;
 use crate::memory_files::Files;
 use crate::turn::{Bench, Io, Turn, Wire, turn};
 
@@ -134,6 +135,7 @@ impl<'a> Solo<'a> {
             next_write: Duration::ZERO,
         };
         let mut choices = Choices::new(self.choices);
+        let mut handles = Handles::default();
         let mut events = Vec::new();
         let mut now = Duration::ZERO;
         let mut budget = STEPS;
@@ -145,6 +147,7 @@ impl<'a> Solo<'a> {
             wire.now = now;
             let bench = Bench {
                 files,
+                handles: &mut handles,
                 wire: &mut wire,
                 choices: &mut choices,
                 now: &mut now,

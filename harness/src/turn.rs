@@ -5,6 +5,7 @@ use std::time::Duration;
 use haul_core::{Machine, Misuse, Output, Wait};
 
 use crate::Choices;
+use crate::Handles;
 use crate::memory_files::Files;
 
 /// The most that passes by a machine in one step.
@@ -44,6 +45,7 @@ pub(super) enum Turn {
 /// What a turn needs beside the machine.
 pub(super) struct Bench<'a, 'c, F, W> {
     pub(super) files: &'a mut F,
+    pub(super) handles: &'a mut Handles,
     pub(super) wire: &'a mut W,
     pub(super) choices: &'a mut Choices<'c>,
     pub(super) now: &'a mut Duration,
@@ -56,7 +58,7 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
     bench: Bench<'_, '_, F, W>,
     on_event: impl FnOnce(&M::Event),
 ) -> Result<Turn, Misuse> {
-    let Bench { files, wire, choices, now, storage } = bench;
+    let Bench { files, handles, wire, choices, now, storage } = bench;
     match machine.poll(*now) {
         Output::Read(wait) => {
             if wait == Wait::Never && choices.flip() {
@@ -98,7 +100,8 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
             machine.sent(count)?;
             return Ok(Turn::Moved(count));
         }
-        Output::Receive { length } => {
+        Output::Receive { handle, length } => {
+            insist(handles.receives(handle));
             let mut buffer = vec![0; choices.size(PASSED_AT_ONCE.min(length))];
             match wire.read(&mut buffer) {
                 Io::Moved(0) => machine.received(0)?,
@@ -108,7 +111,7 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                         space[..count].copy_from_slice(&buffer[..count]);
                         machine.received(count)?;
                     } else {
-                        files.receive(&buffer[..count]);
+                        files.receive(handle, &buffer[..count]);
                         machine.held(count)?;
                     }
                     return Ok(Turn::Moved(count));
@@ -117,9 +120,10 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                 Io::Failed => machine.read_failed()?,
             }
         }
-        Output::SendHeld { length } => match wire.room() {
+        Output::SendHeld { handle, length } => match wire.room() {
             Io::Moved(room) => {
-                let bytes = files.send_held(choices.size(length).min(room));
+                insist(handles.sends(handle));
+                let bytes = files.send_held(handle, choices.size(length).min(room));
                 wire.write(&bytes);
                 machine.sent(bytes.len())?;
                 return Ok(Turn::Moved(bytes.len()));
@@ -129,6 +133,7 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
         },
         Output::Perform(effect) => {
             let outcome = files.perform(effect);
+            insist(handles.note(effect, &outcome));
             *now += storage;
             machine.performed(outcome)?;
         }
@@ -140,7 +145,14 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
             wire.close_write();
             machine.write_closed()?;
         }
-        Output::Closed => return Ok(Turn::Over),
+        Output::Closed => {
+            assert!(handles.is_empty(), "a machine is over and leaves something open: {handles:?}");
+            return Ok(Turn::Over);
+        }
     }
     Ok(Turn::Moved(0))
+}
+
+fn insist(kept: Result<(), String>) {
+    kept.unwrap_or_else(|broken| panic!("the contract of handles is broken: {broken}"));
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use haul_core::server::Server;
 use haul_core::{Machine, Misuse, Output, Wait};
-use haul_store::{Directory, Options, Perform, Session};
+use haul_store::{Directory, Identity, Options, Perform, Session};
 
 use crate::player::{Next, Player};
 use crate::schedule::{IN_MEMORY, Schedule, Sizes};
@@ -98,7 +98,7 @@ impl Connection {
         let directory = Directory::open(share, options).map_err(|error| error.to_string())?;
         Ok(Self {
             server: Server::new(Arc::new(script.setup.config.clone())),
-            session: Session::new(Arc::new(directory)),
+            session: Session::new(Arc::new(directory), Identity::anonymous()),
             now: Duration::ZERO,
             to_server: Pipe::new(schedule.pipe),
             to_client: Pipe::new(schedule.pipe),

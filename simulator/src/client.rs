@@ -8,7 +8,7 @@ use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{Depth, Done, Effect, Entry, FilePath, Machine, Mode, RequestId, StoreError};
 use haul_harness::Random;
-use haul_store::{OwnFiles, Perform};
+use haul_store::{FilesById, OwnFiles, Perform};
 
 use crate::disk::SharedDisk;
 use crate::drive::{Application, Bench, Habits, Turn, turn};
@@ -33,7 +33,7 @@ pub(super) struct ClientSide {
 struct Desk {
     disk: SharedDisk,
     session: usize,
-    files: OwnFiles,
+    files: FilesById,
     requests: BTreeMap<RequestId, Asked>,
     finished: Vec<Finished>,
     broken: Option<String>,
@@ -69,7 +69,7 @@ impl ClientSide {
         let desk = Desk {
             disk: shared,
             session,
-            files: OwnFiles::Nothing,
+            files: FilesById::default(),
             requests: BTreeMap::new(),
             finished: Vec::new(),
             broken: None,
@@ -180,11 +180,12 @@ impl Application<ClientEvent> for Desk {
                 if let Some(Asked { version: Some((_, data)), what, .. }) = asked {
                     let known_size = matches!(what, What::Upload { known_size: true, .. });
                     let source = LocalSource { disk, session, data: data.clone(), known_size };
-                    self.files = OwnFiles::Source(Box::new(source));
+                    self.files.waiting().give(*id, OwnFiles::Source(Box::new(source)));
                 }
             }
             Effect::Create { id, .. } => {
-                self.files = OwnFiles::Target(Box::new(LocalTarget { disk, session, id: *id }));
+                let target = LocalTarget { disk, session, id: *id };
+                self.files.waiting().give(*id, OwnFiles::Target(Box::new(target)));
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul_core::{Checksum, Done, Effect, Limits, Machine, Misuse, Output, StoreError, Wait};
-use haul_harness::Random;
+use haul_harness::{Handles, Random};
 
 use crate::fault::{Fault, Tally};
 use crate::pipe::{Io, Pipe};
@@ -34,6 +34,8 @@ pub(super) struct Habits {
     received: Bytes,
     most_in: usize,
     most_out: usize,
+    /// What the machine has open.
+    handles: Handles,
 }
 
 impl Habits {
@@ -159,8 +161,12 @@ pub(super) fn turn<M: Machine>(
                 Io::Failed => acted(machine.write_failed()),
             }
         }
-        Output::Receive { length } => receive(machine, habits, bench, length),
-        Output::SendHeld { length } => {
+        Output::Receive { handle, length } => {
+            habits.handles.receives(handle)?;
+            receive(machine, habits, bench, length)
+        }
+        Output::SendHeld { handle, length } => {
+            habits.handles.sends(handle)?;
             if length != habits.held.len() {
                 return Err(String::from("not what is held is asked for"));
             }
@@ -176,6 +182,7 @@ pub(super) fn turn<M: Machine>(
         }
         Output::Perform(effect) => {
             let outcome = perform(effect, habits, bench.random, application);
+            habits.handles.note(effect, &outcome)?;
             acted(machine.performed(outcome))
         }
         Output::Event(event) => {
@@ -186,7 +193,8 @@ pub(super) fn turn<M: Machine>(
             bench.outgoing.end();
             acted(machine.write_closed())
         }
-        Output::Closed => Ok(Turn::Over),
+        Output::Closed if habits.handles.is_empty() => Ok(Turn::Over),
+        Output::Closed => Err(format!("it is over and leaves open: {:?}", habits.handles)),
     }
 }
 
@@ -198,10 +206,11 @@ fn perform<E>(
     application: &mut impl Application<E>,
 ) -> Result<Done, StoreError> {
     match effect {
-        Effect::Hold { offset, length, read, checksum } => {
+        Effect::Hold { handle, offset, length, read, checksum } => {
             let holds = random.one_in(2);
             let length = if holds { *length } else { *read };
-            match application.perform(&Effect::Read { offset: *offset, length })? {
+            let (handle, offset) = (*handle, *offset);
+            match application.perform(&Effect::Read { handle, offset, length })? {
                 Done::Read(data) if holds && !data.is_empty() => {
                     let checksum = checksum.then(|| Checksum::of(&data));
                     let length = data.len();
@@ -211,10 +220,11 @@ fn perform<E>(
                 done => Ok(done),
             }
         }
-        Effect::WriteHeld { offset, length: _ } => {
+        Effect::WriteHeld { handle, offset, length: _ } => {
             let data = std::mem::take(&mut habits.received);
             let checksum = Checksum::of(&data);
-            application.perform(&Effect::Write { offset: *offset, data })?;
+            let (handle, offset) = (*handle, *offset);
+            application.perform(&Effect::Write { handle, offset, data })?;
             Ok(Done::HeldWritten { checksum })
         }
         effect => application.perform(effect),

@@ -1,14 +1,14 @@
 //! The server's side of a simulated connection.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Done, Effect, ErrorCode, FilePath, Machine, StoreError};
-use haul_store::{Perform, Session};
+use haul_core::{Done, Effect, ErrorCode, FilePath, Handle, Machine, StoreError};
+use haul_store::{Identity, Perform, Session};
 
 use crate::drive::{Application, Bench, Habits, Turn, turn};
 use crate::fault::Fault;
@@ -30,8 +30,8 @@ pub(super) struct ServerSide {
 struct Desk {
     store: SimStore,
     session: Session<SimStore>,
-    /// The uploads without a name, oldest first, as the machine handed them on.
-    uploads: VecDeque<(FilePath, Vec<u8>)>,
+    /// The uploads without a name, as the machine handed them on.
+    uploads: BTreeMap<Handle, (FilePath, Vec<u8>)>,
     published: Option<(FilePath, Bytes)>,
     answered: u64,
     took: Duration,
@@ -46,11 +46,11 @@ impl ServerSide {
         } else {
             Server::new(Arc::clone(config))
         };
-        let session = Session::new(Arc::new(store.clone()));
+        let session = Session::new(Arc::new(store.clone()), Identity::anonymous());
         let desk = Desk {
             store,
             session,
-            uploads: VecDeque::new(),
+            uploads: BTreeMap::new(),
             published: None,
             answered: 0,
             took: Duration::ZERO,
@@ -91,20 +91,22 @@ impl Application<ServerEvent> for Desk {
             self.broken = Some(format!("{} was out of its place: {error}", effect.name()));
         }
         match (effect, &outcome) {
-            (Effect::Create { path, .. }, Ok(Done::Started)) => {
-                self.uploads.push_back((path.clone(), Vec::new()));
+            (Effect::Create { handle, path, .. }, Ok(Done::Started)) => {
+                self.uploads.insert(*handle, (path.clone(), Vec::new()));
             }
-            (Effect::Write { data, .. }, Ok(_)) => {
-                if let Some((_, written)) = self.uploads.back_mut() {
+            (Effect::Write { handle, data, .. }, Ok(_)) => {
+                if let Some((_, written)) = self.uploads.get_mut(handle) {
                     written.extend_from_slice(data);
                 }
             }
-            (Effect::Sync { files }, Err(_)) => drop(self.uploads.drain(..*files)),
-            (Effect::Publish { .. }, _) => {
-                let upload = self.uploads.pop_front().filter(|_| outcome.is_ok());
+            (Effect::Sync { handles }, Err(_)) => {
+                self.uploads.retain(|handle, _| !handles.contains(handle));
+            }
+            (Effect::Publish { handle, .. }, _) => {
+                let upload = self.uploads.remove(handle).filter(|_| outcome.is_ok());
                 self.published = upload.map(|(path, data)| (path, data.into()));
             }
-            (Effect::Discard, _) => drop(self.uploads.pop_back()),
+            (Effect::Discard { handle }, _) => drop(self.uploads.remove(handle)),
             _ => {}
         }
         outcome

@@ -22,7 +22,7 @@ use haul_core::{
     Checksum, Depth, Entry, FilePath, Machine, Mode, Opened, Output, StoreError, StoreErrorKind,
     Timestamp,
 };
-use haul_store::{Listing, NewFile, Perform, Session, Source, Staged, Store};
+use haul_store::{Identity, Listing, NewFile, Perform, Session, Source, Staged, Store};
 
 /// Files by their names. There are no directories but those that names imply.
 #[derive(Debug, Default)]
@@ -197,7 +197,7 @@ fn now() -> Timestamp {
 /// What a server over `store` answers to a client that sends `input` and then closes its side.
 fn converse(store: &Arc<Memory>, mut input: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut server = Server::new(Arc::default());
-    let mut files = Session::new(Arc::clone(store));
+    let mut files = Session::new(Arc::clone(store), Identity::anonymous());
     let mut said = Vec::new();
     loop {
         match server.poll(Duration::ZERO) {

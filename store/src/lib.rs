@@ -1,7 +1,7 @@
 //! Where the files of HAUL are: the shared directory of a server, and a client's own files.
 //!
-//! The machines of [`haul_core`] do no I/O. They ask for [`Effect`](haul_core::Effect)s, and whoever runs a server's machine has a [`Session`] carry them out ([`Perform`]) on a
-//! [`Store`]. The store that is here is a local [`Directory`]; another one, such as an object store, implements the same trait. What a client sends is a
+//! The machines of [`haul_core`] do no I/O. They ask for [`Effect`](haul_core::Effect)s, and whoever runs a server's machine has a [`Session`] carry them out ([`Perform`]) on the
+//! [`Store`] that a [`StoreProvider`] gives to the session's [`Identity`]. The store that is here is a local [`Directory`]; another one, such as an object store, implements the same trait. What a client sends is a
 //! [`Source`] and where a download goes is a [`Target`]: files ([`LocalSource`], [`LocalTarget`]) or streams ([`StreamSource`], [`StreamTarget`]). Everything here blocks.
 //!
 //! ```
@@ -75,13 +75,16 @@ mod directory;
 mod enter;
 mod entries;
 mod error;
+mod file_checksum;
 mod file_system;
-mod held;
 mod lacks;
 mod local;
 mod nameless;
 mod own_files;
+mod pass_through;
 mod perform;
+mod pipe_buffer;
+mod provider;
 mod pseudo;
 mod regular;
 mod resolve;
@@ -92,12 +95,13 @@ mod temporary;
 mod workplace;
 
 pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
-pub use held::Held;
 pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
     is_reserved,
 };
 pub use own_files::{FilesById, OwnFiles, Waiting};
+pub use pass_through::PassThrough;
 pub use perform::Perform;
+pub use provider::{Identity, StoreProvider};
 pub use session::Session;
 pub use store::{Kept, Listing, NewFile, Source, Staged, Store, Target};

@@ -1,43 +1,25 @@
 //! A client's own files: effects carried out on the source or target that the application gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use haul_core::{Done, Effect, RequestId, StoreError};
+use haul_core::{Checksum, Done, Effect, Handle, RequestId, StoreError};
 
 use crate::error::misuse;
-use crate::{Held, Kept, NewFile, Perform, Source, Staged, Target};
+use crate::perform::hold;
+use crate::{NewFile, PassThrough, Perform, Source, Staged, Target};
 
-/// The application's end of a client's request under way, as [`Session`](crate::Session) is a server's. Nothing is ever opened by a name that a server sent.
+/// What the application gives for one request. Nothing is ever opened by a name that a server sent.
 #[derive(Default)]
 pub enum OwnFiles {
-    /// The request moves no payload, or its files are closed.
+    /// The request moves no payload.
     #[default]
     Nothing,
     /// What an upload sends.
     Source(Box<dyn Source>),
-    /// Where a download will go.
+    /// Where a download goes.
     Target(Box<dyn Target>),
-    /// Where it goes, and where it would go if it had to begin anew.
-    Staged(Box<dyn Staged>, Box<dyn Target>),
-}
-
-impl OwnFiles {
-    fn source(&mut self) -> Result<&mut dyn Source, StoreError> {
-        match self {
-            Self::Source(source) => Ok(source.as_mut()),
-            Self::Nothing | Self::Target(_) | Self::Staged(..) => Err(not_open()),
-        }
-    }
-
-    fn staged(&mut self) -> Result<&mut dyn Staged, StoreError> {
-        match self {
-            Self::Staged(staged, _) => Ok(staged.as_mut()),
-            Self::Nothing | Self::Source(_) | Self::Target(_) => Err(not_open()),
-        }
-    }
 }
 
 impl fmt::Debug for OwnFiles {
@@ -46,100 +28,12 @@ impl fmt::Debug for OwnFiles {
             Self::Nothing => "Nothing",
             Self::Source(_) => "Source",
             Self::Target(_) => "Target",
-            Self::Staged(..) => "Staged",
         })
     }
 }
 
-impl Perform for OwnFiles {
-    fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
-        match effect {
-            Effect::Open { .. } => Ok(Done::Opened(self.source()?.opened())),
-            Effect::Read { offset, length } => {
-                self.source()?.read(*offset, *length).map(Done::Read)
-            }
-            Effect::Hold { offset, length, read, checksum } => {
-                let source = self.source()?;
-                match source.hold(*offset, *length, *checksum)? {
-                    Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
-                    None => source.read(*offset, *read).map(Done::Read),
-                }
-            }
-            Effect::FinishReading { offset, length, checksum } => {
-                self.source()?.finish(*offset, *length, *checksum)?;
-                *self = Self::Nothing;
-                Ok(Done::Finished)
-            }
-            Effect::Create { path, mode, size, modified, executable, durable, id: _ } => {
-                let mut target = match mem::take(self) {
-                    Self::Target(target) => target,
-                    misfit => {
-                        *self = misfit;
-                        return Err(not_open());
-                    }
-                };
-                let created = target.create(&NewFile {
-                    path: path.clone(),
-                    mode: *mode,
-                    size: *size,
-                    modified: *modified,
-                    executable: *executable,
-                    durable: *durable,
-                });
-                let (files, outcome) = match created {
-                    Ok(staged) => (Self::Staged(staged, target), Ok(Done::Started)),
-                    Err(error) => (Self::Target(target), Err(error)),
-                };
-                *self = files;
-                outcome
-            }
-            Effect::Write { offset, data } => {
-                self.staged()?.write(*offset, data).map(|()| Done::Written)
-            }
-            Effect::WriteHeld { offset, length } => {
-                let checksum = self.staged()?.write_held(*offset, *length)?;
-                Ok(Done::HeldWritten { checksum })
-            }
-            Effect::Sync { files: _ } => self.staged()?.sync().map(|()| Done::Synced),
-            Effect::Publish { checksum } => {
-                self.staged()?.publish(*checksum).map(|()| Done::Published)
-            }
-            Effect::SyncDirectory => {
-                self.staged()?.sync_directory()?;
-                *self = Self::Nothing;
-                Ok(Done::Synced)
-            }
-            Effect::Discard => {
-                // A download that is stopped because of another one begins anew.
-                *self = match mem::take(self) {
-                    Self::Staged(_, target) | Self::Target(target) => Self::Target(target),
-                    Self::Source(_) | Self::Nothing => Self::Nothing,
-                };
-                Ok(Done::Discarded)
-            }
-            Effect::List { .. } | Effect::NextEntries { .. } => Err(not_open()),
-        }
-    }
-
-    fn held(&mut self) -> Option<&mut Held> {
-        match self {
-            Self::Source(source) => source.held(),
-            Self::Staged(staged, _) => staged.held(),
-            Self::Nothing | Self::Target(_) => None,
-        }
-    }
-}
-
-/// The own files of many requests, of which a machine works on one at a time.
-#[derive(Debug, Default)]
-pub struct FilesById {
-    waiting: Waiting,
-    /// Those of the request that is worked on.
-    id: Option<RequestId>,
-    files: OwnFiles,
-}
-
-/// The files of requests that are not worked on. Clones are handles of the same ones, so that more can be given while the work goes on elsewhere.
+/// The files that requests wait with until the machine asks for them. Clones share them, so that more can be given
+/// while the work goes on elsewhere.
 #[derive(Debug, Default, Clone)]
 pub struct Waiting(Arc<Mutex<BTreeMap<RequestId, OwnFiles>>>);
 
@@ -155,37 +49,234 @@ impl Waiting {
     }
 }
 
+/// The own files of all requests of a client, as [`Session`](crate::Session) is what a server has open. The effect that
+/// begins a file finds it by its request; later effects find it by its handle.
+#[derive(Default)]
+pub struct FilesById {
+    waiting: Waiting,
+    open: BTreeMap<Handle, Open>,
+}
+
+enum Open {
+    Source(Box<dyn Source>),
+    Staged {
+        id: RequestId,
+        file: Box<dyn Staged>,
+        /// Where the download goes if it has to begin anew.
+        target: Box<dyn Target>,
+    },
+    /// It has its name.
+    Published(Box<dyn Staged>),
+}
+
+impl Open {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::Staged { .. } => "staged",
+            Self::Published(_) => "published",
+        }
+    }
+
+    fn is_staged(&self) -> bool {
+        matches!(self, Self::Staged { .. })
+    }
+
+    fn is_published(&self) -> bool {
+        matches!(self, Self::Published(_))
+    }
+}
+
 impl FilesById {
     /// A handle to give files by.
     pub fn waiting(&self) -> Waiting {
         self.waiting.clone()
     }
 
-    /// Lets go of all files, since nobody waits for their requests any more. Only the source of an upload under way stays until its machine discards it: bytes of it may have been announced.
+    /// Lets go of all files, since nobody waits for their requests any more. Only the source of an upload under way
+    /// stays until its machine closes it: bytes of it may have been announced.
     pub fn abandon(&mut self) {
         self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        if !matches!(self.files, OwnFiles::Source(_)) {
-            self.files = OwnFiles::Nothing;
+        self.open.retain(|_, open| matches!(open, Open::Source(_)));
+    }
+
+    fn source(&mut self, handle: Handle) -> Result<&mut dyn Source, StoreError> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Source(source)) => Ok(source.as_mut()),
+            _ => Err(not_open()),
         }
+    }
+
+    fn staged(&mut self, handle: Handle) -> Result<&mut dyn Staged, StoreError> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Staged { file, .. }) => Ok(file.as_mut()),
+            _ => Err(not_open()),
+        }
+    }
+
+    /// The files of a request, to begin something under `handle`.
+    fn begin(&self, handle: Handle, id: RequestId) -> Result<OwnFiles, StoreError> {
+        if self.open.contains_key(&handle) {
+            return Err(misuse("the handle is in use"));
+        }
+        self.waiting.take(id).ok_or_else(not_open)
+    }
+
+    fn open(&mut self, handle: Handle, id: RequestId) -> Result<Done, StoreError> {
+        match self.begin(handle, id)? {
+            OwnFiles::Source(source) => {
+                let opened = source.opened();
+                self.open.insert(handle, Open::Source(source));
+                Ok(Done::Opened(opened))
+            }
+            other => {
+                self.waiting.give(id, other);
+                Err(not_open())
+            }
+        }
+    }
+
+    fn create(
+        &mut self,
+        handle: Handle,
+        id: RequestId,
+        file: &NewFile,
+    ) -> Result<Done, StoreError> {
+        let mut target = match self.begin(handle, id)? {
+            OwnFiles::Target(target) => target,
+            other => {
+                self.waiting.give(id, other);
+                return Err(not_open());
+            }
+        };
+        match target.create(file) {
+            Ok(file) => {
+                self.open.insert(handle, Open::Staged { id, file, target });
+                Ok(Done::Started)
+            }
+            Err(error) => {
+                self.waiting.give(id, OwnFiles::Target(target));
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes a file. A staged one is discarded; its target is left for another try.
+    fn close(&mut self, handle: Handle) {
+        if let Some(Open::Staged { id, target, .. }) = self.open.remove(&handle) {
+            self.waiting.give(id, OwnFiles::Target(target));
+        }
+    }
+
+    /// Whether each of `handles` is another one and names what `fits`.
+    fn have(&self, handles: &[Handle], fits: fn(&Open) -> bool) -> bool {
+        let distinct = handles.iter().collect::<BTreeSet<_>>().len() == handles.len();
+        let fit = handles.iter().all(|handle| self.open.get(handle).is_some_and(fits));
+        !handles.is_empty() && distinct && fit
+    }
+
+    fn sync(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
+        if !self.have(handles, Open::is_staged) {
+            return Err(not_open());
+        }
+        let synced = handles.iter().try_for_each(|handle| self.staged(*handle)?.sync());
+        if synced.is_err() {
+            for handle in handles {
+                self.close(*handle);
+            }
+        }
+        synced.map(|()| Done::Synced)
+    }
+
+    fn publish(&mut self, handle: Handle, checksum: Checksum) -> Result<Done, StoreError> {
+        if let Err(error) = self.staged(handle)?.publish(checksum) {
+            self.close(handle);
+            return Err(error);
+        }
+        if let Some(Open::Staged { file, .. }) = self.open.remove(&handle) {
+            self.open.insert(handle, Open::Published(file));
+        }
+        Ok(Done::Published)
+    }
+
+    fn sync_directories(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
+        if !self.have(handles, Open::is_published) {
+            return Err(not_open());
+        }
+        let files: Vec<_> = handles.iter().filter_map(|handle| self.open.remove(handle)).collect();
+        for open in files {
+            if let Open::Published(mut file) = open {
+                file.sync_directory()?;
+            }
+        }
+        Ok(Done::Synced)
+    }
+}
+
+impl fmt::Debug for FilesById {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open: BTreeMap<_, _> =
+            self.open.iter().map(|(handle, open)| (handle, open.name())).collect();
+        let waiting = &self.waiting;
+        f.debug_struct("FilesById").field("waiting", waiting).field("open", &open).finish()
     }
 }
 
 impl Perform for FilesById {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
-        if let Effect::Open { id, .. } | Effect::Create { id, .. } = effect {
-            self.files = self.waiting.take(*id).unwrap_or_default();
-            self.id = Some(*id);
+        match effect {
+            Effect::Open { handle, id, path: _ } => self.open(*handle, *id),
+            Effect::Read { handle, offset, length } => {
+                self.source(*handle)?.read(*offset, *length).map(Done::Read)
+            }
+            Effect::Hold { handle, offset, length, read, checksum } => {
+                hold(self.source(*handle)?, *offset, *length, *read, *checksum)
+            }
+            Effect::FinishReading { handle, offset, length, checksum } => {
+                let finished = self.source(*handle)?.finish(*offset, *length, *checksum);
+                self.open.remove(handle);
+                finished.map(|()| Done::Finished)
+            }
+            Effect::Create { handle, id, path, mode, size, modified, executable, durable } => {
+                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
+                let (executable, durable) = (*executable, *durable);
+                let file = NewFile { path, mode, size, modified, executable, durable };
+                self.create(*handle, *id, &file)
+            }
+            Effect::Write { handle, offset, data } => {
+                self.staged(*handle)?.write(*offset, data).map(|()| Done::Written)
+            }
+            Effect::WriteHeld { handle, offset, length } => {
+                let checksum = self.staged(*handle)?.write_held(*offset, *length)?;
+                Ok(Done::HeldWritten { checksum })
+            }
+            Effect::Sync { handles } => self.sync(handles),
+            Effect::Publish { handle, checksum } => self.publish(*handle, *checksum),
+            Effect::SyncDirectories { handles } => self.sync_directories(handles),
+            Effect::Close { handle } => {
+                if !self.have(&[*handle], |open| !open.is_staged()) {
+                    return Err(not_open());
+                }
+                self.close(*handle);
+                Ok(Done::Closed)
+            }
+            Effect::Discard { handle } => {
+                if !self.have(&[*handle], Open::is_staged) {
+                    return Err(not_open());
+                }
+                self.close(*handle);
+                Ok(Done::Discarded)
+            }
+            Effect::List { .. } | Effect::NextEntries { .. } => Err(not_open()),
         }
-        let outcome = self.files.perform(effect);
-        // Of a download that is discarded, or did not begin, the target is left for another try.
-        if let (OwnFiles::Target(_), Some(id)) = (&self.files, self.id) {
-            self.waiting.give(id, mem::take(&mut self.files));
-        }
-        outcome
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.files.held()
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
+        match self.open.get_mut(&handle)? {
+            Open::Source(source) => source.pass_through(),
+            Open::Staged { file, .. } => file.pass_through(),
+            Open::Published(_) => None,
+        }
     }
 }
 

@@ -1,18 +1,36 @@
 //! Effects of a machine carried out on a store.
 
-use haul_core::{Done, Effect, StoreError};
+use haul_core::{Done, Effect, Handle, StoreError};
 
-use crate::Held;
+use crate::{Kept, PassThrough, Source};
 
-/// Carries out the effects of one session. What is open when it is dropped is discarded.
+/// Carries out the effects of one session. Dropping it closes what is open and discards what is staged.
 pub trait Perform {
     /// Does the work of one effect; may block.
     ///
-    /// Answers as [`Effect`] tells. An effect that does not fit what is open is an error of kind [`Io`](haul_core::StoreErrorKind::Io).
+    /// # Errors
+    /// Those of the [`Store`](crate::Store) method that does the work. An effect whose handle does not name anything
+    /// that it could be for, or that begins something under a handle that is open already, is an error of kind
+    /// [`Io`](haul_core::StoreErrorKind::Io) and changes nothing.
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
 
-    /// What carries payload of the open file past the machine; `None` if that goes through the machine.
-    fn held(&mut self) -> Option<&mut Held> {
+    /// What carries payload of the file `handle` past the machine; `None` if its payload goes through the machine.
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
+        let _ = handle;
         None
+    }
+}
+
+/// Carries out [`Effect::Hold`].
+pub(crate) fn hold(
+    source: &mut (impl Source + ?Sized),
+    offset: u64,
+    length: usize,
+    read: usize,
+    checksum: bool,
+) -> Result<Done, StoreError> {
+    match source.hold(offset, length, checksum)? {
+        Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
+        None => source.read(offset, read).map(Done::Read),
     }
 }

@@ -1,33 +1,36 @@
-//! Payload on its way between a socket and a file, without a copy of it in this process.
+//! Payload on its way between a socket and a file in a pipe of the kernel, without a copy of it in this process.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use haul_core::{Checksum, Hasher};
 use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread, pwrite, read, retry_on_intr};
+use rustix::io::{Errno, pwrite, read, retry_on_intr};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use rustix::process::{Resource, getrlimit};
 
-/// The part of all descriptors of the process beyond which none goes to a pipe, which there is another way without: so many of so many.
+use crate::PassThrough;
+
+/// The part of all descriptors of the process beyond which none goes to a pipe, which there is another way without: so
+/// many of so many.
 const FOR_PIPES: (u64, u64) = (3, 4);
 /// Smaller files are not worth a pipe.
 pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
 /// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
 const ROOM: usize = 1 << 20;
-/// What is read at once to take its checksum: it shall stay in the processor's cache.
-const CHECKED_AT_ONCE: usize = 64 << 10;
+/// The number of bytes that are copied at once where the kernel cannot move them.
+const COPIED_AT_ONCE: usize = 64 << 10;
 /// What is copied out of the pipe for a socket that can only be waited for by a write.
 const FRONT: usize = 4 << 10;
 
-/// Payload that the kernel holds in a pipe: pages of a file on their way to a socket, or of a socket on their way to a file. None of its moves from or to a socket waits.
+/// A pipe that holds pages of a file on their way to a socket, or of a socket on their way to a file.
 ///
-/// As many bytes as were taken of a file are there to be sent even if it is cut afterwards. Memory is the system's: the pipe has room for 1 MiB, or for what the system grants.
+/// As many bytes as were taken of a file can be sent even if the file is cut afterwards. The memory is the kernel's:
+/// the pipe has room for 1 MiB, or for what the system grants.
 ///
-/// A socket whose peer is gone raises SIGPIPE unless the process ignores it, as Rust's programs do.
+/// A socket whose peer is gone raises `SIGPIPE` unless the process ignores it, as Rust's programs do.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct PipeBuffer {
     reader: OwnedFd,
     writer: OwnedFd,
     /// The next bytes of what goes out, when they had to be looked at; behind `front_sent` of them.
@@ -35,7 +38,7 @@ pub struct Held {
     front_sent: usize,
 }
 
-impl Held {
+impl PipeBuffer {
     /// A pipe; [`Errno::MFILE`] where descriptors are scarce.
     pub(crate) fn new() -> Result<Self, Errno> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -63,15 +66,6 @@ impl Held {
         })
     }
 
-    /// Takes up to `length` bytes, at least 1, from a nonblocking socket, while nothing is held; 0 at the end of the stream.
-    pub fn receive(&self, socket: impl AsFd, length: usize) -> io::Result<usize> {
-        let socket = socket.as_fd();
-        let moved = moved_until(length, |left| {
-            retry_on_intr(|| splice(socket, None, &self.writer, None, left, SpliceFlags::NONBLOCK))
-        });
-        Ok(moved?)
-    }
-
     /// Puts `length` bytes, all that is held, into a file. After an error it is unknown what is still held.
     pub(crate) fn put(&self, file: impl AsFd, mut offset: u64, length: usize) -> Result<(), Errno> {
         let file = file.as_fd();
@@ -91,7 +85,7 @@ impl Held {
 
     /// Puts `length` bytes, all that is held, into a file by way of this process.
     fn copy(&self, file: BorrowedFd<'_>, mut offset: u64, length: usize) -> Result<(), Errno> {
-        let mut buffer = Vec::with_capacity(CHECKED_AT_ONCE.min(length));
+        let mut buffer = Vec::with_capacity(COPIED_AT_ONCE.min(length));
         let mut left = length;
         while left > 0 {
             buffer.clear();
@@ -112,24 +106,30 @@ impl Held {
         }
         Ok(())
     }
+}
 
-    /// Sends up to `length` bytes of what is held to a nonblocking socket.
-    pub fn send(&mut self, socket: impl AsFd, length: usize) -> io::Result<usize> {
+impl PassThrough for PipeBuffer {
+    fn receive(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
+        let moved = moved_until(length, |left| {
+            retry_on_intr(|| splice(socket, None, &self.writer, None, left, SpliceFlags::NONBLOCK))
+        });
+        Ok(moved?)
+    }
+
+    fn send(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
         let front = &self.front[self.front_sent..];
         if !front.is_empty() {
-            let count = retry_on_intr(|| send(&socket, front, SendFlags::NOSIGNAL))?;
+            let count = retry_on_intr(|| send(socket, front, SendFlags::NOSIGNAL))?;
             self.front_is_sent(count);
             return Ok(count);
         }
-        let socket = socket.as_fd();
         let moved = moved_until(length, |left| {
             retry_on_intr(|| splice(&self.reader, None, socket, None, left, SpliceFlags::NONBLOCK))
         });
         Ok(moved?)
     }
 
-    /// The next bytes to go out, for a socket that can only be waited for by a write. What was written is told by [`front_is_sent`](Self::front_is_sent).
-    pub fn front(&mut self) -> io::Result<&[u8]> {
+    fn front(&mut self) -> io::Result<&[u8]> {
         if self.front.is_empty() {
             self.front.reserve_exact(FRONT);
             retry_on_intr(|| read(&self.reader, spare_capacity(&mut self.front)))?;
@@ -137,8 +137,7 @@ impl Held {
         Ok(&self.front[self.front_sent..])
     }
 
-    /// The first `count` bytes of the [`front`](Self::front) went out.
-    pub fn front_is_sent(&mut self, count: usize) {
+    fn front_is_sent(&mut self, count: usize) {
         self.front_sent += count;
         if self.front_sent >= self.front.len() {
             self.front = Vec::new();
@@ -169,41 +168,4 @@ fn moved_until(
         }
     }
     Ok(moved)
-}
-
-/// The checksum of `length` bytes of a file; `None` if it has fewer.
-pub(crate) fn checksum_of(
-    file: impl AsFd,
-    offset: u64,
-    length: u64,
-) -> Result<Option<Checksum>, Errno> {
-    checksum_and(file, offset, length, |_, _| {})
-}
-
-/// As [`checksum_of`]; `look` gets all bytes, piece by piece, each with its offset.
-pub(crate) fn checksum_and(
-    file: impl AsFd,
-    mut offset: u64,
-    length: u64,
-    mut look: impl FnMut(u64, &[u8]),
-) -> Result<Option<Checksum>, Errno> {
-    let mut hasher = Hasher::new();
-    let at_once =
-        usize::try_from(length).map_or(CHECKED_AT_ONCE, |length| length.min(CHECKED_AT_ONCE));
-    let mut buffer = Vec::with_capacity(at_once);
-    let mut left = length;
-    while left > 0 {
-        buffer.clear();
-        if retry_on_intr(|| pread(&file, spare_capacity(&mut buffer), offset))? == 0 {
-            return Ok(None);
-        }
-        // The file may have more than was asked for.
-        let count = (buffer.len() as u64).min(left);
-        buffer.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-        hasher.update(&buffer);
-        look(offset, &buffer);
-        offset += count;
-        left -= count;
-    }
-    Ok(Some(hasher.checksum()))
 }

@@ -10,10 +10,11 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, pread, read, retry_on_intr};
 
 use crate::error::failed;
-use crate::held::{Held, WORTH_HOLDING, checksum_of};
+use crate::file_checksum::checksum_of;
+use crate::pipe_buffer::{PipeBuffer, WORTH_HOLDING};
 use crate::pseudo::is_pseudo;
 use crate::stat::{Stat, Version};
-use crate::{Kept, StreamSource};
+use crate::{Kept, PassThrough, StreamSource};
 
 /// Smaller files are read ahead whole without being told.
 const WORTH_ADVISING: u64 = 128 << 10;
@@ -54,7 +55,7 @@ enum Content {
 enum Passage {
     /// It was not needed yet.
     Untried,
-    Open(Held),
+    Open(PipeBuffer),
     /// The file is read instead.
     Closed,
 }
@@ -175,12 +176,12 @@ impl RegularFile {
             return Ok(None);
         }
         if matches!(self.passage, Passage::Untried) {
-            self.passage = Held::new().map_or(Passage::Closed, Passage::Open);
+            self.passage = PipeBuffer::new().map_or(Passage::Closed, Passage::Open);
         }
-        let Passage::Open(held) = &self.passage else {
+        let Passage::Open(pipe) = &self.passage else {
             return Ok(None);
         };
-        let Ok(length) = held.take(&self.file, offset, length) else {
+        let Ok(length) = pipe.take(&self.file, offset, length) else {
             // Not every file system has this way. If the file itself is at fault, reading it tells.
             self.passage = Passage::Closed;
             return Ok(None);
@@ -193,10 +194,10 @@ impl RegularFile {
         Ok(Some(Kept { length, checksum }))
     }
 
-    /// See [`Source::held`](crate::Source::held).
-    pub(crate) fn held(&mut self) -> Option<&mut Held> {
+    /// See [`Source::pass_through`](crate::Source::pass_through).
+    pub(crate) fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         match &mut self.passage {
-            Passage::Open(held) => Some(held),
+            Passage::Open(pipe) => Some(pipe),
             Passage::Untried | Passage::Closed => None,
         }
     }
@@ -290,13 +291,13 @@ mod tests {
     fn what_has_no_way_past_the_process_is_read() {
         let name = "/proc/self/pagemap";
         let mut file = RegularFile::new(opened(name), name.into()).unwrap();
-        let pipe = Held::new().unwrap();
+        let pipe = PipeBuffer::new().unwrap();
         assert_eq!(pipe.take(&file.file, 0, 4096), Err(Errno::INVAL));
         file.version.size = 1 << 20;
         file.content = Content::Sized;
         for _ in 0..2 {
             assert_eq!(file.hold(0, 4096, true), Ok(None));
-            assert!(file.held().is_none());
+            assert!(file.pass_through().is_none());
         }
         assert_eq!(file.read(0, 4096).unwrap().len(), 4096);
     }

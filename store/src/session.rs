@@ -1,195 +1,251 @@
 //! What one session of a server has open.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use haul_core::{Done, Effect, StoreError};
+use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::error::misuse;
-use crate::{Held, Kept, Listing, NewFile, Perform, Source, Staged, Store};
+use crate::perform::hold;
+use crate::{
+    Identity, Listing, NewFile, PassThrough, Perform, Source, Staged, Store, StoreProvider,
+};
 
-/// One session's use of a store: at most one listing or source, or the staged files that are to be committed together, as [`Effect`] tells. Dropping it discards what
-/// is open.
-pub struct Session<S: Store> {
-    store: Arc<S>,
-    open: Open<S>,
-    /// What has no name yet, oldest first.
-    staged: VecDeque<S::Staged>,
-    /// What has its name. Nothing is lost if the names are never brought to stable storage: not every server asks for it.
-    published: Vec<S::Staged>,
+/// One session's use of a store: the listings and files that it has open, each under the [`Handle`] that its
+/// [`Effect`] gave it. Dropping the session closes and discards them.
+pub struct Session<P: StoreProvider> {
+    provider: Arc<P>,
+    identity: Identity,
+    /// `None` before the first effect.
+    store: Option<Arc<P::Store>>,
+    open: BTreeMap<Handle, Open<P::Store>>,
 }
 
 enum Open<S: Store> {
-    Nothing,
     Listing(S::Listing),
     Source(S::Source),
+    Staged(S::Staged),
+    /// It has its name. Nothing is lost if that is never synced: not every server asks for it.
+    Published(S::Staged),
 }
 
-impl<S: Store> Session<S> {
-    /// A session with nothing open.
-    pub fn new(store: Arc<S>) -> Self {
-        Self { store, open: Open::Nothing, staged: VecDeque::new(), published: Vec::new() }
-    }
-
-    /// Something is to be opened beside what is staged.
-    fn require_nothing_read(&mut self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Nothing => {
-                self.published.clear();
-                Ok(())
-            }
-            Open::Listing(_) | Open::Source(_) => Err(something_open()),
+impl<S: Store> Open<S> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Listing(_) => "listing",
+            Self::Source(_) => "source",
+            Self::Staged(_) => "staged",
+            Self::Published(_) => "published",
         }
     }
 
-    fn require_nothing_open(&mut self) -> Result<(), StoreError> {
-        if self.staged.is_empty() { self.require_nothing_read() } else { Err(something_open()) }
+    fn is_staged(&self) -> bool {
+        matches!(self, Self::Staged(_))
     }
 
-    fn listing(&mut self) -> Result<&mut S::Listing, StoreError> {
-        match &mut self.open {
-            Open::Listing(listing) => Ok(listing),
-            _ => Err(misuse("no listing is open in this session")),
+    fn is_published(&self) -> bool {
+        matches!(self, Self::Published(_))
+    }
+
+    fn into_file(self) -> Option<S::Staged> {
+        match self {
+            Self::Staged(file) | Self::Published(file) => Some(file),
+            Self::Listing(_) | Self::Source(_) => None,
+        }
+    }
+}
+
+impl<P: StoreProvider> Session<P> {
+    /// A session that works for `identity` and has nothing open. It asks `provider` for its store when it carries out
+    /// its first effect.
+    pub fn new(provider: Arc<P>, identity: Identity) -> Self {
+        Self { provider, identity, store: None, open: BTreeMap::new() }
+    }
+
+    fn store(&mut self) -> Result<Arc<P::Store>, StoreError> {
+        if let Some(store) = &self.store {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.provider.store_for(&self.identity)?;
+        self.store = Some(Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// The store, to begin something under `handle`.
+    fn store_for(&mut self, handle: Handle) -> Result<Arc<P::Store>, StoreError> {
+        if self.open.contains_key(&handle) {
+            return Err(misuse("the handle is in use in this session"));
+        }
+        self.store()
+    }
+
+    fn listing(&mut self, handle: Handle) -> Result<&mut <P::Store as Store>::Listing, StoreError> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Listing(listing)) => Ok(listing),
+            _ => Err(misuse("no listing is open under this handle")),
         }
     }
 
-    fn source(&mut self) -> Result<&mut S::Source, StoreError> {
-        match &mut self.open {
-            Open::Source(source) => Ok(source),
-            _ => Err(misuse("no file is open for reading in this session")),
+    fn source(&mut self, handle: Handle) -> Result<&mut <P::Store as Store>::Source, StoreError> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Source(source)) => Ok(source),
+            _ => Err(misuse("no file is open for reading under this handle")),
         }
     }
 
-    fn create(&mut self, file: &NewFile) -> Result<Done, StoreError> {
-        self.require_nothing_read()?;
-        let staged = if self.staged.is_empty() {
-            self.store.create(file)?
-        } else {
-            match self.store.create_another(file)? {
+    fn staged(&mut self, handle: Handle) -> Result<&mut <P::Store as Store>::Staged, StoreError> {
+        match self.open.get_mut(&handle) {
+            Some(Open::Staged(staged)) => Ok(staged),
+            _ => Err(not_staged()),
+        }
+    }
+
+    fn create(&mut self, handle: Handle, file: &NewFile) -> Result<Done, StoreError> {
+        let store = self.store_for(handle)?;
+        let staged = if self.open.values().any(Open::is_staged) {
+            match store.create_another(file)? {
                 Some(staged) => staged,
                 None => return Ok(Done::Full),
             }
+        } else {
+            store.create(file)?
         };
-        self.staged.push_back(staged);
+        self.open.insert(handle, Open::Staged(staged));
         Ok(Done::Started)
     }
 
-    fn sync(&mut self, files: usize) -> Result<Done, StoreError> {
-        let staged = self.staged.make_contiguous();
-        let oldest = staged.get_mut(..files).filter(|oldest| !oldest.is_empty());
-        let synced = self.store.sync(oldest.ok_or_else(not_staged)?);
-        if synced.is_err() {
-            self.staged.drain(..files);
+    /// Takes out what is open under `handles`; nothing unless each of them is another one and names what `fits`.
+    fn take(
+        &mut self,
+        handles: &[Handle],
+        fits: fn(&Open<P::Store>) -> bool,
+    ) -> Option<Vec<<P::Store as Store>::Staged>> {
+        let distinct = handles.iter().collect::<BTreeSet<_>>().len() == handles.len();
+        let fit = handles.iter().all(|handle| self.open.get(handle).is_some_and(fits));
+        if handles.is_empty() || !distinct || !fit {
+            return None;
         }
-        synced.map(|()| Done::Synced)
+        handles.iter().map(|handle| self.open.remove(handle)?.into_file()).collect()
+    }
+
+    fn sync(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
+        let store = self.store()?;
+        let mut files = self.take(handles, Open::is_staged).ok_or_else(not_staged)?;
+        store.sync(&mut files)?;
+        self.open.extend(handles.iter().copied().zip(files.into_iter().map(Open::Staged)));
+        Ok(Done::Synced)
+    }
+
+    fn close(&mut self, handle: Handle, fits: fn(&Open<P::Store>) -> bool) -> bool {
+        let fits = self.open.get(&handle).is_some_and(fits);
+        if fits {
+            self.open.remove(&handle);
+        }
+        fits
+    }
+
+    fn carry_out(&mut self, effect: &Effect) -> Result<Done, StoreError> {
+        match effect {
+            Effect::List { handle, id: _, path, depth, omitted } => {
+                let listing = self.store_for(*handle)?.list(path.as_ref(), *depth, *omitted)?;
+                self.open.insert(*handle, Open::Listing(listing));
+                Ok(Done::Started)
+            }
+            Effect::NextEntries { handle, max } => {
+                let listing = self.listing(*handle)?;
+                let entries = listing.next(*max)?;
+                let skipped = listing.skipped();
+                if entries.is_empty() {
+                    self.open.remove(handle);
+                }
+                Ok(Done::Entries { entries, skipped })
+            }
+            Effect::Open { handle, id: _, path } => {
+                let source = self.store_for(*handle)?.open(path)?;
+                let opened = source.opened();
+                self.open.insert(*handle, Open::Source(source));
+                Ok(Done::Opened(opened))
+            }
+            Effect::Read { handle, offset, length } => {
+                self.source(*handle)?.read(*offset, *length).map(Done::Read)
+            }
+            Effect::Hold { handle, offset, length, read, checksum } => {
+                hold(self.source(*handle)?, *offset, *length, *read, *checksum)
+            }
+            Effect::FinishReading { handle, offset, length, checksum } => {
+                let finished = self.source(*handle)?.finish(*offset, *length, *checksum);
+                self.open.remove(handle);
+                finished.map(|()| Done::Finished)
+            }
+            Effect::Create { handle, id: _, path, mode, size, modified, executable, durable } => {
+                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
+                let (executable, durable) = (*executable, *durable);
+                self.create(*handle, &NewFile { path, mode, size, modified, executable, durable })
+            }
+            Effect::Write { handle, offset, data } => {
+                self.staged(*handle)?.write(*offset, data).map(|()| Done::Written)
+            }
+            Effect::WriteHeld { handle, offset, length } => {
+                let checksum = self.staged(*handle)?.write_held(*offset, *length)?;
+                Ok(Done::HeldWritten { checksum })
+            }
+            Effect::Sync { handles } => self.sync(handles),
+            Effect::Publish { handle, checksum } => {
+                let published = self.staged(*handle)?.publish(*checksum);
+                let file = self.open.remove(handle).and_then(Open::into_file);
+                published?;
+                self.open.extend(file.map(|file| (*handle, Open::Published(file))));
+                Ok(Done::Published)
+            }
+            Effect::SyncDirectories { handles } => {
+                let store = self.store()?;
+                let mut files = self.take(handles, Open::is_published).ok_or_else(not_published)?;
+                store.sync_directories(&mut files).map(|()| Done::Synced)
+            }
+            Effect::Close { handle } => {
+                let closed = self.close(*handle, |open| !open.is_staged());
+                if closed { Ok(Done::Closed) } else { Err(misuse("nothing is open to close")) }
+            }
+            Effect::Discard { handle } => {
+                let discarded = self.close(*handle, Open::is_staged);
+                if discarded { Ok(Done::Discarded) } else { Err(not_staged()) }
+            }
+        }
     }
 }
 
-impl<S: Store> fmt::Debug for Session<S> {
+impl<P: StoreProvider> fmt::Debug for Session<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = match self.open {
-            Open::Listing(_) => "listing",
-            Open::Source(_) => "source",
-            Open::Nothing if !self.staged.is_empty() => "staged",
-            Open::Nothing if !self.published.is_empty() => "published",
-            Open::Nothing => "nothing",
-        };
+        let open: BTreeMap<_, _> =
+            self.open.iter().map(|(handle, open)| (handle, open.name())).collect();
         f.debug_struct("Session").field("open", &open).finish_non_exhaustive()
     }
 }
 
-impl<S: Store> Perform for Session<S> {
+impl<P: StoreProvider> Perform for Session<P> {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
-        match effect {
-            Effect::List { id: _, path, depth, omitted } => {
-                self.require_nothing_open()?;
-                self.open = Open::Listing(self.store.list(path.as_ref(), *depth, *omitted)?);
-                Ok(Done::Started)
-            }
-            Effect::NextEntries { max } => {
-                let listing = self.listing()?;
-                let entries = listing.next(*max)?;
-                let skipped = listing.skipped();
-                if entries.is_empty() {
-                    self.open = Open::Nothing;
-                }
-                Ok(Done::Entries { entries, skipped })
-            }
-            Effect::Open { id: _, path } => {
-                self.require_nothing_open()?;
-                let source = self.store.open(path)?;
-                let opened = source.opened();
-                self.open = Open::Source(source);
-                Ok(Done::Opened(opened))
-            }
-            Effect::Read { offset, length } => {
-                self.source()?.read(*offset, *length).map(Done::Read)
-            }
-            Effect::Hold { offset, length, read, checksum } => {
-                let source = self.source()?;
-                match source.hold(*offset, *length, *checksum)? {
-                    Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
-                    None => source.read(*offset, *read).map(Done::Read),
-                }
-            }
-            Effect::FinishReading { offset, length, checksum } => {
-                let finished = self.source()?.finish(*offset, *length, *checksum);
-                self.open = Open::Nothing;
-                finished.map(|()| Done::Finished)
-            }
-            Effect::Create { id: _, path, mode, size, modified, executable, durable } => {
-                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
-                let (executable, durable) = (*executable, *durable);
-                self.create(&NewFile { path, mode, size, modified, executable, durable })
-            }
-            Effect::Write { offset, data } => {
-                let staged = self.staged.back_mut().ok_or_else(not_staged)?;
-                staged.write(*offset, data).map(|()| Done::Written)
-            }
-            Effect::WriteHeld { offset, length } => {
-                let staged = self.staged.back_mut().ok_or_else(not_staged)?;
-                let checksum = staged.write_held(*offset, *length)?;
-                Ok(Done::HeldWritten { checksum })
-            }
-            Effect::Sync { files } => self.sync(*files),
-            Effect::Publish { checksum } => {
-                let mut staged = self.staged.pop_front().ok_or_else(not_staged)?;
-                staged.publish(*checksum)?;
-                self.published.push(staged);
-                Ok(Done::Published)
-            }
-            Effect::SyncDirectory => {
-                let mut published = std::mem::take(&mut self.published);
-                if published.is_empty() {
-                    return Err(misuse("no file was published in this session"));
-                }
-                self.store.sync_directories(&mut published).map(|()| Done::Synced)
-            }
-            Effect::Discard => {
-                self.published.clear();
-                match self.open {
-                    Open::Nothing => drop(self.staged.pop_back()),
-                    Open::Listing(_) | Open::Source(_) => self.open = Open::Nothing,
-                }
-                Ok(Done::Discarded)
-            }
+        let outcome = self.carry_out(effect);
+        if self.open.is_empty() {
+            // An empty map keeps its memory; an idle session shall need none.
+            self.open = BTreeMap::new();
         }
+        outcome
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        match &mut self.open {
-            Open::Source(source) => source.held(),
-            Open::Nothing => self.staged.back_mut()?.held(),
-            Open::Listing(_) => None,
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
+        match self.open.get_mut(&handle)? {
+            Open::Source(source) => source.pass_through(),
+            Open::Staged(staged) => staged.pass_through(),
+            Open::Listing(_) | Open::Published(_) => None,
         }
     }
-}
-
-fn something_open() -> StoreError {
-    misuse("something else is still open in this session")
 }
 
 fn not_staged() -> StoreError {
     misuse("no such file is staged in this session")
+}
+
+fn not_published() -> StoreError {
+    misuse("no such file was published in this session")
 }

@@ -3,13 +3,31 @@
 use bytes::Bytes;
 use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, Timestamp};
 
-use crate::Held;
+use crate::PassThrough;
 use crate::error::misuse;
 
 /// A place where the files of a server are kept: a directory here, an object store elsewhere.
 ///
-/// Every call may block. Implementations are shared by all sessions. Names are checked by [`FilePath`] already; what is hidden, and what a name may reach, is the
-/// store's to decide.
+/// All sessions share a store, from many threads, and every call may block. [`FilePath`] has checked the names already;
+/// the store decides what is hidden and what a name may reach. It gives nothing that is outside of it.
+///
+/// # Order and durability
+/// The caller decides the order of the steps: all of a file's writes, then [`sync`](Self::sync), then
+/// [`Staged::publish`], then [`sync_directories`](Self::sync_directories). A caller that is not durable leaves the two
+/// syncs out. The store must not return from a step before it is done:
+///
+/// - Until `publish`, nobody sees the file. `publish` is atomic: readers find the old file or the whole new one, and
+///   with [`Mode::Create`] it never replaces another file, whoever else creates one at the same moment.
+/// - After `sync`, the file's bytes, size and times survive a power cut; after `sync_directories`, so does its name.
+/// - A file is gone without a trace if it is dropped before `publish`, and from the moment when `sync` or `publish`
+///   fails.
+/// - A source gives bytes that the file had at one moment, or [`Source::finish`] fails.
+///
+/// # Errors
+/// Each method names the kinds of errors that it may give. Any of them may give
+/// [`Io`](haul_core::StoreErrorKind::Io) for a storage that fails, and for a call that does not fit what came before. A
+/// lack that ends by itself, such as one of descriptors, is marked by [`StoreError::passing`]. The error's text is for
+/// this side's log and may have this side's own names in it.
 pub trait Store: Send + Sync + 'static {
     /// An open listing.
     type Listing: Listing;
@@ -18,7 +36,15 @@ pub trait Store: Send + Sync + 'static {
     /// A file being stored.
     type Staged: Staged;
 
-    /// Begins to list `path`, or the whole store for `None`.
+    /// Begins to list `path`, or the whole store for `None`, `depth` levels deep. A file is listed as its single entry.
+    /// With `omitted`, names that are left out are listed as [`Entry::Omitted`].
+    ///
+    /// # Errors
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound), also for what is hidden;
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) for what is neither a directory nor a regular file, or if a
+    /// component of the path is no directory; [`Denied`](haul_core::StoreErrorKind::Denied);
+    /// [`BadName`](haul_core::StoreErrorKind::BadName) for a name that the storage cannot have;
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     fn list(
         &self,
         path: Option<&FilePath>,
@@ -26,25 +52,52 @@ pub trait Store: Send + Sync + 'static {
         omitted: bool,
     ) -> Result<Self::Listing, StoreError>;
 
-    /// Opens a regular file.
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// [`IsDirectory`](haul_core::StoreErrorKind::IsDirectory); otherwise as for [`list`](Self::list).
     fn open(&self, path: &FilePath) -> Result<Self::Source, StoreError>;
 
-    /// Begins a file that is not visible until it is published.
+    /// Begins a file that nobody sees until it is published. It reports early what would keep the file from being
+    /// published, as far as it can, so that nobody sends bytes in vain; [`Staged::publish`] decides.
+    ///
+    /// # Errors
+    /// [`Exists`](haul_core::StoreErrorKind::Exists) if the name is taken and the mode is [`Mode::Create`];
+    /// [`OtherSpelling`](haul_core::StoreErrorKind::OtherSpelling) if the storage takes the name for that of a file
+    /// that is spelled otherwise; [`IsDirectory`](haul_core::StoreErrorKind::IsDirectory);
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if the name is that of something else, or a component of the
+    /// path is no directory; [`NotFound`](haul_core::StoreErrorKind::NotFound) if the path is hidden or leads nowhere;
+    /// [`Denied`](haul_core::StoreErrorKind::Denied); [`ReadOnly`](haul_core::StoreErrorKind::ReadOnly);
+    /// [`BadName`](haul_core::StoreErrorKind::BadName); [`TooLarge`](haul_core::StoreErrorKind::TooLarge) and
+    /// [`NoSpace`](haul_core::StoreErrorKind::NoSpace), also if only the announced size does not fit;
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     fn create(&self, file: &NewFile) -> Result<Self::Staged, StoreError>;
 
-    /// As [`create`](Self::create), for a session that has other files staged. `None` means that there is no room beside them, so that they are to be committed first; without
-    /// an implementation there never is.
+    /// As [`create`](Self::create), for a session that has other files staged. `None` means that there is no room
+    /// beside them, and that the session has to commit them first. By default there never is.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
     fn create_another(&self, file: &NewFile) -> Result<Option<Self::Staged>, StoreError> {
         let _ = file;
         Ok(None)
     }
 
-    /// Does what [`Staged::sync`] does, for all of `files` together. A failure is final for each of them.
+    /// Does what [`Staged::sync`] does, for all of `files` together: staged files of one session, at least one, in no
+    /// particular order.
+    ///
+    /// # Errors
+    /// As for [`Staged::sync`]. The caller drops all of `files` after an error, since it cannot tell whose bytes are
+    /// lost.
     fn sync(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
         files.iter_mut().try_for_each(Staged::sync)
     }
 
-    /// Does what [`Staged::sync_directory`] does, for all of `files` together.
+    /// Does what [`Staged::sync_directory`] does, for all of `files` together: published files of one session, at least
+    /// one, in no particular order.
+    ///
+    /// # Errors
+    /// As for [`Staged::sync_directory`]. The names of all of `files` are uncertain after an error.
     fn sync_directories(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
         files.iter_mut().try_for_each(Staged::sync_directory)
     }
@@ -63,16 +116,23 @@ pub struct NewFile {
     pub modified: Option<Timestamp>,
     /// Whether it may be executed: by those to whom the umask leaves that right.
     pub executable: bool,
-    /// Whether its bytes will be waited for to be on stable storage.
+    /// Whether it will be synced before it is published.
     pub durable: bool,
 }
 
 /// An open listing. Dropping it closes it.
 pub trait Listing: Send {
-    /// The next entries, at most `max` of them; none at the end.
+    /// The next entries, at most `max` of them; none at the end. A directory comes before what is in it. What is added
+    /// or removed meanwhile may be listed or not.
+    ///
+    /// # Errors
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound) or [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if what
+    /// is listed was removed, replaced or moved out of the store meanwhile;
+    /// [`Denied`](haul_core::StoreErrorKind::Denied); [`Io`](haul_core::StoreErrorKind::Io). A directory below that
+    /// cannot be read is no error but an entry that says so. The listing is of no more use after an error.
     fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// Names left out so far because they break the rules of names.
+    /// The number of names left out so far because they break the rules of names.
     fn skipped(&self) -> u64;
 }
 
@@ -81,65 +141,110 @@ pub trait Source: Send {
     /// What was known when it was opened.
     fn opened(&self) -> Opened;
 
-    /// Reads 1 to `length` bytes at `offset`; none only at the end of the file. A source without a known size is read from front to back.
+    /// Reads 1 to `length` bytes at `offset`; none only at the end of the file. A source without a known size is read
+    /// from front to back.
+    ///
+    /// # Errors
+    /// [`Changed`](haul_core::StoreErrorKind::Changed) if the file has fewer bytes than when it was opened;
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError>;
 
-    /// Keeps 1 to `length` bytes at `offset` ready in [`held`](Self::held), with their checksum if it is needed; `None` if they are to be read, because that is not possible or not
-    /// worth it.
+    /// Keeps 1 to `length` bytes at `offset` ready in [`pass_through`](Self::pass_through), with their checksum if
+    /// `checksum` is set; `None` if the caller has to read them, because holding is not possible or not worth it. All
+    /// that was held before has gone out. What is held stays as it is, whatever happens to the file. By default nothing
+    /// is held.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
     fn hold(
         &mut self,
-        _offset: u64,
-        _length: usize,
-        _checksum: bool,
+        offset: u64,
+        length: usize,
+        checksum: bool,
     ) -> Result<Option<Kept>, StoreError> {
+        let _ = (offset, length, checksum);
         Ok(None)
     }
 
-    /// What [`hold`](Self::hold) keeps bytes in.
-    fn held(&mut self) -> Option<&mut Held> {
+    /// What [`hold`](Self::hold) keeps bytes in; `None` if it never did.
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         None
     }
 
-    /// Makes sure that the bytes of a range, which may be all of the file, are those that were sent; `checksum` is that of what was sent.
+    /// Verifies that the bytes of a range, which may be all of the file, are those that were sent; `checksum` is that
+    /// of what was sent. Nothing else is asked of the source afterwards.
+    ///
+    /// # Errors
+    /// [`Changed`](haul_core::StoreErrorKind::Changed) if they are not, or may not be;
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     fn finish(&mut self, offset: u64, length: u64, checksum: Checksum) -> Result<(), StoreError>;
 }
 
 /// Bytes of a source that are held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
-    /// How many, at least 1.
+    /// The number of bytes, at least 1.
     pub length: usize,
-    /// Their checksum, if it was needed.
+    /// Their checksum, if the caller needs it.
     pub checksum: Option<Checksum>,
 }
 
-/// A file being stored. Dropping it before it is published removes every trace of it.
+/// A file being stored. Dropping it before it is published removes every trace of it; dropping it afterwards closes it.
 pub trait Staged: Send {
-    /// Appends all of `data`; `offset` is what was written before.
+    /// Appends all of `data`; `offset` is the number of bytes written before.
+    ///
+    /// # Errors
+    /// [`NoSpace`](haul_core::StoreErrorKind::NoSpace), [`TooLarge`](haul_core::StoreErrorKind::TooLarge),
+    /// [`Io`](haul_core::StoreErrorKind::Io). The caller drops the file after an error.
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError>;
 
-    /// What bytes of the socket are held in for [`write_held`](Self::write_held); `None` if they are to come by [`write`](Self::write).
-    fn held(&mut self) -> Option<&mut Held> {
+    /// What holds bytes of the socket for [`write_held`](Self::write_held); `None` if they are to come by
+    /// [`write`](Self::write). By default they are.
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         None
     }
 
-    /// Appends the `length` bytes that are held, which is all of them; answers the checksum of what is in the file then.
-    fn write_held(&mut self, _offset: u64, _length: usize) -> Result<Checksum, StoreError> {
+    /// Appends the `length` bytes that [`pass_through`](Self::pass_through) holds, which are all that it holds;
+    /// `offset` is the number of bytes written before. Returns the checksum of these bytes as they are in the file.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        let _ = (offset, length);
         Err(misuse("nothing is held"))
     }
 
-    /// Brings the bytes to stable storage. A failure is final.
+    /// Fsyncs the bytes, size and times of the file. A failure is final: [`publish`](Self::publish) must fail after it,
+    /// even if another sync would succeed.
+    ///
+    /// # Errors
+    /// [`NoSpace`](haul_core::StoreErrorKind::NoSpace) and [`TooLarge`](haul_core::StoreErrorKind::TooLarge), where the
+    /// storage reports late that the bytes do not fit; [`Io`](haul_core::StoreErrorKind::Io).
     fn sync(&mut self) -> Result<(), StoreError>;
 
-    /// Gives the file its name, atomically. `checksum` is that of the whole file.
+    /// Gives the file its name, atomically. `checksum` is that of the whole file; a store may remember it. If the file
+    /// is not synced, this writes what is still to be written, but does not wait for the storage.
+    ///
+    /// # Errors
+    /// As for [`Store::create`], decided anew; and as for [`sync`](Self::sync). After an error the name is as it was
+    /// before, and the caller drops the file.
     fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError>;
 
-    /// Brings the name to stable storage, after [`publish`](Self::publish).
+    /// Fsyncs the name of the file, and those of the directories that were made for it, after
+    /// [`publish`](Self::publish).
+    ///
+    /// # Errors
+    /// As for [`sync`](Self::sync). The file stays published after an error, but may not survive a power cut.
     fn sync_directory(&mut self) -> Result<(), StoreError>;
 }
 
 /// Where a client's download goes. It is begun when the server begins to send.
 pub trait Target: Send {
-    /// Begins the staged file that will become the target.
+    /// Begins the staged file that will become the target. It may be called again after the file was dropped, for a
+    /// download that begins anew.
+    ///
+    /// # Errors
+    /// As for [`Store::create`], about this side's own name, whatever `file` is called;
+    /// [`Io`](haul_core::StoreErrorKind::Io) for a target that takes only one download, such as a stream.
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError>;
 }

@@ -43,7 +43,7 @@ use futures::{FutureExt, StreamExt, select_biased};
 use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{ErrorCode, Machine, Output, Wait};
-use haul_store::{Directory, Options, Perform, Session};
+use haul_store::{Directory, Identity, Options, Perform, Session};
 
 /// The most bytes of one read.
 const READ: usize = 64 << 10;
@@ -208,7 +208,7 @@ impl Host {
             let busy = Refusal::new(ErrorCode::Busy, "as many clients as can be served are here");
             Server::refusing(config, Refusal { retry_after: Some(5), ..busy })
         };
-        let files = Session::new(Arc::clone(&self.store));
+        let files = Session::new(Arc::clone(&self.store), Identity::anonymous());
         let drain = self.drain.clone();
         spawn(async move {
             // Replies are written whole, so waiting for more to send would only delay them.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{ErrorCode, Machine, Misuse, Output, Wait};
-use haul_store::{Directory, Options, Perform, Session};
+use haul_store::{Directory, Identity, Options, Perform, Session};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -243,7 +243,7 @@ impl Polling {
         };
         // Replies are written whole, so waiting for more to send would only delay them.
         let _ = socket.set_nodelay(true);
-        let files = Session::new(Arc::clone(&self.store));
+        let files = Session::new(Arc::clone(&self.store), Identity::anonymous());
         let connection =
             Connection { machine, files, socket, interest, due: Some(now), refused: full };
         self.connections.insert(token, connection);

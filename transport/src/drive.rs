@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use haul_core::{Done, Effect, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait};
-use haul_store::{Held, Perform};
+use haul_core::{Done, Effect, Handle, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait};
+use haul_store::{PassThrough, Perform};
 use tracing::debug;
 
 use crate::socket::bear_silence_for;
@@ -39,14 +39,14 @@ pub trait Files {
         effect: &Effect,
     ) -> Poll<Result<Done, StoreError>>;
 
-    /// What carries payload of the open file past the machine, while no effect is pending; `None` if that goes through the machine.
-    fn held(&mut self) -> Option<&mut Held>;
+    /// What carries payload of the file `handle` past the machine, while no effect is pending; `None` if that goes through the machine.
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough>;
 }
 
 /// Sends what is held. A socket that takes nothing now is written to, for only that tells the waker when it does.
 fn send_held(
     cx: &mut Context<'_>,
-    held: &mut Held,
+    held: &mut dyn PassThrough,
     socket: &mut impl Socket,
     length: usize,
 ) -> Poll<io::Result<usize>> {
@@ -72,8 +72,8 @@ impl<P: Perform> Files for Here<P> {
         Poll::Ready(self.0.perform(effect))
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.0.held()
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
+        self.0.pass_through(handle)
     }
 }
 
@@ -176,8 +176,8 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
                     Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),
                 }
             }
-            Output::Receive { length } => {
-                let held = files.held().filter(|_| length >= WORTH_PASSING);
+            Output::Receive { handle, length } => {
+                let held = files.pass_through(handle).filter(|_| length >= WORTH_PASSING);
                 let moved = held.map(|held| held.receive(socket.as_fd(), length));
                 match moved {
                     Some(Ok(count @ 1..)) => machine.held(count)?,
@@ -185,7 +185,7 @@ impl<M: Machine, F: Files, S: Socket> Connection<M, F, S> {
                     None | Some(Ok(0) | Err(_)) => return self.read(cx, Wait::UntilDeadline),
                 }
             }
-            Output::SendHeld { length } => match files.held() {
+            Output::SendHeld { handle, length } => match files.pass_through(handle) {
                 Some(held) => match send_held(cx, held, socket, length) {
                     Poll::Ready(outcome) => Self::report_sent(machine, socket, cx, outcome)?,
                     Poll::Pending => return Ok(Next::Wait(Awaited::Writable)),

@@ -85,9 +85,10 @@ fn perform(effect: &Effect) -> Done {
             black_box(data);
             Done::Written
         }
-        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
+        Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
         Effect::Publish { .. } => Done::Published,
-        Effect::Discard => Done::Discarded,
+        Effect::Close { .. } => Done::Closed,
+        Effect::Discard { .. } => Done::Discarded,
         Effect::List { .. }
         | Effect::NextEntries { .. }
         | Effect::Open { .. }

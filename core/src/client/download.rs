@@ -1,16 +1,18 @@
 //! A download: payload comes in, is checked, and only then takes its name.
 
+use alloc::vec;
+
 use super::requests::Reply;
 use super::upload::EAGER;
-use super::{Client, ClientEvent, Failure, File, Progress, Request};
-use crate::effect::{Done, Effect, RequestId};
+use super::{Client, ClientEvent, Failure, Progress, Request};
+use crate::effect::{Done, Effect, Handle, RequestId};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::machine::Ask;
 use crate::message::{Sending, Summary};
 use crate::payload::Intake;
 
 /// A download, from its command to its last effect.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Download {
     sending: Option<Sending>,
     intake: Intake,
@@ -31,6 +33,11 @@ enum Step {
 }
 
 impl Download {
+    /// A download into the staged file that will be `handle`.
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { sending: None, intake: Intake::new(handle), step: Step::AwaitSending }
+    }
+
     pub(super) fn has_begun(&self) -> bool {
         self.sending.is_some()
     }
@@ -100,6 +107,7 @@ impl Client {
             }
             return None;
         }
+        let handle = download.intake.handle();
         match &mut download.step {
             Step::AwaitSending => None,
             Step::Create => {
@@ -107,6 +115,7 @@ impl Client {
                     return None;
                 };
                 Some(Ask::Perform(Effect::Create {
+                    handle,
                     id: sent.id,
                     path: path.clone(),
                     mode: *mode,
@@ -129,7 +138,8 @@ impl Client {
                 let bypass = download.intake.bypass(&self.config.limits);
                 let length = bypass.filter(|_| self.config.pass_through)?;
                 let now = self.link.outbox.is_empty() && !self.link.inbox.ended;
-                now.then(|| download.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
+                let receive = Ask::Receive { handle, length };
+                now.then(|| download.intake.flush().map_or(receive, Ask::Perform))
             }
             Step::Ended(summary) => {
                 let rest = download.intake.flush();
@@ -141,11 +151,14 @@ impl Client {
                 }
                 rest.map(Ask::Perform)
             }
-            Step::Sync(_) => Some(Ask::Perform(Effect::Sync { files: 1 })),
+            Step::Sync(_) => Some(Ask::Perform(Effect::Sync { handles: vec![handle] })),
             Step::Publish(_) => {
-                Some(Ask::Perform(Effect::Publish { checksum: download.intake.checksum() }))
+                let checksum = download.intake.checksum();
+                Some(Ask::Perform(Effect::Publish { handle, checksum }))
             }
-            Step::SyncDirectory(_) => Some(Ask::Perform(Effect::SyncDirectory)),
+            Step::SyncDirectory(_) => {
+                Some(Ask::Perform(Effect::SyncDirectories { handles: vec![handle] }))
+            }
         }
     }
 
@@ -237,7 +250,6 @@ impl Client {
             Ok(done) => done,
             Err(error) if download.is_published() => {
                 // The file is there and whole; only a power cut could take it.
-                self.file = File::Closed;
                 self.answer(Err(Failure::Local(error)));
                 return;
             }
@@ -256,7 +268,6 @@ impl Client {
         match (core::mem::take(&mut download.step), done) {
             (Step::Create, _) => {
                 download.step = Step::Body;
-                self.file = File::Open;
                 // It may have been given up while it was made.
                 self.discard_download_of(id);
             }
@@ -267,7 +278,6 @@ impl Client {
             }
             (Step::Publish(summary) | Step::SyncDirectory(summary), _) => {
                 self.too_late_to_fail();
-                self.file = File::Closed;
                 self.answer(Ok(summary));
             }
             (step, Done::Written) => {
@@ -288,7 +298,6 @@ impl Client {
         if let Some(sent) = self.sent.front_mut() {
             sent.failed = None;
         }
-        self.file = File::Open;
     }
 
     /// A cancelled download writes no more.

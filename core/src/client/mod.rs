@@ -12,7 +12,7 @@ mod upload;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use crate::effect::{Done, Effect, RequestId};
+use crate::effect::{Done, Effect, Handle, Open, RequestId};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
@@ -60,6 +60,8 @@ pub struct Client {
     /// What had gone out when the socket was looked at last.
     looked_after: u64,
     requests: u64,
+    /// The last handle that was taken.
+    handles: u64,
     file: File,
     /// Whether the server knows `omitted=yes`, once an answer has shown it.
     knows_omitted: Option<bool>,
@@ -75,9 +77,9 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum File {
     Closed,
-    Open,
-    /// It is to be discarded before anything else happens.
-    Unwanted,
+    Open(Open),
+    /// It is closed or discarded before anything else happens.
+    Unwanted(Open),
 }
 
 #[derive(Debug)]
@@ -106,6 +108,7 @@ impl Client {
             upload: None,
             looked_after: 0,
             requests: 0,
+            handles: 0,
             file: File::Closed,
             knows_omitted: None,
             knows_executable: None,
@@ -191,9 +194,34 @@ impl Client {
     }
 
     fn discard_file(&mut self) {
-        if self.file == File::Open {
-            self.file = File::Unwanted;
+        if let File::Open(open) = self.file {
+            self.file = File::Unwanted(open);
         }
+    }
+
+    /// The handle of what a request opens.
+    fn next_handle(&mut self) -> Handle {
+        self.handles += 1;
+        Handle(self.handles)
+    }
+
+    /// Notes what an effect has opened or closed.
+    fn note_file(&mut self, effect: &Effect, outcome: &Result<Done, StoreError>) {
+        self.file = match (effect, outcome) {
+            (Effect::Create { handle, .. }, Ok(Done::Started)) => File::Open(Open::Staged(*handle)),
+            (Effect::Open { handle, .. } | Effect::Publish { handle, .. }, Ok(_)) => {
+                File::Open(Open::Existing(*handle))
+            }
+            (
+                Effect::FinishReading { .. }
+                | Effect::SyncDirectories { .. }
+                | Effect::Close { .. }
+                | Effect::Discard { .. },
+                _,
+            )
+            | (Effect::Sync { .. } | Effect::Publish { .. }, Err(_)) => File::Closed,
+            _ => return,
+        };
     }
 
     /// The connection is of no more use.
@@ -257,7 +285,7 @@ impl Client {
             return Some(ask);
         }
         // A download that was cancelled after its `OK` has ended just now; what follows may wait for ever.
-        if self.file == File::Unwanted || !self.events.is_empty() || self.take_line() {
+        if matches!(self.file, File::Unwanted(_)) || !self.events.is_empty() || self.take_line() {
             return None;
         }
         if let Some(ask) = self.advance_upload() {
@@ -290,8 +318,8 @@ impl Side for Client {
 
     fn advance(&mut self) -> Ask<ClientEvent> {
         loop {
-            if self.file == File::Unwanted {
-                return Ask::Perform(Effect::Discard);
+            if let File::Unwanted(open) = self.file {
+                return Ask::Perform(open.end());
             }
             if let Some(event) = self.events.pop_front() {
                 return Ask::Event(event);
@@ -384,10 +412,8 @@ impl Side for Client {
     }
 
     fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>) {
+        self.note_file(&effect, &outcome);
         match effect {
-            Effect::Discard => {
-                self.file = File::Closed;
-            }
             Effect::Open { .. }
             | Effect::Read { .. }
             | Effect::Hold { .. }
@@ -397,9 +423,12 @@ impl Side for Client {
             | Effect::WriteHeld { .. }
             | Effect::Sync { .. }
             | Effect::Publish { .. }
-            | Effect::SyncDirectory => self.download_outcome(outcome),
-            // A client never lists.
-            Effect::List { .. } | Effect::NextEntries { .. } => {}
+            | Effect::SyncDirectories { .. } => self.download_outcome(outcome),
+            // A client never lists, and what it closes is noted above.
+            Effect::Close { .. }
+            | Effect::Discard { .. }
+            | Effect::List { .. }
+            | Effect::NextEntries { .. } => {}
         }
     }
 

@@ -100,7 +100,7 @@ impl Client {
         };
         let (command, reply) = match &request {
             Request::Upload { path, mode } => {
-                self.upload = Some(Upload::new(id, path.clone(), *mode));
+                self.upload = Some(Upload::new(id, self.next_handle(), path.clone(), *mode));
                 return true;
             }
             Request::List { path, depth, omitted } => {
@@ -111,7 +111,7 @@ impl Client {
             Request::Download { path, offset, length, .. } => {
                 let (offset, length) = (*offset, *length);
                 let command = Command::Download { path: path.clone(), offset, length };
-                (command, Reply::Download(Box::default()))
+                (command, Reply::Download(Box::new(Download::new(self.next_handle()))))
             }
             Request::Help => (Command::Help, Reply::Help { lines: 0 }),
             Request::Exit => (Command::Exit, Reply::Exit),

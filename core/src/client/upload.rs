@@ -1,8 +1,8 @@
 //! An upload: from the opening of its source to its last byte. Its receipt is awaited among the replies.
 
 use super::requests::Reply;
-use super::{Client, ClientEvent, Failure, File, Progress, Request, Session};
-use crate::effect::{Done, Effect, Opened, RequestId};
+use super::{Client, ClientEvent, Failure, Progress, Request, Session};
+use crate::effect::{Done, Effect, Handle, Opened, RequestId};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::machine::Ask;
 use crate::message::{ClientLine, Command, Mode};
@@ -37,8 +37,9 @@ enum Step {
 }
 
 impl Upload {
-    pub(super) fn new(id: RequestId, path: FilePath, mode: Mode) -> Self {
-        let (step, outflow) = (Step::Open, Outflow::new(None));
+    /// An upload of the source that will be `handle`.
+    pub(super) fn new(id: RequestId, handle: Handle, path: FilePath, mode: Mode) -> Self {
+        let (step, outflow) = (Step::Open, Outflow::new(handle, None));
         let opened = Opened::default();
         Self { id, path, mode, step, opened, says_executable: false, outflow }
     }
@@ -68,10 +69,14 @@ impl Client {
 
     pub(super) fn advance_upload(&mut self) -> Option<Ask<ClientEvent>> {
         let upload = self.upload.as_mut().filter(|_| !self.deaf)?;
+        let handle = upload.outflow.handle();
         match upload.step {
-            _ if upload.outflow.held() > 0 => Some(self.link.send_held(upload.outflow.held())),
+            _ if upload.outflow.held() > 0 => {
+                Some(self.link.send_held(handle, upload.outflow.held()))
+            }
             Step::Open => {
-                Some(Ask::Perform(Effect::Open { id: upload.id, path: upload.path.clone() }))
+                let (id, path) = (upload.id, upload.path.clone());
+                Some(Ask::Perform(Effect::Open { handle, id, path }))
             }
             Step::AwaitReady => None,
             Step::Body => {
@@ -97,7 +102,7 @@ impl Client {
             }
             Step::Finish => {
                 let (length, checksum) = (upload.outflow.sent(), upload.outflow.checksum());
-                Some(Ask::Perform(Effect::FinishReading { offset: 0, length, checksum }))
+                Some(Ask::Perform(Effect::FinishReading { handle, offset: 0, length, checksum }))
             }
             Step::Abandoned => {
                 self.abandon_upload();
@@ -108,6 +113,8 @@ impl Client {
 
     pub(super) fn upload_outcome(&mut self, outcome: Result<Done, StoreError>) {
         let Some(upload) = &mut self.upload else {
+            // It was given up meanwhile, maybe while its source was opened.
+            self.discard_file();
             return;
         };
         match outcome {
@@ -131,23 +138,19 @@ impl Client {
                 upload.outflow.hold(length, checksum, &mut self.link.outbox);
                 self.upload_progress();
             }
-            Ok(Done::Finished) => {
-                self.file = File::Closed;
-                self.end_body();
-            }
+            Ok(Done::Finished) => self.end_body(),
             Ok(_) => {}
             Err(error) => self.give_up_upload(Failure::Local(error)),
         }
     }
 
     fn source_opened(&mut self, opened: Opened) {
-        self.file = File::Open;
         let Some(upload) = &mut self.upload else {
             return;
         };
         upload.opened = opened;
         let known = opened.checksum.filter(|_| opened.size.is_some() && self.config.pass_through);
-        upload.outflow = Outflow::new(known);
+        upload.outflow = Outflow::new(upload.outflow.handle(), known);
         upload.says_executable = opened.executable && self.knows_executable != Some(false);
         // An older server refuses the option. Until this one has taken it, its answer comes before the body, so that the command alone is sent again.
         let certain = !upload.says_executable || self.knows_executable == Some(true);

@@ -137,17 +137,20 @@ impl Server {
     fn run(&mut self, command: Command) {
         match command {
             Command::List { path, depth, omitted } => {
-                self.state = State::Listing(Listing::new(path, depth, omitted));
+                self.state = State::Listing(Listing::new(self.next_handle(), path, depth, omitted));
             }
             Command::Download { path, offset, length } => {
-                self.state = State::Download(Download::new(path, offset, length));
+                self.state =
+                    State::Download(Download::new(self.next_handle(), path, offset, length));
             }
             Command::Upload { path, size, mode, modified, executable } => {
                 let limit = self.config.limits.max_file_size;
                 if size.zip(limit).is_some_and(|(size, limit)| size > limit) {
                     self.refuse(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words(Work::Upload));
                 } else {
-                    self.state = State::Upload(Upload::new(path, size, mode, modified, executable));
+                    let handle = self.next_handle();
+                    self.state =
+                        State::Upload(Upload::new(handle, path, size, mode, modified, executable));
                 }
             }
             Command::Help => {

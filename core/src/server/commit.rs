@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use super::{Server, ServerEvent, State};
 use crate::checksum::Checksum;
-use crate::effect::{Done, Effect, RequestId};
+use crate::effect::{Done, Effect, Handle, RequestId};
 use crate::error::{ErrorCode, StoreError, Work};
 use crate::machine::Ask;
 use crate::message::{Command, Refusal, ServerLine, Summary};
@@ -30,6 +30,7 @@ pub(super) struct Batch {
 /// An upload whose bytes are all there and are those that were meant.
 #[derive(Debug)]
 pub(super) struct Whole {
+    pub(super) handle: Handle,
     pub(super) id: RequestId,
     pub(super) command: Option<Command>,
     pub(super) began: Duration,
@@ -47,8 +48,8 @@ enum Step {
     /// Those before this one have their names, or failed.
     Publish(Outcomes),
     SyncDirectory(Outcomes),
-    /// Nothing more is done for the name than to close what has it.
-    Close(Outcomes),
+    /// Nothing more is done for the names than to close the files that have them; those of the first of them are closed.
+    Close(Outcomes, usize),
 }
 
 /// What came of the first uploads.
@@ -83,6 +84,12 @@ impl Batch {
         };
         let mut paths = self.uploads.iter().filter_map(|whole| whole.command.as_ref()?.path());
         paths.any(|other| below(path, other) || below(other, path))
+    }
+
+    /// The files that have their names, by what came of each upload.
+    fn published(&self, outcomes: &Outcomes) -> impl Iterator<Item = Handle> {
+        let each = self.uploads.iter().zip(outcomes);
+        each.filter(|(_, outcome)| outcome.is_ok()).map(|(whole, _)| whole.handle)
     }
 
     pub(super) fn looked(&mut self, found: bool) {
@@ -135,13 +142,22 @@ impl Server {
         let uploads = &self.batch.uploads;
         match &self.batch.step {
             Step::Gather => None,
-            Step::Sync => Some(Effect::Sync { files: uploads.len() }),
-            Step::Publish(outcomes) => {
-                let Whole { checksum, .. } = uploads.get(outcomes.len())?;
-                Some(Effect::Publish { checksum: *checksum })
+            Step::Sync => {
+                let handles = uploads.iter().map(|whole| whole.handle).collect();
+                Some(Effect::Sync { handles })
             }
-            Step::SyncDirectory(_) => Some(Effect::SyncDirectory),
-            Step::Close(_) => Some(Effect::Discard),
+            Step::Publish(outcomes) => {
+                let Whole { handle, checksum, .. } = uploads.get(outcomes.len())?;
+                Some(Effect::Publish { handle: *handle, checksum: *checksum })
+            }
+            Step::SyncDirectory(outcomes) => {
+                let handles = self.batch.published(outcomes).collect();
+                Some(Effect::SyncDirectories { handles })
+            }
+            Step::Close(outcomes, closed) => {
+                let handle = self.batch.published(outcomes).nth(*closed)?;
+                Some(Effect::Close { handle })
+            }
         }
     }
 
@@ -164,10 +180,15 @@ impl Server {
                 } else if self.config.durable {
                     self.batch.step = Step::SyncDirectory(outcomes);
                 } else {
-                    self.batch.step = Step::Close(outcomes);
+                    self.batch.step = Step::Close(outcomes, 0);
                 }
             }
-            (Step::Close(outcomes), _) | (Step::SyncDirectory(outcomes), Ok(_)) => {
+            (Step::Close(outcomes, closed), _)
+                if closed + 1 < self.batch.published(&outcomes).count() =>
+            {
+                self.batch.step = Step::Close(outcomes, closed + 1);
+            }
+            (Step::Close(outcomes, _), _) | (Step::SyncDirectory(outcomes), Ok(_)) => {
                 self.answer_batch(outcomes);
             }
             (Step::SyncDirectory(mut outcomes), Err(cause)) => {
@@ -188,7 +209,7 @@ impl Server {
             if at > 0 {
                 self.line(&ServerLine::Ready);
             }
-            let Whole { id, command, began, size, checksum } = whole;
+            let Whole { handle: _, id, command, began, size, checksum } = whole;
             let (reply, cause) = match outcome {
                 Ok(()) => {
                     let (size, checksum) = (Some(size), Some(checksum));

@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use super::{Server, ServerEvent, State};
-use crate::effect::{Done, Effect, Opened};
+use crate::effect::{Done, Effect, Handle, Open, Opened};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::limits::Limits;
 use crate::machine::Ask;
@@ -16,6 +16,7 @@ use crate::wire::outbox::Outbox;
 /// A download under way.
 #[derive(Debug)]
 pub(super) struct Download {
+    handle: Handle,
     path: FilePath,
     offset: u64,
     length: Option<u64>,
@@ -31,8 +32,8 @@ struct Body {
 }
 
 impl Download {
-    pub(super) fn new(path: FilePath, offset: u64, length: Option<u64>) -> Self {
-        Self { path, offset, length, body: None }
+    pub(super) fn new(handle: Handle, path: FilePath, offset: u64, length: Option<u64>) -> Self {
+        Self { handle, path, offset, length, body: None }
     }
 
     /// Bytes that were announced and stay below until they go out.
@@ -54,7 +55,7 @@ impl Server {
         };
         let held = download.held();
         if held > 0 {
-            return Some(self.link.send_held(held));
+            return Some(self.link.send_held(download.handle, held));
         }
         if let ControlFlow::Break(ask) = self.at_boundary() {
             return ask;
@@ -63,13 +64,14 @@ impl Server {
         let State::Download(download) = &self.state else {
             return None;
         };
+        let handle = download.handle;
         let Some(body) = &download.body else {
-            return Some(Ask::Perform(Effect::Open { id, path: download.path.clone() }));
+            return Some(Ask::Perform(Effect::Open { handle, id, path: download.path.clone() }));
         };
         let left = body.length - body.outflow.sent();
         if left == 0 {
             let (offset, length, checksum) = (body.offset, body.length, body.outflow.checksum());
-            return Some(Ask::Perform(Effect::FinishReading { offset, length, checksum }));
+            return Some(Ask::Perform(Effect::FinishReading { handle, offset, length, checksum }));
         }
         let (offset, config) = (body.offset + body.outflow.sent(), &self.config);
         let pass_through = config.pass_through;
@@ -101,10 +103,10 @@ impl Server {
     }
 
     fn opened(&mut self, opened: Opened) {
-        self.open = true;
         let State::Download(download) = &mut self.state else {
             return;
         };
+        self.open = Some(Open::Existing(download.handle));
         let Some(size) = opened.size else {
             let error =
                 StoreError::new(StoreErrorKind::NotAFile, "a served file needs a known size");
@@ -119,7 +121,7 @@ impl Server {
         let length = download.length.unwrap_or(rest).min(rest);
         // What passes through the machine is checked anew.
         let known = opened.checksum.filter(|_| length == size && self.config.pass_through);
-        let outflow = Outflow::new(known);
+        let outflow = Outflow::new(download.handle, known);
         download.body = Some(Body { offset, length, outflow });
         let modified = opened.modified.unwrap_or(Timestamp::EPOCH);
         let executable = opened.executable;
@@ -137,7 +139,6 @@ impl Server {
     }
 
     fn finished_reading(&mut self) {
-        self.open = false;
         let State::Download(Download { body: Some(body), .. }) = &self.state else {
             return;
         };

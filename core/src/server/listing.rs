@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use super::{Server, ServerEvent, State};
-use crate::effect::{Done, Effect};
+use crate::effect::{Done, Effect, Handle, Open};
 use crate::error::{StoreError, Work};
 use crate::machine::Ask;
 use crate::message::{Depth, Entry, ServerLine, Summary};
@@ -12,6 +12,7 @@ use crate::name::FilePath;
 /// A listing under way.
 #[derive(Debug)]
 pub(super) struct Listing {
+    handle: Handle,
     path: Option<FilePath>,
     depth: Depth,
     /// Whether what is left out was asked for.
@@ -22,8 +23,8 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(path: Option<FilePath>, depth: Depth, omitted: bool) -> Self {
-        Self { path, depth, omitted, entries: 0, told: 0 }
+    pub(super) fn new(handle: Handle, path: Option<FilePath>, depth: Depth, omitted: bool) -> Self {
+        Self { handle, path, depth, omitted, entries: 0, told: 0 }
     }
 }
 
@@ -36,11 +37,12 @@ impl Server {
         let State::Listing(listing) = &self.state else {
             return None;
         };
-        Some(Ask::Perform(if self.open {
-            Effect::NextEntries { max: self.config.limits.list_batch.max(1) }
+        let handle = listing.handle;
+        Some(Ask::Perform(if self.open.is_some() {
+            Effect::NextEntries { handle, max: self.config.limits.list_batch.max(1) }
         } else {
             let Listing { path, depth, omitted, .. } = listing;
-            Effect::List { id, path: path.clone(), depth: *depth, omitted: *omitted }
+            Effect::List { handle, id, path: path.clone(), depth: *depth, omitted: *omitted }
         }))
     }
 
@@ -50,7 +52,7 @@ impl Server {
         };
         match outcome {
             Ok(Done::Entries { entries, skipped }) if entries.is_empty() => {
-                self.open = false;
+                self.open = None;
                 let summary = Summary {
                     entries: Some(listing.entries),
                     omitted: listing.omitted.then_some(listing.told),
@@ -70,7 +72,7 @@ impl Server {
                     self.link.outbox.line(|out| ServerLine::Entry(entry).encode(out));
                 }
             }
-            Ok(_) => self.open = true,
+            Ok(_) => self.open = Some(Open::Existing(listing.handle)),
             Err(error) => self.refuse_for(Work::List, error),
         }
     }

@@ -17,7 +17,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::effect::{Done, Effect, RequestId};
+use crate::effect::{Done, Effect, Handle, Open, RequestId};
 use crate::error::{ErrorCode, StoreError, Work};
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
@@ -62,8 +62,10 @@ pub struct Server {
     current: Option<Command>,
     /// When the line of the last command was read, or what ends the session was met between commands.
     began: Duration,
-    /// Whether the store has something open for this session, beside the uploads of the batch.
-    open: bool,
+    /// The last handle that was taken.
+    handles: u64,
+    /// What the store has open for the command under way, beside the uploads of the batch.
+    open: Option<Open>,
     batch: Batch,
     /// Payload of a refused body that is still to come in.
     skip: u64,
@@ -128,7 +130,8 @@ impl Server {
             commands: 0,
             current: None,
             began: Duration::ZERO,
-            open: false,
+            handles: 0,
+            open: None,
             batch: Batch::default(),
             skip: 0,
             discarded: 0,
@@ -173,6 +176,12 @@ impl Server {
 
     fn id(&self) -> RequestId {
         RequestId(self.commands)
+    }
+
+    /// The handle of what a command opens.
+    fn next_handle(&mut self) -> Handle {
+        self.handles += 1;
+        Handle(self.handles)
     }
 
     fn line(&mut self, line: &ServerLine) {
@@ -240,7 +249,7 @@ impl Server {
         if self.current.is_none() && !matches!(verdict, Verdict::Reply { .. }) {
             self.began = self.link.timer.now();
         }
-        if self.open || !self.batch.is_empty() {
+        if self.open.is_some() || !self.batch.is_empty() {
             self.state = State::Ending(verdict);
         } else {
             self.conclude(verdict);
@@ -248,8 +257,8 @@ impl Server {
     }
 
     fn advance_ending(&mut self) -> Option<Ask<ServerEvent>> {
-        if self.open {
-            return Some(Ask::Perform(Effect::Discard));
+        if let Some(open) = self.open {
+            return Some(Ask::Perform(open.end()));
         }
         if !self.batch.is_empty() {
             self.commit();
@@ -453,9 +462,14 @@ impl Side for Server {
             self.commit_outcome(outcome);
             return;
         }
-        if effect == Effect::Discard {
-            self.open = false;
-            return;
+        match effect {
+            Effect::Close { .. } | Effect::Discard { .. } => {
+                self.open = None;
+                return;
+            }
+            // Whatever came of it, the file is closed.
+            Effect::FinishReading { .. } => self.open = None,
+            _ => {}
         }
         match &self.state {
             State::Listing(_) => self.listing_outcome(outcome),

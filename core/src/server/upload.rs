@@ -5,7 +5,7 @@ use super::look_ahead::classify;
 use super::table::{self, Action, Input, Phase};
 use super::{Server, ServerEvent, State, Verdict};
 use crate::checksum::Checksum;
-use crate::effect::{Done, Effect};
+use crate::effect::{Done, Effect, Handle, Open};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::machine::Ask;
 use crate::message::{ClientLine, LineError, Mode, Refusal};
@@ -38,13 +38,14 @@ enum Step {
 
 impl Upload {
     pub(super) fn new(
+        handle: Handle,
         path: FilePath,
         size: Option<u64>,
         mode: Mode,
         modified: Option<Timestamp>,
         executable: bool,
     ) -> Self {
-        let intake = Intake::default();
+        let intake = Intake::new(handle);
         Self { path, size, mode, modified, executable, intake, step: Step::Create }
     }
 
@@ -79,6 +80,7 @@ impl Server {
                 None
             }
             Step::Create => Some(Ask::Perform(Effect::Create {
+                handle: upload.intake.handle(),
                 id,
                 path: upload.path.clone(),
                 mode: upload.mode,
@@ -127,10 +129,11 @@ impl Server {
         let State::Upload(upload) = &mut self.state else {
             return None;
         };
-        let limits = &self.config.limits;
+        let (handle, limits) = (upload.intake.handle(), &self.config.limits);
         match upload.intake.bypass(limits).filter(|_| self.config.pass_through) {
             Some(length) if self.batch.is_empty() && self.link.outbox.is_empty() => {
-                Some(upload.intake.flush().map_or(Ask::Receive { length }, Ask::Perform))
+                let receive = Ask::Receive { handle, length };
+                Some(upload.intake.flush().map_or(receive, Ask::Perform))
             }
             _ => self.read_or_commit(),
         }
@@ -200,11 +203,12 @@ impl Server {
                 "the bytes that arrived have another checksum",
             );
         } else {
+            let handle = upload.intake.handle();
             let (size, checksum) = (upload.intake.received(), upload.intake.checksum());
-            self.open = false;
+            self.open = None;
             self.state = State::Ready { discarding: false };
             let (id, command) = (self.id(), self.current.take());
-            self.add_to_batch(Whole { id, command, began: self.began, size, checksum });
+            self.add_to_batch(Whole { handle, id, command, began: self.began, size, checksum });
         }
     }
 
@@ -220,7 +224,7 @@ impl Server {
             Ok(Done::Full) => self.commit(),
             Ok(Done::Started) => {
                 upload.step = Step::Body;
-                self.open = true;
+                self.open = Some(Open::Staged(upload.intake.handle()));
                 self.say_ready();
             }
             Ok(Done::HeldWritten { checksum }) => upload.intake.held_written(checksum),

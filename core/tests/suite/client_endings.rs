@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
-use haul_core::{Depth, Done, Effect, Limits, StoreError, StoreErrorKind};
+use haul_core::{Depth, Done, Effect, Handle, Limits, StoreError, StoreErrorKind};
 use haul_harness::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
 
 use crate::client_hostile::{GREETING, fetch, sent};
@@ -71,12 +71,12 @@ impl Files for NoRoom {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
-        self.0.receive(bytes);
+    fn receive(&mut self, handle: Handle, bytes: &[u8]) {
+        self.0.receive(handle, bytes);
     }
 
-    fn send_held(&mut self, count: usize) -> Bytes {
-        self.0.send_held(count)
+    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
+        self.0.send_held(handle, count)
     }
 }
 

@@ -189,9 +189,9 @@ fn a_store_without_any_room_refuses() {
             Ok(haul_core::Done::Full)
         }
 
-        fn receive(&mut self, _: &[u8]) {}
+        fn receive(&mut self, _: haul_core::Handle, _: &[u8]) {}
 
-        fn send_held(&mut self, _: usize) -> bytes::Bytes {
+        fn send_held(&mut self, _: haul_core::Handle, _: usize) -> bytes::Bytes {
             bytes::Bytes::new()
         }
     }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Done, Effect, ErrorCode, Machine, Output, Segments, StoreError, StoreErrorKind};
+use haul_core::{
+    Done, Effect, ErrorCode, Handle, Machine, Output, Segments, StoreError, StoreErrorKind,
+};
 use haul_harness::{Change, Faults, Files, MemoryFiles, Solo};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -80,7 +82,7 @@ fn every_failed_effect_has_its_reply() {
                 let expected = match *effect {
                     "sync-directory" => vec![ErrorCode::OutcomeUnknown],
                     // There is nobody to tell: the file is published.
-                    "discard" => vec![],
+                    "close" => vec![],
                     _ => vec![kind.code()],
                 };
                 assert_eq!(codes, expected, "{effect} {kind:?}");
@@ -105,12 +107,12 @@ impl Files for Lacking {
         self.0.perform(effect)
     }
 
-    fn receive(&mut self, bytes: &[u8]) {
-        self.0.receive(bytes);
+    fn receive(&mut self, handle: Handle, bytes: &[u8]) {
+        self.0.receive(handle, bytes);
     }
 
-    fn send_held(&mut self, count: usize) -> Bytes {
-        self.0.send_held(count)
+    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
+        self.0.send_held(handle, count)
     }
 }
 
@@ -146,7 +148,7 @@ fn said(segments: Segments<'_>) -> String {
 fn a_receipt_comes_after_the_last_effect() {
     for (durable, expected) in [
         (true, &["create", "write", "sync", "publish", "sync-directory"][..]),
-        (false, &["create", "write", "publish", "discard"]),
+        (false, &["create", "write", "publish", "close"]),
     ] {
         let config = ServerConfig { durable, ..(*config(20_000)).clone() };
         let mut files = MemoryFiles::new(durable);

@@ -59,7 +59,8 @@ fn run(requests: impl IntoIterator<Item = Request>, fails: Option<RequestId>) ->
                     }
                     Effect::Read { .. } => Ok(Done::Read(Bytes::from_static(FILE))),
                     Effect::FinishReading { .. } => Ok(Done::Finished),
-                    Effect::Discard => Ok(Done::Discarded),
+                    Effect::Close { .. } => Ok(Done::Closed),
+                    Effect::Discard { .. } => Ok(Done::Discarded),
                     other => panic!("{other:?}"),
                 };
                 client.performed(done).unwrap();

@@ -33,8 +33,8 @@ impl Asked {
         match output {
             Output::Read(wait) => Self::Read(*wait),
             Output::Write(segments) => Self::Write(segments.iter().map(<[u8]>::len).sum()),
-            Output::Receive { length } => Self::Receive(*length),
-            Output::SendHeld { length } => Self::SendHeld(*length),
+            Output::Receive { length, .. } => Self::Receive(*length),
+            Output::SendHeld { length, .. } => Self::SendHeld(*length),
             Output::Perform(effect) => Self::Perform((*effect).clone()),
             Output::Event(_) => Self::Event,
             Output::CloseWrite => Self::CloseWrite,
@@ -82,11 +82,12 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
         ("write-held", Done::HeldWritten { checksum: Checksum::EMPTY }),
         ("sync sync-directory", Done::Synced),
         ("publish", Done::Published),
+        ("close", Done::Closed),
         ("discard", Done::Discarded),
     ];
     let others = all.into_iter().filter(|(of, _)| of.split(' ').all(|of| of != effect.name()));
     let beyond = match effect {
-        Effect::NextEntries { max } => vec![entries(max + 1)],
+        Effect::NextEntries { max, .. } => vec![entries(max + 1)],
         Effect::Read { length, .. } => vec![Done::Read(vec![0; length + 1].into())],
         Effect::Hold { length, read, checksum: true, .. } => vec![
             Done::Read(vec![0; read + 1].into()),

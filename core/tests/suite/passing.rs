@@ -107,20 +107,20 @@ fn drive<M: Machine>(
                 let count = segments.iter().map(<[u8]>::len).sum();
                 machine.sent(count)
             }
-            Output::Receive { length } => machine.held(length),
-            Output::Perform(Effect::WriteHeld { offset, length }) => {
+            Output::Receive { length, .. } => machine.held(length),
+            Output::Perform(Effect::WriteHeld { offset, length, .. }) => {
                 assert_eq!(*offset, passed);
                 passed += *length as u64;
                 let checksum = zeros(*length as u64);
                 machine.performed(Ok(Done::HeldWritten { checksum }))
             }
-            Output::Perform(Effect::Write { offset, data }) => {
+            Output::Perform(Effect::Write { offset, data, .. }) => {
                 assert_eq!(*offset, passed);
                 assert!(data.len() < Limits::GATHER, "{} bytes did not pass by", data.len());
                 passed += data.len() as u64;
                 machine.performed(Ok(Done::Written))
             }
-            Output::SendHeld { length } => {
+            Output::SendHeld { length, .. } => {
                 passed += length as u64;
                 machine.sent(length)
             }
@@ -155,8 +155,8 @@ fn a_server_takes_more_than_4_gib() {
             assert_eq!(*size, Some(HUGE));
             Done::Started
         }
-        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
-        Effect::Publish { checksum } => {
+        Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
+        Effect::Publish { checksum, .. } => {
             assert_eq!(*checksum, zeros(HUGE));
             Done::Published
         }
@@ -181,7 +181,7 @@ fn a_server_sends_more_than_4_gib() {
                 next += *length as u64;
                 Done::Held { length: *length, checksum: Some(zeros(*length as u64)) }
             }
-            Effect::FinishReading { offset: from, length, checksum } => {
+            Effect::FinishReading { offset: from, length, checksum, .. } => {
                 assert_eq!((*from, *length), (offset, HUGE - offset));
                 assert_eq!(*checksum, zeros(HUGE - offset));
                 Done::Finished
@@ -215,10 +215,11 @@ fn a_client_fetches_more_than_4_gib() {
         .chain(std::iter::once(format!("OK length={HUGE} crc64nvme={}\n", zeros(HUGE))));
     let perform = |effect: &Effect| match effect {
         Effect::Create { .. } => Done::Started,
-        Effect::Publish { checksum } => {
+        Effect::Publish { checksum, .. } => {
             assert_eq!(*checksum, zeros(HUGE));
             Done::Published
         }
+        Effect::Close { .. } => Done::Closed,
         other => panic!("{other:?}"),
     };
     let mut finished = 0;
@@ -257,8 +258,9 @@ fn what_comes_with_a_line_holds_up_nothing() {
     const TOTAL: u64 = 3 * CHUNK;
     let perform = |effect: &Effect| match effect {
         Effect::Create { .. } => Done::Started,
-        Effect::Sync { .. } | Effect::SyncDirectory => Done::Synced,
-        Effect::Publish { checksum } if *checksum == zeros(TOTAL) => Done::Published,
+        Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
+        Effect::Publish { checksum, .. } if *checksum == zeros(TOTAL) => Done::Published,
+        Effect::Close { .. } => Done::Closed,
         other => panic!("{other:?}"),
     };
     let config = ServerConfig { pass_through: true, ..ServerConfig::default() };

@@ -8,7 +8,7 @@ use haul_core::{Checksum, FilePath, Opened, StoreError, StoreErrorKind};
 use super::Shared;
 use crate::error::failed;
 use crate::regular::RegularFile;
-use crate::{Held, Kept, Source};
+use crate::{Kept, PassThrough, Source};
 
 /// A regular file of a [`Directory`](crate::Directory), open for reading.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Source for DirectorySource {
         self.file.hold(offset, length, checksum)
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.file.held()
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.file.pass_through()
     }
 
     fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<(), StoreError> {

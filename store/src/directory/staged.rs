@@ -17,7 +17,7 @@ use crate::file_system::FileSystem;
 use crate::stat::Stat;
 use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
-use crate::{Held, NewFile, Staged};
+use crate::{NewFile, PassThrough, Staged};
 
 /// How often a file is begun or published anew because somebody removed or moved its directory at the same time. Whoever does nothing else may do so as fast as it is made.
 const MAX_MOVED: usize = 64;
@@ -121,8 +121,8 @@ impl Staged for DirectoryStaged {
         self.temporary.write(offset, data)
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.temporary.held()
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.temporary.pass_through()
     }
 
     fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {

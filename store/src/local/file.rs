@@ -17,7 +17,7 @@ use crate::regular::RegularFile;
 use crate::stat::Stat;
 use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
-use crate::{Held, Kept, NewFile, Source, Staged, Target};
+use crate::{Kept, NewFile, PassThrough, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
 /// such as those of `/proc`.
@@ -86,10 +86,10 @@ impl Source for LocalSource {
         }
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         match &mut self.kind {
-            Kind::File(file) => file.held(),
-            Kind::Stream(stream) => stream.held(),
+            Kind::File(file) => file.pass_through(),
+            Kind::Stream(stream) => stream.pass_through(),
         }
     }
 
@@ -203,8 +203,8 @@ impl Staged for LocalStaged {
         self.temporary.write(offset, data)
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.temporary.held()
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.temporary.pass_through()
     }
 
     fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {

@@ -9,9 +9,10 @@ use rustix::io::{Errno, pwrite, retry_on_intr};
 
 use super::room::Room;
 use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
-use crate::NewFile;
+use crate::file_checksum::checksum_and;
 use crate::file_system::FileSystem;
-use crate::held::{Held, WORTH_HOLDING, checksum_and};
+use crate::pipe_buffer::{PipeBuffer, WORTH_HOLDING};
+use crate::{NewFile, PassThrough};
 
 /// What is sent to stable storage at once.
 const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
@@ -30,7 +31,7 @@ pub(super) struct Content {
     hole: u64,
     /// Whether its file system has holes.
     sparse: bool,
-    held: Option<Held>,
+    pipe: Option<PipeBuffer>,
     /// Whether it becomes large enough for that, as far as is known, and can be read for its checksum.
     worth_holding: bool,
 }
@@ -47,7 +48,7 @@ impl Content {
             begun: new.durable.then_some(0),
             hole: 0,
             sparse: true,
-            held: None,
+            pipe: None,
             worth_holding: large && on.reads_what_it_writes(),
         }
     }
@@ -158,25 +159,25 @@ impl Content {
         }
     }
 
-    /// What bytes of a socket are held in, if that is worth it.
-    pub(super) fn held(&mut self) -> Option<&mut Held> {
-        if self.held.is_none() && self.worth_holding {
-            self.held = Held::new().ok();
+    /// What holds bytes of a socket, if that is worth it.
+    pub(super) fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        if self.pipe.is_none() && self.worth_holding {
+            self.pipe = PipeBuffer::new().ok();
         }
-        self.held.as_mut()
+        self.pipe.as_mut().map(|pipe| pipe as &mut dyn PassThrough)
     }
 
     /// Whether there is something that holds bytes.
     pub(super) fn holds(&self) -> bool {
-        self.held.is_some()
+        self.pipe.is_some()
     }
 
     /// Appends the `length` bytes that are held. Answers their checksum.
     pub(super) fn write_held(&mut self, length: usize) -> Result<Checksum, Errno> {
         self.end_hole()?;
         // After an error it is unknown what is still held, so that must not be used again.
-        let held = self.held.take().ok_or(Errno::INVAL)?;
-        held.put(&self.file, self.written, length)?;
+        let pipe = self.pipe.take().ok_or(Errno::INVAL)?;
+        pipe.put(&self.file, self.written, length)?;
         let mut zeros: Vec<(u64, u64)> = Vec::new();
         let look = |at: u64, piece: &[u8]| {
             let length = piece.len() as u64;
@@ -189,7 +190,7 @@ impl Content {
         // Of what is in the file: what the processor copied there is still at hand.
         let checksum =
             checksum_and(&self.file, self.written, length as u64, look)?.ok_or(Errno::IO)?;
-        self.held = Some(held);
+        self.pipe = Some(pipe);
         self.written += length as u64;
         self.room.written(self.written - length as u64, self.written);
         for (at, length) in zeros {

@@ -26,11 +26,10 @@ pub(crate) use self::name::{OLD_STAGING, is_temporary};
 pub(crate) use self::publish::replaceable;
 pub(crate) use self::sweep::{sweep, told};
 use crate::error::{failed, misuse};
-use crate::held::Held;
 use crate::lacks::{self, Lack};
 use crate::stat::{Stat, Version};
 use crate::workplace::Workplace;
-use crate::{NewFile, nameless};
+use crate::{NewFile, PassThrough, nameless};
 
 /// How often a file is made anew because a sweep took it for a leftover, in the instant before it was locked.
 const MAX_SWEPT: usize = 16;
@@ -145,9 +144,9 @@ impl Temporary {
         self.content_mut().write(data).map_err(|errno| self.cannot("write", errno))
     }
 
-    /// See [`Staged::held`](crate::Staged::held).
-    pub(crate) fn held(&mut self) -> Option<&mut Held> {
-        self.content_mut().held()
+    /// See [`Staged::pass_through`](crate::Staged::pass_through).
+    pub(crate) fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.content_mut().pass_through()
     }
 
     /// See [`Staged::write_held`](crate::Staged::write_held).

@@ -8,7 +8,10 @@ use haul_core::{Done, Effect, Opened, RequestId, StoreErrorKind};
 use haul_store::{FilesById, LocalTarget, OwnFiles, Perform, StreamSource};
 use tempfile::TempDir;
 
-use crate::session::{create, finish_reading, list, open, publish, write};
+use crate::session::{
+    close, create, discard, finish_reading, list, next_entries, of, open, publish, read, sync,
+    sync_directories, write,
+};
 use crate::support::staged_in;
 
 fn source() -> OwnFiles {
@@ -20,34 +23,45 @@ fn target(directory: &TempDir) -> OwnFiles {
     OwnFiles::Target(Box::new(target))
 }
 
-/// What is open, as a log shows it.
-fn shown(files: &OwnFiles) -> String {
+/// Files of which these wait for the first request.
+fn files(own: OwnFiles) -> FilesById {
+    let files = FilesById::default();
+    files.waiting().give(RequestId(1), own);
+    files
+}
+
+/// What is open and what waits, as a log shows it.
+fn shown(files: &FilesById) -> String {
     format!("{files:?}")
 }
 
+const NOTHING: &str =
+    "FilesById { waiting: Waiting(Mutex { data: {}, poisoned: false, .. }), open: {} }";
+const TARGET: &str = "FilesById { waiting: Waiting(Mutex { data: {RequestId(1): Target}, poisoned: false, .. }), open: {} }";
+
 #[test]
 fn an_upload_reads_what_the_user_gave() {
-    let mut files = source();
+    let mut files = files(source());
     let mut perform = |effect| files.perform(&effect).unwrap();
     let unknown = Opened::default();
     assert_eq!(perform(open("named/by/the/server")), Done::Opened(unknown));
     let data = Done::Read(Bytes::from_static(b"hel"));
-    assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
+    assert_eq!(perform(read(3)), data);
     assert_eq!(perform(finish_reading(b"hello")), Done::Finished);
-    assert_eq!(shown(&files), "Nothing");
+    assert_eq!(shown(&files), NOTHING);
 }
 
 #[test]
 fn a_download_goes_where_the_user_said() {
     let directory = TempDir::new().unwrap();
-    let mut files = target(&directory);
+    let mut files = files(target(&directory));
     let mut perform = |effect| files.perform(&effect).unwrap();
     assert_eq!(perform(create("named/by/the/server")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
-    assert_eq!(perform(Effect::Sync { files: 1 }), Done::Synced);
+    assert_eq!(perform(sync()), Done::Synced);
     assert_eq!(perform(publish()), Done::Published);
-    assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
-    assert_eq!(shown(&files), "Nothing");
+    assert_eq!(perform(sync_directories()), Done::Synced);
+    assert_eq!(shown(&files), NOTHING);
     assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
@@ -55,42 +69,79 @@ fn a_download_goes_where_the_user_said() {
 #[test]
 fn what_is_discarded_is_closed() {
     let directory = TempDir::new().unwrap();
-    let mut files = target(&directory);
-    files.perform(&create("file")).unwrap();
+    let mut own = files(target(&directory));
+    own.perform(&create("file")).unwrap();
     assert_eq!(staged_in(directory.path()).len(), 1);
-    for _ in 0..2 {
-        assert_eq!(files.perform(&Effect::Discard).unwrap(), Done::Discarded);
-        assert_eq!(shown(&files), "Target", "a download may begin anew");
-    }
+    assert_eq!(own.perform(&discard()).unwrap(), Done::Discarded);
+    own.perform(&discard()).unwrap_err();
+    assert_eq!(shown(&own), TARGET, "a download may begin anew");
     assert_eq!(staged_in(directory.path()).len(), 0);
-    let mut files = source();
-    files.perform(&Effect::Discard).unwrap();
-    assert_eq!(shown(&files), "Nothing");
+    let mut own = files(source());
+    own.perform(&open("file")).unwrap();
+    assert_eq!(own.perform(&close()), Ok(Done::Closed));
+    assert_eq!(shown(&own), NOTHING);
 }
 
 #[test]
 fn an_effect_that_does_not_fit_changes_nothing() {
     let directory = TempDir::new().unwrap();
-    let mut staged = target(&directory);
-    staged.perform(&create("file")).unwrap();
-    let reading =
-        || vec![open("x"), Effect::Read { offset: 0, length: 1 }, finish_reading(b"hello")];
+    let reading = || vec![open("x"), read(1), finish_reading(b"hello")];
     let beginning = || vec![create("x")];
-    let writing = || vec![write(), Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory];
-    let listing = || vec![list(), Effect::NextEntries { max: 1 }];
+    let writing = || vec![write(), sync(), publish(), discard()];
+    let naming = || vec![sync_directories()];
+    let closing = || vec![close()];
+    let listing = || vec![list(), next_entries(1)];
+    let none =
+        || vec![Effect::Sync { handles: vec![] }, Effect::SyncDirectories { handles: vec![] }];
+    let all = || [writing(), naming(), closing(), listing(), none()].concat();
 
-    for (name, mut files, misfits) in [
-        ("Nothing", OwnFiles::Nothing, [reading(), beginning(), writing(), listing()].concat()),
-        ("Source", source(), [beginning(), writing(), listing()].concat()),
-        ("Target", target(&directory), [reading(), writing(), listing()].concat()),
-        ("Staged", staged, [reading(), beginning(), listing()].concat()),
+    for (own, begun, misfits) in [
+        (OwnFiles::Nothing, vec![], [reading(), beginning(), all()].concat()),
+        (source(), vec![], [beginning(), all()].concat()),
+        (target(&directory), vec![], [reading(), all()].concat()),
+        (
+            source(),
+            vec![open("x")],
+            [beginning(), vec![open("x")], writing(), naming(), listing(), none()].concat(),
+        ),
+        (
+            target(&directory),
+            vec![create("file")],
+            [reading(), beginning(), naming(), closing(), listing(), none()].concat(),
+        ),
+        (
+            target(&directory),
+            vec![create("file"), publish()],
+            [reading(), beginning(), writing(), listing(), none()].concat(),
+        ),
     ] {
-        for effect in misfits {
-            let error = files.perform(&effect).unwrap_err();
-            assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} with {name}");
+        let mut files = files(own);
+        for effect in begun {
+            files.perform(&effect).unwrap();
         }
-        assert_eq!(shown(&files), name);
+        let before = shown(&files);
+        let elsewhere =
+            [read(1), write(), sync(), publish(), sync_directories(), close(), discard()];
+        for effect in misfits.into_iter().chain(elsewhere.map(|effect| of(2, effect))) {
+            let error = files.perform(&effect).unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} with {before}");
+        }
+        assert_eq!(shown(&files), before);
     }
+}
+
+/// A sync or a publication that fails discards the file.
+#[test]
+fn what_fails_is_discarded() {
+    let directory = TempDir::new().unwrap();
+    let mut files = files(target(&directory));
+    files.perform(&create("file")).unwrap();
+    files.perform(&write()).unwrap();
+    fs::create_dir(directory.path().join("mine")).unwrap();
+    let error = files.perform(&publish()).unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::IsDirectory);
+    assert_eq!(shown(&files), TARGET);
+    assert_eq!(staged_in(directory.path()).len(), 0);
 }
 
 #[test]
@@ -98,35 +149,29 @@ fn each_request_has_its_own_files() {
     let directory = TempDir::new().unwrap();
     let mut files = FilesById::default();
     let waiting = files.waiting();
-    let id = |effect: Effect, number| match effect {
-        Effect::Open { path, .. } => Effect::Open { id: RequestId(number), path },
-        Effect::Create { path, mode, size, modified, executable, durable, .. } => Effect::Create {
-            id: RequestId(number),
-            path,
-            mode,
-            size,
-            modified,
-            executable,
-            durable,
-        },
-        other => other,
+    let id = |effect: Effect, number| {
+        let mut effect = effect;
+        if let Effect::Open { id, .. } | Effect::Create { id, .. } = &mut effect {
+            *id = RequestId(number);
+        }
+        effect
     };
     waiting.give(RequestId(1), source());
     waiting.give(RequestId(2), target(&directory));
     let mut perform = |effect| files.perform(&effect);
     // Downloads that are stopped begin anew, whatever was done in between.
-    for _ in 0..2 {
-        assert_eq!(perform(id(create("x"), 2)), Ok(Done::Started));
-        assert_eq!(perform(write()), Ok(Done::Written));
-        assert_eq!(perform(Effect::Discard), Ok(Done::Discarded));
+    for number in [1, 2] {
+        assert_eq!(perform(of(number, id(create("x"), 2))), Ok(Done::Started));
+        assert_eq!(perform(of(number, write())), Ok(Done::Written));
+        assert_eq!(perform(of(number, discard())), Ok(Done::Discarded));
     }
-    assert!(matches!(perform(id(open("x"), 1)), Ok(Done::Opened(_))));
-    assert_eq!(perform(Effect::Discard), Ok(Done::Discarded));
-    assert!(perform(id(open("x"), 1)).is_err(), "a source is read once");
-    assert!(perform(id(create("x"), 3)).is_err(), "nobody gave these");
-    assert_eq!(perform(id(create("x"), 2)), Ok(Done::Started));
-    assert_eq!(perform(write()), Ok(Done::Written));
-    assert_eq!(perform(publish()), Ok(Done::Published));
+    assert!(matches!(perform(of(3, id(open("x"), 1))), Ok(Done::Opened(_))));
+    assert_eq!(perform(of(3, close())), Ok(Done::Closed));
+    assert!(perform(of(4, id(open("x"), 1))).is_err(), "a source is read once");
+    assert!(perform(of(4, id(create("x"), 3))).is_err(), "nobody gave these");
+    assert_eq!(perform(of(4, id(create("x"), 2))), Ok(Done::Started));
+    assert_eq!(perform(of(4, write())), Ok(Done::Written));
+    assert_eq!(perform(of(4, publish())), Ok(Done::Published));
     assert!(waiting.take(RequestId(2)).is_none());
     assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
 }

@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 use haul_core::{Checksum, Done, Effect, StoreErrorKind};
-use haul_store::{Held, NewFile, Perform, Session, Store};
+use haul_store::{Directory, NewFile, PassThrough, Perform, Session, Staged, Store};
 
-use crate::support::{Share, new_file, path};
+use crate::session::{HANDLE, open, session, sync, sync_directories};
+use crate::support::{Share, new_file};
 
 const LENGTH: usize = 300_000;
 
@@ -23,30 +25,27 @@ fn sockets() -> (UnixStream, UnixStream) {
     (socket, peer)
 }
 
-fn session(share: &Share) -> Session<haul_store::Directory> {
-    Session::new(std::sync::Arc::new(share.store.clone()))
-}
-
-fn open(name: &str) -> Effect {
-    Effect::Open { id: haul_core::RequestId(1), path: path(name) }
+fn pass_through(session: &mut Session<Directory>) -> &mut dyn PassThrough {
+    session.pass_through(HANDLE).unwrap()
 }
 
 fn create(file: NewFile) -> Effect {
     let NewFile { path, mode, size, modified, executable, durable } = file;
-    Effect::Create { id: haul_core::RequestId(1), path, mode, size, modified, executable, durable }
+    let (handle, id) = (HANDLE, haul_core::RequestId(1));
+    Effect::Create { handle, id, path, mode, size, modified, executable, durable }
 }
 
 fn hold(offset: u64, length: usize) -> Effect {
-    Effect::Hold { offset, length, read: 1000, checksum: true }
+    Effect::Hold { handle: HANDLE, offset, length, read: 1000, checksum: true }
 }
 
 /// Sends all that is held, by every way there is, while the peer takes it a little at a time.
-fn send_all(held: &mut Held, length: usize) -> Vec<u8> {
+fn send_all(held: &mut dyn PassThrough, length: usize) -> Vec<u8> {
     let (socket, mut peer) = sockets();
     let (mut left, mut arrived) = (length, Vec::new());
     let mut room = vec![0; 50_000];
     while left > 0 {
-        match held.send(&socket, left) {
+        match held.send(socket.as_fd(), left) {
             Ok(count) => left -= count,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
@@ -81,7 +80,7 @@ fn what_is_held_of_a_file_goes_out() {
         assert!(held <= length && held >= length.min(200_000), "{held}");
         let expected = &data()[offset..][..held];
         assert_eq!(checksum, Some(Checksum::of(expected)));
-        assert!(send_all(session.held().unwrap(), held) == expected);
+        assert!(send_all(pass_through(&mut session), held) == expected);
     }
     session.perform(&crate::session::finish_reading(&data())).unwrap();
 }
@@ -97,7 +96,7 @@ fn what_is_held_stays_though_the_file_is_cut() {
     };
     File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
     // Those that were cut may have turned to zeros: that they changed is told in the end.
-    assert_eq!(send_all(session.held().unwrap(), length).len(), length);
+    assert_eq!(send_all(pass_through(&mut session), length).len(), length);
     for effect in [hold(length as u64, 1000), crate::session::finish_reading(&data())] {
         assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
     }
@@ -110,7 +109,7 @@ fn a_small_file_is_read() {
     let mut session = session(&share);
     session.perform(&open("file")).unwrap();
     assert_eq!(session.perform(&hold(3, 1000)).unwrap(), Done::Read("tent".into()));
-    assert!(session.held().is_none());
+    assert!(session.pass_through(HANDLE).is_none());
 }
 
 #[test]
@@ -119,16 +118,16 @@ fn what_is_held_of_a_socket_gets_into_the_file() {
     let (socket, mut peer) = sockets();
     let mut session = session(&share);
     session.perform(&create(new_file("file"))).unwrap();
-    let nothing = session.held().unwrap().receive(&socket, LENGTH).unwrap_err();
+    let nothing = pass_through(&mut session).receive(socket.as_fd(), LENGTH).unwrap_err();
     assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
 
     let (expected, mut written) = (data(), 0);
     for piece in expected.chunks(70_001) {
         peer.write_all(piece).unwrap();
         while written < expected.len() {
-            let held = session.held().unwrap().receive(&socket, LENGTH);
+            let held = pass_through(&mut session).receive(socket.as_fd(), LENGTH);
             let Ok(length) = held else { break };
-            let effect = Effect::WriteHeld { offset: written as u64, length };
+            let effect = Effect::WriteHeld { handle: HANDLE, offset: written as u64, length };
             let checksum = Checksum::of(&expected[written..][..length]);
             assert_eq!(session.perform(&effect).unwrap(), Done::HeldWritten { checksum });
             written += length;
@@ -136,13 +135,13 @@ fn what_is_held_of_a_socket_gets_into_the_file() {
     }
     assert_eq!(written, expected.len());
     drop(peer);
-    assert_eq!(session.held().unwrap().receive(&socket, LENGTH).unwrap(), 0);
+    assert_eq!(pass_through(&mut session).receive(socket.as_fd(), LENGTH).unwrap(), 0);
     // Between what is held, bytes may come by the machine.
-    let effect = Effect::Write { offset: written as u64, data: "end".into() };
+    let effect = Effect::Write { handle: HANDLE, offset: written as u64, data: "end".into() };
     session.perform(&effect).unwrap();
-    session.perform(&Effect::Sync { files: 1 }).unwrap();
-    session.perform(&Effect::Publish { checksum: Checksum::EMPTY }).unwrap();
-    session.perform(&Effect::SyncDirectory).unwrap();
+    session.perform(&sync()).unwrap();
+    session.perform(&Effect::Publish { handle: HANDLE, checksum: Checksum::EMPTY }).unwrap();
+    session.perform(&sync_directories()).unwrap();
     assert!(share.read("file").unwrap() == [expected, b"end".to_vec()].concat());
 }
 
@@ -151,12 +150,12 @@ fn what_is_held_belongs_at_the_end() {
     let share = Share::new();
     let (socket, mut peer) = sockets();
     let mut staged = share.store.create(&new_file("file")).unwrap();
-    haul_store::Staged::held(&mut staged).unwrap();
+    staged.pass_through().unwrap();
     peer.write_all(b"bytes").unwrap();
-    haul_store::Staged::held(&mut staged).unwrap().receive(&socket, 5).unwrap();
-    let error = haul_store::Staged::write_held(&mut staged, 1, 5).unwrap_err();
+    staged.pass_through().unwrap().receive(socket.as_fd(), 5).unwrap();
+    let error = staged.write_held(1, 5).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Io);
-    let checksum = haul_store::Staged::write_held(&mut staged, 0, 5).unwrap();
+    let checksum = staged.write_held(0, 5).unwrap();
     assert_eq!(checksum, Checksum::of(b"bytes"));
     drop(staged);
     assert!(share.staged().is_empty());
@@ -175,13 +174,15 @@ fn zeros_that_pass_by_take_no_room() {
     while offset < content.len() {
         let sent = (content.len() - offset).min(50_000);
         peer.write_all(&content[offset..offset + sent]).unwrap();
-        let length = session.held().unwrap().receive(&socket, sent).unwrap();
+        let length = pass_through(&mut session).receive(socket.as_fd(), sent).unwrap();
         assert_eq!(length, sent);
-        session.perform(&Effect::WriteHeld { offset: offset as u64, length }).unwrap();
+        session
+            .perform(&Effect::WriteHeld { handle: HANDLE, offset: offset as u64, length })
+            .unwrap();
         offset += length;
     }
-    session.perform(&Effect::Sync { files: 1 }).unwrap();
-    session.perform(&Effect::Publish { checksum: Checksum::of(&content) }).unwrap();
+    session.perform(&sync()).unwrap();
+    session.perform(&Effect::Publish { handle: HANDLE, checksum: Checksum::of(&content) }).unwrap();
     assert_eq!(share.read("file").unwrap(), content);
     let taken = std::fs::metadata(share.root().join("file")).unwrap().blocks() * 512;
     assert!(taken <= 200 << 10, "{taken}");

@@ -1,21 +1,48 @@
 //! Effects on what a session has open.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use haul_core::{Checksum, Depth, Done, Effect, Mode, RequestId, StoreErrorKind};
-use haul_store::{Directory, Perform, Session};
+use haul_core::{
+    Checksum, Depth, Done, Effect, Handle, Mode, RequestId, StoreError, StoreErrorKind,
+};
+use haul_store::{Directory, Identity, Perform, Session, StoreProvider};
 
 use crate::support::{Share, path};
 
 const ID: RequestId = RequestId(1);
+/// What all effects here are for, unless they are made [`of`] another.
+pub(crate) const HANDLE: Handle = Handle(1);
 
-fn session(share: &Share) -> Session<Directory> {
-    Session::new(Arc::new(share.store.clone()))
+pub(crate) fn session(share: &Share) -> Session<Directory> {
+    Session::new(Arc::new(share.store.clone()), Identity::anonymous())
+}
+
+/// The same effect for another handle.
+pub(crate) fn of(number: u64, mut effect: Effect) -> Effect {
+    match &mut effect {
+        Effect::List { handle, .. }
+        | Effect::NextEntries { handle, .. }
+        | Effect::Open { handle, .. }
+        | Effect::Read { handle, .. }
+        | Effect::Hold { handle, .. }
+        | Effect::FinishReading { handle, .. }
+        | Effect::Create { handle, .. }
+        | Effect::Write { handle, .. }
+        | Effect::WriteHeld { handle, .. }
+        | Effect::Publish { handle, .. }
+        | Effect::Close { handle }
+        | Effect::Discard { handle } => *handle = Handle(number),
+        Effect::Sync { handles } | Effect::SyncDirectories { handles } => {
+            *handles = vec![Handle(number)];
+        }
+    }
+    effect
 }
 
 pub(crate) fn create(name: &str) -> Effect {
     Effect::Create {
+        handle: HANDLE,
         id: ID,
         path: path(name),
         mode: Mode::Replace,
@@ -27,25 +54,50 @@ pub(crate) fn create(name: &str) -> Effect {
 }
 
 pub(crate) fn open(name: &str) -> Effect {
-    Effect::Open { id: ID, path: path(name) }
+    Effect::Open { handle: HANDLE, id: ID, path: path(name) }
 }
 
 /// The whole file was sent, and had these bytes.
 pub(crate) fn finish_reading(content: &[u8]) -> Effect {
     let checksum = Checksum::of(content);
-    Effect::FinishReading { offset: 0, length: content.len() as u64, checksum }
+    let length = content.len() as u64;
+    Effect::FinishReading { handle: HANDLE, offset: 0, length, checksum }
 }
 
 pub(crate) fn list() -> Effect {
-    Effect::List { id: ID, path: None, depth: Depth::ONE, omitted: false }
+    Effect::List { handle: HANDLE, id: ID, path: None, depth: Depth::ONE, omitted: false }
 }
 
 pub(crate) fn write() -> Effect {
-    Effect::Write { offset: 0, data: Bytes::from_static(b"hello") }
+    Effect::Write { handle: HANDLE, offset: 0, data: Bytes::from_static(b"hello") }
 }
 
 pub(crate) fn publish() -> Effect {
-    Effect::Publish { checksum: Checksum::of(b"hello") }
+    Effect::Publish { handle: HANDLE, checksum: Checksum::of(b"hello") }
+}
+
+pub(crate) fn next_entries(max: usize) -> Effect {
+    Effect::NextEntries { handle: HANDLE, max }
+}
+
+pub(crate) fn read(length: usize) -> Effect {
+    Effect::Read { handle: HANDLE, offset: 0, length }
+}
+
+pub(crate) fn sync() -> Effect {
+    Effect::Sync { handles: vec![HANDLE] }
+}
+
+pub(crate) fn sync_directories() -> Effect {
+    Effect::SyncDirectories { handles: vec![HANDLE] }
+}
+
+pub(crate) fn close() -> Effect {
+    Effect::Close { handle: HANDLE }
+}
+
+pub(crate) fn discard() -> Effect {
+    Effect::Discard { handle: HANDLE }
 }
 
 #[test]
@@ -55,30 +107,27 @@ fn an_upload_a_listing_and_a_download() {
     let mut perform = |effect: Effect| session.perform(&effect).unwrap();
     assert_eq!(perform(create("file")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
-    assert_eq!(perform(Effect::Sync { files: 1 }), Done::Synced);
+    assert_eq!(perform(sync()), Done::Synced);
     assert_eq!(perform(publish()), Done::Published);
-    assert_eq!(perform(Effect::SyncDirectory), Done::Synced);
+    assert_eq!(perform(sync_directories()), Done::Synced);
 
     assert_eq!(perform(list()), Done::Started);
-    let Done::Entries { entries, skipped: 0 } = perform(Effect::NextEntries { max: 8 }) else {
-        panic!("entries")
-    };
+    let Done::Entries { entries, skipped: 0 } = perform(next_entries(8)) else { panic!("entries") };
     assert_eq!(entries[0].path(), Some(&path("file")));
     let end = Done::Entries { entries: Vec::new(), skipped: 0 };
-    assert_eq!(perform(Effect::NextEntries { max: 8 }), end);
+    assert_eq!(perform(next_entries(8)), end);
 
     let Done::Opened(opened) = perform(open("file")) else { panic!("opened") };
     assert_eq!(opened.size, Some(5));
     let data = Done::Read(Bytes::from_static(b"hel"));
-    assert_eq!(perform(Effect::Read { offset: 0, length: 3 }), data);
+    assert_eq!(perform(read(3)), data);
     assert_eq!(perform(finish_reading(b"hello")), Done::Finished);
-    assert_eq!(perform(Effect::Discard), Done::Discarded);
 }
 
 #[test]
 fn a_server_that_is_not_durable_goes_on_after_publication() {
     let share = Share::new();
-    for next in [create("other"), open("file"), list(), Effect::Discard] {
+    for next in [of(2, create("other")), of(2, open("file")), of(2, list()), close()] {
         let mut session = session(&share);
         for effect in [create("file"), write(), publish(), next] {
             session.perform(&effect).unwrap();
@@ -94,38 +143,44 @@ fn an_effect_that_does_not_fit_changes_nothing() {
     let share = Share::new();
     share.put("file", "hello");
     let finish = || finish_reading(b"hello");
-    let read = || Effect::Read { offset: 0, length: 1 };
-    let reads = || vec![list(), open("file")];
-    let begin = || [reads(), vec![create("new")]].concat();
-    let two = || vec![Effect::Sync { files: 0 }, Effect::Sync { files: 2 }];
-    let listing = || vec![Effect::NextEntries { max: 1 }];
-    let reading = || vec![read(), finish()];
-    let writing = || vec![write(), Effect::Sync { files: 1 }, publish()];
-    let naming = || vec![Effect::SyncDirectory];
+    let begin = || vec![list(), open("file"), create("new")];
+    let sets = || {
+        [vec![], vec![HANDLE, HANDLE], vec![HANDLE, Handle(2)]].into_iter().flat_map(|handles| {
+            let again = handles.clone();
+            [Effect::Sync { handles }, Effect::SyncDirectories { handles: again }]
+        })
+    };
+    let listing = || vec![next_entries(1)];
+    let reading = || vec![read(1), finish()];
+    let writing = || vec![write(), sync(), publish(), discard()];
+    let naming = || vec![sync_directories()];
+    let closing = || vec![close()];
 
     let misfits = [
-        (vec![], [listing(), reading(), writing(), naming()].concat()),
+        (vec![], [listing(), reading(), writing(), naming(), closing()].concat()),
         (vec![list()], [begin(), reading(), writing(), naming()].concat()),
         (vec![open("file")], [begin(), listing(), writing(), naming()].concat()),
-        (vec![create("new")], [reads(), listing(), reading(), naming(), two()].concat()),
-        (vec![create("new"), publish()], [listing(), reading(), writing()].concat()),
+        (vec![create("new")], [begin(), listing(), reading(), naming(), closing()].concat()),
+        (vec![create("new"), publish()], [begin(), listing(), reading(), writing()].concat()),
     ];
+    let all = || [listing(), reading(), writing(), naming(), closing()].concat();
     for (before, effects) in misfits {
         let mut session = session(&share);
         for effect in &before {
             session.perform(effect).unwrap();
         }
-        for effect in effects {
+        let elsewhere = all().into_iter().map(|effect| of(2, effect));
+        for effect in effects.into_iter().chain(elsewhere).chain(sets()) {
             let error = session.perform(&effect).unwrap_err();
             assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} after {before:?}");
         }
         // What was open is open still.
         let fits = match before.last() {
             None => list(),
-            Some(Effect::List { .. }) => Effect::NextEntries { max: 1 },
+            Some(Effect::List { .. }) => next_entries(1),
             Some(Effect::Open { .. }) => finish(),
             Some(Effect::Create { .. }) => write(),
-            Some(_) => Effect::SyncDirectory,
+            Some(_) => sync_directories(),
         };
         session.perform(&fits).unwrap();
     }
@@ -140,11 +195,15 @@ fn what_is_open_is_shown() {
         session.perform(effect).unwrap();
         format!("{session:?}")
     };
-    assert_eq!(shown(&create("new")), r#"Session { open: "staged", .. }"#);
-    assert_eq!(shown(&publish()), r#"Session { open: "published", .. }"#);
-    assert_eq!(shown(&open("file")), r#"Session { open: "source", .. }"#);
-    assert_eq!(shown(&Effect::Discard), r#"Session { open: "nothing", .. }"#);
-    assert_eq!(shown(&list()), r#"Session { open: "listing", .. }"#);
+    assert_eq!(shown(&create("new")), r#"Session { open: {Handle(1): "staged"}, .. }"#);
+    assert_eq!(shown(&publish()), r#"Session { open: {Handle(1): "published"}, .. }"#);
+    assert_eq!(
+        shown(&of(2, open("file"))),
+        r#"Session { open: {Handle(1): "published", Handle(2): "source"}, .. }"#
+    );
+    assert_eq!(shown(&close()), r#"Session { open: {Handle(2): "source"}, .. }"#);
+    assert_eq!(shown(&of(2, close())), "Session { open: {}, .. }");
+    assert_eq!(shown(&list()), r#"Session { open: {Handle(1): "listing"}, .. }"#);
 }
 
 #[test]
@@ -165,14 +224,14 @@ fn failures_leave_nothing_open() {
 #[test]
 fn a_session_that_ends_discards() {
     let share = Share::new();
-    for discard in [true, false] {
+    for discards in [true, false] {
         let mut session = session(&share);
         session.perform(&create("file")).unwrap();
         session.perform(&write()).unwrap();
         assert_eq!(share.staged().len(), 1);
-        if discard {
-            session.perform(&Effect::Discard).unwrap();
-            session.perform(&Effect::Discard).unwrap();
+        if discards {
+            assert_eq!(session.perform(&discard()), Ok(Done::Discarded));
+            session.perform(&discard()).unwrap_err();
         } else {
             drop(session);
         }
@@ -188,44 +247,73 @@ fn several_files_are_committed_together() {
     share.put("taken", "old");
     let mut session = session(&share);
     let mut perform = |effect: Effect| session.perform(&effect);
-    for name in ["a", "d/b", "taken", "d/c"] {
-        assert_eq!(perform(create(name)), Ok(Done::Started));
-        perform(write()).unwrap();
+    for (number, name) in [(1, "a"), (2, "d/b"), (3, "taken"), (4, "d/c")] {
+        assert_eq!(perform(of(number, create(name))), Ok(Done::Started));
+        perform(of(number, write())).unwrap();
     }
     std::fs::remove_file(share.root().join("taken")).unwrap();
     std::fs::create_dir(share.root().join("taken")).unwrap();
-    assert_eq!(perform(create("unfinished")), Ok(Done::Started));
+    assert_eq!(perform(of(5, create("unfinished"))), Ok(Done::Started));
 
-    assert_eq!(perform(Effect::Sync { files: 4 }), Ok(Done::Synced));
-    let published = [(); 4].map(|()| perform(publish()).map_err(|error| error.kind));
+    let handles = vec![Handle(1), Handle(2), Handle(3), Handle(4)];
+    assert_eq!(perform(Effect::Sync { handles }), Ok(Done::Synced));
+    let published =
+        [1, 2, 3, 4].map(|number| perform(of(number, publish())).map_err(|error| error.kind));
     let fails = Err(StoreErrorKind::IsDirectory);
     assert_eq!(published, [Ok(Done::Published), Ok(Done::Published), fails, Ok(Done::Published)]);
-    assert_eq!(perform(Effect::SyncDirectory), Ok(Done::Synced));
+    let handles = vec![Handle(1), Handle(2), Handle(4)];
+    assert_eq!(perform(Effect::SyncDirectories { handles }), Ok(Done::Synced));
     for name in ["a", "d/b", "d/c"] {
         assert_eq!(share.read(name).unwrap(), b"hello");
     }
 
     assert_eq!(share.staged().len(), 1);
-    perform(write()).unwrap();
-    for effect in [Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory] {
-        perform(effect).unwrap();
+    for effect in [write(), sync(), publish(), sync_directories()] {
+        perform(of(5, effect)).unwrap();
     }
     assert_eq!(share.read("unfinished").unwrap(), b"hello");
     assert!(share.staged().is_empty());
 }
 
-/// What is discarded is the newest, which is not whole.
+/// What is discarded is the file that the effect names.
 #[test]
 fn those_before_an_abandoned_one_stay() {
     let share = Share::new();
     let mut session = session(&share);
-    let effects = [create("a"), write(), create("b"), write(), Effect::Discard];
-    let commit = [Effect::Sync { files: 1 }, publish(), Effect::SyncDirectory];
+    let effects = [create("a"), write(), of(2, create("b")), of(2, write()), of(2, discard())];
+    let commit = [sync(), publish(), sync_directories()];
     for effect in effects.iter().chain(&commit) {
         session.perform(effect).unwrap();
     }
     assert_eq!(share.read("a").unwrap(), b"hello");
     assert_eq!(share.read("b"), Err(StoreErrorKind::NotFound));
+}
+
+/// A session asks for its store when it needs it, and again if it got none.
+#[test]
+fn a_session_gets_its_store_at_its_first_effect() {
+    struct Late(Share, Mutex<Vec<Result<(), StoreErrorKind>>>);
+    impl StoreProvider for Late {
+        type Store = Directory;
+
+        fn store_for(
+            self: &Arc<Self>,
+            identity: &Identity,
+        ) -> Result<Arc<Self::Store>, StoreError> {
+            assert_eq!(*identity, Identity::anonymous());
+            let next = self.1.lock().unwrap().pop().expect("it is asked no more");
+            next.map_err(|kind| StoreError::new(kind, "not yet"))?;
+            Ok(Arc::new(self.0.store.clone()))
+        }
+    }
+    let late = Arc::new(Late(Share::new(), Mutex::default()));
+    let mut session = Session::new(Arc::clone(&late), Identity::anonymous());
+    *late.1.lock().unwrap() = vec![Ok(()), Err(StoreErrorKind::Denied)];
+    assert_eq!(session.perform(&create("a")).unwrap_err().kind, StoreErrorKind::Denied);
+    for effect in [create("a"), write(), publish(), of(2, list())] {
+        session.perform(&effect).unwrap();
+    }
+    assert_eq!(late.0.read("a").unwrap(), b"hello");
 }
 
 /// However many sessions have files waiting, descriptors are left: the next file is told to wait.
@@ -238,8 +326,8 @@ fn waiting_files_leave_descriptors() {
     let mut waiting = 0;
     let full = 'all: loop {
         let mut session = session(&share);
-        for number in 0..1000 {
-            match session.perform(&create(&number.to_string())).unwrap() {
+        for number in 0..1000_u64 {
+            match session.perform(&of(number, create(&number.to_string()))).unwrap() {
                 Done::Started if number == 0 => {}
                 Done::Started => waiting += 1,
                 other => break 'all (session, other),
@@ -253,5 +341,5 @@ fn waiting_files_leave_descriptors() {
     assert_eq!(session(&share).perform(&create("other")), Ok(Done::Started));
     drop(sessions.pop());
     let mut session = full.0;
-    assert_eq!(session.perform(&create("next")), Ok(Done::Started));
+    assert_eq!(session.perform(&of(1000, create("next"))), Ok(Done::Started));
 }

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use haul_store::{Session, Store};
+use haul_store::{Identity, Session, Store};
 use haul_transport::Here;
 use haul_transport::serving::Served;
 use tracing::{debug, error};
@@ -22,7 +22,8 @@ pub(super) fn serve<S: Store>(
 ) {
     let _span = host.log.session(peer).entered();
     debug!("begun");
-    let mut connection = host.welcome(Here(Session::new(Arc::clone(&host.store))), socket);
+    let mut connection =
+        host.welcome(Here(Session::new(Arc::clone(&host.store), Identity::anonymous())), socket);
     let mut owner = Served::new(host, &slot);
     // What a panic leaves half done is only dropped, never used.
     match catch_unwind(AssertUnwindSafe(|| drive(&mut connection, &mut owner))) {

@@ -23,6 +23,7 @@ macro_rules! tests_of {
             mod limits;
             mod many;
             pub(crate) mod moving;
+            mod passing;
             mod running;
             mod scripts;
             mod sessions;

@@ -20,8 +20,8 @@ use std::thread;
 use std::time::Duration;
 
 use futures_lite::future::FutureExt;
-use haul_core::{Done, Effect, Machine, StoreError};
-use haul_store::{Held, Perform};
+use haul_core::{Done, Effect, Handle, Machine, StoreError};
+use haul_store::{PassThrough, Perform};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Event, Runtime};
@@ -298,8 +298,8 @@ impl<P: Perform> Files for Elsewhere<P> {
         Poll::Pending
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.0.held()
+    fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
+        self.0.pass_through(handle)
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::{FutureExt, yield_now};
-use haul_store::{Session, Store};
+use haul_store::{Identity, Session, Store};
 use tracing::{Instrument, debug, error, info, warn};
 
 use super::drive::drive;
@@ -214,7 +214,7 @@ async fn serve<R: Runtime, S: Store>(
     host: Host<S, Event>,
 ) {
     debug!("begun");
-    let files = Here(Session::new(Arc::clone(&host.store)));
+    let files = Here(Session::new(Arc::clone(&host.store), Identity::anonymous()));
     let mut connection = Roaming::<R, _, _, _>::new(host.welcome(files, socket));
     let mut owner = Served::new(&host, &slot);
     let driven = drive(&mut connection, &mut owner);

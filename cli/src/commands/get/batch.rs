@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_core::{Checksum, Escaped, StoreError, StoreErrorKind};
-use haul_store::{Held, NewFile, Staged, Target};
+use haul_store::{NewFile, PassThrough, Staged, Target};
 
 /// What one command has brought, where that matters: none of it replaces another file of it.
 #[derive(Debug, Clone, Default)]
@@ -120,8 +120,8 @@ impl Staged for GuardedStaged {
         self.staged.write(offset, data)
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.staged.held()
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.staged.pass_through()
     }
 
     fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use haul_core::{Checksum, Opened, StoreError};
-use haul_store::{Held, Kept, Source};
+use haul_store::{Kept, PassThrough, Source};
 
 /// What is read at first.
 const FIRST: usize = 64 << 10;
@@ -46,8 +46,8 @@ impl Source for Peeked {
         if self.first.is_empty() { self.source.hold(offset, length, checksum) } else { Ok(None) }
     }
 
-    fn held(&mut self) -> Option<&mut Held> {
-        self.source.held()
+    fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
+        self.source.pass_through()
     }
 
     fn finish(&mut self, offset: u64, length: u64, sent: Checksum) -> Result<(), StoreError> {

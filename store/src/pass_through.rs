@@ -1,0 +1,44 @@
+//! Payload that goes between a socket and a file without the machine.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Where bytes wait on their way between a socket and one open file. Any store can offer it, by
+/// [`Source::pass_through`](crate::Source::pass_through) and [`Staged::pass_through`](crate::Staged::pass_through); a
+/// local directory does it by a pipe of the kernel, so that its bytes are not copied through this process.
+///
+/// Bytes go one way only. Those of a source come in by [`Source::hold`](crate::Source::hold) and go out by
+/// [`send`](Self::send), or by [`front`](Self::front) where the socket is written to by other means. Those for a staged
+/// file come in by [`receive`](Self::receive) and go out by [`Staged::write_held`](crate::Staged::write_held). Each
+/// time all that came in goes out before more comes in. An implementation bounds what it holds: it may take less than
+/// it is offered.
+///
+/// No method waits for the peer. The socket is a connected stream socket in nonblocking mode.
+pub trait PassThrough {
+    /// Takes up to `length` bytes, at least 1, from `socket`, while nothing is held. Returns the number of bytes, 0 at
+    /// the end of the stream.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there to read; any other error of the socket or of the
+    /// memory that holds the bytes. After an error nothing was taken. The caller reads from the socket then as if there
+    /// were no pass-through.
+    fn receive(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize>;
+
+    /// Sends up to `length` of the bytes that are held, at least 1, to `socket`. Returns the number of bytes, at least
+    /// 1. It raises no `SIGPIPE`, or only one that the process ignores.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket takes nothing now; any other error of the socket. After
+    /// an error nothing was sent.
+    fn send(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize>;
+
+    /// The next bytes to go out, at least one, for a socket that can only be waited for by a write. They stay held
+    /// until [`front_is_sent`](Self::front_is_sent) reports them as sent.
+    ///
+    /// # Errors
+    /// Any error of the memory that holds the bytes. The connection is given up then.
+    fn front(&mut self) -> io::Result<&[u8]>;
+
+    /// The caller has sent the first `count` bytes of the [`front`](Self::front), which may be none or all of them.
+    fn front_is_sent(&mut self, count: usize);
+}
