@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use bytes::BytesMut;
+use haul_core::ClientLine;
 use haul_core::client::{Client, ClientConfig, Request};
-use haul_core::message::{ClientLine, ServerLine};
+use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, FilePath, Mode};
-use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
+use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
 
 /// A path, what it is done to, and how often it is done at once.
 type Case = (&'static str, fn(u32));
@@ -86,7 +87,7 @@ fn session(files: u32, up: bool) {
     client.request(Request::Exit);
     let local = LocalFiles { sources, targets: MemoryFiles::new(false) };
     let server = Server::new(Arc::new(ServerConfig::default()));
-    let mut session = Pair::new(client, local, server, share, 256 << 10, &[]);
+    let mut session = Duet::new(client, local, server, share, 256 << 10, &[]);
     assert_eq!(session.play(), Standstill::Over);
 }
 

@@ -127,6 +127,7 @@
 
 extern crate alloc;
 
+mod body;
 mod checksum;
 pub mod client;
 mod crc;
@@ -139,10 +140,12 @@ mod machine;
 pub mod message;
 mod name;
 mod output;
-mod payload;
+mod request;
 pub mod server;
+mod table;
 mod time;
 mod timer;
+pub mod verb;
 mod wire;
 
 pub use checksum::{Checksum, Hasher};
@@ -151,7 +154,8 @@ pub use error::{ErrorCode, Misuse, StoreError, StoreErrorKind};
 pub use escape::Escaped;
 pub use limits::{Limits, Timing};
 pub use machine::Machine;
-pub use message::{Command, Depth, Entry, Mode, Omission};
+pub use message::{Depth, Entry, Mode, Omission};
 pub use name::{FilePath, PathError};
 pub use output::{Output, Segments, Wait};
 pub use time::Timestamp;
+pub use verb::{ClientLine, Command};

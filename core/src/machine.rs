@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::effect::{Done, Effect, Handle};
 use crate::error::{Misuse, StoreError};
 use crate::output::{Output, Wait};
-use crate::timer::{Patience, Timer};
+use crate::timer::{Timeout, Timer};
 use crate::wire::inbox::Inbox;
 use crate::wire::outbox::Outbox;
 
@@ -157,16 +157,16 @@ pub trait Side {
     fn advance(&mut self) -> Ask<Self::Event>;
 
     /// How long to wait for the peer with `ask`.
-    fn patience(&self, ask: &Ask<Self::Event>) -> Patience;
+    fn timeout(&self, ask: &Ask<Self::Event>) -> Timeout;
 
     /// A moment that ends a wait whatever the peer does.
-    fn appointment(&self) -> Option<Duration>;
+    fn hard_deadline(&self) -> Option<Duration>;
 
-    /// The appointment has come, or the peer's time is up.
+    /// The hard deadline has come, or the peer's time is up.
     fn expired(&mut self, reason: Expiry);
 
     /// How many bytes the read buffer should hold now.
-    fn read_size(&self) -> usize;
+    fn read_size(&mut self) -> usize;
 
     /// Something was there to read, or nothing was.
     fn looked(&mut self, found: bool);
@@ -191,7 +191,7 @@ pub trait Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
     Peer,
-    Appointment,
+    HardDeadline,
 }
 
 /// A direction of the socket.
@@ -209,9 +209,9 @@ fn expire(side: &mut impl Side, now: Duration) {
     if side.link_mut().timer.expired() {
         side.link_mut().ask = Ask::Nothing;
         side.expired(Expiry::Peer);
-    } else if side.appointment().is_some_and(|at| at <= now) {
+    } else if side.hard_deadline().is_some_and(|at| at <= now) {
         side.link_mut().ask = Ask::Nothing;
-        side.expired(Expiry::Appointment);
+        side.expired(Expiry::HardDeadline);
     }
 }
 
@@ -223,9 +223,9 @@ impl<S: Side> Machine for S {
         expire(self, now);
         while matches!(self.link().ask, Ask::Nothing) {
             let ask = self.advance();
-            let (waiting, patience) = (ask.waits_for_peer(), self.patience(&ask));
+            let (waiting, timeout) = (ask.waits_for_peer(), self.timeout(&ask));
             let link = self.link_mut();
-            link.timer.wait(waiting, patience);
+            link.timer.wait(waiting, timeout);
             link.ask = ask;
             // A wait that goes on may be over already; the next poll must not be the first to say so.
             expire(self, now);
@@ -251,8 +251,8 @@ impl<S: Side> Machine for S {
             return None;
         }
         let timer = self.link().timer.deadline();
-        let appointment = self.appointment();
-        timer.into_iter().chain(appointment).min()
+        let hard_deadline = self.hard_deadline();
+        timer.into_iter().chain(hard_deadline).min()
     }
 
     fn read_space(&mut self) -> &mut [u8] {

@@ -1,10 +1,8 @@
 //! What a machine asks of its transport.
 
-use alloc::collections::VecDeque;
-
-use bytes::{Buf, Bytes};
-
 use crate::effect::{Effect, Handle};
+
+pub use crate::wire::outbox::Segments;
 
 /// What to do next. Each variant names the one call that answers it.
 ///
@@ -23,18 +21,15 @@ pub enum Output<'a, E> {
     /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need
     /// not be begun anew.
     Write(Segments<'a>),
-    /// Move up to `length` bytes from the socket to where they are held for
-    /// [`Effect::WriteHeld`](crate::Effect::WriteHeld). It comes only if pass-through is on. Answer:
-    /// [`Machine::held`](crate::Machine::held) with the count; or as for [`Read`](Self::Read) with
-    /// [`Wait::UntilDeadline`], where moving is not possible or not worth it.
+    /// Move up to `length` bytes from the socket to where they are held for [`Effect::WriteHeld`](crate::Effect::WriteHeld); only if pass-through was switched on. Answer:
+    /// [`Machine::held`](crate::Machine::held) with the count; or as for [`Read`](Self::Read) with [`Wait::UntilDeadline`], where that is not possible or not worth it.
     Receive {
         /// The staged file that the bytes are for.
         handle: Handle,
         /// The most bytes to move, at least 1.
         length: usize,
     },
-    /// Move the next `length` bytes that [`Done::Held`](crate::Done::Held) reported straight to the socket. Answer:
-    /// [`Machine::sent`](crate::Machine::sent) with the count;
+    /// Move the next `length` of the bytes that [`Done::Held`](crate::Done::Held) told of straight to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
     /// [`Machine::write_failed`](crate::Machine::write_failed).
     SendHeld {
         /// The source that holds the bytes.
@@ -60,29 +55,4 @@ pub enum Wait {
     UntilDeadline,
     /// Take what is there: the machine has other work to do.
     Never,
-}
-
-/// Bytes for the socket, in pieces, in order; at least one byte.
-#[derive(Debug, Clone, Copy)]
-pub struct Segments<'a> {
-    pub(crate) queue: &'a VecDeque<Bytes>,
-    pub(crate) tail: &'a [u8],
-}
-
-impl<'a> Segments<'a> {
-    /// The pieces, none of them empty.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.queue.iter().map(Bytes::chunk).chain((!self.tail.is_empty()).then_some(self.tail))
-    }
-
-    /// The pieces, to be kept while they are being written. Payload is not copied.
-    pub fn to_bytes(&self) -> impl Iterator<Item = Bytes> + use<'a> {
-        let tail = (!self.tail.is_empty()).then(|| Bytes::copy_from_slice(self.tail));
-        self.queue.iter().cloned().chain(tail)
-    }
-
-    /// The first piece.
-    pub fn first(&self) -> &'a [u8] {
-        self.queue.front().map_or(self.tail, Bytes::chunk)
-    }
 }

@@ -4,9 +4,9 @@ use core::time::Duration;
 
 /// What a machine waits for, and for how long it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum Timeout {
     /// For ever: nothing is owed.
-    Endless,
+    Never,
     /// For one thing to happen.
     Fixed { what: What, limit: Duration },
     /// For any byte to pass.
@@ -34,7 +34,7 @@ pub(crate) struct Timer {
     now: Duration,
     waited: Duration,
     waiting: bool,
-    patience: Patience,
+    timeout: Timeout,
     ends: Duration,
     bytes: u64,
     /// What `waited` was when the last byte passed.
@@ -51,7 +51,7 @@ impl Timer {
             now: Duration::ZERO,
             waited: Duration::ZERO,
             waiting: false,
-            patience: Patience::Endless,
+            timeout: Timeout::Never,
             ends: Duration::ZERO,
             bytes: 0,
             last_byte: Duration::ZERO,
@@ -78,28 +78,28 @@ impl Timer {
     }
 
     /// Says whether the time from now on is the peer's, and what it has it for.
-    pub(crate) fn wait(&mut self, waiting: bool, patience: Patience) {
+    pub(crate) fn wait(&mut self, waiting: bool, timeout: Timeout) {
         self.waiting = waiting;
-        if waiting && patience != self.patience {
-            self.begin(patience);
+        if waiting && timeout != self.timeout {
+            self.begin(timeout);
         }
     }
 
     /// Begins the wait anew: what was waited for has come.
     pub(crate) fn restart(&mut self) {
-        self.begin(self.patience);
+        self.begin(self.timeout);
     }
 
-    fn begin(&mut self, patience: Patience) {
-        self.patience = patience;
+    fn begin(&mut self, timeout: Timeout) {
+        self.timeout = timeout;
         self.last_byte = self.waited;
-        let first = match patience {
-            Patience::Endless => Duration::MAX,
-            Patience::Fixed { limit, .. }
-            | Patience::Progress { limit }
-            | Patience::Line { limit, .. } => limit,
-            Patience::Flow { window, .. } if self.scarce => window.saturating_mul(2),
-            Patience::Flow { window, .. } => window,
+        let first = match timeout {
+            Timeout::Never => Duration::MAX,
+            Timeout::Fixed { limit, .. }
+            | Timeout::Progress { limit }
+            | Timeout::Line { limit, .. } => limit,
+            Timeout::Flow { window, .. } if self.scarce => window.saturating_mul(2),
+            Timeout::Flow { window, .. } => window,
         };
         self.begin_window(first);
     }
@@ -121,13 +121,13 @@ impl Timer {
         if !self.waiting || self.waited < self.ends() {
             return false;
         }
-        let (too_slow, silence, window) = match self.patience {
-            Patience::Endless => return false,
-            Patience::Fixed { .. } | Patience::Progress { .. } => return true,
-            Patience::Flow { window, min_bytes, silence } => {
+        let (too_slow, silence, window) = match self.timeout {
+            Timeout::Never => return false,
+            Timeout::Fixed { .. } | Timeout::Progress { .. } => return true,
+            Timeout::Flow { window, min_bytes, silence } => {
                 (self.bytes < min_bytes, silence, window)
             }
-            Patience::Line { limit, silence } => (true, silence, limit),
+            Timeout::Line { limit, silence } => (true, silence, limit),
         };
         let up = if self.scarce {
             self.strict && too_slow
@@ -144,9 +144,9 @@ impl Timer {
 
     /// When the wait, or its present window, ends.
     fn ends(&self) -> Duration {
-        match self.patience {
-            Patience::Progress { limit } => self.last_byte.saturating_add(limit),
-            Patience::Flow { silence, .. } | Patience::Line { silence, .. } if !self.scarce => {
+        match self.timeout {
+            Timeout::Progress { limit } => self.last_byte.saturating_add(limit),
+            Timeout::Flow { silence, .. } | Timeout::Line { silence, .. } if !self.scarce => {
                 self.ends.min(self.last_byte.saturating_add(silence))
             }
             _ => self.ends,

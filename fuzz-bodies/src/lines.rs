@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use haul_core::message::{ClientLine, Command, Refusal};
+use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig};
+use haul_core::verb::Exit;
+use haul_core::{ClientLine, Command};
 use haul_core::{ErrorCode, Limits};
 use haul_harness::reference_parser::{self, Reading};
-use haul_harness::{MemoryFiles, Single};
+use haul_harness::{MemoryFiles, Solo};
 
 use crate::transcript;
 
-/// The reply that a line must get.
+/// What a line must be answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
-    /// It depends on the files.
+    /// Whatever the files say.
     Any,
     Refused,
     Goodbye,
@@ -21,20 +23,19 @@ enum Reply {
     Fault,
 }
 
-/// The client sends what follows the first four bytes, which decide how it is cut.
+/// Lets a client say what stands after the first four bytes, which decide how it is cut.
 ///
 /// # Panics
-/// When the server does not reply once to each line that a simple splitting of the input finds, or goes on after the
-/// session is over.
+/// When the server does not answer once for each line that a plain splitting of the input finds, or goes on where the session is over.
 pub fn lines(data: &[u8]) {
     let Some((cuts, input)) = data.split_first_chunk::<4>() else { return };
     let Some(expected) = expected(input) else { return };
     let mut files = MemoryFiles::new(true).with_file("notes.txt", b"hello world\n".as_slice());
-    let single = Single { choices: cuts, ..Single::new(input) };
+    let solo = Solo { choices: cuts, ..Solo::new(input) };
     // A large buffer would only take time.
     let limits = Limits { chunk: Limits::GATHER, ..Limits::default() };
     let config = ServerConfig { limits, ..ServerConfig::default() };
-    let run = single.play(&mut Server::new(Arc::new(config)), &mut files);
+    let run = solo.play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over, "it waits for ever");
     let replies = transcript::replies(&run.output);
     assert_eq!(replies.len(), expected.len(), "{expected:?}, but {}", run.text());
@@ -50,8 +51,7 @@ pub fn lines(data: &[u8]) {
     }
 }
 
-/// The replies, by R-LINE and the reference parser. `None` if there are bodies or an `ABORT`, which other targets
-/// check.
+/// The replies, by R-LINE and a plain reading of each line; `None` if there are bodies or an `ABORT`, which are the business of other targets.
 fn expected(mut input: &[u8]) -> Option<Vec<Reply>> {
     let mut replies = Vec::new();
     while !input.is_empty() {
@@ -61,8 +61,8 @@ fn expected(mut input: &[u8]) -> Option<Vec<Reply>> {
         let reply = match text(line).map(reference_parser::read) {
             None | Some(Reading::Fatal) => Reply::Fault,
             Some(Reading::Refused) => Reply::Refused,
-            Some(Reading::Line(ClientLine::Command(Command::Exit))) => Reply::Goodbye,
-            Some(Reading::Line(ClientLine::Command(Command::Upload { .. }))) => return None,
+            Some(Reading::Line(ClientLine::Command(Command::Exit(Exit)))) => Reply::Goodbye,
+            Some(Reading::Line(ClientLine::Command(Command::Upload(_)))) => return None,
             Some(Reading::Line(ClientLine::Command(_))) => Reply::Any,
             Some(Reading::Line(_)) => return None,
         };

@@ -1,18 +1,18 @@
-//! Lines made of any values. Parsing them must give the same values.
+//! Lines made of any values, which must come back as they were.
 
 use std::fmt::Debug;
 
 use bytes::BytesMut;
-use haul_core::message::{
-    ClientLine, Command, Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
-};
+use haul_core::message::{Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
+use haul_core::verb::{Download, Exit, Help, List, Upload};
 use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
+use haul_core::{ClientLine, Command};
 use haul_harness::reference_parser::{self, Reading};
 
-/// Makes lines of `data`, writes them and parses them.
+/// Makes lines of `data`, writes them and reads them again.
 ///
 /// # Panics
-/// When the parsed line differs from the one that was written, the line is too long, or the reference parser disagrees.
+/// When a line is read as another than was written, is too long, or a plain reading of it sees something else.
 pub fn words(data: &[u8]) {
     let mut values = Values(data);
     while !values.0.is_empty() {
@@ -28,7 +28,7 @@ pub fn words(data: &[u8]) {
     }
 }
 
-/// Writes a line, parses it and returns its text.
+/// Writes a line, reads it and gives its text.
 pub(super) fn comes_back<T: PartialEq + Debug>(
     line: &T,
     parse: impl Fn(&str) -> Option<T>,
@@ -46,7 +46,7 @@ pub(super) fn comes_back<T: PartialEq + Debug>(
     text.to_owned()
 }
 
-/// Values from a fuzzer's bytes; zeros when they are used up.
+/// Values taken off the front of a fuzzer's bytes; zeros when they are used up.
 struct Values<'a>(&'a [u8]);
 
 impl Values<'_> {
@@ -61,7 +61,7 @@ impl Values<'_> {
         self.byte() & 1 == 1
     }
 
-    /// Small numbers and large ones equally often.
+    /// Small numbers and large ones alike.
     fn number(&mut self) -> u64 {
         let width = self.byte() % 9;
         (0..width).fold(0, |number, _| number << 8 | u64::from(self.byte())) & MAX_NUMBER
@@ -77,7 +77,7 @@ impl Values<'_> {
         String::from_utf8_lossy(raw).into_owned()
     }
 
-    /// A text that may be in a line, and short enough that it is not cut when it is sent.
+    /// What may stand in a line and is not cut when it is sent.
     fn text(&mut self) -> String {
         let length = usize::from(self.byte());
         self.raw(length).replace(char::is_control, "")
@@ -102,9 +102,9 @@ impl Values<'_> {
             0 => ClientLine::Data(1 + self.number() % Limits::MAX_DATA),
             1 => ClientLine::End { checksum: self.option(Self::checksum) },
             2 => ClientLine::Abort,
-            3 => ClientLine::Command(Command::Help),
-            4 => ClientLine::Command(Command::Exit),
-            5 => ClientLine::Command(Command::List {
+            3 => ClientLine::Command(Command::Help(Help)),
+            4 => ClientLine::Command(Command::Exit(Exit)),
+            5 => ClientLine::Command(Command::List(List {
                 path: if self.flag() { Some(self.path()?) } else { None },
                 depth: if self.flag() {
                     Depth::Levels(self.number().try_into().ok()?)
@@ -112,19 +112,19 @@ impl Values<'_> {
                     Depth::All
                 },
                 omitted: self.flag(),
-            }),
-            6 => ClientLine::Command(Command::Download {
+            })),
+            6 => ClientLine::Command(Command::Download(Download {
                 path: self.path()?,
                 offset: self.number(),
                 length: self.option(Self::number),
-            }),
-            _ => ClientLine::Command(Command::Upload {
+            })),
+            _ => ClientLine::Command(Command::Upload(Upload {
                 path: self.path()?,
                 size: self.option(Self::number),
                 mode: if self.flag() { Mode::Create } else { Mode::Replace },
                 modified: self.option(Self::time).flatten(),
                 executable: self.flag(),
-            }),
+            })),
         })
     }
 

@@ -1,6 +1,6 @@
-//! Decisions from bytes.
+//! Where a laboratory takes its decisions from.
 
-/// Bytes that decide, used again and again. Without any bytes, every size is the largest and every answer is no.
+/// Bytes that decide, used over and over. No bytes at all decide for as much as possible, at once.
 #[derive(Debug, Clone)]
 pub struct Choices<'a> {
     bytes: &'a [u8],
@@ -8,7 +8,7 @@ pub struct Choices<'a> {
 }
 
 impl<'a> Choices<'a> {
-    /// Decisions from these bytes.
+    /// Decisions as these bytes say.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }

@@ -1,16 +1,16 @@
-//! A client's files in memory.
+//! A client's own files in memory.
 
 use bytes::Bytes;
 use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::memory_files::{Files, MemoryFiles};
 
-/// What a client uploads and what it downloads, both by the path in the request.
+/// What a client sends and where it puts what it fetches, both by the path of the request.
 #[derive(Debug, Default)]
 pub struct LocalFiles {
-    /// The files to upload.
+    /// What uploads send.
     pub sources: MemoryFiles,
-    /// The downloaded files.
+    /// What downloads have become.
     pub targets: MemoryFiles,
 }
 

@@ -11,15 +11,15 @@ use crate::Choices;
 use crate::Handles;
 use crate::local_files::LocalFiles;
 use crate::memory_files::MemoryFiles;
-use crate::turn::{Context, Io, Turn, Wire, turn};
+use crate::turn::{Bench, Io, Turn, Wire, turn};
 
-/// Rounds without moving a byte, and further rounds for each byte moved. More are a hang.
+/// Rounds that may pass without moving a byte, and for each byte moved: more is a hang.
 const STEPS: usize = 20_000;
 const STEPS_PER_BYTE: usize = 40;
 
 /// Two machines joined by two pipes.
 #[derive(Debug)]
-pub struct Pair<'a, C, S> {
+pub struct Duet<'a, C, S> {
     /// The client's side.
     pub client: C,
     /// The client's files.
@@ -28,10 +28,10 @@ pub struct Pair<'a, C, S> {
     pub server: S,
     /// The server's files.
     pub shared: MemoryFiles,
-    /// The client's events.
-    pub client_events: Vec<ClientEvent>,
-    /// The server's events.
-    pub server_events: Vec<ServerEvent>,
+    /// What the client told.
+    pub told: Vec<ClientEvent>,
+    /// What the server told.
+    pub logged: Vec<ServerEvent>,
     /// The time of both.
     pub now: Duration,
     choices: Choices<'a>,
@@ -44,12 +44,12 @@ pub struct Pair<'a, C, S> {
     server_is_over: bool,
 }
 
-/// Why nothing happens any more.
+/// Why nothing moves any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standstill {
-    /// Both have ended.
+    /// Both have come to their end.
     Over,
-    /// Both wait for the other to send, without a deadline: the client has nothing to do.
+    /// Both wait for the other to send, without a deadline: a client that has nothing to do.
     Idle,
 }
 
@@ -58,11 +58,11 @@ pub enum Standstill {
 struct Pipe {
     bytes: BytesMut,
     room: usize,
-    /// Nothing more is written.
+    /// No more goes in.
     ended: bool,
-    /// Nobody reads any more.
-    reader_gone: bool,
-    /// The connection breaks after this many bytes.
+    /// Nobody takes anything out.
+    deserted: bool,
+    /// After so many bytes the connection breaks.
     breaks_after: Option<u64>,
     passed: u64,
 }
@@ -73,7 +73,7 @@ impl Pipe {
             bytes: BytesMut::new(),
             room,
             ended: false,
-            reader_gone: false,
+            deserted: false,
             breaks_after: None,
             passed: 0,
         }
@@ -111,7 +111,7 @@ impl Wire for Ends<'_> {
 
     fn room(&mut self) -> Io {
         let pipe = &self.outgoing;
-        if pipe.reader_gone || pipe.is_broken() {
+        if pipe.deserted || pipe.is_broken() {
             Io::Failed
         } else if pipe.is_full() {
             Io::Blocked
@@ -133,7 +133,7 @@ impl Wire for Ends<'_> {
     }
 }
 
-impl<'a, C, S> Pair<'a, C, S>
+impl<'a, C, S> Duet<'a, C, S>
 where
     C: Machine<Event = ClientEvent>,
     S: Machine<Event = ServerEvent>,
@@ -152,8 +152,8 @@ where
             local,
             server,
             shared,
-            client_events: Vec::new(),
-            server_events: Vec::new(),
+            told: Vec::new(),
+            logged: Vec::new(),
             now: Duration::ZERO,
             choices: Choices::new(choices),
             client_handles: Handles::default(),
@@ -166,12 +166,12 @@ where
         }
     }
 
-    /// Breaks the connection after this many bytes from the client, or from the server.
+    /// The connection breaks after so many bytes from the client, or from the server.
     pub fn break_after(&mut self, up: Option<u64>, down: Option<u64>) {
         (self.up.breaks_after, self.down.breaks_after) = (up, down);
     }
 
-    /// Goes on until nothing happens any more.
+    /// Goes on until nothing moves.
     ///
     /// # Panics
     /// As [`step`](Self::step) does.
@@ -183,11 +183,10 @@ where
         }
     }
 
-    /// Lets a side that can take a turn do so. If none can, time passes.
+    /// One turn of a side that can take one; time passes if none can.
     ///
     /// # Panics
-    /// When both sides block in writing, or a machine calls a correct report a misuse, breaks the contract of effects,
-    /// or goes on without moving a byte.
+    /// When both sides are stuck in writing, a machine calls a right report a misuse, breaks the contract of effects, or goes on without getting on.
     pub fn step(&mut self) -> Option<Standstill> {
         self.budget = self.budget.checked_sub(1).expect("the machines go on without getting on");
         let server_first = self.choices.flip();
@@ -211,7 +210,7 @@ where
         let client = self.client.deadline().filter(|_| !self.client_is_over);
         let server = self.server.deadline().filter(|_| !self.server_is_over);
         match client.into_iter().chain(server).min() {
-            // A client without requests is left alone; the server's idle timeout is for other tests.
+            // A client without work is left alone; its server's patience is another test's matter.
             _ if client.is_none() && !self.client_is_over => Some(Standstill::Idle),
             Some(moment) => {
                 self.now = self.now.max(moment);
@@ -225,7 +224,7 @@ where
         if self.client_is_over {
             return Turn::Over;
         }
-        let context = Context {
+        let bench = Bench {
             files: &mut self.local,
             handles: &mut self.client_handles,
             wire: &mut Ends { incoming: &mut self.down, outgoing: &mut self.up },
@@ -233,12 +232,12 @@ where
             now: &mut self.now,
             storage: Duration::ZERO,
         };
-        let client_events = &mut self.client_events;
-        let turn = turn(&mut self.client, context, |event| client_events.push(event.clone()))
+        let told = &mut self.told;
+        let turn = turn(&mut self.client, bench, |event| told.push(event.clone()))
             .expect("the report is right");
         if turn == Turn::Over {
             self.client_is_over = true;
-            (self.up.ended, self.down.reader_gone) = (true, true);
+            (self.up.ended, self.down.deserted) = (true, true);
         }
         turn
     }
@@ -247,7 +246,7 @@ where
         if self.server_is_over {
             return Turn::Over;
         }
-        let context = Context {
+        let bench = Bench {
             files: &mut self.shared,
             handles: &mut self.server_handles,
             wire: &mut Ends { incoming: &mut self.up, outgoing: &mut self.down },
@@ -255,17 +254,17 @@ where
             now: &mut self.now,
             storage: Duration::ZERO,
         };
-        let server_events = &mut self.server_events;
-        let turn = turn(&mut self.server, context, |event| server_events.push(event.clone()))
+        let logged = &mut self.logged;
+        let turn = turn(&mut self.server, bench, |event| logged.push(event.clone()))
             .expect("the report is right");
         if turn == Turn::Over {
             self.server_is_over = true;
-            (self.down.ended, self.up.reader_gone) = (true, true);
+            (self.down.ended, self.up.deserted) = (true, true);
         }
         turn
     }
 
-    /// Lets the client take turns again, after it had ended and got another request.
+    /// Lets the client take its turns again after it was asked for something once it was over.
     pub fn wake_client(&mut self) {
         self.client_is_over = false;
     }

@@ -1,14 +1,15 @@
-//! A simple parser of a client's lines, written from docs/PROTOCOL.md alone, to compare `haul-core` with.
+//! A client's lines read in the plainest way, straight from docs/PROTOCOL.md, to compare `haul-core` with.
 
-use haul_core::message::{ClientLine, Command};
+use haul_core::verb::{Download, Exit, Help, List, Upload};
 use haul_core::{Checksum, Depth, FilePath, Mode, Timestamp};
+use haul_core::{ClientLine, Command};
 
 /// What a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
-    /// A correct line.
+    /// It is good.
     Line(ClientLine),
-    /// A command that gets an `ERR`, after which the connection goes on.
+    /// It is a command that gets an `ERR` and nothing worse.
     Refused,
     /// It ends the connection.
     Fatal,
@@ -80,14 +81,14 @@ pub fn is_path(text: &str) -> bool {
 }
 
 fn path(text: &str) -> Option<FilePath> {
-    // A wrong result shows as a line that only one of the two parsers refuses.
+    // A disagreement shows as a line that one of the two refuses.
     is_path(text).then(|| FilePath::parse(text).ok())?
 }
 
-/// It is there in a wrong form.
+/// It is there in a bad form.
 struct Bad;
 
-/// The value of an option, if it is there.
+/// One option's value, if it is there.
 fn take<T>(
     tokens: &mut Vec<Token>,
     key: &str,
@@ -114,9 +115,9 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
             let depth = depth.unwrap_or(Depth::ONE);
             let omitted = take(&mut rest, "omitted", yes).ok()?.is_some();
             match rest.pop() {
-                None => Command::List { path: None, depth, omitted },
+                None => Command::List(List { path: None, depth, omitted }),
                 Some(Token { key: None, value }) => {
-                    Command::List { path: Some(path(&value)?), depth, omitted }
+                    Command::List(List { path: Some(path(&value)?), depth, omitted })
                 }
                 Some(_) => return None,
             }
@@ -125,7 +126,7 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
             let offset = take(&mut rest, "offset", number).ok()?.unwrap_or(0);
             let length = take(&mut rest, "length", number).ok()?;
             let token = rest.pop().filter(|token| token.key.is_none())?;
-            Command::Download { path: path(&token.value)?, offset, length }
+            Command::Download(Download { path: path(&token.value)?, offset, length })
         }
         "UPLOAD" => {
             let size = take(&mut rest, "size", number).ok()?;
@@ -138,22 +139,22 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
             .ok()?;
             let executable = take(&mut rest, "executable", yes).ok()?.is_some();
             let token = rest.pop().filter(|token| token.key.is_none())?;
-            Command::Upload {
+            Command::Upload(Upload {
                 path: path(&token.value)?,
                 size,
                 mode: mode.unwrap_or(Mode::Replace),
                 modified,
                 executable,
-            }
+            })
         }
-        "HELP" => Command::Help,
-        "EXIT" | "QUIT" | "BYE" => Command::Exit,
+        "HELP" => Command::Help(Help),
+        "EXIT" | "QUIT" | "BYE" => Command::Exit(Exit),
         _ => return None,
     };
     rest.is_empty().then_some(command)
 }
 
-/// Parses a line without its ending. The line is UTF-8 without control characters.
+/// Reads a line without its ending, which is UTF-8 without control characters.
 pub fn read(line: &str) -> Reading {
     let line = line.trim_matches(' ');
     let (verb, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));

@@ -1,4 +1,4 @@
-//! The kinds of faults, and how often each happened.
+//! What goes wrong in a simulation, and how often it did.
 
 use std::fmt;
 
@@ -25,47 +25,47 @@ macro_rules! faults {
 }
 
 faults! {
-    /// The next reads of both sides return few bytes each.
+    /// The next reads of both sides bring a few bytes each.
     ShortReads = "short reads",
-    /// The next writes of both sides take few bytes each.
+    /// The next writes of both sides take a few bytes each.
     ShortWrites = "short writes",
-    /// The next waits end without cause, and reads find nothing.
+    /// The next waits are woken without cause, and looks at the socket find nothing.
     WouldBlock = "would-block flood",
-    /// Bytes of one direction take some seconds.
+    /// Bytes of one direction are on their way for some seconds.
     Delay = "delay",
-    /// Bytes from the client stop arriving for an hour.
+    /// What the client sends stops arriving for an hour.
     ClientStopsWriting = "client stops writing",
-    /// Bytes from the server stop being read for an hour.
+    /// What the server sends stops being taken for an hour.
     ClientStopsReading = "client stops reading",
-    /// The client does nothing for up to an hour.
+    /// The client's side does nothing for up to an hour.
     ClientFreezes = "client freezes",
     /// The server's side of a session does nothing for up to an hour.
     ServerFreezes = "server freezes",
-    /// The client's process ends, and resets its connection.
+    /// The client's process ends, its connection with it.
     ClientReset = "reset by client",
-    /// The network resets the connection on both sides.
+    /// The network breaks the connection under both.
     NetworkReset = "reset by network",
-    /// The client closes its sending half.
+    /// The client's sending half closes.
     ClientHalfClose = "half-close by client",
-    /// The server closes its sending half, whatever is under way.
+    /// The server's sending half closes, whatever is under way.
     ServerHalfClose = "half-close by server",
-    /// A bit from the client is flipped.
+    /// A bit of what the client sends turns over.
     FlipUp = "flipped bit, client to server",
-    /// A bit from the server is flipped.
+    /// A bit of what the server sends turns over.
     FlipDown = "flipped bit, server to client",
     /// The server drops a session.
     SessionDropped = "session dropped",
-    /// The server shuts down, and lets running commands finish.
+    /// The server stops and lets what runs come to its end.
     DrainWithGrace = "drain with grace",
-    /// The server shuts down at once.
+    /// The server stops at once.
     DrainAtOnce = "drain without grace",
-    /// The server's machine loses power, and restarts with what was synced.
+    /// The machine of the server loses power; it comes back with what was on stable storage.
     PowerCut = "power cut",
     /// An hour passes for everybody.
     ClockJump = "clock jump",
     /// An effect takes minutes.
     SlowStorage = "slow storage",
-    /// A listing cannot begin.
+    /// A listing cannot be begun.
     ListFails = "list fails",
     /// A listing fails under way.
     NextEntriesFails = "next-entries fails",
@@ -73,11 +73,11 @@ faults! {
     OpenFails = "open fails",
     /// A read fails.
     ReadFails = "read fails",
-    /// The store returns less than was asked for.
+    /// The store gives less than was asked for.
     ShortStoreReads = "short reads of the store",
-    /// Finishing a read fails.
+    /// The end of reading fails.
     FinishFails = "finish-reading fails: io",
-    /// Finishing a read finds that the file has changed.
+    /// The end of reading finds another file.
     FinishChanged = "finish-reading fails: changed",
     /// A file cannot be staged.
     CreateFails = "create fails",
@@ -87,27 +87,27 @@ faults! {
     WriteFails = "write fails: io",
     /// The storage is full.
     WriteNoSpace = "write fails: no-space",
-    /// The file's bytes cannot be synced.
+    /// The bytes do not come to stable storage.
     SyncFails = "sync fails",
-    /// A file cannot be published.
+    /// A file cannot take its name.
     PublishFails = "publish fails: io",
-    /// Another program took the name.
+    /// Somebody else took the name.
     PublishExists = "publish fails: exists",
-    /// The directory cannot be synced.
+    /// The name does not come to stable storage.
     SyncDirectoryFails = "sync-directory fails",
-    /// A staged file cannot be removed.
+    /// What is staged cannot be removed.
     DiscardFails = "discard fails",
-    /// Another program truncates a file.
+    /// Somebody else cuts a file.
     FileCut = "file cut while served",
-    /// Another program overwrites a part of a file.
+    /// Somebody else overwrites a part of a file.
     FileOverwritten = "file overwritten while served",
-    /// Another program replaces the file.
+    /// Somebody else puts another file in its place.
     FileReplaced = "file replaced while served",
     /// A client's own file cannot be read.
     LocalReadFails = "client's own read fails",
     /// A client's own file cannot be written.
     LocalWriteFails = "client's own write fails",
-    /// A client's own file cannot be published.
+    /// A client's own file cannot take its name.
     LocalPublishFails = "client's own publish fails",
 }
 
@@ -131,7 +131,7 @@ impl Tally {
         self.0[fault as usize] += 1;
     }
 
-    /// Adds the counts of another run.
+    /// Adds what happened in another run.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use haul_core::message::{Refusal, Summary};
 use haul_core::server::ServerEvent;
+use haul_core::verb::{Exit, Help};
 use haul_core::{Checksum, Command, ErrorCode, Escaped, StoreError, StoreErrorKind};
 use tracing::field::{DisplayValue, display};
 use tracing::{Level, Span, debug, error_span, info, warn};
@@ -204,7 +205,7 @@ impl<'l> Line<'l> {
     fn write(self) {
         let level = match self.command {
             _ if self.serious => Level::WARN,
-            Some(Command::Help | Command::Exit) => Level::DEBUG,
+            Some(Command::Help(Help) | Command::Exit(Exit)) => Level::DEBUG,
             _ => Level::INFO,
         };
         self.write_at(level);

@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput};
-use haul_core::message::ClientLine;
+use haul_core::ClientLine;
 
 use crate::samples::{SAMPLES, read_haul, read_http, request_line};
 

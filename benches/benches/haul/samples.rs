@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use haul_core::message::ClientLine;
+use haul_core::ClientLine;
 
 /// A name for each length of line, and the line.
 pub(crate) const SAMPLES: [(&str, &str); 5] = [

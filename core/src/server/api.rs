@@ -6,7 +6,8 @@ use core::time::Duration;
 use crate::effect::RequestId;
 use crate::error::StoreError;
 use crate::limits::{Limits, Timing};
-use crate::message::{Command, Refusal, Summary};
+use crate::message::{Refusal, Summary};
+use crate::verb::Command;
 
 /// How a server behaves. The same for all its sessions, so it is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,58 +1,71 @@
-//! Group commit: uploads that are whole wait while more of them come in, are brought to stable storage together, and only then there is an `OK` for each.
+//! Group commit: changes that need only their commit wait while more of them come in, become durable together, and only then
+//! each gets its `OK` (R-UP-8).
 //!
-//! None of them waits for the peer: when there is nothing more to read, they are committed. Nor does anything else go before them: whatever is answered after them, or may
-//! see the files, comes after their commit.
+//! None of them waits for the client: when there is nothing more to read, they are committed. Nor does anything else go before
+//! them: what is answered after them, or may see the files, comes after their commit.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Server, ServerEvent, State};
-use crate::checksum::Checksum;
+use bytes::BytesMut;
+
 use crate::effect::{Done, Effect, Handle, RequestId};
 use crate::error::{ErrorCode, StoreError, Work};
-use crate::machine::Ask;
-use crate::message::{Command, Refusal, ServerLine, Summary};
+use crate::message::Refusal;
 use crate::name::FilePath;
-use crate::output::Wait;
+use crate::verb::Command;
+use crate::verb::server_exchange::{Change, Reply};
 
-/// Uploads that are whole and not answered.
+/// Changes that wait for their commit.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct Commit {
     /// In the order of their commands.
-    uploads: VecDeque<Whole>,
+    changes: VecDeque<Pending>,
     step: Step,
-    /// The upload under way is to be told `READY`, after the answers of those before it.
-    owes_ready: bool,
-    /// The socket was looked at since the last of them came, and had nothing.
-    starved: bool,
+    /// The lines of the command under way that wait for the replies of these.
+    waiting: BytesMut,
+    /// The socket was read since the last of them came, and had nothing.
+    is_starved: bool,
 }
 
-/// An upload whose bytes are all there and are those that were meant.
+/// A change that needs only its commit, and the command that asked for it.
 #[derive(Debug)]
-pub(super) struct Whole {
-    pub(super) handle: Handle,
+pub(super) struct Pending {
     pub(super) id: RequestId,
-    pub(super) command: Option<Command>,
+    pub(super) command: Command,
+    /// When its line was read.
     pub(super) began: Duration,
-    pub(super) size: u64,
-    pub(super) checksum: Checksum,
+    pub(super) change: Change,
+    /// Lines that go before its reply.
+    pub(super) lines: BytesMut,
+}
+
+/// What comes of a change.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) lines: BytesMut,
+    pub(super) id: RequestId,
+    pub(super) command: Command,
+    pub(super) began: Duration,
+    pub(super) reply: Reply,
 }
 
 /// How far the commit is: each step comes only after the one before it.
 #[derive(Debug, Default)]
 enum Step {
-    /// More may come.
+    /// More changes may come.
     #[default]
     Gather,
     Sync,
-    /// Those before this one have their names, or failed.
+    /// The changes before this one have their names, or failed.
     Publish(Outcomes),
-    SyncDirectory(Outcomes),
-    /// Nothing more is done for the names than to close the files that have them; those of the first of them are closed.
-    Close(Outcomes, usize),
+    SyncDirectories(Outcomes),
+    /// Files that are not to be durable are only closed; these are still open.
+    Close(Outcomes, Vec<Handle>),
 }
 
-/// What came of the first uploads.
+/// What came of the first changes.
 type Outcomes = VecDeque<Result<(), Failure>>;
 
 #[derive(Debug, Clone)]
@@ -67,167 +80,153 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl Batch {
+impl Commit {
     pub(super) fn is_empty(&self) -> bool {
-        self.uploads.is_empty()
+        self.changes.is_empty()
     }
 
-    pub(super) fn is_committing(&self) -> bool {
+    /// How many changes wait.
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether it has begun; no further change joins then.
+    pub(super) fn is_under_way(&self) -> bool {
         !matches!(self.step, Step::Gather)
     }
 
-    /// Whether it matters to an upload of `path` that these have their names: it is to meet them as it would have met each that was committed as it came.
+    /// Whether it matters to a command about `path` that these have their names: it is to meet them as if each had been committed as it came.
     pub(super) fn concerns(&self, path: &FilePath) -> bool {
         let below = |path: &FilePath, directory: &FilePath| {
             let rest = path.as_str().strip_prefix(directory.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mut paths = self.uploads.iter().filter_map(|whole| whole.command.as_ref()?.path());
+        let mut paths = self.changes.iter().filter_map(|pending| pending.command.path());
         paths.any(|other| below(path, other) || below(other, path))
     }
 
-    /// The files that have their names, by what came of each upload.
-    fn published(&self, outcomes: &Outcomes) -> impl Iterator<Item = Handle> {
-        let each = self.uploads.iter().zip(outcomes);
-        each.filter(|(_, outcome)| outcome.is_ok()).map(|(whole, _)| whole.handle)
+    /// The socket was read, and had something or nothing.
+    pub(super) fn read(&mut self, found: bool) {
+        self.is_starved = !found;
     }
 
-    pub(super) fn looked(&mut self, found: bool) {
-        self.starved = !found;
+    /// Whether nothing more can be read at once.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_starved
     }
-}
 
-impl Server {
-    /// An upload is whole; the next one may begin.
-    pub(super) fn add_to_batch(&mut self, whole: Whole) {
-        self.batch.uploads.push_back(whole);
-        self.batch.owes_ready = false;
-        self.batch.starved = false;
-        let most = if self.config.durable { self.config.limits.commit_batch } else { 1 };
-        if self.batch.uploads.len() >= most {
-            self.commit();
+    /// Another change joins.
+    pub(super) fn join(&mut self, pending: Pending) {
+        self.changes.push_back(pending);
+        self.is_starved = false;
+    }
+
+    /// Where lines of the command under way wait for the replies of these; `None` if there are none.
+    pub(super) fn waiting(&mut self) -> Option<&mut BytesMut> {
+        (!self.changes.is_empty()).then_some(&mut self.waiting)
+    }
+
+    /// Takes the lines that wait.
+    pub(super) fn take_waiting(&mut self) -> BytesMut {
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// Begins the commit, if there is anything to commit.
+    pub(super) fn begin(&mut self, durable: bool) {
+        if !self.is_empty() && !self.is_under_way() {
+            self.step = if durable { Step::Sync } else { Step::Publish(Outcomes::new()) };
         }
     }
 
-    /// No further upload joins those that wait.
-    pub(super) fn commit(&mut self) {
-        if !self.batch.is_empty() && !self.batch.is_committing() {
-            self.batch.step =
-                if self.config.durable { Step::Sync } else { Step::Publish(Outcomes::new()) };
-        }
+    fn handles<'a>(&'a self, outcomes: &'a Outcomes) -> impl Iterator<Item = Handle> + 'a {
+        let succeeded = self.changes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
+        succeeded.map(|(pending, _)| pending.change.handle)
     }
 
-    /// `READY` for the upload that has just begun.
-    pub(super) fn say_ready(&mut self) {
-        if self.batch.is_empty() {
-            self.line(&ServerLine::Ready);
-        } else {
-            self.batch.owes_ready = true;
-        }
-    }
-
-    /// Writes what is to go out, then reads what is there. If nothing is, those that wait are committed before the peer is waited for.
-    pub(super) fn read_or_commit(&mut self) -> Option<Ask<ServerEvent>> {
-        if self.batch.is_empty() || !self.link.outbox.is_empty() {
-            return Some(self.link.read());
-        }
-        if !self.batch.starved {
-            return Some(Ask::Read(Wait::Never));
-        }
-        self.commit();
-        None
-    }
-
-    pub(super) fn advance_commit(&mut self) -> Option<Effect> {
-        let uploads = &self.batch.uploads;
-        match &self.batch.step {
+    /// What the store is asked for next; `None` while more changes may come.
+    pub(super) fn effect(&self) -> Option<Effect> {
+        match &self.step {
             Step::Gather => None,
             Step::Sync => {
-                let handles = uploads.iter().map(|whole| whole.handle).collect();
+                let handles = self.changes.iter().map(|pending| pending.change.handle).collect();
                 Some(Effect::Sync { handles })
             }
             Step::Publish(outcomes) => {
-                let Whole { handle, checksum, .. } = uploads.get(outcomes.len())?;
-                Some(Effect::Publish { handle: *handle, checksum: *checksum })
+                let Change { handle, checksum, .. } = self.changes.get(outcomes.len())?.change;
+                Some(Effect::Publish { handle, checksum })
             }
-            Step::SyncDirectory(outcomes) => {
-                let handles = self.batch.published(outcomes).collect();
-                Some(Effect::SyncDirectories { handles })
+            Step::SyncDirectories(outcomes) => {
+                Some(Effect::SyncDirectories { handles: self.handles(outcomes).collect() })
             }
-            Step::Close(outcomes, closed) => {
-                let handle = self.batch.published(outcomes).nth(*closed)?;
-                Some(Effect::Close { handle })
-            }
+            Step::Close(_, open) => open.last().map(|handle| Effect::Close { handle: *handle }),
         }
     }
 
-    pub(super) fn commit_outcome(&mut self, outcome: Result<Done, StoreError>) {
-        let count = self.batch.uploads.len();
-        match (core::mem::take(&mut self.batch.step), outcome) {
-            (Step::Gather, _) => {}
-            (Step::Sync, Ok(_)) => self.batch.step = Step::Publish(Outcomes::new()),
+    /// Takes what came of the effect. The answers, in the order of the commands, once all is done.
+    pub(super) fn performed(
+        &mut self,
+        durable: bool,
+        outcome: Result<Done, StoreError>,
+    ) -> Option<Vec<Answer>> {
+        let count = self.changes.len();
+        match (core::mem::take(&mut self.step), outcome) {
+            (Step::Gather, _) => None,
+            (Step::Sync, Ok(_)) => {
+                self.step = Step::Publish(Outcomes::new());
+                None
+            }
             // What the storage has of any of them cannot be trusted.
             (Step::Sync, Err(error)) => {
                 let failure = Failure::from(error);
-                self.answer_batch((0..count).map(|_| Err(failure.clone())).collect());
+                Some(self.answers((0..count).map(|_| Err(failure.clone())).collect()))
             }
             (Step::Publish(mut outcomes), outcome) => {
                 outcomes.push_back(outcome.map(drop).map_err(Failure::from));
                 if outcomes.len() < count {
-                    self.batch.step = Step::Publish(outcomes);
+                    self.step = Step::Publish(outcomes);
                 } else if outcomes.iter().all(Result::is_err) {
-                    self.answer_batch(outcomes);
-                } else if self.config.durable {
-                    self.batch.step = Step::SyncDirectory(outcomes);
+                    return Some(self.answers(outcomes));
+                } else if durable {
+                    self.step = Step::SyncDirectories(outcomes);
                 } else {
-                    self.batch.step = Step::Close(outcomes, 0);
+                    let open = self.handles(&outcomes).collect();
+                    self.step = Step::Close(outcomes, open);
                 }
+                None
             }
-            (Step::Close(outcomes, closed), _)
-                if closed + 1 < self.batch.published(&outcomes).count() =>
-            {
-                self.batch.step = Step::Close(outcomes, closed + 1);
+            (Step::Close(outcomes, mut open), _) => {
+                open.pop();
+                if open.is_empty() {
+                    return Some(self.answers(outcomes));
+                }
+                self.step = Step::Close(outcomes, open);
+                None
             }
-            (Step::Close(outcomes, _), _) | (Step::SyncDirectory(outcomes), Ok(_)) => {
-                self.answer_batch(outcomes);
-            }
-            (Step::SyncDirectory(mut outcomes), Err(cause)) => {
+            (Step::SyncDirectories(outcomes), Ok(_)) => Some(self.answers(outcomes)),
+            (Step::SyncDirectories(mut outcomes), Err(cause)) => {
                 let text = "the file is published, but may not survive a power cut";
                 let refusal = Refusal::new(ErrorCode::OutcomeUnknown, text);
                 for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
                     *outcome = Err(Failure { refusal: refusal.clone(), cause: cause.clone() });
                 }
-                self.answer_batch(outcomes);
+                Some(self.answers(outcomes))
             }
         }
     }
 
-    /// Says what would have been said had each been committed as it came.
-    fn answer_batch(&mut self, outcomes: Outcomes) {
-        let uploads = core::mem::take(&mut self.batch.uploads);
-        for (at, (whole, outcome)) in uploads.into_iter().zip(outcomes).enumerate() {
-            if at > 0 {
-                self.line(&ServerLine::Ready);
-            }
-            let Whole { handle: _, id, command, began, size, checksum } = whole;
-            let (reply, cause) = match outcome {
-                Ok(()) => {
-                    let (size, checksum) = (Some(size), Some(checksum));
-                    (Ok(Summary { size, checksum, ..Summary::default() }), None)
-                }
-                Err(Failure { refusal, cause }) => (Err(refusal), Some(cause)),
-            };
-            self.say(&reply);
-            if let State::Ready { discarding } = &mut self.state {
-                *discarding = reply.is_err();
-            }
-            let event = ServerEvent::Answered { id, command, reply, cause, began, ended: began };
-            self.events.push_back(event);
-        }
-        self.look.done();
-        self.discarded = 0;
-        if core::mem::take(&mut self.batch.owes_ready) {
-            self.line(&ServerLine::Ready);
-        }
+    /// What would have been said had each been committed as it came.
+    fn answers(&mut self, outcomes: Outcomes) -> Vec<Answer> {
+        let changes = core::mem::take(&mut self.changes).into_iter().zip(outcomes);
+        changes
+            .map(|(Pending { id, command, began, change, lines }, outcome)| {
+                let reply = match outcome {
+                    Ok(()) => Reply::ok(change.summary),
+                    Err(Failure { refusal, cause }) => {
+                        Reply { cause: Some(cause), ..Reply::refused(refusal) }
+                    }
+                };
+                Answer { lines, id, command, began, reply }
+            })
+            .collect()
     }
 }

@@ -1,27 +1,32 @@
-//! An `ABORT` is noticed before its turn: while a reply is under way, what has come in is looked through.
+//! How far the input was looked through while a command is carried out: an `ABORT` counts before its turn.
 
-use core::ops::ControlFlow;
-
-use super::table::{self, Action, Input, Phase};
-use super::{Server, ServerEvent};
-use crate::error::ErrorCode;
-use crate::limits::Limits;
-use crate::machine::Ask;
-use crate::message::{ClientLine, LineError};
-use crate::output::Wait;
-
-/// How far the input was looked through, in bytes from its front.
+/// Positions in the input, in bytes from its front.
 #[derive(Debug, Default)]
 pub(super) struct LookAhead {
     /// Lines before this were looked at.
     seen: usize,
     /// Commands that begin before this are cancelled.
     cancelled: usize,
-    /// Whether the socket was looked at since the last chunk.
-    fresh: bool,
+    /// Whether the socket was read since the last piece of the reply.
+    is_fresh: bool,
 }
 
 impl LookAhead {
+    /// Where the next line begins that was not looked at.
+    pub(super) fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The line that ends at `end` was looked at.
+    pub(super) fn saw(&mut self, end: usize) {
+        self.seen = end;
+    }
+
+    /// Everything that was looked at so far is cancelled, and so is the command under way.
+    pub(super) fn cancel(&mut self, end: usize) {
+        self.cancelled = end;
+    }
+
     /// The first `count` bytes of the input are used up.
     pub(super) fn consumed(&mut self, count: usize) {
         self.seen = self.seen.saturating_sub(count);
@@ -33,59 +38,18 @@ impl LookAhead {
         self.cancelled > 0
     }
 
-    /// The socket was looked at.
-    pub(super) fn looked(&mut self) {
-        self.fresh = true;
+    /// Whether the socket was read since the last piece of the reply.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
-    /// The reply is over.
-    pub(super) fn done(&mut self) {
-        self.fresh = false;
-    }
-}
-
-/// What kind of input a line is.
-pub(super) fn classify(parsed: &Result<ClientLine, LineError>) -> Input {
-    match parsed {
-        Ok(ClientLine::Command(_)) => Input::Command,
-        Ok(ClientLine::Data(_)) => Input::Data,
-        Ok(ClientLine::End { .. }) => Input::End,
-        Ok(ClientLine::Abort) => Input::Abort,
-        Err(LineError { code: ErrorCode::Protocol, .. }) => Input::Malformed,
-        Err(_) => Input::BadCommand,
-    }
-}
-
-impl Server {
-    /// Between two chunks of a reply: notices what has arrived, and a drain. After a break the reply goes no further for now.
-    pub(super) fn at_boundary(&mut self) -> ControlFlow<Option<Ask<ServerEvent>>> {
-        let room = self.link.inbox.len() < Limits::MAX_PIPELINED_BYTES;
-        if !self.look.fresh && room && !self.link.inbox.ended {
-            return ControlFlow::Break(Some(Ask::Read(Wait::Never)));
-        }
-        self.look_at_lines();
-        if self.look.cancels() {
-            self.refuse(ErrorCode::Aborted, "cancelled");
-            return ControlFlow::Break(None);
-        }
-        if self.drain_is_over() {
-            self.goodbye();
-            return ControlFlow::Break(None);
-        }
-        self.look.fresh = false;
-        ControlFlow::Continue(())
+    /// The socket was read.
+    pub(super) fn read(&mut self) {
+        self.is_fresh = true;
     }
 
-    fn look_at_lines(&mut self) {
-        while let Ok(Some(line)) = self.link.inbox.line_at(self.look.seen) {
-            let input = classify(&ClientLine::parse(line.text));
-            let end = self.look.seen + line.end;
-            match table::decide(Phase::Busy, input) {
-                Action::CancelAll => self.look.cancelled = end,
-                Action::Later => {}
-                _ => break,
-            }
-            self.look.seen = end;
-        }
+    /// A piece of the reply follows, or the reply is over.
+    pub(super) fn spent(&mut self) {
+        self.is_fresh = false;
     }
 }

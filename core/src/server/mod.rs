@@ -1,41 +1,39 @@
 //! The server's side of a connection.
 //!
 //! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s, and answers each command once, in order.
-//! What it does with everything that can happen is decided in one table; the modules beside it carry the decisions out.
+//! One [table] says what it does with everything that can happen, and what state follows. What a command means is the matter of its
+//! [verb](crate::verb); what is common to all of them is here.
 
 mod api;
-mod closing;
-mod commands;
 mod commit;
-mod download;
-mod listing;
+mod discard;
+mod input;
 mod look_ahead;
+mod session;
 mod table;
-mod upload;
+#[cfg(test)]
+mod walk;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::effect::{Done, Effect, Handle, Open, RequestId};
-use crate::error::{ErrorCode, StoreError, Work};
+use crate::effect::{Done, Effect, RequestId};
+use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
-use crate::message::{Command, Greeting, Refusal, ServerLine, Summary};
-use crate::timer::{Patience, What};
+use crate::message::{Greeting, Refusal, ServerLine};
+use crate::timer::{Timeout, What};
+use crate::verb::Command;
+use crate::verb::server_exchange::{Exchange, Handles, Reply};
 
 pub use api::{ServerConfig, ServerEvent};
 
-use closing::Closing;
-use commit::Batch;
-use download::Download;
-use listing::Listing;
+use commit::Commit;
+use discard::Discard;
 use look_ahead::LookAhead;
-use table::{Action, Input, Phase};
-use upload::Upload;
-
-/// Seconds after which a client may try again what the store lacks something for.
-const RETRY_AFTER: u64 = 5;
+use table::State;
 
 /// The server's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
 ///
@@ -54,46 +52,48 @@ pub struct Server {
     config: Arc<ServerConfig>,
     link: Link<ServerEvent>,
     state: State,
-    events: VecDeque<ServerEvent>,
+    /// The command under way; there while the state is `Busy` or `Body`, and in `Ending` until it is settled.
+    running: Option<Running>,
+    /// How the command or the session ends; there in `Ending`.
+    verdict: Option<Verdict>,
+    commit: Commit,
+    discard: Discard,
     look: LookAhead,
+    events: VecDeque<ServerEvent>,
     /// Commands begun so far; the last one's number.
     commands: u64,
-    /// The command under way, for the event that tells of its end.
-    current: Option<Command>,
-    /// When the line of the last command was read, or what ends the session was met between commands.
-    began: Duration,
-    /// The last handle that was taken.
-    handles: u64,
-    /// What the store has open for the command under way, beside the uploads of the batch.
-    open: Option<Open>,
-    batch: Batch,
-    /// Payload of a refused body that is still to come in.
-    skip: u64,
-    /// What was skipped since the last command.
-    discarded: u64,
+    handles: Handles,
     /// When a drain cuts off what still runs.
     drain: Option<Duration>,
+    /// What was read and dropped since all was sent.
+    lingered: u64,
+    #[cfg(test)]
+    visited: alloc::vec::Vec<(&'static str, State, State)>,
 }
 
+/// A command that is carried out.
 #[derive(Debug)]
-enum State {
-    /// Between commands.
-    Ready {
-        discarding: bool,
-    },
-    Listing(Listing),
-    Download(Download),
-    Upload(Upload),
-    /// What was open is let go of, and what is whole is committed; then the verdict is carried out.
-    Ending(Verdict),
-    Closing(Closing),
+struct Running {
+    command: Command,
+    /// When its line was read.
+    began: Duration,
+    exchange: Box<dyn Exchange>,
 }
 
 /// How a command, or the session, ends.
 #[derive(Debug)]
-enum Verdict {
-    /// Answer the command; after some errors the connection closes.
-    Reply { reply: Result<Summary, Refusal>, cause: Option<StoreError> },
+struct Verdict {
+    end: Decided,
+    /// When it was decided.
+    at: Duration,
+    /// What the store is still to let go of.
+    release: Option<Effect>,
+}
+
+#[derive(Debug)]
+enum Decided {
+    /// Answer the command.
+    Reply(Reply),
     /// Say this and close; it answers the command under way, if there is one.
     CutOff(Refusal),
     /// The peer sends no more: close when all that was said before is out.
@@ -110,12 +110,12 @@ impl Server {
             max_data: config.limits.max_data.clamp(1, Limits::MAX_DATA),
             pipeline: config.limits.pipeline.max(1),
         });
-        Self::begin(config, State::Ready { discarding: false }, &greeting)
+        Self::begin(config, State::Ready, &greeting)
     }
 
-    /// A server that says `refusal` ([`Busy`](ErrorCode::Busy) or [`ShuttingDown`](ErrorCode::ShuttingDown)) in place of a greeting and closes.
+    /// A server that says `refusal` ([`Busy`](crate::ErrorCode::Busy) or [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) in place of a greeting and closes.
     pub fn refusing(config: Arc<ServerConfig>, refusal: Refusal) -> Self {
-        Self::begin(config, State::Closing(Closing::Flushing), &ServerLine::Err(refusal))
+        Self::begin(config, State::Flushing, &ServerLine::Err(refusal))
     }
 
     fn begin(config: Arc<ServerConfig>, state: State, first: &ServerLine) -> Self {
@@ -125,17 +125,18 @@ impl Server {
             config,
             link,
             state,
-            events: VecDeque::new(),
+            running: None,
+            verdict: None,
+            commit: Commit::default(),
+            discard: Discard::default(),
             look: LookAhead::default(),
+            events: VecDeque::new(),
             commands: 0,
-            current: None,
-            began: Duration::ZERO,
-            handles: 0,
-            open: None,
-            batch: Batch::default(),
-            skip: 0,
-            discarded: 0,
+            handles: Handles::default(),
             drain: None,
+            lingered: 0,
+            #[cfg(test)]
+            visited: alloc::vec::Vec::new(),
         }
     }
 
@@ -153,24 +154,17 @@ impl Server {
     /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
     pub fn shut_down(&mut self, by: Duration) {
         self.drain = Some(self.drain.map_or(by, |earlier| earlier.min(by)));
-        let ready = matches!(self.state, State::Ready { .. });
-        if ready && matches!(self.link.ask, Ask::Read(_)) {
+        if self.is_between_commands() && matches!(self.link.ask, Ask::Read(_)) {
             self.link.ask = Ask::Nothing;
         }
     }
 
-    fn phase(&self) -> Option<Phase> {
-        match &self.state {
-            State::Ready { discarding: false } => Some(Phase::Ready),
-            State::Ready { discarding: true } => Some(Phase::Discarding),
-            State::Listing(_) | State::Download(_) => Some(Phase::Busy),
-            State::Upload(_) => Some(Phase::Body),
-            State::Ending(_) | State::Closing(_) => None,
-        }
+    fn is_between_commands(&self) -> bool {
+        matches!(self.state, State::Ready | State::Discarding)
     }
 
     /// Whether a drain cuts off what still runs.
-    fn drain_is_over(&self) -> bool {
+    fn is_drain_over(&self) -> bool {
         self.drain.is_some_and(|by| by <= self.link.timer.now())
     }
 
@@ -178,156 +172,9 @@ impl Server {
         RequestId(self.commands)
     }
 
-    /// The handle of what a command opens.
-    fn next_handle(&mut self) -> Handle {
-        self.handles += 1;
-        Handle(self.handles)
-    }
-
-    fn line(&mut self, line: &ServerLine) {
-        self.link.outbox.line(|out| line.encode(out));
-    }
-
-    /// Carries out what the table says about an input that is not a line.
-    fn happen(&mut self, input: Input) {
-        let Some(phase) = self.phase() else {
-            // Ending goes on whatever happens; closing is over.
-            if let State::Closing(_) = self.state {
-                self.state = State::Closing(Closing::Over);
-            }
-            return;
-        };
-        match table::decide(phase, input) {
-            Action::TimeOut => {
-                self.end(Verdict::CutOff(Refusal::new(ErrorCode::Timeout, "you were too slow")));
-            }
-            Action::Goodbye => self.goodbye(),
-            Action::Close => self.end(Verdict::HangUp),
-            Action::Vanish => self.end(Verdict::Vanish),
-            Action::Fault
-            | Action::Run
-            | Action::Refuse
-            | Action::Skip
-            | Action::Drop
-            | Action::Later
-            | Action::Halt
-            | Action::CancelAll
-            | Action::Take
-            | Action::Finish
-            | Action::GiveUp => {}
-        }
-    }
-
-    fn goodbye(&mut self) {
-        let refusal =
-            Refusal::new(ErrorCode::ShuttingDown, "the server is stopping; try again later");
-        self.end(Verdict::CutOff(refusal));
-    }
-
-    fn fault(&mut self, text: &'static str) {
-        self.end(Verdict::CutOff(Refusal::new(ErrorCode::Protocol, text)));
-    }
-
-    fn refuse(&mut self, code: ErrorCode, text: &'static str) {
-        self.end(Verdict::Reply { reply: Err(Refusal::new(code, text)), cause: None });
-    }
-
-    fn refuse_for(&mut self, work: Work, error: StoreError) {
-        let refusal = if error.passes {
-            Refusal {
-                retry_after: Some(RETRY_AFTER),
-                ..Refusal::new(ErrorCode::Busy, "the server has its hands full; try again soon")
-            }
-        } else {
-            Refusal::new(error.kind.code(), error.kind.words(work))
-        };
-        self.end(Verdict::Reply { reply: Err(refusal), cause: Some(error) });
-    }
-
-    /// Ends the command under way, or the session, once the store is done with it and with all that came before.
-    fn end(&mut self, verdict: Verdict) {
-        if self.current.is_none() && !matches!(verdict, Verdict::Reply { .. }) {
-            self.began = self.link.timer.now();
-        }
-        if self.open.is_some() || !self.batch.is_empty() {
-            self.state = State::Ending(verdict);
-        } else {
-            self.conclude(verdict);
-        }
-    }
-
-    fn advance_ending(&mut self) -> Option<Ask<ServerEvent>> {
-        if let Some(open) = self.open {
-            return Some(Ask::Perform(open.end()));
-        }
-        if !self.batch.is_empty() {
-            self.commit();
-            return None;
-        }
-        let state = core::mem::replace(&mut self.state, State::Ready { discarding: true });
-        if let State::Ending(verdict) = state {
-            self.conclude(verdict);
-        }
-        None
-    }
-
-    fn conclude(&mut self, verdict: Verdict) {
-        let command = self.current.take();
-        // The end is noted when it is told.
-        let (began, ended) = (self.began, self.began);
-        self.look.done();
-        match verdict {
-            Verdict::Reply { reply, cause } => {
-                self.say(&reply);
-                let discarding = reply.is_err();
-                let closes = match &reply {
-                    Ok(_) => matches!(command, Some(Command::Exit)),
-                    Err(refusal) => refusal.code().is_some_and(ErrorCode::closes),
-                };
-                self.events.push_back(ServerEvent::Answered {
-                    id: self.id(),
-                    command,
-                    reply,
-                    cause,
-                    began,
-                    ended,
-                });
-                self.state = if closes {
-                    State::Closing(Closing::Flushing)
-                } else {
-                    State::Ready { discarding }
-                };
-                self.discarded = 0;
-            }
-            Verdict::CutOff(refusal) => {
-                self.say(&Err(refusal.clone()));
-                self.events.push_back(ServerEvent::CutOff { command, refusal, began, ended });
-                self.state = State::Closing(Closing::Flushing);
-            }
-            Verdict::HangUp => {
-                if command.is_some() {
-                    self.events.push_back(ServerEvent::Vanished { command, began, ended });
-                }
-                self.state = State::Closing(Closing::Flushing);
-            }
-            Verdict::Vanish => {
-                self.events.push_back(ServerEvent::Vanished { command, began, ended });
-                self.state = State::Closing(Closing::Over);
-            }
-        }
-    }
-
-    /// Whether it may wait here until the peer takes what was said. What the store is to let go of waits for no peer.
-    fn may_pause(&self) -> bool {
-        !matches!(self.state, State::Ending(_) | State::Closing(Closing::Over))
-    }
-
-    fn say(&mut self, reply: &Result<Summary, Refusal>) {
-        let line = match reply {
-            Ok(summary) => ServerLine::Ok(summary.clone()),
-            Err(refusal) => ServerLine::Err(refusal.clone()),
-        };
-        self.line(&line);
+    /// Payload of the current `DATA` of the body under way that is still to come in.
+    fn body_left(&mut self) -> Option<u64> {
+        Some(self.running.as_mut()?.exchange.body()?.reader().left())
     }
 }
 
@@ -347,19 +194,21 @@ impl Side for Server {
             if let Some(event) = self.events.pop_front() {
                 return Ask::Event(event.told_at(self.link.timer.now()));
             }
-            if let Some(effect) = self.advance_commit() {
+            if let Some(effect) = self.commit.effect() {
                 return Ask::Perform(effect);
             }
-            if self.link.outbox.len() >= Limits::HIGH_WATER && self.may_pause() {
+            // What the store is to release waits for no client.
+            let may_pause = !matches!(self.state, State::Ending | State::Over);
+            if self.link.outbox.len() >= Limits::HIGH_WATER && may_pause {
                 return Ask::Write;
             }
-            let ask = match &self.state {
-                State::Ready { .. } => self.advance_ready(),
-                State::Listing(_) => self.advance_listing(),
-                State::Download(_) => self.advance_download(),
-                State::Upload(_) => self.advance_upload(),
-                State::Ending(_) => self.advance_ending(),
-                State::Closing(_) => self.advance_closing(),
+            let ask = match self.state {
+                State::Ready | State::Discarding => self.advance_between_commands(),
+                State::Busy | State::Body => self.advance_exchange(),
+                State::Ending => self.advance_ending(),
+                State::Flushing => Some(self.advance_flushing()),
+                State::Lingering => self.advance_lingering(),
+                State::Over => Some(Ask::Closed),
             };
             if let Some(ask) = ask {
                 return ask;
@@ -367,9 +216,9 @@ impl Side for Server {
         }
     }
 
-    fn patience(&self, ask: &Ask<ServerEvent>) -> Patience {
+    fn timeout(&self, ask: &Ask<ServerEvent>) -> Timeout {
         let timing = &self.config.timing;
-        let flow = Patience::Flow {
+        let flow = Timeout::Flow {
             window: timing.window,
             min_bytes: timing.min_bytes_per_window,
             silence: timing.idle,
@@ -377,53 +226,62 @@ impl Side for Server {
         if !matches!(ask, Ask::Read(_)) {
             return flow;
         }
-        match &self.state {
-            State::Closing(_) => Patience::Fixed { what: What::Linger, limit: timing.linger },
-            State::Ready { .. } if self.skip > 0 => flow,
-            State::Ready { .. } if self.link.inbox.is_empty() => {
-                Patience::Fixed { what: What::Idle, limit: timing.idle }
+        match self.state {
+            State::Flushing | State::Lingering | State::Over => {
+                Timeout::Fixed { what: What::Linger, limit: timing.linger }
             }
-            State::Ready { .. } => Patience::Line { limit: timing.line, silence: timing.idle },
-            State::Listing(_) | State::Download(_) | State::Upload(_) | State::Ending(_) => flow,
+            State::Ready | State::Discarding if self.discard.left() > 0 => flow,
+            State::Ready | State::Discarding if self.link.inbox.is_empty() => {
+                Timeout::Fixed { what: What::Idle, limit: timing.idle }
+            }
+            State::Ready | State::Discarding => {
+                Timeout::Line { limit: timing.line, silence: timing.idle }
+            }
+            State::Busy | State::Body | State::Ending => flow,
         }
     }
 
-    fn appointment(&self) -> Option<Duration> {
-        match &self.state {
+    fn hard_deadline(&self) -> Option<Duration> {
+        match self.state {
             // What was announced goes out before anything else can be said.
-            State::Download(download) if download.held() > 0 => None,
+            State::Busy if self.is_sending() => None,
+            State::Ready | State::Discarding | State::Busy | State::Body => self.drain,
             // Once closing, the linger and the flow bound what is left.
-            _ => self.phase().and(self.drain),
+            State::Ending | State::Flushing | State::Lingering | State::Over => None,
         }
     }
 
     fn expired(&mut self, reason: Expiry) {
         match reason {
             // Whatever could not be written will not be: the peer takes nothing.
-            Expiry::Peer if !self.link.outbox.is_empty() => self.happen(Input::Broken),
-            Expiry::Peer => self.happen(Input::Expired),
-            Expiry::Appointment => self.happen(Input::GraceOver),
+            Expiry::Peer if !self.link.outbox.is_empty() => self.lose(&table::GONE),
+            Expiry::Peer => self.lose(&table::DEADLINE),
+            Expiry::HardDeadline => self.drained(&table::GRACE_OVER),
         }
     }
 
-    fn read_size(&self) -> usize {
+    fn read_size(&mut self) -> usize {
         // Some runtimes keep the buffer while they wait, so an idle session shall need little.
-        let idle = self.link.inbox.is_empty() && self.batch.is_empty();
+        let idle = self.link.inbox.is_empty() && self.commit.is_empty();
         let ahead = if idle { Limits::MAX_LINE } else { Limits::MAX_PIPELINED_BYTES };
-        if !self.batch.is_empty() {
-            // Whoever sends one small file after the other fills a chunk with them.
-            return self.config.limits.chunk.saturating_add(ahead);
-        }
-        let payload = match &self.state {
-            State::Upload(upload) => match upload.room_for_line() {
-                Some(line) if self.config.pass_through => return line,
-                _ => upload.left(),
-            },
-            State::Ready { .. } => self.skip,
-            State::Closing(_) => self.config.limits.chunk as u64,
-            State::Listing(_) | State::Download(_) | State::Ending(_) => 0,
-        };
         let chunk = self.config.limits.chunk;
+        if !self.commit.is_empty() {
+            // Whoever sends one small file after the other fills a chunk with them.
+            return chunk.saturating_add(ahead);
+        }
+        let payload = match self.state {
+            State::Body => {
+                if self.config.pass_through
+                    && let Some(line) = self.room_for_data_line()
+                {
+                    return line;
+                }
+                self.body_left().unwrap_or(0)
+            }
+            State::Ready | State::Discarding => self.discard.left(),
+            State::Flushing | State::Lingering | State::Over => chunk as u64,
+            State::Busy | State::Ending => 0,
+        };
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
         let size = payload.min(chunk).saturating_add(ahead);
         // Many small commands and bodies come in few reads.
@@ -431,57 +289,41 @@ impl Side for Server {
     }
 
     fn looked(&mut self, found: bool) {
-        self.look.looked();
-        self.batch.looked(found);
+        self.look.read();
+        self.commit.read(found);
     }
 
     fn sent_held(&mut self, count: usize) {
-        if let State::Download(download) = &mut self.state {
-            download.sent_held(count);
+        if let Some(running) = &mut self.running {
+            running.exchange.sent(count);
         }
     }
 
     fn holds(&mut self, count: usize) {
-        if let State::Upload(upload) = &mut self.state {
-            upload.hold(count);
+        if let Some(body) = self.running.as_mut().and_then(|running| running.exchange.body()) {
+            body.reader().hold(count);
         }
     }
 
     fn broken(&mut self, direction: Direction) {
-        if direction == Direction::Read && !self.batch.is_empty() {
+        if direction == Direction::Read && !self.commit.is_empty() {
             // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is broken.
-            self.batch.looked(false);
+            self.commit.read(false);
             return;
         }
         self.link.outbox.clear();
-        self.happen(Input::Broken);
+        self.lose(&table::GONE);
     }
 
-    fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>) {
-        if self.batch.is_committing() {
-            self.commit_outcome(outcome);
-            return;
-        }
-        match effect {
-            Effect::Close { .. } | Effect::Discard { .. } => {
-                self.open = None;
-                return;
-            }
-            // Whatever came of it, the file is closed.
-            Effect::FinishReading { .. } => self.open = None,
-            _ => {}
-        }
-        match &self.state {
-            State::Listing(_) => self.listing_outcome(outcome),
-            State::Download(_) => self.download_outcome(outcome),
-            State::Upload(_) => self.upload_outcome(outcome),
-            State::Ready { .. } | State::Ending(_) | State::Closing(_) => {}
+    fn outcome(&mut self, _: Effect, outcome: Result<Done, StoreError>) {
+        if self.commit.is_under_way() {
+            self.committed(outcome);
+        } else if self.state != State::Ending {
+            self.exchange_performed(outcome);
         }
     }
 
     fn half_closed(&mut self) {
-        if let State::Closing(closing) = &mut self.state {
-            closing.half_closed();
-        }
+        self.flushed();
     }
 }

@@ -1,122 +1,334 @@
 //! What a server does with whatever may happen, as data: every state with every input.
+//!
+//! `docs/PROTOCOL.md` has this table for readers.
 
-/// Where a session is, as far as it matters to what may come in.
+use crate::table::rows;
+
+/// Where a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum State {
     /// Between commands.
     Ready,
     /// Between commands, after an `ERR`: a refused body may still come.
     Discarding,
-    /// A listing or a download is under way; what comes in is looked at ahead of its turn.
+    /// A command is carried out whose client has nothing to add; what comes in is looked at ahead of its turn.
     Busy,
-    /// Between the chunks of an upload's body.
+    /// A command is carried out whose body comes in.
     Body,
+    /// A reply or the end of the session is decided. What the store has open is released, and what is whole is committed.
+    Ending,
+    /// The last reply goes out.
+    Flushing,
+    /// The client is to close its side. What it sends until then is dropped, so that no reset overtakes the last reply
+    /// (RFC 9112, section 9.6).
+    Lingering,
+    /// There is nothing more to do.
+    Over,
 }
 
-/// Something that may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
-    /// A well-formed command.
-    Command,
-    /// A command that is wrong in a way that leaves no doubt where the next one begins.
-    BadCommand,
-    Data,
-    End,
-    Abort,
-    /// A line that breaks a rule, after which nothing can be trusted.
-    Malformed,
-    /// The peer will send no more.
-    HangUp,
-    /// The server is asked to stop.
-    Drain,
-    /// The server's patience with running transfers is over.
-    GraceOver,
-    /// The peer was too slow.
-    Expired,
-    /// The connection is gone.
-    Broken,
+impl State {
+    /// How many states there are.
+    pub(super) const COUNT: usize = Self::Over as usize + 1;
 }
 
-/// What to do about it.
+/// The cells of one input.
+pub(super) type Row<A> = crate::table::Row<State, A, { State::COUNT }>;
+
+/// What a whole command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Carry the command out.
-    Run,
-    /// Answer the command with its error.
-    Refuse,
-    /// Skip the payload that follows.
-    Skip,
-    /// Drop it without a reply.
-    Drop,
-    /// Leave it where it is until its turn comes.
-    Later,
-    /// Leave it, and look no further ahead.
-    Halt,
-    /// Cancel every command that is not yet answered.
-    CancelAll,
-    /// Take the payload that follows.
-    Take,
-    /// Publish the upload.
-    Finish,
-    /// Give the upload up.
-    GiveUp,
-    /// `ERR protocol`, then close.
+pub(super) enum OnCommand {
+    /// It is carried out.
+    Begin,
+    /// It stays where it is until its turn comes.
+    Keep,
+    /// `ERR protocol`, then the end.
     Fault,
-    /// `ERR timeout`, then close.
-    TimeOut,
-    /// `ERR shutting-down`, then close.
-    Goodbye,
-    /// Close: there is nothing to say.
+}
+
+/// What a command does that is refused without being carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnRefused {
+    /// It gets its `ERR`.
+    Refuse,
+    /// It stays where it is until its turn comes.
+    Keep,
+    /// `ERR protocol`, then the end.
+    Fault,
+}
+
+/// What the `ABORT` behind a command does to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnCancelled {
+    /// It gets `ERR aborted`.
+    Abort,
+}
+
+/// What `DATA` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnData {
+    /// Its payload is the body's.
+    Take,
+    /// Its payload is skipped: the body was refused.
+    Skip,
+    /// It stays where it is, and nothing behind it is looked at.
+    Stop,
+    /// `ERR protocol`, then the end: no body is under way.
+    Fault,
+    /// `ERR protocol`, then the end: it is larger than `max-data`.
+    TooLarge,
+    /// `ERR protocol`, then the end: more comes after a refusal than is skipped.
+    TooMuch,
+}
+
+/// What `END` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnEnd {
+    /// The body is whole.
+    Finish,
+    /// Nothing: the body was refused.
+    Drop,
+    /// It stays where it is, and nothing behind it is looked at.
+    Stop,
+    /// `ERR protocol`, then the end.
+    Fault,
+}
+
+/// What `ABORT` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnAbort {
+    /// Nothing: there is nothing to give up.
+    Drop,
+    /// It cancels every command before it that has no reply.
+    Cancel,
+    /// The upload gets `ERR aborted`.
+    GiveUp,
+}
+
+/// What a line does after which nothing can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnMalformed {
+    /// It stays where it is, and nothing behind it is looked at.
+    Stop,
+    /// `ERR protocol`, then the end.
+    Fault,
+}
+
+/// What the end of the input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnEndOfInput {
+    /// `ERR protocol`, then the end.
+    Fault,
+    /// The end, without a word.
     Close,
-    /// Clean up: there is nobody to tell.
+}
+
+/// What a drain does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnDrain {
+    /// `ERR shutting-down`, then the end.
+    Goodbye,
+}
+
+/// What a deadline, or the loss of the connection, does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnLoss {
+    /// `ERR timeout`, then the end.
+    TimeOut,
+    /// The end: there is nobody to tell.
     Vanish,
+    /// Nothing: the session is over.
+    Drop,
 }
 
-/// The table. Its copy for readers is in docs/PROTOCOL.md.
-pub(super) fn decide(phase: Phase, input: Input) -> Action {
-    match phase {
-        Phase::Ready => match input {
-            Input::Command => Action::Run,
-            Input::BadCommand => Action::Refuse,
-            Input::Data | Input::End | Input::Malformed => Action::Fault,
-            Input::Abort => Action::Drop,
-            Input::HangUp => Action::Close,
-            Input::Drain | Input::GraceOver => Action::Goodbye,
-            Input::Expired => Action::TimeOut,
-            Input::Broken => Action::Vanish,
-        },
-        Phase::Discarding => match input {
-            Input::Command => Action::Run,
-            Input::BadCommand => Action::Refuse,
-            Input::Data => Action::Skip,
-            Input::End | Input::Abort => Action::Drop,
-            Input::Malformed => Action::Fault,
-            Input::HangUp => Action::Close,
-            Input::Drain | Input::GraceOver => Action::Goodbye,
-            Input::Expired => Action::TimeOut,
-            Input::Broken => Action::Vanish,
-        },
-        Phase::Busy => match input {
-            Input::Command | Input::BadCommand | Input::HangUp | Input::Drain => Action::Later,
-            Input::Data | Input::End | Input::Malformed => Action::Halt,
-            Input::Abort => Action::CancelAll,
-            Input::GraceOver => Action::Goodbye,
-            // Only writing waits here: a peer that takes nothing will not take an `ERR` either.
-            Input::Expired | Input::Broken => Action::Vanish,
-        },
-        Phase::Body => match input {
-            Input::Command | Input::BadCommand | Input::Malformed => Action::Fault,
-            Input::Data => Action::Take,
-            Input::End => Action::Finish,
-            Input::Abort => Action::GiveUp,
-            Input::HangUp => Action::Close,
-            Input::Broken => Action::Vanish,
-            Input::Drain => Action::Later,
-            Input::GraceOver => Action::Goodbye,
-            Input::Expired => Action::TimeOut,
-        },
+/// What comes of an exchange that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnEnded {
+    /// Its reply is decided.
+    Settle,
+    /// Its change joins those that are to be committed.
+    Join,
+}
+
+/// What is said in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnSettled {
+    /// What was decided is said.
+    Say,
+}
+
+/// What the end of closing does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnClosed {
+    /// Nothing more than the next state.
+    Proceed,
+}
+
+rows! {
+    /// A well-formed command that has no body.
+    COMMAND = "command": OnCommand {
+        Ready => Begin, Busy;
+        Discarding => Begin, Busy;
+        Busy => Keep, Busy;
+        Body => Fault, Ending;
     }
-}
 
-#[cfg(test)]
-mod tests;
+    /// A well-formed command whose body follows.
+    COMMAND_WITH_BODY = "command with a body": OnCommand {
+        Ready => Begin, Body;
+        Discarding => Begin, Body;
+        Busy => Keep, Busy;
+        Body => Fault, Ending;
+    }
+
+    /// A command that is wrong in a way that leaves no doubt where the next one begins.
+    FAULTY_COMMAND = "command with a recoverable fault": OnRefused {
+        Ready => Refuse, Ending;
+        Discarding => Refuse, Ending;
+        Busy => Keep, Busy;
+        Body => Fault, Ending;
+    }
+
+    /// An `ABORT` was found behind the next command, or behind the one under way.
+    CANCELLED = "cancelled": OnCancelled {
+        Discarding => Abort, Ending;
+        Busy => Abort, Ending;
+    }
+
+    /// `DATA n`.
+    DATA = "`DATA n`": OnData {
+        Ready => Fault, Ending;
+        Discarding => Skip, Discarding;
+        Busy => Stop, Busy;
+        Body => Take, Body;
+    }
+
+    /// `DATA n`, where n is larger than `max-data`.
+    OVERSIZED_DATA = "`DATA n` beyond max-data": OnData {
+        Ready => Fault, Ending;
+        Discarding => TooLarge, Ending;
+        Body => TooLarge, Ending;
+    }
+
+    /// `DATA n`, where n goes beyond what is skipped of refused bodies.
+    EXCESSIVE_DATA = "`DATA n` beyond what is skipped": OnData {
+        Discarding => TooMuch, Ending;
+    }
+
+    /// `END`.
+    END = "`END`": OnEnd {
+        Ready => Fault, Ending;
+        Discarding => Drop, Discarding;
+        Busy => Stop, Busy;
+        Body => Finish, Body;
+    }
+
+    /// `ABORT`.
+    ABORT = "`ABORT`": OnAbort {
+        Ready => Drop, Ready;
+        Discarding => Drop, Discarding;
+        Busy => Cancel, Busy;
+        Body => GiveUp, Ending;
+    }
+
+    /// A line that breaks a rule after which nothing can be trusted.
+    MALFORMED = "malformed line": OnMalformed {
+        Ready => Fault, Ending;
+        Discarding => Fault, Ending;
+        Busy => Stop, Busy;
+        Body => Fault, Ending;
+    }
+
+    /// The client sends no more, and no line is begun.
+    END_OF_INPUT = "end of input, no line begun": OnEndOfInput {
+        Ready => Close, Ending;
+        Discarding => Close, Ending;
+        Body => Close, Ending;
+    }
+
+    /// The client sends no more, in the middle of a line.
+    END_WITHIN_LINE = "end of input within a line": OnEndOfInput {
+        Ready => Fault, Ending;
+        Discarding => Fault, Ending;
+        Body => Close, Ending;
+    }
+
+    /// The server is to stop. While a command is carried out nothing comes of it.
+    DRAIN = "drain": OnDrain {
+        Ready => Goodbye, Ending;
+        Discarding => Goodbye, Ending;
+    }
+
+    /// The time is over that a drain leaves to what still runs.
+    GRACE_OVER = "drain, grace over": OnDrain {
+        Ready => Goodbye, Ending;
+        Discarding => Goodbye, Ending;
+        Busy => Goodbye, Ending;
+        Body => Goodbye, Ending;
+    }
+
+    /// The client was too slow.
+    DEADLINE = "deadline": OnLoss {
+        Ready => TimeOut, Ending;
+        Discarding => TimeOut, Ending;
+        // Only writing waits here: a client that takes nothing takes no `ERR` either.
+        Busy => Vanish, Ending;
+        Body => TimeOut, Ending;
+        Lingering => Drop, Over;
+    }
+
+    /// The connection can be used no more.
+    GONE = "the connection is gone": OnLoss {
+        Ready => Vanish, Ending;
+        Discarding => Vanish, Ending;
+        Busy => Vanish, Ending;
+        Body => Vanish, Ending;
+        Flushing => Drop, Over;
+        Lingering => Drop, Over;
+    }
+
+    /// The command under way has its reply, good or bad.
+    REPLY = "reply": OnEnded {
+        Busy => Settle, Ending;
+        Body => Settle, Ending;
+    }
+
+    /// The command under way needs only its commit.
+    WHOLE = "change to be committed": OnEnded {
+        Body => Join, Ready;
+    }
+
+    /// The store is done with a command that gets `OK`.
+    SETTLED_OK = "settled, `OK`": OnSettled { Ending => Say, Ready; }
+
+    /// The store is done with a command that gets an `ERR` that goes on.
+    SETTLED_ERR = "settled, `ERR` that goes on": OnSettled { Ending => Say, Discarding; }
+
+    /// The store is done with a session that ends with a reply, or without one.
+    SETTLED_END = "settled, end of the session": OnSettled { Ending => Say, Flushing; }
+
+    /// The store is done with a session whose client is gone.
+    SETTLED_GONE = "settled, the connection is gone": OnSettled { Ending => Say, Over; }
+
+    /// A command of the commit gets `OK`.
+    COMMITTED = "committed": OnSettled {
+        Ready => Say, Ready;
+        // Another one of the same commit failed before.
+        Discarding => Say, Ready;
+        Body => Say, Body;
+        Ending => Say, Ending;
+    }
+
+    /// A command of the commit gets an `ERR` that goes on.
+    COMMIT_FAILED = "commit failed": OnSettled {
+        Ready => Say, Discarding;
+        Discarding => Say, Discarding;
+        Body => Say, Body;
+        Ending => Say, Ending;
+    }
+
+    /// The sending half is closed: all was sent.
+    FLUSHED = "all is sent": OnClosed { Flushing => Proceed, Lingering; }
+
+    /// The client has closed its side, or sends too much.
+    CLIENT_CLOSED = "the client has closed": OnClosed { Lingering => Proceed, Over; }
+}

@@ -4,8 +4,6 @@ use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::output::Segments;
-
 /// Lines and payload in the order in which they go out. Payload is queued, not copied.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -81,5 +79,30 @@ impl Outbox {
         if self.length == 0 {
             self.clear();
         }
+    }
+}
+
+/// Bytes for the socket, in pieces, in order; at least one byte.
+#[derive(Debug, Clone, Copy)]
+pub struct Segments<'a> {
+    pub(crate) queue: &'a VecDeque<Bytes>,
+    pub(crate) tail: &'a [u8],
+}
+
+impl<'a> Segments<'a> {
+    /// The pieces, none of them empty.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.queue.iter().map(Bytes::chunk).chain((!self.tail.is_empty()).then_some(self.tail))
+    }
+
+    /// The pieces, to be kept while they are being written. Payload is not copied.
+    pub fn to_bytes(&self) -> impl Iterator<Item = Bytes> + use<'a> {
+        let tail = (!self.tail.is_empty()).then(|| Bytes::copy_from_slice(self.tail));
+        self.queue.iter().cloned().chain(tail)
+    }
+
+    /// The first piece.
+    pub fn first(&self) -> &'a [u8] {
+        self.queue.front().map_or(self.tail, Bytes::chunk)
     }
 }

@@ -7,7 +7,8 @@ use core::fmt::{self, Write};
 use memchr::memchr2_iter;
 use thiserror::Error;
 
-use crate::message::MAX_NUMBER;
+/// The largest number of the protocol, 2^63-1.
+pub const MAX_NUMBER: u64 = i64::MAX as u64;
 
 /// A word of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +134,11 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
         digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
     })?;
     (value <= MAX_NUMBER).then_some(value)
+}
+
+/// The value of an option that is set or left out.
+pub(crate) fn flag(text: &str) -> Option<()> {
+    (text == "yes").then_some(())
 }
 
 /// Displays a text as a quoted word of at most [`Self::MAX_BYTES`] bytes; control characters come out as `?`.

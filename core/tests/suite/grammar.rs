@@ -2,7 +2,9 @@
 
 use bytes::BytesMut;
 use haul_core::ErrorCode;
-use haul_core::message::{ClientLine, Command, ServerLine};
+use haul_core::message::ServerLine;
+use haul_core::verb::Exit;
+use haul_core::{ClientLine, Command};
 use haul_harness::reference_parser::{self, Reading};
 use proptest::prelude::*;
 
@@ -107,7 +109,7 @@ fn text_of_refusal(line: &str) -> String {
 #[test]
 fn a_session_ends_by_any_of_three_words() {
     for word in ["EXIT", "quit", "Bye"] {
-        assert_eq!(ClientLine::parse(word), Ok(ClientLine::Command(Command::Exit)), "{word}");
+        assert_eq!(ClientLine::parse(word), Ok(ClientLine::Command(Command::Exit(Exit))), "{word}");
     }
 }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use haul_core::message::{
-    ClientLine, Command, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary,
-};
+use haul_core::message::{Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
+use haul_core::verb::{Download, Exit, Help, List, Upload};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
+use haul_core::{ClientLine, Command};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -77,16 +77,17 @@ fn mode() -> impl Strategy<Value = Mode> {
 fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         (option::of(path()), depth(), any::<bool>())
-            .prop_map(|(path, depth, omitted)| Command::List { path, depth, omitted }),
-        (path(), number(), option::of(number()))
-            .prop_map(|(path, offset, length)| Command::Download { path, offset, length }),
+            .prop_map(|(path, depth, omitted)| Command::List(List { path, depth, omitted })),
+        (path(), number(), option::of(number())).prop_map(|(path, offset, length)| {
+            Command::Download(Download { path, offset, length })
+        }),
         (path(), option::of(number()), mode(), option::of(timestamp()), any::<bool>()).prop_map(
             |(path, size, mode, modified, executable)| {
-                Command::Upload { path, size, mode, modified, executable }
+                Command::Upload(Upload { path, size, mode, modified, executable })
             }
         ),
-        Just(Command::Help),
-        Just(Command::Exit),
+        Just(Command::Help(Help)),
+        Just(Command::Exit(Exit)),
     ]
     .boxed()
 }

@@ -1,9 +1,10 @@
 //! Paths, numbers, times, checksums and escaped text.
 
-use haul_core::message::{ClientLine, Command};
+use haul_core::verb::Download;
 use haul_core::{
     Checksum, Depth, ErrorCode, Escaped, FilePath, Hasher, PathError, StoreErrorKind, Timestamp,
 };
+use haul_core::{ClientLine, Command};
 use haul_harness::reference_parser;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,7 +28,7 @@ fn near_path() -> impl Strategy<Value = String> {
 /// The number that is read from `offset=`, if any is.
 fn read_number(text: &str) -> Option<u64> {
     match ClientLine::parse(&format!("DOWNLOAD f offset={text}")) {
-        Ok(ClientLine::Command(Command::Download { offset, .. })) => Some(offset),
+        Ok(ClientLine::Command(Command::Download(Download { offset, .. }))) => Some(offset),
         _ => None,
     }
 }

@@ -1,13 +1,12 @@
-//! Payload on its way through a machine: in from the socket to a staged file, out from a file to the socket. Both sides do both.
+//! Payload that comes in: from the socket to a file.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::checksum::{Checksum, Hasher};
 use crate::effect::{Effect, Handle};
 use crate::limits::Limits;
-use crate::message::{ClientLine, data_line_len};
+use crate::message::body::DataLine;
 use crate::wire::inbox::Inbox;
-use crate::wire::outbox::Outbox;
 
 /// Small pieces are written together once they are this many bytes.
 const GATHERED: usize = 64 << 10;
@@ -16,10 +15,10 @@ const BULK: u64 = 64 << 10;
 /// Room for the line of a `DATA` of which nothing is known.
 const DATA_LINE: usize = 32;
 
-/// Payload that comes in.
+/// Takes the payload of a body out of the input and has it written to a file.
 #[derive(Debug)]
-pub(crate) struct Intake {
-    /// The staged file that it goes into.
+pub(crate) struct BodyReader {
+    /// The file that it goes to.
     handle: Handle,
     /// Payload of the current `DATA` that is still to come in.
     left: u64,
@@ -34,8 +33,7 @@ pub(crate) struct Intake {
     hasher: Hasher,
 }
 
-impl Intake {
-    /// Nothing yet, for the staged file that will be `handle`.
+impl BodyReader {
     pub(crate) fn new(handle: Handle) -> Self {
         Self {
             handle,
@@ -49,7 +47,6 @@ impl Intake {
         }
     }
 
-    /// The staged file that it goes into.
     pub(crate) fn handle(&self) -> Handle {
         self.handle
     }
@@ -145,7 +142,7 @@ impl Intake {
         match self.chunk {
             0 => Some(DATA_LINE),
             chunk if chunk < Limits::GATHER as u64 => None,
-            chunk => Some(data_line_len(chunk.min(more))),
+            chunk => Some(DataLine(chunk.min(more)).len()),
         }
     }
 
@@ -157,7 +154,7 @@ impl Intake {
 
     /// What is held, to be written.
     pub(crate) fn write_held(&self) -> Option<Effect> {
-        let (handle, offset, length) = (self.handle, self.written, self.held);
+        let Self { handle, written: offset, held: length, .. } = *self;
         (length > 0).then_some(Effect::WriteHeld { handle, offset, length })
     }
 
@@ -166,92 +163,5 @@ impl Intake {
         let count = core::mem::take(&mut self.held) as u64;
         self.written += count;
         self.hasher.append(checksum, count);
-    }
-}
-
-/// Payload that goes out.
-#[derive(Debug)]
-pub(crate) struct Outflow {
-    /// The source that it comes from.
-    handle: Handle,
-    sent: u64,
-    held: usize,
-    /// The checksum of all that will be sent, if it is known before.
-    known: Option<Checksum>,
-    hasher: Hasher,
-}
-
-impl Outflow {
-    /// Nothing yet, of the source `handle`; `known` is the checksum of all that will be sent, if it is known.
-    pub(crate) fn new(handle: Handle, known: Option<Checksum>) -> Self {
-        Self { handle, sent: 0, held: 0, known, hasher: Hasher::new() }
-    }
-
-    /// The source that it comes from.
-    pub(crate) fn handle(&self) -> Handle {
-        self.handle
-    }
-
-    /// Asks for more to send: by the machine at most `chunk` bytes, or past it.
-    pub(crate) fn ask(
-        &self,
-        offset: u64,
-        left: u64,
-        peer_max: u64,
-        limits: &Limits,
-        pass_through: bool,
-    ) -> Effect {
-        let handle = self.handle;
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        let read = left.min(Limits::outgoing(limits.chunk, peer_max));
-        if pass_through {
-            let length = left.min(Limits::outgoing(limits.held, peer_max));
-            Effect::Hold { handle, offset, length, read, checksum: self.known.is_none() }
-        } else {
-            Effect::Read { handle, offset, length: read }
-        }
-    }
-
-    /// All payload announced so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// Bytes that were announced and stay below until they go out.
-    pub(crate) fn held(&self) -> usize {
-        self.held
-    }
-
-    /// The checksum of all that was sent, once that is all.
-    pub(crate) fn checksum(&self) -> Checksum {
-        self.known.unwrap_or_else(|| self.hasher.checksum())
-    }
-
-    /// Announces `data` and queues it.
-    pub(crate) fn send(&mut self, data: Bytes, outbox: &mut Outbox) {
-        self.announce(data.len(), outbox);
-        if self.known.is_none() {
-            self.hasher.update(&data);
-        }
-        outbox.payload(data);
-    }
-
-    /// Announces `length` bytes that stay below.
-    pub(crate) fn hold(&mut self, length: usize, checksum: Option<Checksum>, outbox: &mut Outbox) {
-        self.announce(length, outbox);
-        self.held = length;
-        if let Some(checksum) = checksum {
-            self.hasher.append(checksum, length as u64);
-        }
-    }
-
-    fn announce(&mut self, length: usize, outbox: &mut Outbox) {
-        self.sent += length as u64;
-        outbox.line(|out| ClientLine::Data(length as u64).encode(out));
-    }
-
-    /// `count` of the held bytes went out.
-    pub(crate) fn sent_held(&mut self, count: usize) {
-        self.held = self.held.saturating_sub(count);
     }
 }

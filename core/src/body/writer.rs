@@ -1,0 +1,95 @@
+//! Payload that goes out: from a file to the socket.
+
+use bytes::Bytes;
+
+use crate::checksum::{Checksum, Hasher};
+use crate::effect::{Effect, Handle};
+use crate::limits::Limits;
+use crate::message::body::DataLine;
+use crate::wire::outbox::Outbox;
+
+/// Reads a file and puts it into the output as the payload of a body.
+#[derive(Debug)]
+pub(crate) struct BodyWriter {
+    /// The file that is read.
+    handle: Handle,
+    sent: u64,
+    held: usize,
+    /// The checksum of all that will be sent, if it is known before.
+    known: Option<Checksum>,
+    hasher: Hasher,
+}
+
+impl BodyWriter {
+    /// `known` is the checksum of all that will be sent, if it is known.
+    pub(crate) fn new(handle: Handle, known: Option<Checksum>) -> Self {
+        Self { handle, sent: 0, held: 0, known, hasher: Hasher::new() }
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Asks for more to send: by the machine at most `chunk` bytes, or past it.
+    pub(crate) fn ask(
+        &self,
+        offset: u64,
+        left: u64,
+        peer_max: u64,
+        limits: &Limits,
+        pass_through: bool,
+    ) -> Effect {
+        let handle = self.handle;
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let read = left.min(Limits::outgoing(limits.chunk, peer_max));
+        if pass_through {
+            let length = left.min(Limits::outgoing(limits.held, peer_max));
+            Effect::Hold { handle, offset, length, read, checksum: self.known.is_none() }
+        } else {
+            Effect::Read { handle, offset, length: read }
+        }
+    }
+
+    /// All payload announced so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes that were announced and stay below until they go out.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// The checksum of all that was sent, once that is all.
+    pub(crate) fn checksum(&self) -> Checksum {
+        self.known.unwrap_or_else(|| self.hasher.checksum())
+    }
+
+    /// Announces `data` and queues it.
+    pub(crate) fn send(&mut self, data: Bytes, outbox: &mut Outbox) {
+        self.announce(data.len(), outbox);
+        if self.known.is_none() {
+            self.hasher.update(&data);
+        }
+        outbox.payload(data);
+    }
+
+    /// Announces `length` bytes that stay below.
+    pub(crate) fn hold(&mut self, length: usize, checksum: Option<Checksum>, outbox: &mut Outbox) {
+        self.announce(length, outbox);
+        self.held = length;
+        if let Some(checksum) = checksum {
+            self.hasher.append(checksum, length as u64);
+        }
+    }
+
+    fn announce(&mut self, length: usize, outbox: &mut Outbox) {
+        self.sent += length as u64;
+        outbox.line(|out| DataLine(length as u64).encode(out));
+    }
+
+    /// `count` of the held bytes went out.
+    pub(crate) fn sent_held(&mut self, count: usize) {
+        self.held = self.held.saturating_sub(count);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a listing is made of.
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::num::NonZeroU64;
+
+use crate::error::ErrorCode;
+use crate::escape::Escaped;
+use crate::name::FilePath;
+use crate::time::Timestamp;
+use crate::wire::words::Quoted;
+
+/// How deep a listing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// So many levels; 1 is the directory's own entries.
+    Levels(NonZeroU64),
+    /// All of them.
+    All,
+}
+
+impl Depth {
+    /// The directory's own entries.
+    pub const ONE: Self = Self::Levels(NonZeroU64::MIN);
+
+    /// Whether entries of a directory found at `level` are listed too; the listed directory's own entries are at level 1.
+    pub fn goes_below(self, level: u64) -> bool {
+        match self {
+            Self::Levels(levels) => level < levels.get(),
+            Self::All => true,
+        }
+    }
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file.
+    File {
+        /// The whole path, from the shared directory.
+        path: FilePath,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was last modified.
+        modified: Timestamp,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A directory.
+    Directory {
+        /// The whole path, from the shared directory.
+        path: FilePath,
+        /// Why its own entries are not in the listing, if they could not be read: [`ErrorCode::Denied`] or
+        /// [`ErrorCode::Io`].
+        error: Option<ErrorCode>,
+        /// Whether it is a link to a directory within the share. A listing does not descend through one.
+        link: bool,
+    },
+    /// A name that the listing leaves out; only if it was [asked for](crate::verb::List::omitted).
+    Omitted {
+        /// The whole path in a form that can be shown and sent, see [`Entry::omitted`]. It may not be a path that the protocol
+        /// can ask for.
+        shown: String,
+        /// Why it is left out.
+        reason: Omission,
+    },
+}
+
+impl Entry {
+    /// A name that a listing leaves out: the whole path as it stands on the disk, from the shared directory.
+    ///
+    /// Bytes that are not UTF-8 come out as `\u{fffd}`, characters that cannot be shown as [`Escaped`] has them;
+    /// what does not fit into a line is cut.
+    ///
+    /// ```
+    /// use haul_core::{Entry, message::Omission};
+    ///
+    /// let entry = Entry::omitted(b"caf\xe9\n", Omission::Name);
+    /// let shown = r"caf\u{fffd}\n".to_owned();
+    /// assert_eq!(entry, Entry::Omitted { shown, reason: Omission::Name });
+    /// ```
+    pub fn omitted(path: &[u8], reason: Omission) -> Self {
+        const CUT: &str = "…";
+        let text = String::from_utf8_lossy(path);
+        let mut shown = Escaped::new(&text).to_string().replace('\u{fffd}', r"\u{fffd}");
+        if shown.len() > Quoted::MAX_BYTES {
+            shown.truncate(shown.floor_char_boundary(Quoted::MAX_BYTES - CUT.len()));
+            shown.push_str(CUT);
+        }
+        Self::Omitted { shown, reason }
+    }
+
+    /// The whole path, from the shared directory; `None` of what is left out.
+    pub fn path(&self) -> Option<&FilePath> {
+        match self {
+            Self::File { path, .. } | Self::Directory { path, .. } => Some(path),
+            Self::Omitted { .. } => None,
+        }
+    }
+}
+
+/// Why a listing leaves a name out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Omission {
+    /// It breaks the rules of names, or its path is too long.
+    Name,
+    /// It is a link that leads outside the share, or nowhere.
+    Link,
+    /// It is neither a regular file nor a directory: a device, a FIFO or a socket.
+    Special,
+    /// The server serves no names that begin with a dot. One entry stands for a directory and all that is below it.
+    Hidden,
+    /// The server could not find out what it is. A client takes a reason that it does not know for this one.
+    Unknown,
+}
+
+impl Omission {
+    /// Every reason.
+    pub const ALL: &'static [Self] =
+        &[Self::Name, Self::Link, Self::Special, Self::Hidden, Self::Unknown];
+
+    /// The reason as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Link => "link",
+            Self::Special => "special",
+            Self::Hidden => "hidden",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Omission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,14 @@
+//! What `DOWNLOAD` is told.
+
+use crate::name::FilePath;
+
+/// The arguments of `DOWNLOAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// The file.
+    pub path: FilePath,
+    /// The first byte, from the start of the file.
+    pub offset: u64,
+    /// The most bytes; `None` is all to the end.
+    pub length: Option<u64>,
+}

@@ -1,0 +1,129 @@
+//! What the grammars of all verbs share.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::ToString;
+use core::fmt;
+
+use bytes::BytesMut;
+
+use super::server_exchange::{Exchange, Handles};
+use crate::error::ErrorCode;
+use crate::message::LineError;
+use crate::message::encode::append;
+use crate::name::FilePath;
+use crate::wire::words::{Quoted, WordError, Words};
+
+/// What the protocol needs to know of a verb.
+pub(super) trait Verb: Sized {
+    /// The verb in upper case, then its other names.
+    const NAMES: &'static [&'static str];
+    /// Its line of HELP.
+    const HELP: &'static str;
+    /// Whether a body may follow the command.
+    const HAS_BODY: bool = false;
+
+    /// Reads the words after the verb.
+    fn parse(words: Words<'_>) -> Result<Self, LineError>;
+
+    /// Writes the arguments as they stand on the wire, each after a space.
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let _ = f;
+        Ok(())
+    }
+
+    /// The path that the command is about.
+    fn path(&self) -> Option<&FilePath> {
+        None
+    }
+
+    /// Begins the server's part.
+    fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange>;
+
+    /// Whether `word` is one of the names, in any case.
+    fn is_called(word: &str) -> bool {
+        Self::NAMES.iter().any(|name| word.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A verb with its arguments, as the line stands on the wire, without its ending.
+pub(super) struct CommandLine<'a, V>(pub(super) &'a V);
+
+impl<V: Verb> fmt::Display for CommandLine<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(V::NAMES[0])?;
+        self.0.write(f)
+    }
+}
+
+/// The line of a command, with its ending.
+pub(super) fn line_of(verb: &impl Verb) -> BytesMut {
+    let mut line = BytesMut::new();
+    append(&mut line, &CommandLine(verb));
+    line
+}
+
+/// The longest word that a refusal repeats.
+pub(super) const MAX_ECHO: usize = 16;
+
+impl From<WordError> for LineError {
+    fn from(error: WordError) -> Self {
+        Self::new(ErrorCode::BadArgument, error.to_string())
+    }
+}
+
+pub(super) fn bad_argument(text: impl Into<Cow<'static, str>>) -> LineError {
+    LineError::new(ErrorCode::BadArgument, text)
+}
+
+/// Takes the words of a verb that has no arguments.
+pub(super) fn no_arguments<T>(mut words: Words<'_>, name: &str, verb: T) -> Result<T, LineError> {
+    match words.next() {
+        None => Ok(verb),
+        Some(_) => Err(bad_argument(format!("{name} takes no arguments"))),
+    }
+}
+
+/// Takes a path, of which the verb has one.
+pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), LineError> {
+    if slot.is_some() {
+        return Err(bad_argument("one path is enough; quote a path that has spaces"));
+    }
+    let path = FilePath::parse(text)
+        .map_err(|error| LineError::new(ErrorCode::BadName, error.to_string()))?;
+    *slot = Some(path);
+    Ok(())
+}
+
+/// Takes the value of an option, `None` if it does not parse. `form` says what the option needs.
+pub(super) fn set<T>(
+    slot: &mut Option<T>,
+    key: &str,
+    form: &str,
+    value: Option<T>,
+) -> Result<(), LineError> {
+    if slot.is_some() {
+        return Err(bad_argument(format!("{key}= is there twice")));
+    }
+    *slot = Some(value.ok_or_else(|| bad_argument(format!("{key}= needs {form}")))?);
+    Ok(())
+}
+
+/// What an option needs that is a number.
+pub(super) const NUMBER: &str = "a number of at most 9223372036854775807";
+/// What an option needs that is set or left out.
+pub(super) const FLAG: &str = "yes or to be left out";
+
+pub(super) fn unknown_option(key: &str) -> LineError {
+    bad_argument(if key.len() <= MAX_ECHO {
+        Cow::Owned(format!("{key}= is not an option here; quote a path that has a ="))
+    } else {
+        Cow::Borrowed("that is not an option here; quote a path that has a =")
+    })
+}
+
+/// Writes a path as the next word.
+pub(super) fn write_path(f: &mut fmt::Formatter<'_>, path: &FilePath) -> fmt::Result {
+    write!(f, " {}", Quoted(path.as_str()))
+}

@@ -1,0 +1,23 @@
+//! What `UPLOAD` is told.
+
+use crate::message::Mode;
+use crate::name::FilePath;
+use crate::time::Timestamp;
+
+/// The arguments of `UPLOAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The name to be.
+    pub path: FilePath,
+    /// The size in bytes, if known.
+    pub size: Option<u64>,
+    /// Whether an existing file may be replaced.
+    pub mode: Mode,
+    /// The modification time that the file shall have.
+    pub modified: Option<Timestamp>,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+}
+
+/// The line that asks for the body, without its ending.
+pub(in crate::verb) const READY: &str = "READY";

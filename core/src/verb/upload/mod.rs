@@ -1,0 +1,92 @@
+//! `UPLOAD`: a file whose bytes follow as a body.
+//!
+//! Rules: R-UP-1 to R-UP-10, R-BODY-1 to R-BODY-5, R-CRC-1.
+
+mod arguments;
+mod client;
+mod server;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::client_exchange;
+use super::grammar::{FLAG, NUMBER, Verb, bad_argument, set, set_path, unknown_option, write_path};
+use super::server_exchange::{Exchange, Handles};
+use crate::message::encode::{flag, option};
+use crate::message::{LineError, Mode};
+use crate::name::FilePath;
+use crate::time::Timestamp;
+use crate::wire::words::{self, Word, Words, parse_number};
+
+pub(super) use arguments::READY;
+pub use arguments::Upload;
+pub use client::EAGER;
+
+impl Verb for Upload {
+    const NAMES: &'static [&'static str] = &["UPLOAD"];
+    const HELP: &'static str = "UPLOAD path [size=N] [mode=replace|create] [modified=T] [executable=yes] - store a file: DATA n and n bytes, any number of times, then END [crc64nvme=C], or ABORT";
+    const HAS_BODY: bool = true;
+
+    fn parse(words: Words<'_>) -> Result<Self, LineError> {
+        let (mut path, mut size, mut mode) = (None, None, None);
+        let (mut modified, mut executable) = (None, None);
+        for word in words {
+            match word? {
+                Word::Plain(text) => set_path(&mut path, &text)?,
+                Word::Option { key: "size", value } => {
+                    set(&mut size, "size", NUMBER, parse_number(&value))?;
+                }
+                Word::Option { key: "mode", value } => {
+                    set(&mut mode, "mode", "replace or create", parse_mode(&value))?;
+                }
+                Word::Option { key: "modified", value } => {
+                    let form = "a time such as 2026-11-22T08:31:25Z";
+                    set(&mut modified, "modified", form, Timestamp::parse(&value))?;
+                }
+                Word::Option { key: "executable", value } => {
+                    set(&mut executable, "executable", FLAG, words::flag(&value))?;
+                }
+                Word::Option { key, .. } => return Err(unknown_option(key)),
+            }
+        }
+        let path = path.ok_or_else(|| bad_argument("UPLOAD needs a path"))?;
+        let (mode, executable) = (mode.unwrap_or(Mode::Replace), executable.is_some());
+        Ok(Self { path, size, mode, modified, executable })
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_path(f, &self.path)?;
+        option(f, "size", self.size.as_ref())?;
+        match self.mode {
+            Mode::Replace => {}
+            Mode::Create => f.write_str(" mode=create")?,
+        }
+        option(f, "modified", self.modified.as_ref())?;
+        flag(f, "executable", self.executable)
+    }
+
+    fn path(&self) -> Option<&FilePath> {
+        Some(&self.path)
+    }
+
+    fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange> {
+        Box::new(server::Serving::new(self.clone(), handles.next()))
+    }
+}
+
+fn parse_mode(text: &str) -> Option<Mode> {
+    match text {
+        "replace" => Some(Mode::Replace),
+        "create" => Some(Mode::Create),
+        _ => None,
+    }
+}
+
+/// Begins the client's part of an upload to `path`.
+pub(super) fn ask(
+    path: FilePath,
+    mode: Mode,
+    handles: &mut Handles,
+) -> Box<dyn client_exchange::Exchange> {
+    Box::new(client::Sending::new(path, mode, handles.next()))
+}

@@ -1,0 +1,125 @@
+//! The server's part of `UPLOAD`.
+
+use super::super::server_exchange::{Body, Change, End, Exchange, Reply, Turn, View};
+use super::arguments::{READY, Upload};
+use crate::body::BodyReader;
+use crate::checksum::Checksum;
+use crate::effect::{Done, Effect, Handle};
+use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
+use crate::message::Summary;
+
+/// An upload, as the server sees it.
+#[derive(Debug)]
+pub(super) struct Serving {
+    upload: Upload,
+    step: Step,
+    reader: BodyReader,
+}
+
+/// How far an upload is: each step comes only after the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Create,
+    Body,
+    /// `END` came, with this checksum.
+    Ended(Option<Checksum>),
+}
+
+impl Serving {
+    pub(super) fn new(upload: Upload, handle: Handle) -> Self {
+        Self { upload, step: Step::Create, reader: BodyReader::new(handle) }
+    }
+
+    /// All bytes are in: are they those that were meant?
+    fn check(&self, claimed: Option<Checksum>) -> End {
+        let (size, checksum) = (self.reader.received(), self.reader.checksum());
+        if self.upload.size.is_some_and(|announced| announced != size) {
+            return Reply::err(ErrorCode::SizeMismatch, "fewer bytes than size= announced").into();
+        }
+        if claimed.is_some_and(|claimed| claimed != checksum) {
+            let text = "the bytes that arrived have another checksum";
+            return Reply::err(ErrorCode::ChecksumMismatch, text).into();
+        }
+        let summary = Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() };
+        End::Commit(Change { handle: self.reader.handle(), checksum, summary })
+    }
+}
+
+impl Exchange for Serving {
+    fn next(&mut self, view: &mut View<'_>) -> Turn {
+        match self.step {
+            Step::Create => {
+                let Upload { path, size, mode, modified, executable } = self.upload.clone();
+                if size.zip(view.limits.max_file_size).is_some_and(|(size, limit)| size > limit) {
+                    return Turn::End(too_large().into());
+                }
+                let (handle, id, durable) = (self.reader.handle(), view.id, view.durable);
+                Turn::Perform(Effect::Create {
+                    handle,
+                    id,
+                    path,
+                    mode,
+                    size,
+                    modified,
+                    executable,
+                    durable,
+                })
+            }
+            Step::Body => Turn::Body,
+            Step::Ended(claimed) => match self.reader.flush() {
+                Some(rest) => Turn::Perform(rest),
+                None => Turn::End(self.check(claimed)),
+            },
+        }
+    }
+
+    fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Option<End> {
+        match outcome {
+            Ok(Done::Started) => {
+                self.step = Step::Body;
+                view.line_in_turn(&READY);
+            }
+            Ok(Done::HeldWritten { checksum }) => self.reader.held_written(checksum),
+            Ok(_) => {}
+            Err(error) => return Some(Reply::failed(Work::Upload, error).into()),
+        }
+        None
+    }
+
+    fn release(&self) -> Option<Effect> {
+        let handle = self.reader.handle();
+        (self.step != Step::Create).then_some(Effect::Discard { handle })
+    }
+
+    fn body(&mut self) -> Option<&mut dyn Body> {
+        Some(self)
+    }
+}
+
+impl Body for Serving {
+    fn reader(&mut self) -> &mut BodyReader {
+        &mut self.reader
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.upload.size
+    }
+
+    fn data(&mut self, view: &View<'_>, length: u64) -> Option<Reply> {
+        self.reader.announce(length);
+        let announced = self.reader.announced();
+        if self.upload.size.is_some_and(|size| announced > size) {
+            let text = "more bytes than size= announced";
+            return Some(Reply::err(ErrorCode::SizeMismatch, text));
+        }
+        (view.limits.max_file_size.is_some_and(|limit| announced > limit)).then(too_large)
+    }
+
+    fn end(&mut self, claimed: Option<Checksum>) {
+        self.step = Step::Ended(claimed);
+    }
+}
+
+fn too_large() -> Reply {
+    Reply::err(ErrorCode::TooLarge, StoreErrorKind::TooLarge.words(Work::Upload))
+}
