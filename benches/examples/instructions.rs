@@ -18,7 +18,7 @@ use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, FilePath, Mode};
-use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
+use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
 
 /// A path, what it is done to, and how often it is done at once.
 type Case = (&'static str, fn(u32));
@@ -87,7 +87,7 @@ fn session(files: u32, up: bool) {
     client.request(Request::Exit);
     let local = LocalFiles { sources, targets: MemoryFiles::new(false) };
     let server = Server::new(Arc::new(ServerConfig::default()));
-    let mut session = Duet::new(client, local, server, share, 256 << 10, &[]);
+    let mut session = Pair::new(client, local, server, share, 256 << 10, &[]);
     assert_eq!(session.play(), Standstill::Over);
 }
 

@@ -16,11 +16,11 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! # use haul_harness::{MemoryFiles, Solo};
+//! # use haul_harness::{MemoryFiles, Single};
 //! # use haul_core::server::Server;
 //! # fn effects(input: &str) -> Vec<&'static str> {
 //! #     let mut files = MemoryFiles::new(true).with_file("notes.txt", "hello");
-//! #     Solo::new(input.as_bytes()).play(&mut Server::new(Arc::default()), &mut files);
+//! #     Single::new(input.as_bytes()).play(&mut Server::new(Arc::default()), &mut files);
 //! #     files.journal().iter().map(|record| record.name).collect()
 //! # }
 //! assert_eq!(effects("LIST\n"), ["list", "next-entries", "next-entries"]);

@@ -1,16 +1,16 @@
-//! A machine whose buffers are looked at.
+//! A machine whose buffers are checked.
 
 use std::time::Duration;
 
 use haul_core::{Done, Machine, Misuse, Output, StoreError};
 
-/// Wraps a machine; panics when it wants to read more, or has more waiting to go out, than it may.
+/// Wraps a machine. Panics when it wants to read more, or has more bytes waiting to be sent, than it may.
 #[derive(Debug)]
 pub(super) struct Bounded<M> {
     pub(super) machine: M,
     /// The most bytes to read at once.
     pub(super) incoming: usize,
-    /// The most bytes that wait to go out.
+    /// The most bytes that wait to be sent.
     pub(super) outgoing: usize,
 }
 

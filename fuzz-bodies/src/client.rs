@@ -1,25 +1,25 @@
-//! A client against a server that says anything.
+//! A client against a server that sends anything.
 
 use std::collections::BTreeMap;
 
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{Checksum, Depth, FilePath, Limits, Mode, RequestId};
-use haul_harness::{LocalFiles, MemoryFiles, Probed, Run, Solo};
+use haul_harness::{ContractChecker, LocalFiles, MemoryFiles, Run, Single};
 
 use crate::Seed;
 use crate::bounded::Bounded;
 use crate::seed::pick;
 use crate::transcript;
 
-/// What is read at once while lines are expected.
+/// The most bytes that are read at once while lines are expected.
 const LINES_AT_ONCE: usize = 64 << 10;
 
-/// Lets a server say what stands after the [`Seed`], whatever the client asks it for.
+/// The server sends what follows the [`Seed`], whatever the client asks it for.
 ///
 /// # Panics
-/// When the client does not come to its end, holds too much, sends what is not HAUL, finishes a request not once, leaves something open, or gives a file its name that is not
-/// the one that the server vouched for.
+/// When the client does not end, buffers too much, sends what is not HAUL, does not finish a request exactly once,
+/// leaves something open, or publishes a file that is not the one of the server's checksum.
 pub fn client(data: &[u8]) {
     let Some((seed, input)) = Seed::split(data) else { return };
     let config = ClientConfig {
@@ -44,15 +44,15 @@ pub fn client(data: &[u8]) {
         .into_iter()
         .map(|request| (client.machine.request(request.clone()), request))
         .collect();
-    let solo = Solo { by_line: seed.waits_to_be_asked(), ..seed.solo(input) };
-    let run = play(&solo, seed, client, &mut local);
+    let single = Single { by_line: seed.waits_to_be_asked(), ..seed.single(input) };
+    let run = play(&single, seed, client, &mut local);
     assert!(!local.has_open(), "something is left open");
     transcript::check_client(&run.output);
     let results = results(&run, &requests);
     check_targets(&run, &requests, &results, &local.targets);
 }
 
-/// A selection of requests; two of them are for the same file.
+/// A selection of requests. Two of them are for the same file.
 fn requests(wanted: u8) -> Vec<Request> {
     let path = |text| FilePath::parse(text).expect("the path keeps the rules");
     let all = [
@@ -73,7 +73,7 @@ fn requests(wanted: u8) -> Vec<Request> {
 }
 
 fn play(
-    solo: &Solo<'_>,
+    single: &Single<'_>,
     seed: Seed,
     mut client: Bounded<Client>,
     local: &mut LocalFiles,
@@ -84,14 +84,16 @@ fn play(
             client.machine.cancel(cancelled);
         }
     };
-    if seed.probes() {
-        solo.play_with(&mut Probed(client), local, |probed, _, step| cancel(&mut probed.0, step))
+    if seed.checks_contract() {
+        single.play_with(&mut ContractChecker(client), local, |checked, _, step| {
+            cancel(&mut checked.0, step);
+        })
     } else {
-        solo.play_with(&mut client, local, |client, _, step| cancel(client, step))
+        single.play_with(&mut client, local, |client, _, step| cancel(client, step))
     }
 }
 
-/// Every request is finished once, and nothing is told of it afterwards.
+/// Every request finishes once, and no event names it afterwards.
 fn results<'a>(
     run: &'a Run<ClientEvent>,
     requests: &BTreeMap<RequestId, Request>,
@@ -118,7 +120,7 @@ fn results<'a>(
     results
 }
 
-/// What has a name is what the server vouched for, and what is said to be there is.
+/// Every published file has the server's checksum, and every file that was reported as published is there.
 fn check_targets(
     run: &Run<ClientEvent>,
     requests: &BTreeMap<RequestId, Request>,
@@ -142,7 +144,7 @@ fn check_targets(
                 assert_eq!(summary.checksum, Some(Checksum::of(&data)));
             }
             (Ok(_), None) => panic!("{path:?} is said to be there"),
-            // It has its name, whole, but may not survive a power cut.
+            // The file is published, but may not survive a power cut.
             (Err(Failure::Local(_)), _) | (Err(_), None) => {}
             (Err(failure), Some(_)) => panic!("{path:?} is there in spite of {failure:?}"),
         }

@@ -7,12 +7,12 @@ use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, FilePath, Limits, Mode, RequestId};
-use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
+use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
 
 use crate::Seed;
 use crate::seed::pick;
 
-/// What socket buffers hold at least, by the rule of pipelining.
+/// The least capacity of socket buffers, by the rule of pipelining.
 const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;
 const MOTTO: &[u8] = b"hello world\n";
 /// A file of several chunks.
@@ -27,10 +27,12 @@ static PATTERN: [u8; 3_000] = {
 };
 const NAMES: &[&str] = &["notes.txt", "empty", "photos/the sea.jpg", "missing", "new"];
 
-/// Has a client make the requests that stand after the [`Seed`], four bytes each, which also decides what fails, when the connection breaks and what is cancelled.
+/// The client makes the requests that follow the [`Seed`], four bytes each. The seed decides what fails, when the
+/// connection breaks and what is cancelled.
 ///
 /// # Panics
-/// When a request does not end exactly once, something is left open, or what ended well did not do what it says.
+/// When a request does not end exactly once, something is left open, or a request that succeeded did not do what it
+/// says.
 pub fn joined(data: &[u8]) {
     let Some((seed, rest)) = Seed::split(data) else { return };
     let limits = seed.limits();
@@ -63,24 +65,24 @@ pub fn joined(data: &[u8]) {
         .with_file("empty", Vec::new())
         .with_file("photos/the sea.jpg", PATTERN.as_slice())
         .with_faults(seed.faults());
-    let mut duet = Duet::new(client, local, server, shared, ROOM, seed.cuts());
+    let mut pair = Pair::new(client, local, server, shared, ROOM, seed.cuts());
     let (up, down) = seed.breaks();
-    duet.break_after(up, down);
+    pair.break_after(up, down);
     let mut step = 0;
     let ended = loop {
         step += 1;
-        // Never the EXIT, without which the client would wait for more to do.
+        // The EXIT is never cancelled, because without it the client would wait for more to do.
         let cancelled = RequestId(u64::from(seed.cancelled % 4) + 1);
         if seed.interferes_at(step) && requests.contains_key(&cancelled) {
-            duet.client.cancel(cancelled);
+            pair.client.cancel(cancelled);
         }
-        if let Some(standstill) = duet.step() {
+        if let Some(standstill) = pair.step() {
             break standstill;
         }
     };
     assert_eq!(ended, Standstill::Over, "it waits for ever");
-    assert!(!duet.local.has_open() && !duet.shared.has_open(), "something is left open");
-    check(&duet, &requests);
+    assert!(!pair.local.has_open() && !pair.shared.has_open(), "something is left open");
+    check(&pair, &requests);
 }
 
 fn request([kind, name, from, to]: [u8; 4]) -> Request {
@@ -104,10 +106,10 @@ fn request([kind, name, from, to]: [u8; 4]) -> Request {
     }
 }
 
-/// Each request ended once; what ended well did what it says.
-fn check(duet: &Duet<'_, Client, Server>, requests: &BTreeMap<RequestId, Request>) {
+/// Each request ended once, and those that succeeded did what they say.
+fn check(pair: &Pair<'_, Client, Server>, requests: &BTreeMap<RequestId, Request>) {
     let mut results: BTreeMap<RequestId, &Result<Summary, Failure>> = BTreeMap::new();
-    for event in &duet.told {
+    for event in &pair.client_events {
         if let ClientEvent::Finished { id, result } = event {
             assert!(results.insert(*id, result).is_none(), "{id:?} ended twice");
         }
@@ -116,22 +118,22 @@ fn check(duet: &Duet<'_, Client, Server>, requests: &BTreeMap<RequestId, Request
         let result = results.get(id).unwrap_or_else(|| panic!("{id:?} never ended"));
         match (request, result) {
             (Request::Upload { path, .. }, Ok(summary)) => {
-                let source = duet.local.sources.file(path.as_str()).expect("a source");
-                assert_eq!(duet.shared.file(path.as_str()), Some(source), "{path:?}");
+                let source = pair.local.sources.file(path.as_str()).expect("a source");
+                assert_eq!(pair.shared.file(path.as_str()), Some(source), "{path:?}");
                 assert_eq!(summary.size, Some(source.len() as u64));
             }
             (Request::Download { path, .. }, Ok(_)) => {
-                assert!(duet.local.targets.file(path.as_str()).is_some(), "{path:?} is not there");
+                assert!(pair.local.targets.file(path.as_str()).is_some(), "{path:?} is not there");
             }
             _ => {}
         }
     }
-    for (name, data) in duet.local.targets.all() {
+    for (name, data) in pair.local.targets.all() {
         let asked = |request: &&Request| request_path(request) == Some(name.as_str());
         let mut asked = requests.values().filter(asked);
         assert!(
             asked
-                .any(|request| versions(duet, &name)
+                .any(|request| versions(pair, &name)
                     .any(|version| is_range(request, version, &data))),
             "{name:?} is no part of what was sent"
         );
@@ -145,9 +147,9 @@ fn request_path(request: &Request) -> Option<&str> {
     }
 }
 
-/// What may have stood under a name: uploads replace what downloads fetch.
-fn versions<'a>(duet: &'a Duet<'_, Client, Server>, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    let now = [duet.local.sources.file(name), duet.shared.file(name)];
+/// What a name may have contained: uploads replace what downloads read.
+fn versions<'a>(pair: &'a Pair<'_, Client, Server>, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let now = [pair.local.sources.file(name), pair.shared.file(name)];
     now.into_iter().flatten().chain([MOTTO, &PATTERN])
 }
 

@@ -1,14 +1,15 @@
-//! What the fuzz targets of `fuzz/` do with the bytes that they are given, so that an ordinary test can do the same. Each panics when something does not hold.
+//! The bodies of the fuzz targets of `fuzz/`, which ordinary tests run as well. Each panics when something does not
+//! hold.
 //!
-//! | target | reads the bytes as | compares with |
+//! | target | the bytes are | compared with |
 //! | --- | --- | --- |
-//! | [`parser`] | lines, each as everything that it could be | a plain reading of the protocol |
-//! | [`lines`] | what a client says, without bodies | a plain splitting into lines |
-//! | [`words`] | values, of which lines are made | the values, when the lines are read |
-//! | [`paths`] | names | a plain reading of their rules |
+//! | [`parser`] | lines, each parsed as everything that it could be | a simple parser of the protocol |
+//! | [`lines`] | what a client sends, without bodies | a simple splitting into lines |
+//! | [`words`] | values, of which lines are made | the values of the parsed lines |
+//! | [`paths`] | names | a simple check of their rules |
 //! | [`names`] | names in a shared directory | what the standard library finds there |
-//! | [`server`] | a [seed](Seed), then what a client says | the same at once |
-//! | [`client`] | a seed, then what a server says | what the server vouched for |
+//! | [`server`] | a [seed](Seed), then what a client sends | the same without cuts |
+//! | [`client`] | a seed, then what a server sends | the server's checksums |
 //! | [`joined`] | a seed, then a client's requests of a server | the files at the end |
 
 mod bounded;

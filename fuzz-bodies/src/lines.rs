@@ -8,14 +8,14 @@ use haul_core::verb::Exit;
 use haul_core::{ClientLine, Command};
 use haul_core::{ErrorCode, Limits};
 use haul_harness::reference_parser::{self, Reading};
-use haul_harness::{MemoryFiles, Solo};
+use haul_harness::{MemoryFiles, Single};
 
 use crate::transcript;
 
-/// What a line must be answered with.
+/// The reply that a line must get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
-    /// Whatever the files say.
+    /// It depends on the files.
     Any,
     Refused,
     Goodbye,
@@ -23,19 +23,20 @@ enum Reply {
     Fault,
 }
 
-/// Lets a client say what stands after the first four bytes, which decide how it is cut.
+/// The client sends what follows the first four bytes, which decide how it is cut.
 ///
 /// # Panics
-/// When the server does not answer once for each line that a plain splitting of the input finds, or goes on where the session is over.
+/// When the server does not reply once to each line that a simple splitting of the input finds, or goes on after the
+/// session is over.
 pub fn lines(data: &[u8]) {
     let Some((cuts, input)) = data.split_first_chunk::<4>() else { return };
     let Some(expected) = expected(input) else { return };
     let mut files = MemoryFiles::new(true).with_file("notes.txt", b"hello world\n".as_slice());
-    let solo = Solo { choices: cuts, ..Solo::new(input) };
+    let single = Single { choices: cuts, ..Single::new(input) };
     // A large buffer would only take time.
     let limits = Limits { chunk: Limits::GATHER, ..Limits::default() };
     let config = ServerConfig { limits, ..ServerConfig::default() };
-    let run = solo.play(&mut Server::new(Arc::new(config)), &mut files);
+    let run = single.play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over, "it waits for ever");
     let replies = transcript::replies(&run.output);
     assert_eq!(replies.len(), expected.len(), "{expected:?}, but {}", run.text());
@@ -51,7 +52,8 @@ pub fn lines(data: &[u8]) {
     }
 }
 
-/// The replies, by R-LINE and a plain reading of each line; `None` if there are bodies or an `ABORT`, which are the business of other targets.
+/// The replies, by R-LINE and the reference parser. `None` if there are bodies or an `ABORT`, which other targets
+/// check.
 fn expected(mut input: &[u8]) -> Option<Vec<Reply>> {
     let mut replies = Vec::new();
     while !input.is_empty() {

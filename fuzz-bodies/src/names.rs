@@ -1,4 +1,4 @@
-//! What names reach in a shared directory, compared with what the standard library says of it.
+//! What names resolve to in a shared directory, compared with the standard library.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -8,7 +8,7 @@ use haul_core::{Depth, Entry, FilePath, StoreErrorKind};
 use haul_store::{Directory, Listing, Options, Source, Store};
 use tempfile::TempDir;
 
-/// What components are made of, by a byte each; other text comes as it stands.
+/// The components that single bytes stand for. Other text is used as it is.
 const PARTS: &[&str] = &[
     "file",
     "directory",
@@ -29,7 +29,7 @@ const PARTS: &[&str] = &[
     "",
 ];
 
-/// A directory with everything that a name can meet, and files beside it that none may reach.
+/// A directory with everything that a name can resolve to, and files beside it that no name may reach.
 struct Place {
     place: TempDir,
     store: Directory,
@@ -83,7 +83,8 @@ impl Place {
 /// Opens and lists the name that `data` spells.
 ///
 /// # Panics
-/// When the store serves what resolving the name step by step does not find inside the directory, refuses what it does, or names another kind of trouble.
+/// When the store serves a file that resolving the name step by step does not find inside the directory, refuses one
+/// that it does find, or returns another kind of error.
 pub fn names(data: &[u8]) {
     let text = spell(data);
     let Ok(path) = FilePath::parse(&text) else { return };
@@ -126,7 +127,8 @@ fn spell(data: &[u8]) -> String {
     }
 }
 
-/// Where a name leads, if it is to be found and lies inside. Nothing in the tree is an absolute link to the inside, which would be told apart here.
+/// The path that a name resolves to, if it exists and is inside. The tree has no absolute link to the inside, which
+/// this would treat differently.
 fn resolve(share: &Path, path: &FilePath) -> Option<std::path::PathBuf> {
     let share = fs::canonicalize(share).ok()?;
     let real = fs::canonicalize(share.join(path.as_str())).ok()?;

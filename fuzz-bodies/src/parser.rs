@@ -1,4 +1,4 @@
-//! Lines, names, numbers and times, read from anything.
+//! Lines, names, numbers and times, parsed from anything.
 
 use haul_core::ClientLine;
 use haul_core::message::{Refusal, ServerLine};
@@ -8,10 +8,11 @@ use haul_harness::reference_parser::{self, Reading};
 use crate::paths;
 use crate::words::comes_back;
 
-/// Reads each line of `data` as everything that a line can be.
+/// Parses each line of `data` as everything that a line can be.
 ///
 /// # Panics
-/// When what was read is not what encoding it gives again, when a plain reading of the same line sees something else, or when a text for people could harm a terminal.
+/// When encoding does not give the parsed text again, when the reference parser disagrees, or when a text for people
+/// could harm a terminal.
 pub fn parser(data: &[u8]) {
     for line in data.split(|byte| *byte == b'\n') {
         let Ok(text) = std::str::from_utf8(line) else { continue };
@@ -19,7 +20,7 @@ pub fn parser(data: &[u8]) {
         time(text);
         checksum(text);
         let is_line = text.len() <= Limits::MAX_LINE - 2 && !text.contains(char::is_control);
-        // Neither of the two is ever given anything else, but nothing may break.
+        // Neither parser ever gets any other text, but none may make it panic.
         let (from_client, from_server) = (ClientLine::parse(text), ServerLine::parse(text));
         if is_line {
             assert_eq!(reference_parser::read(text), reading(text, &from_client), "{text:?}");
@@ -46,7 +47,8 @@ fn reading(text: &str, outcome: &Result<ClientLine, haul_core::message::LineErro
     }
 }
 
-/// A server's line as a server of this kind could have sent it: texts are cut when they are sent, and codes are words of their own.
+/// A server's line as a server of this project could have sent it: texts are cut when they are sent, and codes are
+/// known ones.
 fn as_sent(mut line: ServerLine) -> ServerLine {
     let cut = |text: &str| text[..text.floor_char_boundary(1024)].to_owned();
     match &mut line {

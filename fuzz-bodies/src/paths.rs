@@ -3,10 +3,11 @@
 use haul_core::{Escaped, FilePath};
 use haul_harness::reference_parser;
 
-/// Reads what stands before and after the first NUL as names, and puts the two together.
+/// Parses the text before and after the first NUL as names, and joins the two.
 ///
 /// # Panics
-/// When a name is not taken as a plain reading of the rules takes it, taking it apart and putting it together gives another, or its text for people could harm a terminal.
+/// When a name is accepted or refused against a simple check of the rules, splitting and joining changes it, or its
+/// text for people could harm a terminal.
 pub fn paths(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (first, second) = text.split_once('\0').unwrap_or((text, ""));
@@ -17,7 +18,7 @@ pub fn paths(data: &[u8]) {
     }
 }
 
-/// Reads a name.
+/// Parses a name.
 pub(super) fn read(text: &str) -> Option<FilePath> {
     let path = FilePath::parse(text);
     assert_eq!(path.is_ok(), reference_parser::is_path(text), "{text:?}");

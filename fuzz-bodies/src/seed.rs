@@ -3,33 +3,33 @@
 use std::time::Duration;
 
 use haul_core::{Limits, StoreErrorKind};
-use haul_harness::{Change, End, Faults, Hold, Solo};
+use haul_harness::{Change, End, Faults, Hold, Single};
 
-/// Twelve bytes that decide about a run, in the order of the fields. Zeros after the first four decide for a run in which nothing goes wrong.
+/// Twelve bytes that decide a run, in the order of the fields. If all but the first four are zero, nothing goes wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed {
-    /// The [sizes](haul_harness::Choices) of reads and writes, over and over.
+    /// The [sizes](haul_harness::Choices) of reads and writes, used again and again.
     cuts: [u8; 4],
     /// How the peer ends, and how slow it is.
     peer: u8,
     /// Limits, durability, pass-through.
     config: u8,
-    /// Which effect fails; from 1.
+    /// Which effect fails, from 1.
     failing: u8,
-    /// How it fails, and whether the machine is probed.
+    /// How it fails, and whether the machine's contract is checked.
     failure: u8,
     /// How files are read: held, in short pieces, changing.
     files: u8,
-    /// Before which step the application interferes, from 1: a server is told to stop, a client to cancel.
+    /// The step before which the application interferes, from 1: it shuts a server down, or cancels a client's request.
     interference: u8,
-    /// What a client is asked for.
+    /// The requests of a client.
     pub(super) requests: u8,
-    /// Which request it is told to cancel.
+    /// The request that is cancelled.
     pub(super) cancelled: u8,
 }
 
 impl Seed {
-    /// Takes the seed off the front of a fuzzer's bytes; `None` if they are too few.
+    /// Splits the seed off a fuzzer's bytes; `None` if there are too few.
     pub fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (seed, rest) = bytes.split_first_chunk::<12>()?;
         let [a, b, c, d, peer, config, failing, failure, files, interference, requests, cancelled] =
@@ -42,20 +42,20 @@ impl Seed {
     }
 
     /// A run against a peer that sends `input`.
-    pub(super) fn solo<'a>(&'a self, input: &'a [u8]) -> Solo<'a> {
+    pub(super) fn single<'a>(&'a self, input: &'a [u8]) -> Single<'a> {
         let [_, _, slow_to_send, slow_to_take, _, very_slow, ..] = bits(self.peer);
         let step = Duration::from_secs(if very_slow { 45 } else { 1 });
         let time = |slow: bool| if slow { step } else { Duration::ZERO };
-        Solo {
+        Single {
             end: pick(self.peer, &[End::HangUp, End::HangUp, End::Silence, End::Broken]),
             choices: &self.cuts,
             pace: time(slow_to_send),
             taking: time(slow_to_take),
-            ..Solo::new(input)
+            ..Single::new(input)
         }
     }
 
-    /// Whether a server says a line only when a client waits for one; else it says all at once, asked or not.
+    /// Whether a server sends a line only when a client waits for one. Otherwise it sends all at once, asked or not.
     pub(super) fn waits_to_be_asked(self) -> bool {
         self.peer & 0x40 == 0
     }
@@ -65,7 +65,7 @@ impl Seed {
             bits(self.config);
         let all = Limits::default();
         Limits {
-            // Large enough that pieces are written as they come; larger ones would only take time.
+            // Large enough that pieces are written as they come. Larger chunks would only take time.
             chunk: if small_chunk { 100 } else { 2 * Limits::GATHER },
             max_data: if small_data { 1_000 } else { all.max_data },
             max_file_size: small_files.then_some(2_000),
@@ -85,8 +85,8 @@ impl Seed {
         self.config & 0x40 != 0
     }
 
-    /// Whether the machine is [probed](haul_harness::Probed) at every step, which takes its time.
-    pub(super) fn probes(self) -> bool {
+    /// Whether the machine's [contract](haul_harness::ContractChecker) is checked at every step, which takes time.
+    pub(super) fn checks_contract(self) -> bool {
         self.failure >= 0xe0
     }
 
@@ -110,7 +110,7 @@ impl Seed {
         &self.cuts
     }
 
-    /// After how many bytes up and down the connection of two machines breaks.
+    /// The numbers of bytes up and down after which the connection of two machines breaks.
     pub(super) fn breaks(self) -> (Option<u64>, Option<u64>) {
         let after = |breaks: bool| breaks.then_some(u64::from(self.requests) * 37);
         let [_, _, _, _, _, _, up, down] = bits(self.peer);
@@ -122,7 +122,7 @@ impl Seed {
         self.interference != 0 && usize::from(self.interference) == step
     }
 
-    /// Whether nothing is decided but limits and how bytes are cut.
+    /// Whether the seed decides nothing but limits and cuts.
     pub(super) fn only_cuts(self) -> bool {
         [self.peer, self.failing, self.files, self.interference] == [0; 4]
     }

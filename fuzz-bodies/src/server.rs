@@ -1,4 +1,4 @@
-//! A server against a client that says anything.
+//! A server against a client that sends anything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,23 +9,24 @@ use haul_core::message::{Refusal, Summary};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::verb::Upload;
 use haul_core::{Checksum, ErrorCode, Limits};
-use haul_harness::{MemoryFiles, Probed, Run, Solo};
+use haul_harness::{ContractChecker, MemoryFiles, Run, Single};
 
 use crate::Seed;
 use crate::bounded::Bounded;
 use crate::transcript;
 
-/// A line of a listing is shorter.
+/// A line of a listing is shorter than this.
 const LISTED: usize = 3 << 10;
 
-/// How long what runs may go on after a server is told to stop.
+/// How long running commands may go on after the server was told to shut down.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Lets a client say what stands after the [`Seed`].
+/// The client sends what follows the [`Seed`].
 ///
 /// # Panics
-/// When the server does not come to its end, holds too much, leaves something open or staged, answers a command not once or out of order, acknowledges what is not published as
-/// it says, or answers otherwise when the same bytes come at once.
+/// When the server does not end, buffers too much, leaves something open or staged, does not reply to each command
+/// exactly once and in order, acknowledges what is not published like that, or replies differently when the same bytes
+/// come at once.
 pub fn server(data: &[u8]) {
     let Some((seed, input)) = Seed::split(data) else { return };
     let config = ServerConfig {
@@ -36,16 +37,16 @@ pub fn server(data: &[u8]) {
     };
     let config = Arc::new(config);
     let mut files = shared(&config).with_faults(seed.faults());
-    let run = play(&seed.solo(input), seed, &config, &mut files);
+    let run = play(&seed.single(input), seed, &config, &mut files);
     assert!(run.over, "it waits for ever");
     assert!(!files.has_open(), "something is left open");
     check_replies(&run);
     check_receipts(&run.events, &shared(&config), &files);
-    // What an ABORT cancels is a matter of when it comes.
+    // What an ABORT cancels depends on when it comes.
     let timeless = !input.to_ascii_uppercase().windows(5).any(|word| word == b"ABORT");
     if seed.only_cuts() && timeless {
         let mut untouched = shared(&config);
-        let whole = play(&Solo::new(input), seed, &config, &mut untouched);
+        let whole = play(&Single::new(input), seed, &config, &mut untouched);
         assert_eq!(run.text(), whole.text(), "another cut, another answer");
         assert_eq!(files.all(), untouched.all(), "another cut, other files");
     }
@@ -60,7 +61,7 @@ fn shared(config: &ServerConfig) -> MemoryFiles {
 }
 
 fn play(
-    solo: &Solo<'_>,
+    single: &Single<'_>,
     seed: Seed,
     config: &Arc<ServerConfig>,
     files: &mut MemoryFiles,
@@ -78,14 +79,16 @@ fn play(
             server.machine.shut_down(GRACE);
         }
     };
-    if seed.probes() {
-        solo.play_with(&mut Probed(server), files, |probed, _, step| stop(&mut probed.0, step))
+    if seed.checks_contract() {
+        single.play_with(&mut ContractChecker(server), files, |checked, _, step| {
+            stop(&mut checked.0, step);
+        })
     } else {
-        solo.play_with(&mut server, files, |server, _, step| stop(server, step))
+        single.play_with(&mut server, files, |server, _, step| stop(server, step))
     }
 }
 
-/// Every command is answered once and in order, with what was told of it.
+/// Every command gets one reply, in order, and its event agrees.
 fn check_replies(run: &Run<ServerEvent>) {
     let mut told: Vec<Result<Summary, Refusal>> = Vec::new();
     let mut vanished = false;

@@ -1,4 +1,4 @@
-//! What a machine has sent, taken apart again.
+//! Parses what a machine has sent.
 
 use haul_core::Checksum;
 use haul_core::ClientLine;
@@ -8,7 +8,7 @@ use haul_harness::reference_parser::{self, Reading};
 /// The final replies in what a server sent, which may end anywhere.
 ///
 /// # Panics
-/// When it does not begin with a greeting, has a line that is none, or payload that is not what was announced.
+/// When it does not begin with a greeting, has an invalid line, or has payload that differs from what was announced.
 pub(super) fn replies(output: &[u8]) -> Vec<Result<Summary, Refusal>> {
     let mut rest = output;
     let mut finals = Vec::new();
@@ -51,7 +51,7 @@ pub(super) fn replies(output: &[u8]) -> Vec<Result<Summary, Refusal>> {
     finals
 }
 
-/// Makes sure that what a client sent, which may end anywhere, is lines and payload.
+/// Checks that what a client sent, which may end anywhere, is lines and payload.
 ///
 /// # Panics
 /// When it is not.
@@ -76,7 +76,7 @@ fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     Some(std::str::from_utf8(line).expect("lines are UTF-8"))
 }
 
-/// Takes payload off the front, or what is there of it.
+/// Splits payload off, or as much of it as there is.
 fn take<'a>(rest: &mut &'a [u8], length: u64) -> &'a [u8] {
     let there = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
     let (payload, after) = rest.split_at(there);

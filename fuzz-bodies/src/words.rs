@@ -1,4 +1,4 @@
-//! Lines made of any values, which must come back as they were.
+//! Lines made of any values. Parsing them must give the same values.
 
 use std::fmt::Debug;
 
@@ -9,10 +9,10 @@ use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Ti
 use haul_core::{ClientLine, Command};
 use haul_harness::reference_parser::{self, Reading};
 
-/// Makes lines of `data`, writes them and reads them again.
+/// Makes lines of `data`, writes them and parses them.
 ///
 /// # Panics
-/// When a line is read as another than was written, is too long, or a plain reading of it sees something else.
+/// When the parsed line differs from the one that was written, the line is too long, or the reference parser disagrees.
 pub fn words(data: &[u8]) {
     let mut values = Values(data);
     while !values.0.is_empty() {
@@ -28,7 +28,7 @@ pub fn words(data: &[u8]) {
     }
 }
 
-/// Writes a line, reads it and gives its text.
+/// Writes a line, parses it and returns its text.
 pub(super) fn comes_back<T: PartialEq + Debug>(
     line: &T,
     parse: impl Fn(&str) -> Option<T>,
@@ -46,7 +46,7 @@ pub(super) fn comes_back<T: PartialEq + Debug>(
     text.to_owned()
 }
 
-/// Values taken off the front of a fuzzer's bytes; zeros when they are used up.
+/// Values from a fuzzer's bytes; zeros when they are used up.
 struct Values<'a>(&'a [u8]);
 
 impl Values<'_> {
@@ -61,7 +61,7 @@ impl Values<'_> {
         self.byte() & 1 == 1
     }
 
-    /// Small numbers and large ones alike.
+    /// Small numbers and large ones equally often.
     fn number(&mut self) -> u64 {
         let width = self.byte() % 9;
         (0..width).fold(0, |number, _| number << 8 | u64::from(self.byte())) & MAX_NUMBER
@@ -77,7 +77,7 @@ impl Values<'_> {
         String::from_utf8_lossy(raw).into_owned()
     }
 
-    /// What may stand in a line and is not cut when it is sent.
+    /// A text that may be in a line, and short enough that it is not cut when it is sent.
     fn text(&mut self) -> String {
         let length = usize::from(self.byte());
         self.raw(length).replace(char::is_control, "")

@@ -11,7 +11,7 @@ fn run(name: &str, target: fn(&[u8])) {
         fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()))
     {
         let path = entry.unwrap().path();
-        // The output of a test is shown when it fails: the last one named is the culprit.
+        // The output of a failed test is shown, so its last line is the seed that failed.
         println!("{}", path.display());
         target(&fs::read(&path).unwrap());
         seeds += 1;

@@ -1,6 +1,6 @@
-//! Where a laboratory takes its decisions from.
+//! Decisions from bytes.
 
-/// Bytes that decide, used over and over. No bytes at all decide for as much as possible, at once.
+/// Bytes that decide, used again and again. Without any bytes, every size is the largest and every answer is no.
 #[derive(Debug, Clone)]
 pub struct Choices<'a> {
     bytes: &'a [u8],
@@ -8,7 +8,7 @@ pub struct Choices<'a> {
 }
 
 impl<'a> Choices<'a> {
-    /// Decisions as these bytes say.
+    /// Decisions from these bytes.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }

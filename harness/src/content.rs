@@ -1,11 +1,11 @@
-//! Contents of files and bodies, which may be too large to be kept.
+//! Contents of files and bodies, which may be too large for memory.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use haul_core::Hasher;
 
-/// Compared and hashed in blocks: one byte at a time is slow in a debug build.
+/// Contents are compared and hashed in blocks, because single bytes are slow in a debug build.
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// The bytes of a file or of a body.
@@ -13,12 +13,12 @@ static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 pub enum Content {
     /// These bytes.
     Bytes(Arc<[u8]>),
-    /// So many zero bytes; in a file, a hole.
+    /// This many zero bytes; in a file, a hole.
     Zeros(u64),
 }
 
 impl Content {
-    /// Bytes of every value, in an order that does not repeat within 16 MiB, so that a chunk in the wrong place is seen.
+    /// A pattern that does not repeat within 16 MiB, so a misplaced chunk is detected.
     pub fn pattern(length: usize) -> Self {
         let byte = |index: usize| {
             let mixed = (index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -35,7 +35,7 @@ impl Content {
         }
     }
 
-    /// The part in `range`, or `None` if it goes beyond the end.
+    /// The part in `range`, or `None` if the range goes beyond the end.
     pub fn slice(&self, range: Range<u64>) -> Option<Self> {
         if range.start > range.end || range.end > self.length() {
             return None;
@@ -50,7 +50,7 @@ impl Content {
         })
     }
 
-    /// Whether `data` is what stands at `offset`.
+    /// Whether the bytes at `offset` are `data`.
     pub fn has(&self, offset: u64, data: &[u8]) -> bool {
         let end = offset.saturating_add(data.len() as u64);
         end <= self.length()
@@ -70,7 +70,7 @@ impl Content {
         }
     }
 
-    /// The CRC-64/NVME of the bytes, as it stands on the wire.
+    /// The CRC-64/NVME of the bytes, as it is written on the wire.
     pub fn checksum(&self) -> String {
         let mut hasher = Hasher::new();
         match self {

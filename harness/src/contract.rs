@@ -1,4 +1,4 @@
-//! A machine under the hands of a bad transport.
+//! A checker of a machine's contract with its driver.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use haul_core::{
     Checksum, Done, Effect, Machine, Misuse, Output, StoreError, StoreErrorKind, Wait,
 };
 
-/// Wraps a machine; at each poll it makes sure that a second poll gives the same, that reports which do not fit are a [`Misuse`] and change nothing, and that a read may be
-/// abandoned after the buffer was written to.
+/// Wraps a machine and checks at each poll that a second poll returns the same, that reports which do not fit are a
+/// [`Misuse`] and change nothing, and that a read may be abandoned after the buffer was written to.
 #[derive(Debug)]
-pub struct Probed<M>(pub M);
+pub struct ContractChecker<M>(pub M);
 
 /// The reports that fit an output.
 fn fitting<E>(output: &Output<'_, E>) -> &'static [&'static str] {
@@ -26,10 +26,10 @@ fn fitting<E>(output: &Output<'_, E>) -> &'static [&'static str] {
     }
 }
 
-/// An output, for comparison.
+/// An output as text, for comparison.
 fn shown<E: Debug>(output: &Output<'_, E>) -> String {
     match output {
-        // Payload may be large: its checksum and figures will do.
+        // Payload may be large, so its length and checksum stand for it.
         Output::Write(segments) => {
             let pieces = segments.iter().map(|piece| (piece.len(), Checksum::of(piece)));
             format!("Write({:?})", pieces.collect::<Vec<_>>())
@@ -41,8 +41,8 @@ fn shown<E: Debug>(output: &Output<'_, E>) -> String {
     }
 }
 
-impl<M: Machine<Event: Debug>> Probed<M> {
-    fn probe(&mut self, now: Duration) {
+impl<M: Machine<Event: Debug>> ContractChecker<M> {
+    fn check(&mut self, now: Duration) {
         let machine = &mut self.0;
         let output = machine.poll(now);
         let fitting = fitting(&output);
@@ -73,7 +73,7 @@ impl<M: Machine<Event: Debug>> Probed<M> {
             "file_failed": machine.performed(Err(error));
             "acknowledge": machine.acknowledge();
             "write_closed": machine.write_closed();
-            // Figures that fit nothing.
+            // Reports with impossible numbers.
             "received too much": machine.received(usize::MAX);
             "sent too much": machine.sent(usize::MAX);
             "held none": machine.held(0);
@@ -85,11 +85,11 @@ impl<M: Machine<Event: Debug>> Probed<M> {
     }
 }
 
-impl<M: Machine<Event: Debug>> Machine for Probed<M> {
+impl<M: Machine<Event: Debug>> Machine for ContractChecker<M> {
     type Event = M::Event;
 
     fn poll(&mut self, now: Duration) -> Output<'_, M::Event> {
-        self.probe(now);
+        self.check(now);
         self.0.poll(now)
     }
 

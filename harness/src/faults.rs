@@ -1,40 +1,40 @@
-//! What goes wrong with files.
+//! Faults of files.
 
 use haul_core::StoreErrorKind;
 
-/// What goes wrong.
+/// The faults of files.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     /// The effect of this number, from 0, fails with this kind.
     pub fail: Option<(usize, StoreErrorKind)>,
-    /// A read answers with at most this many bytes.
+    /// A read returns at most this many bytes.
     pub short_reads: Option<usize>,
-    /// What is to be held is: otherwise it is answered by [`Done::Read`](haul_core::Done::Read).
+    /// What may be held is held. Otherwise the answer is [`Done::Read`](haul_core::Done::Read).
     pub hold: Option<Hold>,
     /// Happens to the open file when it was read up to this offset.
     pub change: Option<(u64, Change)>,
-    /// Nobody knows the size of a file that is read.
+    /// The size of a file is not known when it is opened.
     pub unknown_size: bool,
-    /// The files that may be staged at once; 0 stands for any number.
+    /// The most files that may be staged at once; 0 means any number.
     pub room: usize,
-    /// Names that break the rules, in every listing.
+    /// The number of names in every listing that break the rules.
     pub skipped: u64,
 }
 
 /// Whether held bytes come with their checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
-    /// They do: nothing is known of the whole file.
+    /// They do, and the checksum of the whole file is not known.
     WithChecksum,
-    /// The whole file's is known when it is opened.
+    /// They do not: the checksum of the whole file is known when it is opened.
     WithoutChecksum,
 }
 
 /// What happens to a file while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// It ends here.
+    /// It is truncated here.
     Cut,
-    /// It is written to: its length stays.
+    /// It is written to, with the same length.
     Replaced,
 }

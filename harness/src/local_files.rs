@@ -1,16 +1,16 @@
-//! A client's own files in memory.
+//! A client's files in memory.
 
 use bytes::Bytes;
 use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::memory_files::{Files, MemoryFiles};
 
-/// What a client sends and where it puts what it fetches, both by the path of the request.
+/// What a client uploads and what it downloads, both by the path in the request.
 #[derive(Debug, Default)]
 pub struct LocalFiles {
-    /// What uploads send.
+    /// The files to upload.
     pub sources: MemoryFiles,
-    /// What downloads have become.
+    /// The downloaded files.
     pub targets: MemoryFiles,
 }
 

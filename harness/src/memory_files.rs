@@ -13,7 +13,7 @@ use crate::faults::{Change, Faults, Hold};
 
 /// Files that a machine works on.
 pub trait Files {
-    /// Carries out an effect, and answers as [`Effect`] says.
+    /// Carries out an effect, and returns what [`Effect`] says.
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
 
     /// Holds bytes that were taken from the socket for a staged file.
@@ -28,9 +28,9 @@ pub trait Files {
 pub struct Record {
     /// The effect's name.
     pub name: &'static str,
-    /// Payload bytes that it moved.
+    /// The payload bytes that it moved.
     pub bytes: usize,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub ok: bool,
 }
 
@@ -46,7 +46,7 @@ enum Open {
     Source {
         data: Bytes,
         changed: bool,
-        /// What was held and did not go out yet.
+        /// Held bytes that were not sent yet.
         held: Bytes,
     },
     Staged(Staged),
@@ -61,7 +61,7 @@ struct Staged {
     modified: Timestamp,
     executable: bool,
     data: Vec<u8>,
-    /// What was taken from the socket and is not in `data` yet.
+    /// Bytes from the socket that are not in `data` yet.
     held: Vec<u8>,
     synced: bool,
 }
@@ -69,7 +69,7 @@ struct Staged {
 /// Files in memory.
 ///
 /// # Panics
-/// An effect that breaks the contract of [`Effect`] panics: the machine that asked for it is wrong.
+/// When an effect breaks the contract of [`Effect`], because then the machine that asked for it is wrong.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
     tree: BTreeMap<FilePath, Node>,
@@ -79,7 +79,7 @@ pub struct MemoryFiles {
     omitted: Vec<Entry>,
     open: BTreeMap<Handle, Open>,
     journal: Vec<Record>,
-    /// A machine that is durable must ask for `Sync` before it publishes.
+    /// Whether the machine must ask for `Sync` before it publishes.
     durable: bool,
     faults: Faults,
 }
@@ -98,7 +98,7 @@ impl MemoryFiles {
         Self { durable, ..Self::default() }
     }
 
-    /// With these faults from now on; effects are counted anew.
+    /// With these faults from now on. Effects are counted from 0 again.
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -116,7 +116,7 @@ impl MemoryFiles {
         self
     }
 
-    /// With this file, which may be executed.
+    /// With this executable file.
     ///
     /// # Panics
     /// When `path` breaks the rules.
@@ -137,7 +137,8 @@ impl MemoryFiles {
         self
     }
 
-    /// With this name, which every listing of a directory leaves out. It is told whether it was asked for or not: that is for the machine to heed.
+    /// With this name, which every listing leaves out. Listings report it even if they were not asked to: a machine
+    /// must filter it.
     #[must_use]
     pub fn with_omitted(mut self, name: &str, reason: Omission) -> Self {
         self.omitted.push(Entry::omitted(name.as_bytes(), reason));
@@ -161,7 +162,7 @@ impl MemoryFiles {
         }
     }
 
-    /// Whether this is a file that may be executed.
+    /// Whether this is an executable file.
     pub fn is_executable(&self, path: &str) -> bool {
         let node = FilePath::parse(path).ok().and_then(|path| self.tree.get(&path));
         matches!(node, Some(Node::File { executable: true, .. }))
@@ -186,12 +187,12 @@ impl MemoryFiles {
         self.journal.iter().filter(|record| record.name == name).count()
     }
 
-    /// Whether the fault that was to happen did.
+    /// Whether the fault has happened.
     pub fn failed(&self) -> bool {
         self.journal.iter().any(|record| !record.ok)
     }
 
-    /// Whether something is staged that has no name yet.
+    /// Whether a file is staged.
     pub fn has_staged(&self) -> bool {
         self.count_staged() > 0
     }
@@ -382,7 +383,7 @@ impl MemoryFiles {
     }
 
     /// Closes what the effect ends, whatever its outcome, or what it ends by a failure.
-    fn let_go(&mut self, effect: &Effect) {
+    fn drop_failed(&mut self, effect: &Effect) {
         match effect {
             Effect::FinishReading { handle, .. }
             | Effect::Publish { handle, .. }
@@ -396,7 +397,7 @@ impl MemoryFiles {
     }
 
     fn end(&mut self, effect: &Effect, done: Done) -> Done {
-        self.let_go(effect);
+        self.drop_failed(effect);
         done
     }
 }
@@ -410,7 +411,7 @@ impl Files for MemoryFiles {
         };
         let noted = self.note(effect.name(), bytes);
         if let Err(error) = noted {
-            self.let_go(effect);
+            self.drop_failed(effect);
             return Err(error);
         }
         match effect {

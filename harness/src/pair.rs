@@ -11,15 +11,15 @@ use crate::Choices;
 use crate::Handles;
 use crate::local_files::LocalFiles;
 use crate::memory_files::MemoryFiles;
-use crate::turn::{Bench, Io, Turn, Wire, turn};
+use crate::turn::{Context, Io, Turn, Wire, turn};
 
-/// Rounds that may pass without moving a byte, and for each byte moved: more is a hang.
+/// Rounds without moving a byte, and further rounds for each byte moved. More are a hang.
 const STEPS: usize = 20_000;
 const STEPS_PER_BYTE: usize = 40;
 
 /// Two machines joined by two pipes.
 #[derive(Debug)]
-pub struct Duet<'a, C, S> {
+pub struct Pair<'a, C, S> {
     /// The client's side.
     pub client: C,
     /// The client's files.
@@ -28,10 +28,10 @@ pub struct Duet<'a, C, S> {
     pub server: S,
     /// The server's files.
     pub shared: MemoryFiles,
-    /// What the client told.
-    pub told: Vec<ClientEvent>,
-    /// What the server told.
-    pub logged: Vec<ServerEvent>,
+    /// The client's events.
+    pub client_events: Vec<ClientEvent>,
+    /// The server's events.
+    pub server_events: Vec<ServerEvent>,
     /// The time of both.
     pub now: Duration,
     choices: Choices<'a>,
@@ -44,12 +44,12 @@ pub struct Duet<'a, C, S> {
     server_is_over: bool,
 }
 
-/// Why nothing moves any more.
+/// Why nothing happens any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standstill {
-    /// Both have come to their end.
+    /// Both have ended.
     Over,
-    /// Both wait for the other to send, without a deadline: a client that has nothing to do.
+    /// Both wait for the other to send, without a deadline: the client has nothing to do.
     Idle,
 }
 
@@ -58,11 +58,11 @@ pub enum Standstill {
 struct Pipe {
     bytes: BytesMut,
     room: usize,
-    /// No more goes in.
+    /// Nothing more is written.
     ended: bool,
-    /// Nobody takes anything out.
-    deserted: bool,
-    /// After so many bytes the connection breaks.
+    /// Nobody reads any more.
+    reader_gone: bool,
+    /// The connection breaks after this many bytes.
     breaks_after: Option<u64>,
     passed: u64,
 }
@@ -73,7 +73,7 @@ impl Pipe {
             bytes: BytesMut::new(),
             room,
             ended: false,
-            deserted: false,
+            reader_gone: false,
             breaks_after: None,
             passed: 0,
         }
@@ -111,7 +111,7 @@ impl Wire for Ends<'_> {
 
     fn room(&mut self) -> Io {
         let pipe = &self.outgoing;
-        if pipe.deserted || pipe.is_broken() {
+        if pipe.reader_gone || pipe.is_broken() {
             Io::Failed
         } else if pipe.is_full() {
             Io::Blocked
@@ -133,7 +133,7 @@ impl Wire for Ends<'_> {
     }
 }
 
-impl<'a, C, S> Duet<'a, C, S>
+impl<'a, C, S> Pair<'a, C, S>
 where
     C: Machine<Event = ClientEvent>,
     S: Machine<Event = ServerEvent>,
@@ -152,8 +152,8 @@ where
             local,
             server,
             shared,
-            told: Vec::new(),
-            logged: Vec::new(),
+            client_events: Vec::new(),
+            server_events: Vec::new(),
             now: Duration::ZERO,
             choices: Choices::new(choices),
             client_handles: Handles::default(),
@@ -166,12 +166,12 @@ where
         }
     }
 
-    /// The connection breaks after so many bytes from the client, or from the server.
+    /// Breaks the connection after this many bytes from the client, or from the server.
     pub fn break_after(&mut self, up: Option<u64>, down: Option<u64>) {
         (self.up.breaks_after, self.down.breaks_after) = (up, down);
     }
 
-    /// Goes on until nothing moves.
+    /// Goes on until nothing happens any more.
     ///
     /// # Panics
     /// As [`step`](Self::step) does.
@@ -183,10 +183,11 @@ where
         }
     }
 
-    /// One turn of a side that can take one; time passes if none can.
+    /// Lets a side that can take a turn do so. If none can, time passes.
     ///
     /// # Panics
-    /// When both sides are stuck in writing, a machine calls a right report a misuse, breaks the contract of effects, or goes on without getting on.
+    /// When both sides block in writing, or a machine calls a correct report a misuse, breaks the contract of effects,
+    /// or goes on without moving a byte.
     pub fn step(&mut self) -> Option<Standstill> {
         self.budget = self.budget.checked_sub(1).expect("the machines go on without getting on");
         let server_first = self.choices.flip();
@@ -210,7 +211,7 @@ where
         let client = self.client.deadline().filter(|_| !self.client_is_over);
         let server = self.server.deadline().filter(|_| !self.server_is_over);
         match client.into_iter().chain(server).min() {
-            // A client without work is left alone; its server's patience is another test's matter.
+            // A client without requests is left alone; the server's idle timeout is for other tests.
             _ if client.is_none() && !self.client_is_over => Some(Standstill::Idle),
             Some(moment) => {
                 self.now = self.now.max(moment);
@@ -224,7 +225,7 @@ where
         if self.client_is_over {
             return Turn::Over;
         }
-        let bench = Bench {
+        let context = Context {
             files: &mut self.local,
             handles: &mut self.client_handles,
             wire: &mut Ends { incoming: &mut self.down, outgoing: &mut self.up },
@@ -232,12 +233,12 @@ where
             now: &mut self.now,
             storage: Duration::ZERO,
         };
-        let told = &mut self.told;
-        let turn = turn(&mut self.client, bench, |event| told.push(event.clone()))
+        let client_events = &mut self.client_events;
+        let turn = turn(&mut self.client, context, |event| client_events.push(event.clone()))
             .expect("the report is right");
         if turn == Turn::Over {
             self.client_is_over = true;
-            (self.up.ended, self.down.deserted) = (true, true);
+            (self.up.ended, self.down.reader_gone) = (true, true);
         }
         turn
     }
@@ -246,7 +247,7 @@ where
         if self.server_is_over {
             return Turn::Over;
         }
-        let bench = Bench {
+        let context = Context {
             files: &mut self.shared,
             handles: &mut self.server_handles,
             wire: &mut Ends { incoming: &mut self.up, outgoing: &mut self.down },
@@ -254,17 +255,17 @@ where
             now: &mut self.now,
             storage: Duration::ZERO,
         };
-        let logged = &mut self.logged;
-        let turn = turn(&mut self.server, bench, |event| logged.push(event.clone()))
+        let server_events = &mut self.server_events;
+        let turn = turn(&mut self.server, context, |event| server_events.push(event.clone()))
             .expect("the report is right");
         if turn == Turn::Over {
             self.server_is_over = true;
-            (self.down.ended, self.up.deserted) = (true, true);
+            (self.down.ended, self.up.reader_gone) = (true, true);
         }
         turn
     }
 
-    /// Lets the client take its turns again after it was asked for something once it was over.
+    /// Lets the client take turns again, after it had ended and got another request.
     pub fn wake_client(&mut self) {
         self.client_is_over = false;
     }

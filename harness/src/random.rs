@@ -1,4 +1,4 @@
-//! Decisions from a number.
+//! Decisions from a seed.
 
 /// `SplitMix64`. It is here, and not in a dependency, so that a seed in a report means the same run for ever.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! A client's lines read in the plainest way, straight from docs/PROTOCOL.md, to compare `haul-core` with.
+//! A simple parser of a client's lines, written from docs/PROTOCOL.md alone, to compare `haul-core` with.
 
 use haul_core::verb::{Download, Exit, Help, List, Upload};
 use haul_core::{Checksum, Depth, FilePath, Mode, Timestamp};
@@ -7,9 +7,9 @@ use haul_core::{ClientLine, Command};
 /// What a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
-    /// It is good.
+    /// A correct line.
     Line(ClientLine),
-    /// It is a command that gets an `ERR` and nothing worse.
+    /// A command that gets an `ERR`, after which the connection goes on.
     Refused,
     /// It ends the connection.
     Fatal,
@@ -81,14 +81,14 @@ pub fn is_path(text: &str) -> bool {
 }
 
 fn path(text: &str) -> Option<FilePath> {
-    // A disagreement shows as a line that one of the two refuses.
+    // A wrong result shows as a line that only one of the two parsers refuses.
     is_path(text).then(|| FilePath::parse(text).ok())?
 }
 
-/// It is there in a bad form.
+/// It is there in a wrong form.
 struct Bad;
 
-/// One option's value, if it is there.
+/// The value of an option, if it is there.
 fn take<T>(
     tokens: &mut Vec<Token>,
     key: &str,
@@ -154,7 +154,7 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
     rest.is_empty().then_some(command)
 }
 
-/// Reads a line without its ending, which is UTF-8 without control characters.
+/// Parses a line without its ending. The line is UTF-8 without control characters.
 pub fn read(line: &str) -> Reading {
     let line = line.trim_matches(' ');
     let (verb, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));

@@ -1,4 +1,4 @@
-//! One machine against bytes.
+//! One machine against given bytes.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use haul_core::Machine;
 use crate::Choices;
 use crate::Handles;
 use crate::memory_files::Files;
-use crate::turn::{Bench, Io, Turn, Wire, turn};
+use crate::turn::{Context, Io, Turn, Wire, turn};
 
-/// Steps that a machine may take without moving a byte, and for each byte moved: more is a hang.
+/// Steps without moving a byte, and further steps for each byte moved. More are a hang.
 const STEPS: usize = 20_000;
 const STEPS_PER_BYTE: usize = 40;
 
@@ -18,45 +18,45 @@ const STEPS_PER_BYTE: usize = 40;
 pub enum End {
     /// It closes its sending half.
     HangUp,
-    /// It says nothing more.
+    /// It sends nothing more.
     Silence,
     /// The connection breaks.
     Broken,
 }
 
-/// How a machine is driven against a peer that sends `input` whatever it is told.
+/// How to drive a machine against a peer that sends `input` whatever it receives.
 #[derive(Debug, Clone)]
-pub struct Solo<'a> {
+pub struct Single<'a> {
     /// What the peer sends.
     pub input: &'a [u8],
     /// What it does then.
     pub end: End,
     /// How reads and writes are cut.
     pub choices: &'a [u8],
-    /// A read brings one line at most, as from somebody who waits for what is said to it.
+    /// A read returns at most one line, as from somebody who waits for each reply.
     pub by_line: bool,
-    /// After so many bytes of the machine's the peer takes no more: writes fail, reads do not.
-    pub deaf_after: Option<usize>,
-    /// The time between two reads that bring something.
+    /// After this many bytes from the machine the peer reads no more: writes fail, reads do not.
+    pub reads_at_most: Option<usize>,
+    /// The time between two reads that return something.
     pub pace: Duration,
     /// The time between two writes that take something.
     pub taking: Duration,
-    /// What each effect takes.
+    /// How long each effect takes.
     pub storage: Duration,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run<E> {
     /// What the machine sent.
     pub output: Vec<u8>,
-    /// What it told.
+    /// Its events.
     pub events: Vec<E>,
-    /// Whether it came to its end; else it waits for the peer without a deadline.
+    /// Whether it ended. Otherwise it waits for the peer without a deadline.
     pub over: bool,
-    /// Bytes of the input that it took.
+    /// The number of bytes of the input that it read.
     pub taken: usize,
-    /// Outputs that were carried out.
+    /// The number of outputs that were carried out.
     pub steps: usize,
     /// The time at the end.
     pub now: Duration,
@@ -69,7 +69,7 @@ impl<E> Run<E> {
     }
 }
 
-impl<'a> Solo<'a> {
+impl<'a> Single<'a> {
     /// All of `input` at once, then the end of the stream.
     pub fn new(input: &'a [u8]) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl<'a> Solo<'a> {
             end: End::HangUp,
             choices: &[],
             by_line: false,
-            deaf_after: None,
+            reads_at_most: None,
             pace: Duration::ZERO,
             taking: Duration::ZERO,
             storage: Duration::ZERO,
@@ -90,7 +90,7 @@ impl<'a> Solo<'a> {
         Self { choices, ..self }
     }
 
-    /// With one line at most for each read.
+    /// With at most one line for each read.
     #[must_use]
     pub fn by_line(self) -> Self {
         Self { by_line: true, ..self }
@@ -105,7 +105,8 @@ impl<'a> Solo<'a> {
     /// Drives `machine` to its end, or until it waits for ever.
     ///
     /// # Panics
-    /// When the machine calls a right report a misuse, breaks the contract of effects, or goes on without getting on.
+    /// When the machine calls a correct report a misuse, breaks the contract of effects, or goes on without moving a
+    /// byte.
     pub fn play<M: Machine, F: Files>(&self, machine: &mut M, files: &mut F) -> Run<M::Event>
     where
         M::Event: Clone,
@@ -113,7 +114,8 @@ impl<'a> Solo<'a> {
         self.play_with(machine, files, |_, _, _| {})
     }
 
-    /// As [`play`](Self::play); `before` sees machine and files before each step, with the step's number.
+    /// Like [`play`](Self::play). `before` is called before each step, with the machine, the files and the step's
+    /// number.
     ///
     /// # Panics
     /// As [`play`](Self::play) does.
@@ -127,7 +129,7 @@ impl<'a> Solo<'a> {
         M::Event: Clone,
     {
         let mut wire = Script {
-            solo: self,
+            single: self,
             at: 0,
             output: Vec::new(),
             now: Duration::ZERO,
@@ -145,7 +147,7 @@ impl<'a> Solo<'a> {
             steps += 1;
             budget = budget.checked_sub(1).expect("the machine goes on without getting on");
             wire.now = now;
-            let bench = Bench {
+            let context = Context {
                 files,
                 handles: &mut handles,
                 wire: &mut wire,
@@ -153,7 +155,7 @@ impl<'a> Solo<'a> {
                 now: &mut now,
                 storage: self.storage,
             };
-            let next = match turn(machine, bench, |event| events.push(event.clone()))
+            let next = match turn(machine, context, |event| events.push(event.clone()))
                 .expect("the report is right")
             {
                 Turn::Moved(count) => {
@@ -175,7 +177,7 @@ impl<'a> Solo<'a> {
 }
 
 struct Script<'a> {
-    solo: &'a Solo<'a>,
+    single: &'a Single<'a>,
     at: usize,
     output: Vec<u8>,
     now: Duration,
@@ -185,9 +187,9 @@ struct Script<'a> {
 
 impl Wire for Script<'_> {
     fn read(&mut self, space: &mut [u8]) -> Io {
-        let rest = &self.solo.input[self.at..];
+        let rest = &self.single.input[self.at..];
         if rest.is_empty() {
-            return match self.solo.end {
+            return match self.single.end {
                 End::HangUp => Io::Moved(0),
                 End::Silence => Io::Blocked,
                 End::Broken => Io::Failed,
@@ -198,22 +200,22 @@ impl Wire for Script<'_> {
         }
         let within = &rest[..rest.len().min(space.len())];
         let line = || within.iter().position(|&byte| byte == b'\n').map(|end| end + 1);
-        let count = self.solo.by_line.then(line).flatten().unwrap_or(within.len());
+        let count = self.single.by_line.then(line).flatten().unwrap_or(within.len());
         space[..count].copy_from_slice(&rest[..count]);
         self.at += count;
-        self.next_read = self.now + self.solo.pace;
+        self.next_read = self.now + self.single.pace;
         Io::Moved(count)
     }
 
     fn room(&mut self) -> Io {
-        let left = self.solo.deaf_after.map_or(usize::MAX, |most| most - self.output.len());
+        let left = self.single.reads_at_most.map_or(usize::MAX, |most| most - self.output.len());
         if left == 0 {
             return Io::Failed;
         }
         if self.now < self.next_write {
             return Io::Blocked;
         }
-        self.next_write = self.now + self.solo.taking;
+        self.next_write = self.now + self.single.taking;
         Io::Moved(left)
     }
 

@@ -1,4 +1,4 @@
-//! One output of a machine, carried out.
+//! Carries out one output of a machine.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::Choices;
 use crate::Handles;
 use crate::memory_files::Files;
 
-/// The most that passes by a machine in one step.
+/// The most bytes that pass by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;
 
-/// What came of a read or a write.
+/// The result of a read or a write.
 pub(super) enum Io {
     /// So many bytes; 0 from a read is the end of the stream.
     Moved(usize),
@@ -22,43 +22,43 @@ pub(super) enum Io {
 /// A socket.
 pub(super) trait Wire {
     fn read(&mut self, space: &mut [u8]) -> Io;
-    /// How many bytes could be written now.
+    /// How many bytes can be written now.
     fn room(&mut self) -> Io;
     /// Writes bytes for which there is room.
     fn write(&mut self, bytes: &[u8]);
     fn close_write(&mut self);
 }
 
-/// What a machine did with its turn.
+/// The result of a machine's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// It moved so many bytes over the socket, maybe none.
     Moved(usize),
     /// It waits for the peer to send.
     WaitsToRead,
-    /// It waits for the peer to take.
+    /// It waits for the peer to read.
     WaitsToWrite,
-    /// It has come to its end.
+    /// It has ended.
     Over,
 }
 
 /// What a turn needs beside the machine.
-pub(super) struct Bench<'a, 'c, F, W> {
+pub(super) struct Context<'a, 'c, F, W> {
     pub(super) files: &'a mut F,
     pub(super) handles: &'a mut Handles,
     pub(super) wire: &'a mut W,
     pub(super) choices: &'a mut Choices<'c>,
     pub(super) now: &'a mut Duration,
-    /// What each effect takes.
+    /// How long each effect takes.
     pub(super) storage: Duration,
 }
 
 pub(super) fn turn<M: Machine, F: Files, W: Wire>(
     machine: &mut M,
-    bench: Bench<'_, '_, F, W>,
+    context: Context<'_, '_, F, W>,
     on_event: impl FnOnce(&M::Event),
 ) -> Result<Turn, Misuse> {
-    let Bench { files, handles, wire, choices, now, storage } = bench;
+    let Context { files, handles, wire, choices, now, storage } = context;
     match machine.poll(*now) {
         Output::Read(wait) => {
             if wait == Wait::Never && choices.flip() {

@@ -1,4 +1,4 @@
-//! What a client was told, held against what is true.
+//! Checks what a client was told against what is true.
 
 use haul_core::client::Failure;
 use haul_core::message::Summary;
@@ -7,13 +7,13 @@ use haul_core::{Checksum, Entry, ErrorCode, RequestId};
 use crate::client::{Asked, path};
 use crate::connection::{Actor, Connection};
 use crate::disk::{Disk, Fetched, Inode};
-use crate::oracle::Ledger;
+use crate::oracle::Oracle;
 use crate::plan::{Peers, SessionPlan, What};
 use crate::store::LOCKED;
 use crate::world::World;
 
-/// Judges how a request ended.
-pub(super) fn judge(
+/// Checks how a request ended.
+pub(super) fn check_result(
     world: &mut World<'_>,
     at: usize,
     id: RequestId,
@@ -29,18 +29,19 @@ pub(super) fn judge(
         check_failure(result, touched, flipped)?;
     }
     let fetched = world.disk.lock().fetched.get(&(at, id)).cloned();
-    // A hostile client's file has whatever bit it told. A client whose line was garbled takes the server for one that knows no such bit.
+    // A hostile client's file has the executable bit that it announced. A client whose line was damaged takes the
+    // server for one that does not know the bit.
     let hostile = |session: &SessionPlan| session.peers == Peers::HostileClient;
-    let told = !world.ledger.names_may_differ && !world.plan.sessions.iter().any(hostile);
+    let told = !world.oracle.names_may_differ && !world.plan.sessions.iter().any(hostile);
     let bits_are_known = honest && !flipped && told;
-    let ledger = &mut world.ledger;
+    let oracle = &mut world.oracle;
     match (&asked.what, result) {
         (What::Download { name, offset, length }, Ok(summary)) => {
             let got = fetched.ok_or("a download succeeded without a file")?;
             let Fetched { data, executable } = got;
             check_figures(summary.length, summary.checksum, &data)?;
             if honest {
-                ledger.fetched(&path(name), *offset, *length, &asked.since, &data)?;
+                oracle.fetched(&path(name), *offset, *length, &asked.since, &data)?;
             }
             let whole = *offset == 0 && !data.is_empty();
             if bits_are_known && whole && executable != world.disk.lock().is_executable(&data) {
@@ -51,7 +52,7 @@ pub(super) fn judge(
             return Err(format!("{failure:?}, and the file has its name"));
         }
         (What::Upload { .. }, result) => {
-            check_upload(ledger, asked, result, world.plan.durable, honest && !flipped)?;
+            check_upload(oracle, asked, result, world.plan.durable, honest && !flipped)?;
             if result.is_ok() && honest && !flipped {
                 check_stored(&world.disk.lock(), asked)?;
             }
@@ -64,7 +65,7 @@ pub(super) fn judge(
             }
             if honest && !flipped {
                 let disk = world.disk.lock();
-                check_listing(&disk, ledger, &asked.entries, omitted, bits_are_known)?;
+                check_listing(&disk, oracle, &asked.entries, omitted, bits_are_known)?;
             }
         }
         _ => {}
@@ -72,10 +73,10 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// What an honest server lists is there, or was.
+/// What an honest server lists exists, or existed.
 fn check_listing(
     disk: &Disk,
-    ledger: &Ledger,
+    oracle: &Oracle,
     entries: &[Entry],
     omitted: usize,
     bits_are_known: bool,
@@ -88,7 +89,7 @@ fn check_listing(
                     data.len() as u64 == *size
                         && (!bits_are_known || disk.is_executable(data) == *executable)
                 };
-                if !ledger.was_seen(path, fits) {
+                if !oracle.was_seen(path, fits) {
                     return Err(format!("{path:?} was never as it is listed"));
                 }
             }
@@ -105,12 +106,12 @@ fn check_listing(
     Err(String::from("what a listing leaves out is not told"))
 }
 
-/// The stored file may be executed if the one that was sent may.
+/// The stored file is executable if the one that was sent is.
 fn check_stored(disk: &Disk, asked: &Asked) -> Result<(), String> {
     let Some((_, data)) = &asked.version else { return Ok(()) };
     let executable = disk.is_executable(data);
     let fits = |inode: &Inode| inode.data == *data && inode.executable == executable;
-    // By now somebody may have changed it in its place.
+    // Meanwhile another program may have changed it.
     if disk.inodes.iter().any(|inode| fits(inode) || inode.changes > 0) {
         return Ok(());
     }
@@ -128,7 +129,8 @@ fn check_order(
         Err(Failure::Refused(refusal)) => refusal.code().is_some_and(|code| !code.closes()),
         Err(_) => false,
     };
-    // A listing whose line was garbled is asked for once more without its option, after what was asked for meanwhile.
+    // If the line of a listing was damaged, the client asks again without its option, after the requests that it made
+    // meanwhile.
     let again = connection.flipped
         && matches!(&connection.client.actor, Actor::Client(client)
             if client.request(id).is_some_and(|asked| matches!(asked.what, What::List { .. })));
@@ -181,7 +183,7 @@ fn check_figures(
 }
 
 fn check_upload(
-    ledger: &mut Ledger,
+    oracle: &mut Oracle,
     asked: &Asked,
     result: &Result<Summary, Failure>,
     durable: bool,
@@ -191,16 +193,16 @@ fn check_upload(
     match result {
         Ok(summary) => {
             check_figures(summary.size, summary.checksum, data)?;
-            if sound || ledger.names_may_differ {
-                ledger.receipt(*version, &asked.since, durable)?;
+            if sound || oracle.names_may_differ {
+                oracle.receipt(*version, &asked.since, durable)?;
             }
         }
         Err(Failure::Refused(refusal))
             if sound && refusal.code() != Some(ErrorCode::OutcomeUnknown) =>
         {
-            ledger.void(*version)?;
+            oracle.void(*version)?;
         }
-        Err(Failure::Cancelled | Failure::Local(_)) if sound => ledger.void(*version)?,
+        Err(Failure::Cancelled | Failure::Local(_)) if sound => oracle.void(*version)?,
         Err(_) => {}
     }
     Ok(())

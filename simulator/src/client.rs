@@ -11,26 +11,26 @@ use haul_harness::Random;
 use haul_store::{FilesById, OwnFiles, Perform};
 
 use crate::disk::SharedDisk;
-use crate::drive::{Application, Bench, Habits, Turn, turn};
+use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::local::{LocalSource, LocalTarget};
-use crate::oracle::{Ledger, Since, VersionId};
+use crate::oracle::{Oracle, Since, VersionId};
 use crate::plan::{Leave, SessionPlan, Task, What};
 use crate::store::SIMULATED;
 
-/// A machine, what it is to ask for, and its own files.
+/// A machine, its requests, and the client's files.
 #[derive(Debug)]
 pub(super) struct ClientSide {
     machine: Client,
-    pub(super) habits: Habits,
-    desk: Desk,
+    pub(super) driver: DriverState,
+    backend: Backend,
     plan: SessionPlan,
-    /// Tasks asked for so far.
+    /// The number of tasks requested so far.
     asked: usize,
     leaving: bool,
 }
 
 #[derive(Debug)]
-struct Desk {
+struct Backend {
     disk: SharedDisk,
     session: usize,
     files: FilesById,
@@ -47,7 +47,7 @@ pub(super) type Finished = (RequestId, Result<Summary, Failure>);
 pub(super) struct Asked {
     pub(super) what: What,
     cancel: Option<u32>,
-    /// What it uploads.
+    /// The content of an upload.
     pub(super) version: Option<(VersionId, Bytes)>,
     pub(super) since: Since,
     pub(super) entries: Vec<Entry>,
@@ -65,8 +65,8 @@ impl ClientSide {
         session: usize,
         shared: SharedDisk,
     ) -> Self {
-        let habits = Habits::new(&config.limits);
-        let desk = Desk {
+        let driver = DriverState::new(&config.limits);
+        let backend = Backend {
             disk: shared,
             session,
             files: FilesById::default(),
@@ -74,7 +74,7 @@ impl ClientSide {
             finished: Vec::new(),
             broken: None,
         };
-        Self { machine: Client::new(config), habits, desk, plan, asked: 0, leaving: false }
+        Self { machine: Client::new(config), driver, backend, plan, asked: 0, leaving: false }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
@@ -82,29 +82,29 @@ impl ClientSide {
     }
 
     pub(super) fn request(&self, id: RequestId) -> Option<&Asked> {
-        self.desk.requests.get(&id)
+        self.backend.requests.get(&id)
     }
 
     fn unfinished(&self) -> usize {
-        self.desk.requests.values().filter(|asked| !asked.finished).count()
+        self.backend.requests.values().filter(|asked| !asked.finished).count()
     }
 
-    /// Whether nothing is left to do for it.
+    /// Whether nothing is left to do.
     pub(super) fn is_done(&self) -> bool {
         self.asked == self.plan.tasks.len() && self.unfinished() == 0
     }
 
-    fn ask(&mut self, ledger: &mut Ledger, random: &mut Random) {
+    fn ask(&mut self, oracle: &mut Oracle, random: &mut Random) {
         while self.unfinished() < self.plan.window
             && let Some(Task { what, cancel }) = self.plan.tasks.get(self.asked).cloned()
         {
             self.asked += 1;
-            let since = ledger.now();
+            let since = oracle.now();
             let mut version = None;
             let request = match &what {
                 What::List { all } => {
                     let depth = if *all { Depth::All } else { Depth::ONE };
-                    Request::List { path: None, depth, omitted: self.desk.disk.lock().oddities }
+                    Request::List { path: None, depth, omitted: self.backend.disk.lock().oddities }
                 }
                 What::Help => Request::Help,
                 What::Download { name, offset, length } => Request::Download {
@@ -115,7 +115,7 @@ impl ClientSide {
                 },
                 What::Upload { name, size, create, .. } => {
                     let data = Bytes::from(random.bytes(*size));
-                    version = Some((ledger.attempt(&path(name), data.clone()), data));
+                    version = Some((oracle.attempt(&path(name), data.clone()), data));
                     let mode = if *create { Mode::Create } else { Mode::Replace };
                     Request::Upload { path: path(name), mode }
                 }
@@ -123,12 +123,12 @@ impl ClientSide {
             let id = self.machine.request(request);
             let entries = Vec::new();
             let asked = Asked { what, cancel, version, since, entries, finished: false };
-            self.desk.requests.insert(id, asked);
+            self.backend.requests.insert(id, asked);
         }
     }
 
     fn cancel_what_is_due(&mut self) {
-        for (id, asked) in &mut self.desk.requests {
+        for (id, asked) in &mut self.backend.requests {
             match &mut asked.cancel {
                 Some(0) if !asked.finished => {
                     asked.cancel = None;
@@ -140,10 +140,14 @@ impl ClientSide {
         }
     }
 
-    pub(super) fn turn(&mut self, ledger: &mut Ledger, bench: Bench<'_>) -> Result<Turn, String> {
-        self.ask(ledger, bench.random);
+    pub(super) fn turn(
+        &mut self,
+        oracle: &mut Oracle,
+        bench: TurnContext<'_>,
+    ) -> Result<Turn, String> {
+        self.ask(oracle, bench.random);
         self.cancel_what_is_due();
-        if self.is_done() && !self.leaving && self.desk.finished.is_empty() {
+        if self.is_done() && !self.leaving && self.backend.finished.is_empty() {
             match self.plan.leave {
                 Leave::Close => return Ok(Turn::Over),
                 Leave::Exit => {
@@ -153,15 +157,15 @@ impl ClientSide {
             }
             self.leaving = true;
         }
-        let turn = turn(&mut self.machine, &mut self.habits, bench, &mut self.desk)?;
-        self.desk.broken.take().map_or(Ok(turn), Err)
+        let turn = turn(&mut self.machine, &mut self.driver, bench, &mut self.backend)?;
+        self.backend.broken.take().map_or(Ok(turn), Err)
     }
 
-    /// Requests that ended in this turn.
+    /// The requests that ended in this turn.
     pub(super) fn take_finished(&mut self) -> Result<Vec<Finished>, String> {
-        let finished = std::mem::take(&mut self.desk.finished);
+        let finished = std::mem::take(&mut self.backend.finished);
         for (id, _) in &finished {
-            if let Some(asked) = self.desk.requests.get_mut(id)
+            if let Some(asked) = self.backend.requests.get_mut(id)
                 && std::mem::replace(&mut asked.finished, true)
             {
                 return Err(format!("request {} ended twice", id.0));
@@ -171,7 +175,7 @@ impl ClientSide {
     }
 }
 
-impl Application<ClientEvent> for Desk {
+impl Application<ClientEvent> for Backend {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let (disk, session) = (self.disk.clone(), self.session);
         match effect {

@@ -1,26 +1,26 @@
-//! A client and a server, one of them hostile maybe, and the pipes between them.
+//! A client and a server, one of which may be hostile, and the pipes between them.
 
 use std::time::Duration;
 
 use haul_harness::Random;
 
 use crate::client::ClientSide;
-use crate::drive::{Bench, Turn};
+use crate::drive::{Turn, TurnContext};
 use crate::fault::Tally;
 use crate::hostile::Hostile;
-use crate::oracle::Ledger;
+use crate::oracle::Oracle;
 use crate::pipe::Pipe;
 use crate::planted::Planted;
 use crate::server::{ServerSide, clock};
 
-/// Which of both.
+/// One of the two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Client,
     Server,
 }
 
-/// One end of a connection.
+/// What acts at one end of a connection.
 #[derive(Debug)]
 pub(super) enum Actor {
     Client(Box<ClientSide>),
@@ -35,15 +35,15 @@ impl Actor {
     }
 }
 
-/// An actor and when it can act.
+/// An actor, and when it can act.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Endpoint {
     pub(super) actor: Actor,
     pub(super) ready: bool,
     pub(super) frozen_until: Duration,
 }
 
-impl Seat {
+impl Endpoint {
     fn new(actor: Actor) -> Self {
         Self { actor, ready: true, frozen_until: Duration::ZERO }
     }
@@ -52,7 +52,7 @@ impl Seat {
         self.ready && !self.actor.is_gone() && self.frozen_until <= now
     }
 
-    /// When it acts though nothing happens.
+    /// When it acts though nothing else happens.
     fn wakes_at(&self, now: Duration, planted: Option<Planted>) -> Option<Duration> {
         if self.frozen_until > now && !self.actor.is_gone() {
             return Some(self.frozen_until);
@@ -70,28 +70,28 @@ impl Seat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Act(End),
-    /// Bytes of this end's arrive at the other.
+    /// Bytes of this end arrive at the other.
     Deliver(End),
 }
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) client: Seat,
-    pub(super) server: Seat,
+    pub(super) client: Endpoint,
+    pub(super) server: Endpoint,
     pub(super) up: Pipe,
     pub(super) down: Pipe,
-    /// A fault met it after which a request may fail for no fault of the machines.
+    /// A fault has hit it after which a request may fail though the machines are right.
     pub(super) touched: bool,
-    /// A bit was turned over on it.
+    /// A bit was flipped on it.
     pub(super) flipped: bool,
     /// Requests up to this one were answered.
     pub(super) answered: u64,
 }
 
-/// What a turn needs from the world.
-pub(super) struct Surroundings<'a> {
-    pub(super) ledger: &'a mut Ledger,
+/// What a turn needs of the simulation.
+pub(super) struct Context<'a> {
+    pub(super) oracle: &'a mut Oracle,
     pub(super) random: &'a mut Random,
     pub(super) tally: &'a mut Tally,
     pub(super) planted: Option<Planted>,
@@ -101,8 +101,8 @@ pub(super) struct Surroundings<'a> {
 impl Connection {
     pub(super) fn new(client: Actor, server: Actor, room: usize) -> Self {
         Self {
-            client: Seat::new(client),
-            server: Seat::new(server),
+            client: Endpoint::new(client),
+            server: Endpoint::new(server),
             up: Pipe::new(room),
             down: Pipe::new(room),
             touched: false,
@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn seat(&mut self, end: End) -> &mut Seat {
+    pub(super) fn endpoint(&mut self, end: End) -> &mut Endpoint {
         match end {
             End::Client => &mut self.client,
             End::Server => &mut self.server,
@@ -132,7 +132,7 @@ impl Connection {
 
     /// When something can happen next.
     pub(super) fn wakes_at(&self, now: Duration, planted: Option<Planted>) -> Option<Duration> {
-        let seats = [&self.client, &self.server].map(|seat| seat.wakes_at(now, planted));
+        let seats = [&self.client, &self.server].map(|endpoint| endpoint.wakes_at(now, planted));
         let pipes = [&self.up, &self.down].map(|pipe| pipe.held_until(now));
         seats.into_iter().chain(pipes).flatten().min()
     }
@@ -141,43 +141,43 @@ impl Connection {
         (self.client.ready, self.server.ready) = (true, true);
     }
 
-    pub(super) fn act(&mut self, end: End, around: Surroundings<'_>) -> Result<Turn, String> {
-        let Surroundings { ledger, random, tally, planted, now } = around;
-        let (seat, incoming, outgoing) = match end {
+    pub(super) fn act(&mut self, end: End, context: Context<'_>) -> Result<Turn, String> {
+        let Context { oracle, random, tally, planted, now } = context;
+        let (endpoint, incoming, outgoing) = match end {
             End::Client => (&mut self.client, &mut self.down, &mut self.up),
             End::Server => (&mut self.server, &mut self.up, &mut self.down),
         };
-        let turn = match &mut seat.actor {
+        let turn = match &mut endpoint.actor {
             Actor::Client(client) => {
-                let bench = Bench { incoming, outgoing, random, tally, planted: None, now };
-                client.turn(ledger, bench)?
+                let bench = TurnContext { incoming, outgoing, random, tally, planted: None, now };
+                client.turn(oracle, bench)?
             }
             Actor::Server(server) => {
                 let now = clock(planted, now);
-                server.turn(Bench { incoming, outgoing, random, tally, planted, now })?
+                server.turn(TurnContext { incoming, outgoing, random, tally, planted, now })?
             }
             Actor::Hostile(hostile) => hostile.turn(incoming, outgoing, random),
             Actor::Gone => Turn::Over,
         };
         match turn {
             Turn::Acted => self.wake(),
-            Turn::Blocked => seat.ready = false,
+            Turn::Blocked => endpoint.ready = false,
             Turn::Over => {}
         }
         Ok(turn)
     }
 
-    /// An end closes its socket, in good order or not.
+    /// One end closes its socket, with or without an end of stream.
     pub(super) fn leave(&mut self, end: End) {
-        self.seat(end).actor = Actor::Gone;
+        self.endpoint(end).actor = Actor::Gone;
         match end {
             End::Client => {
                 self.up.end();
-                self.down.desert();
+                self.down.close_reader();
             }
             End::Server => {
                 self.down.end();
-                self.up.desert();
+                self.up.close_reader();
             }
         }
         self.wake();

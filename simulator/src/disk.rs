@@ -1,4 +1,4 @@
-//! A file system that loses at a power cut what was not brought to stable storage.
+//! A file system that loses at a power cut what was not synced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,16 @@ use crate::planted::Planted;
 #[derive(Debug, Default)]
 pub(super) struct Inode {
     pub(super) data: Vec<u8>,
-    /// So much of it survives a power cut.
+    /// This many bytes survive a power cut.
     pub(super) synced: usize,
-    /// So much of it was there when somebody last brought anything to stable storage.
+    /// This many bytes were there at the last sync of any file.
     pub(super) flushed: Option<usize>,
-    /// Counts what others did to it.
+    /// The number of changes by other programs.
     pub(super) changes: u32,
     pub(super) executable: bool,
 }
 
-/// A file that a client has fetched.
+/// A file that a client has downloaded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fetched {
     pub(super) data: Vec<u8>,
@@ -33,34 +33,34 @@ pub(super) struct Fetched {
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) inodes: Vec<Inode>,
-    /// What is seen.
+    /// The names as programs see them.
     pub(super) names: BTreeMap<FilePath, usize>,
-    /// What is on stable storage.
+    /// The names that were synced.
     durable: BTreeMap<FilePath, usize>,
-    /// Names given since, in their order.
+    /// The names given since the last sync, in order.
     pending: Vec<(FilePath, usize)>,
     pub(super) staging: BTreeSet<usize>,
-    /// Files that could not be removed from staging.
+    /// Staged files that could not be removed.
     pub(super) leftovers: usize,
-    /// Counts power cuts: what was open before one does nothing any more.
+    /// The number of power cuts. What was opened before a cut does nothing any more.
     pub(super) boot: u32,
-    /// What is seen may have changed.
+    /// The visible files may have changed.
     pub(super) touched: bool,
     /// Faults that wait for an effect of their session.
     armed: Vec<(usize, Fault)>,
     pub(super) tally: Tally,
-    /// What clients have put under its final name.
+    /// The files that clients have published.
     pub(super) fetched: BTreeMap<(usize, RequestId), Fetched>,
     pub(super) planted: Option<Planted>,
     /// See [`Plan`](crate::Plan).
     pub(super) oddities: bool,
-    /// What a machine asked for and must not have.
+    /// Something that a machine asked for and must not have.
     pub(super) breach: Option<String>,
-    /// Files open for reading; others' changes aim at them.
+    /// Files that are open for reading, at which changes by other programs aim.
     pub(super) reading: Vec<FilePath>,
 }
 
-/// The disk as everybody holds it.
+/// The disk, shared by all sessions.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedDisk(Arc<Mutex<Disk>>);
 
@@ -75,8 +75,8 @@ impl Disk {
         self.armed.push((session, fault));
     }
 
-    /// Whether `fault` waits for this effect; it happens then.
-    pub(super) fn strikes(&mut self, session: usize, fault: Fault) -> bool {
+    /// Whether `fault` waits for this effect of the session. If so, it happens now.
+    pub(super) fn triggers(&mut self, session: usize, fault: Fault) -> bool {
         let waiting = self.armed.iter().position(|armed| *armed == (session, fault));
         if let Some(at) = waiting {
             self.armed.swap_remove(at);
@@ -91,7 +91,7 @@ impl Disk {
         self.inodes.len() - 1
     }
 
-    /// A file that was always there, or that somebody else puts there and brings to stable storage.
+    /// Creates a synced file, from the beginning or as another program would.
     pub(super) fn place(&mut self, path: &FilePath, data: Vec<u8>) {
         let executable = self.is_executable(&data);
         let inode = self.allocate(data);
@@ -102,7 +102,7 @@ impl Disk {
         self.touched = true;
     }
 
-    /// Somebody else changes a file in its place.
+    /// Another program changes the content of a file.
     pub(super) fn change(&mut self, path: &FilePath, data: Vec<u8>) {
         let executable = self.is_executable(&data);
         if let Some(inode) = self.names.get(path) {
@@ -113,7 +113,7 @@ impl Disk {
         }
     }
 
-    /// Whether a file with this content may be executed, wherever it is: every second one may.
+    /// Whether a file with this content is executable, under any name. Every second content is.
     pub(super) fn is_executable(&self, data: &[u8]) -> bool {
         self.oddities && data.first().is_some_and(|byte| byte % 2 == 1)
     }
@@ -135,7 +135,7 @@ impl Disk {
         self.touched = true;
     }
 
-    /// Brings the bytes of these files to stable storage.
+    /// Syncs the bytes of these files.
     pub(super) fn sync(&mut self, inodes: &[usize]) {
         let joins = self.planted == Some(Planted::FlushJoinedLate);
         let begun = |inode: &usize| self.inodes[*inode].flushed.is_some();
@@ -167,7 +167,7 @@ impl Disk {
         }
     }
 
-    /// Each name and each byte that is not on stable storage survives or does not; then what is staged is swept.
+    /// Each name and byte that was not synced survives or not. Then staged files are removed.
     pub(super) fn cut_power(&mut self, random: &mut Random) {
         self.boot += 1;
         for (name, inode) in std::mem::take(&mut self.pending) {
@@ -192,7 +192,7 @@ impl Disk {
         self.touched = true;
     }
 
-    /// What a server does when it starts.
+    /// Removes staged files, as a server does when it starts.
     pub(super) fn sweep(&mut self) {
         self.staging.clear();
         self.leftovers = 0;

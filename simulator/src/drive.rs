@@ -1,4 +1,4 @@
-//! One output of a machine, carried out over a simulated socket.
+//! Carries out one output of a machine over a simulated socket.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::fault::{Fault, Tally};
 use crate::pipe::{Io, Pipe};
 use crate::planted::Planted;
 
-/// The most that passes by a machine in one step.
+/// The most bytes that pass by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;
-/// A line of a listing is shorter.
+/// A line of a listing is shorter than this.
 const LISTED: usize = 1 << 10;
 
-/// What a machine did with its turn.
+/// The result of a machine's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Acted,
@@ -25,11 +25,11 @@ pub(super) enum Turn {
 
 /// How the driver of one machine behaves.
 #[derive(Debug, Default)]
-pub(super) struct Habits {
+pub(super) struct DriverState {
     pub(super) short_reads: u32,
     pub(super) short_writes: u32,
     pub(super) would_block: u32,
-    /// What is on its way to the socket, and what came from it for the file.
+    /// Held bytes on their way to the socket, and from the socket to the file.
     held: Bytes,
     received: Bytes,
     most_in: usize,
@@ -38,10 +38,10 @@ pub(super) struct Habits {
     handles: Handles,
 }
 
-impl Habits {
+impl DriverState {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            // A client reads lines by the 64 KiB.
+            // A client reads lines in units of 64 KiB.
             most_in: limits.chunk + (64 << 10),
             most_out: Limits::HIGH_WATER
                 + Limits::MAX_PIPELINED_BYTES
@@ -57,8 +57,8 @@ fn spend(budget: &mut u32) -> bool {
     spent
 }
 
-/// Both directions as one side sees them, and whatever else a turn needs.
-pub(super) struct Bench<'a> {
+/// Both directions as one side has them, and what else a turn needs.
+pub(super) struct TurnContext<'a> {
     pub(super) incoming: &'a mut Pipe,
     pub(super) outgoing: &'a mut Pipe,
     pub(super) random: &'a mut Random,
@@ -73,9 +73,9 @@ pub(super) trait Application<E> {
     fn event(&mut self, event: &E);
 }
 
-impl Bench<'_> {
-    fn read(&mut self, habits: &mut Habits, space: &mut [u8]) -> Io {
-        let most = if spend(&mut habits.short_reads) {
+impl TurnContext<'_> {
+    fn read(&mut self, driver: &mut DriverState, space: &mut [u8]) -> Io {
+        let most = if spend(&mut driver.short_reads) {
             self.tally.note(Fault::ShortReads);
             self.random.between(1, space.len().min(3))
         } else {
@@ -84,10 +84,10 @@ impl Bench<'_> {
         self.incoming.read(&mut space[..most])
     }
 
-    /// How many of `wanted` bytes go out now.
-    fn room(&mut self, habits: &mut Habits, wanted: usize) -> Io {
+    /// How many of `wanted` bytes are sent now.
+    fn room(&mut self, driver: &mut DriverState, wanted: usize) -> Io {
         match self.outgoing.room() {
-            Io::Moved(room) if spend(&mut habits.short_writes) => {
+            Io::Moved(room) if spend(&mut driver.short_writes) => {
                 self.tally.note(Fault::ShortWrites);
                 Io::Moved(room.min(wanted).min(3))
             }
@@ -113,16 +113,16 @@ impl Bench<'_> {
 /// Lets `machine` take one turn. An error is a broken invariant.
 pub(super) fn turn<M: Machine>(
     machine: &mut M,
-    habits: &mut Habits,
-    mut bench: Bench<'_>,
+    driver: &mut DriverState,
+    mut bench: TurnContext<'_>,
     application: &mut impl Application<M::Event>,
 ) -> Result<Turn, String> {
     let bench = &mut bench;
     match machine.poll(bench.now) {
         Output::Read(wait) => {
-            if spend(&mut habits.would_block) {
+            if spend(&mut driver.would_block) {
                 bench.tally.note(Fault::WouldBlock);
-                // A wait that is woken for nothing polls again and reports nothing.
+                // A wait that is woken without cause polls again and reports nothing.
                 return if wait == Wait::Never {
                     acted(machine.would_block())
                 } else {
@@ -130,10 +130,10 @@ pub(super) fn turn<M: Machine>(
                 };
             }
             let space = machine.read_space();
-            if space.is_empty() || space.len() > habits.most_in {
+            if space.is_empty() || space.len() > driver.most_in {
                 return Err(format!("there is room to read {} bytes", space.len()));
             }
-            match bench.read(habits, space) {
+            match bench.read(driver, space) {
                 Io::Moved(count) => acted(machine.received(count)),
                 Io::Blocked if wait == Wait::Never => acted(machine.would_block()),
                 Io::Blocked => Ok(Turn::Blocked),
@@ -142,10 +142,10 @@ pub(super) fn turn<M: Machine>(
         }
         Output::Write(segments) => {
             let wanted: usize = segments.iter().map(<[u8]>::len).sum();
-            if wanted == 0 || wanted > habits.most_out {
+            if wanted == 0 || wanted > driver.most_out {
                 return Err(format!("{wanted} bytes wait to go out"));
             }
-            match bench.room(habits, wanted) {
+            match bench.room(driver, wanted) {
                 Io::Moved(room) => {
                     let mut left = room;
                     for piece in segments.iter() {
@@ -162,17 +162,17 @@ pub(super) fn turn<M: Machine>(
             }
         }
         Output::Receive { handle, length } => {
-            habits.handles.receives(handle)?;
-            receive(machine, habits, bench, length)
+            driver.handles.receives(handle)?;
+            receive(machine, driver, bench, length)
         }
         Output::SendHeld { handle, length } => {
-            habits.handles.sends(handle)?;
-            if length != habits.held.len() {
+            driver.handles.sends(handle)?;
+            if length != driver.held.len() {
                 return Err(String::from("not what is held is asked for"));
             }
-            match bench.room(habits, length) {
+            match bench.room(driver, length) {
                 Io::Moved(count) => {
-                    let bytes = habits.held.split_to(count);
+                    let bytes = driver.held.split_to(count);
                     bench.write(&bytes);
                     acted(machine.sent(count))
                 }
@@ -181,8 +181,8 @@ pub(super) fn turn<M: Machine>(
             }
         }
         Output::Perform(effect) => {
-            let outcome = perform(effect, habits, bench.random, application);
-            habits.handles.note(effect, &outcome)?;
+            let outcome = perform(effect, driver, bench.random, application);
+            driver.handles.note(effect, &outcome)?;
             acted(machine.performed(outcome))
         }
         Output::Event(event) => {
@@ -193,15 +193,15 @@ pub(super) fn turn<M: Machine>(
             bench.outgoing.end();
             acted(machine.write_closed())
         }
-        Output::Closed if habits.handles.is_empty() => Ok(Turn::Over),
-        Output::Closed => Err(format!("it is over and leaves open: {:?}", habits.handles)),
+        Output::Closed if driver.handles.is_empty() => Ok(Turn::Over),
+        Output::Closed => Err(format!("it is over and leaves open: {:?}", driver.handles)),
     }
 }
 
-/// What passes by the machine is read and written all the same; the application need not know.
+/// Held bytes are read and written as other bytes are, so the application need not know of them.
 fn perform<E>(
     effect: &Effect,
-    habits: &mut Habits,
+    driver: &mut DriverState,
     random: &mut Random,
     application: &mut impl Application<E>,
 ) -> Result<Done, StoreError> {
@@ -214,14 +214,14 @@ fn perform<E>(
                 Done::Read(data) if holds && !data.is_empty() => {
                     let checksum = checksum.then(|| Checksum::of(&data));
                     let length = data.len();
-                    habits.held = data;
+                    driver.held = data;
                     Ok(Done::Held { length, checksum })
                 }
                 done => Ok(done),
             }
         }
         Effect::WriteHeld { handle, offset, length: _ } => {
-            let data = std::mem::take(&mut habits.received);
+            let data = std::mem::take(&mut driver.received);
             let checksum = Checksum::of(&data);
             let (handle, offset) = (*handle, *offset);
             application.perform(&Effect::Write { handle, offset, data })?;
@@ -234,15 +234,15 @@ fn perform<E>(
 /// Payload goes from the socket to where it is held for the file.
 fn receive<M: Machine>(
     machine: &mut M,
-    habits: &mut Habits,
-    bench: &mut Bench<'_>,
+    driver: &mut DriverState,
+    bench: &mut TurnContext<'_>,
     length: usize,
 ) -> Result<Turn, String> {
     let mut buffer = vec![0; PASSED_AT_ONCE.min(length)];
-    match bench.read(habits, &mut buffer) {
+    match bench.read(driver, &mut buffer) {
         Io::Moved(0) => acted(machine.received(0)),
         Io::Moved(count) => {
-            habits.received = Bytes::copy_from_slice(&buffer[..count]);
+            driver.received = Bytes::copy_from_slice(&buffer[..count]);
             acted(machine.held(count))
         }
         Io::Blocked => Ok(Turn::Blocked),

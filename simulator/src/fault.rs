@@ -1,4 +1,4 @@
-//! What goes wrong in a simulation, and how often it did.
+//! The kinds of faults, and how often each happened.
 
 use std::fmt;
 
@@ -25,47 +25,47 @@ macro_rules! faults {
 }
 
 faults! {
-    /// The next reads of both sides bring a few bytes each.
+    /// The next reads of both sides return few bytes each.
     ShortReads = "short reads",
-    /// The next writes of both sides take a few bytes each.
+    /// The next writes of both sides take few bytes each.
     ShortWrites = "short writes",
-    /// The next waits are woken without cause, and looks at the socket find nothing.
+    /// The next waits end without cause, and reads find nothing.
     WouldBlock = "would-block flood",
-    /// Bytes of one direction are on their way for some seconds.
+    /// Bytes of one direction take some seconds.
     Delay = "delay",
-    /// What the client sends stops arriving for an hour.
+    /// Bytes from the client stop arriving for an hour.
     ClientStopsWriting = "client stops writing",
-    /// What the server sends stops being taken for an hour.
+    /// Bytes from the server stop being read for an hour.
     ClientStopsReading = "client stops reading",
-    /// The client's side does nothing for up to an hour.
+    /// The client does nothing for up to an hour.
     ClientFreezes = "client freezes",
     /// The server's side of a session does nothing for up to an hour.
     ServerFreezes = "server freezes",
-    /// The client's process ends, its connection with it.
+    /// The client's process ends, and resets its connection.
     ClientReset = "reset by client",
-    /// The network breaks the connection under both.
+    /// The network resets the connection on both sides.
     NetworkReset = "reset by network",
-    /// The client's sending half closes.
+    /// The client closes its sending half.
     ClientHalfClose = "half-close by client",
-    /// The server's sending half closes, whatever is under way.
+    /// The server closes its sending half, whatever is under way.
     ServerHalfClose = "half-close by server",
-    /// A bit of what the client sends turns over.
+    /// A bit from the client is flipped.
     FlipUp = "flipped bit, client to server",
-    /// A bit of what the server sends turns over.
+    /// A bit from the server is flipped.
     FlipDown = "flipped bit, server to client",
     /// The server drops a session.
     SessionDropped = "session dropped",
-    /// The server stops and lets what runs come to its end.
+    /// The server shuts down, and lets running commands finish.
     DrainWithGrace = "drain with grace",
-    /// The server stops at once.
+    /// The server shuts down at once.
     DrainAtOnce = "drain without grace",
-    /// The machine of the server loses power; it comes back with what was on stable storage.
+    /// The server's machine loses power, and restarts with what was synced.
     PowerCut = "power cut",
     /// An hour passes for everybody.
     ClockJump = "clock jump",
     /// An effect takes minutes.
     SlowStorage = "slow storage",
-    /// A listing cannot be begun.
+    /// A listing cannot begin.
     ListFails = "list fails",
     /// A listing fails under way.
     NextEntriesFails = "next-entries fails",
@@ -73,11 +73,11 @@ faults! {
     OpenFails = "open fails",
     /// A read fails.
     ReadFails = "read fails",
-    /// The store gives less than was asked for.
+    /// The store returns less than was asked for.
     ShortStoreReads = "short reads of the store",
-    /// The end of reading fails.
+    /// Finishing a read fails.
     FinishFails = "finish-reading fails: io",
-    /// The end of reading finds another file.
+    /// Finishing a read finds that the file has changed.
     FinishChanged = "finish-reading fails: changed",
     /// A file cannot be staged.
     CreateFails = "create fails",
@@ -87,27 +87,27 @@ faults! {
     WriteFails = "write fails: io",
     /// The storage is full.
     WriteNoSpace = "write fails: no-space",
-    /// The bytes do not come to stable storage.
+    /// The file's bytes cannot be synced.
     SyncFails = "sync fails",
-    /// A file cannot take its name.
+    /// A file cannot be published.
     PublishFails = "publish fails: io",
-    /// Somebody else took the name.
+    /// Another program took the name.
     PublishExists = "publish fails: exists",
-    /// The name does not come to stable storage.
+    /// The directory cannot be synced.
     SyncDirectoryFails = "sync-directory fails",
-    /// What is staged cannot be removed.
+    /// A staged file cannot be removed.
     DiscardFails = "discard fails",
-    /// Somebody else cuts a file.
+    /// Another program truncates a file.
     FileCut = "file cut while served",
-    /// Somebody else overwrites a part of a file.
+    /// Another program overwrites a part of a file.
     FileOverwritten = "file overwritten while served",
-    /// Somebody else puts another file in its place.
+    /// Another program replaces the file.
     FileReplaced = "file replaced while served",
     /// A client's own file cannot be read.
     LocalReadFails = "client's own read fails",
     /// A client's own file cannot be written.
     LocalWriteFails = "client's own write fails",
-    /// A client's own file cannot take its name.
+    /// A client's own file cannot be published.
     LocalPublishFails = "client's own publish fails",
 }
 
@@ -131,7 +131,7 @@ impl Tally {
         self.0[fault as usize] += 1;
     }
 
-    /// Adds what happened in another run.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;

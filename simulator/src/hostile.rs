@@ -1,4 +1,4 @@
-//! Peers that say anything: lines of the grammar, right or nearly so, and noise.
+//! Peers that send anything: lines of the grammar, right or nearly right, and noise.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use crate::drive::Turn;
 use crate::pipe::{Io, Pipe};
 use crate::plan::{NAMES, Task, What};
 
-/// What it does when it has said everything.
+/// What it does when it has sent everything.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Silence,
@@ -22,7 +22,7 @@ enum End {
 #[derive(Debug)]
 pub(super) struct Hostile {
     script: VecDeque<u8>,
-    /// Whether it takes what it is sent.
+    /// Whether it reads what it is sent.
     listens: bool,
     end: End,
 }
@@ -46,7 +46,7 @@ impl Hostile {
         Self::new(script, random)
     }
 
-    /// Answers what its client will ask, well or badly.
+    /// Answers what its client will ask, rightly or not.
     pub(super) fn server(tasks: &[Task], random: &mut Random) -> Self {
         let mut script = b"HAUL/1 \"Welcome\" max-data=5000 pipeline=3\r\n".to_vec();
         for task in tasks {
@@ -127,7 +127,7 @@ fn line(script: &mut Vec<u8>, text: impl AsRef<str>) {
     script.extend_from_slice(b"\r\n");
 }
 
-/// Payload in a few `DATA`, and its checksum.
+/// Payload in a few `DATA` chunks; returns its checksum.
 fn payload(script: &mut Vec<u8>, size: usize, random: &mut Random) -> Checksum {
     let data = random.bytes(size);
     let mut rest = data.as_slice();

@@ -1,11 +1,11 @@
-//! Faults carried out.
+//! Fault injection.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::connection::{Actor, Connection, End};
-use crate::drive::Habits;
+use crate::drive::DriverState;
 use crate::fault::Fault;
 use crate::world::World;
 
@@ -13,7 +13,7 @@ const FEW: u32 = 20;
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Fault {
-    /// Whether it aims at a file that is being served.
+    /// Whether it hits a file that is being served.
     pub(super) fn waits_for_a_reader(self) -> bool {
         matches!(self, Self::FileCut | Self::FileOverwritten | Self::FileReplaced)
     }
@@ -25,8 +25,8 @@ impl Fault {
 }
 
 impl World<'_> {
-    /// Lets a fault happen, or wait for its effect. Answers whether it met anything.
-    pub(super) fn strike(&mut self, session: usize, fault: Fault) -> Result<bool, String> {
+    /// Injects a fault, or lets it wait for its effect. Returns whether it had a target.
+    pub(super) fn inject(&mut self, session: usize, fault: Fault) -> Result<bool, String> {
         if fault.waits_for_an_effect() {
             self.disk.lock().arm(session, fault);
             return Ok(true);
@@ -45,7 +45,7 @@ impl World<'_> {
                 true
             }
             _ if fault.waits_for_a_reader() => self.change_file(fault)?,
-            _ => self.strike_connection(session, fault),
+            _ => self.inject_into_connection(session, fault),
         };
         if met && counts_at_once(fault) {
             self.tally.note(fault);
@@ -54,7 +54,7 @@ impl World<'_> {
         Ok(met)
     }
 
-    fn strike_connection(&mut self, session: usize, fault: Fault) -> bool {
+    fn inject_into_connection(&mut self, session: usize, fault: Fault) -> bool {
         let Some(connection) = self.connections.get_mut(session).and_then(Option::as_mut) else {
             return false;
         };
@@ -63,9 +63,9 @@ impl World<'_> {
         }
         let (now, random) = (self.now, &mut self.random);
         match fault {
-            Fault::ShortReads => return each(connection, |habits| habits.short_reads += FEW),
-            Fault::ShortWrites => return each(connection, |habits| habits.short_writes += FEW),
-            Fault::WouldBlock => return each(connection, |habits| habits.would_block += FEW),
+            Fault::ShortReads => return each(connection, |driver| driver.short_reads += FEW),
+            Fault::ShortWrites => return each(connection, |driver| driver.short_writes += FEW),
+            Fault::WouldBlock => return each(connection, |driver| driver.would_block += FEW),
             Fault::FlipUp => {
                 connection.up.flip();
                 return true;
@@ -82,11 +82,11 @@ impl World<'_> {
             Fault::ClientStopsReading => connection.down.hold(now + HOUR),
             Fault::ClientFreezes | Fault::ServerFreezes => {
                 let end = if fault == Fault::ClientFreezes { End::Client } else { End::Server };
-                let seat = connection.seat(end);
-                if seat.actor.is_gone() {
+                let endpoint = connection.endpoint(end);
+                if endpoint.actor.is_gone() {
                     return false;
                 }
-                seat.frozen_until = now + Duration::from_millis(random.next_u64() % 3_600_000);
+                endpoint.frozen_until = now + Duration::from_millis(random.next_u64() % 3_600_000);
             }
             Fault::ClientReset => {
                 if connection.client.actor.is_gone() {
@@ -112,7 +112,7 @@ impl World<'_> {
         true
     }
 
-    /// The server stops; sessions that begin later are refused.
+    /// The server shuts down. Sessions that begin later are refused.
     fn drain(&mut self, grace: Duration) -> bool {
         self.draining = true;
         let by = self.now + grace;
@@ -128,18 +128,18 @@ impl World<'_> {
         met
     }
 
-    /// All sessions end where they are; a server begins anew on what survives.
+    /// All sessions end where they are, and a server starts on what survives.
     pub(super) fn cut_power(&mut self) -> Result<(), String> {
         self.tally.note(Fault::PowerCut);
         self.tell(|| String::from("power cut"));
         self.draining = false;
-        // First the disk, so that what is open has no chance to clean up.
+        // The disk comes first, so that open files cannot clean up.
         self.disk.lock().cut_power(&mut self.random);
         for connection in self.connections.iter_mut().flatten() {
             if let Actor::Server(_) = connection.server.actor {
                 connection.server.actor = Actor::Gone;
-                connection.up.desert();
-                // What was on its way to the client may arrive still.
+                connection.up.close_reader();
+                // Bytes on their way to the client may still arrive.
                 if self.random.one_in(2) {
                     connection.down.end();
                 } else {
@@ -151,10 +151,10 @@ impl World<'_> {
         }
         let mut disk = self.disk.lock();
         disk.touched = false;
-        self.ledger.observe_power_cut(&disk)
+        self.oracle.observe_power_cut(&disk)
     }
 
-    /// Somebody else changes a file that is being served.
+    /// Another program changes a file that is being served.
     fn change_file(&mut self, fault: Fault) -> Result<bool, String> {
         let mut disk = self.disk.lock();
         let Some(path) = disk.reading.last().cloned() else { return Ok(false) };
@@ -168,7 +168,7 @@ impl World<'_> {
             }
             _ => data = self.random.bytes(data.len() / 2),
         }
-        self.ledger.attempt(&path, Bytes::from(data.clone()));
+        self.oracle.attempt(&path, Bytes::from(data.clone()));
         if fault == Fault::FileReplaced {
             disk.place(&path, data);
         } else {
@@ -180,7 +180,7 @@ impl World<'_> {
     }
 }
 
-/// Others count each read, write, or bit that they meet.
+/// The other kinds are counted at each read, write or bit that they hit.
 fn counts_at_once(fault: Fault) -> bool {
     !matches!(
         fault,
@@ -192,11 +192,11 @@ fn counts_at_once(fault: Fault) -> bool {
     )
 }
 
-fn each(connection: &mut Connection, change: impl Fn(&mut Habits)) -> bool {
+fn each(connection: &mut Connection, change: impl Fn(&mut DriverState)) -> bool {
     for end in [End::Client, End::Server] {
-        match &mut connection.seat(end).actor {
-            Actor::Client(client) => change(&mut client.habits),
-            Actor::Server(server) => change(&mut server.habits),
+        match &mut connection.endpoint(end).actor {
+            Actor::Client(client) => change(&mut client.driver),
+            Actor::Server(server) => change(&mut server.driver),
             Actor::Hostile(_) | Actor::Gone => {}
         }
     }

@@ -1,17 +1,21 @@
-//! A simulation of everything at once: several clients and sessions of one server, hostile peers, a store that can lose power, and faults.
+//! A simulation of clients and sessions of one server, hostile peers, a store that can lose power, and faults, in one
+//! process.
 //!
-//! A seed decides a [`Plan`], and a plan decides a run, to the byte: who connects and asks for what, which [`Fault`]s happen when, the order of all turns, the size of each read
-//! and write, and what survives a power cut. The machines are those of `haul-core`, the sessions and own files those of `haul-store`; sockets, clock and disk are simulated.
+//! A seed decides a [`Plan`], and a plan decides a run, byte for byte: who connects and requests what, when [`Fault`]s
+//! happen, the order of turns, the size of each read and write, and what survives a power cut. The machines are those
+//! of `haul-core`, the sessions and the client's files those of `haul-store`. Sockets, clock and disk are simulated.
 //!
-//! In every run it must hold that
+//! In every run these invariants hold:
 //!
-//! - a name only ever shows whole versions, and after a power cut none that is older than the last acknowledged one;
-//! - what a client was told is true: an `OK` for an upload, its refusal, the bytes of a download, the lines of a listing;
-//! - each request ends once, those that are answered in their order; without a fault that explains it none fails for the connection's sake;
-//! - no machine wants to read or to write more at once than its limits allow;
-//! - every session ends, and leaves nothing in the staging area.
+//! - A name only ever shows whole versions, and after a power cut none that is older than the last acknowledged one.
+//! - What a client is told is true: an `OK` for an upload, a refusal, the bytes of a download, the lines of a listing.
+//! - Each request ends once, and replies come in the order of requests. No request fails because of the connection
+//!   without a fault that explains it.
+//! - No machine reads or writes more at once than its limits allow.
+//! - Every session ends, and leaves no staged file.
 //!
-//! A failing run is [shrunk](check) before it is told of. [`Planted`] bugs show that each of these can be broken and is noticed.
+//! A failing run is [shrunk](check) before it is reported. [`Planted`] bugs show that a violation of each invariant is
+//! detected.
 
 mod check;
 mod client;
@@ -39,23 +43,23 @@ pub use planted::Planted;
 
 use world::World;
 
-/// How many runs shrinking may take.
+/// The most runs for shrinking.
 const SHRINKING: usize = 2000;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// The invariant that was broken, if one was.
     pub failure: Option<String>,
-    /// Faults that happened.
+    /// The faults that happened.
     pub tally: Tally,
-    /// Steps that it took.
+    /// The number of steps.
     pub steps: u32,
-    /// What happened, if it was to be told.
+    /// What happened, if a trace was asked for.
     pub trace: Vec<String>,
 }
 
-/// A seed that failed, with the smallest plan that was found to fail too.
+/// A seed that failed, with the smallest plan found that fails as well.
 pub struct Report {
     seed: u64,
     failure: String,
@@ -79,7 +83,7 @@ pub fn run(plan: &Plan, planted: Option<Planted>, traced: bool) -> Outcome {
     Outcome { failure, tally, steps, trace }
 }
 
-/// Runs the plan of a seed. If it fails, drops from it whatever it fails without.
+/// Runs the plan of a seed. If it fails, removes from the plan whatever is not needed to fail.
 pub fn check(seed: u64, planted: Option<Planted>) -> Result<Outcome, Box<Report>> {
     let plan = Plan::new(seed);
     let outcome = run(&plan, planted, false);

@@ -9,12 +9,12 @@ use crate::fault::Fault;
 use crate::planted::Planted;
 use crate::store::error;
 
-/// What a client uploads.
+/// The file that a client uploads.
 pub(super) struct LocalSource {
     pub(super) disk: SharedDisk,
     pub(super) session: usize,
     pub(super) data: Bytes,
-    /// A file tells its size before, a pipe does not.
+    /// A file has a known size, a pipe does not.
     pub(super) known_size: bool,
 }
 
@@ -26,7 +26,7 @@ impl Source for LocalSource {
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
-        if self.disk.lock().strikes(self.session, Fault::LocalReadFails) {
+        if self.disk.lock().triggers(self.session, Fault::LocalReadFails) {
             return Err(error(StoreErrorKind::Io));
         }
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.data.len());
@@ -38,7 +38,7 @@ impl Source for LocalSource {
     }
 }
 
-/// Where a download goes.
+/// The target of a download.
 pub(super) struct LocalTarget {
     pub(super) disk: SharedDisk,
     pub(super) session: usize,
@@ -63,7 +63,7 @@ struct LocalStaged {
 impl Staged for LocalStaged {
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
         let mut disk = self.disk.lock();
-        if disk.strikes(self.session, Fault::LocalWriteFails) {
+        if disk.triggers(self.session, Fault::LocalWriteFails) {
             return Err(error(StoreErrorKind::NoSpace));
         }
         let content = &mut self.fetched.data;
@@ -85,7 +85,7 @@ impl Staged for LocalStaged {
 
     fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
         let mut disk = self.disk.lock();
-        if disk.strikes(self.session, Fault::LocalPublishFails) {
+        if disk.triggers(self.session, Fault::LocalPublishFails) {
             return Err(error(StoreErrorKind::Exists));
         }
         disk.fetched.insert((self.session, self.id), std::mem::take(&mut self.fetched));

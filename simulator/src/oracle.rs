@@ -1,4 +1,4 @@
-//! What must be true of the files, kept apart from the disk that is judged by it.
+//! The oracle: what must be true of the files, kept apart from the disk that it checks.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use haul_core::{Checksum, FilePath};
 
 use crate::disk::Disk;
 
-/// Contents shorter than this may be alike by chance.
+/// Shorter contents may be equal by chance.
 const UNIQUE: usize = 8;
 
 /// The number of a version.
@@ -22,15 +22,15 @@ struct Version {
     void: bool,
 }
 
-/// What was seen under one name, in order.
+/// The versions that were visible under one name, in order.
 #[derive(Debug, Default)]
 struct History {
     shown: Vec<Shown>,
-    /// The one that is seen.
+    /// The visible version.
     current: Option<usize>,
-    /// The newest one that was acknowledged: no power cut may bring back an older one.
+    /// The newest acknowledged version. No power cut may bring back an older one.
     floor: Option<usize>,
-    /// What was seen no later than at a power cut, and what it left.
+    /// For each power cut, the versions before it, and the one that was visible after it.
     cuts: Vec<(usize, Option<usize>)>,
 }
 
@@ -40,21 +40,21 @@ struct Shown {
     lost: bool,
 }
 
-/// All versions and all histories.
+/// All versions, and the history of every name.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Oracle {
     versions: Vec<Version>,
     by_checksum: BTreeMap<u64, Vec<VersionId>>,
     names: BTreeMap<FilePath, History>,
-    /// A bit of a command was turned over. No checksum covers its path, so that content may be under another name than was meant.
+    /// A bit of a command was flipped. No checksum covers its path, so a content may have another name than was meant.
     pub(super) names_may_differ: bool,
 }
 
-/// A moment in every name's history.
+/// A moment in the history of every name.
 pub(super) type Since = BTreeMap<FilePath, usize>;
 
-impl Ledger {
-    /// A version that may be seen from now on.
+impl Oracle {
+    /// Adds a version that may be visible from now on.
     pub(super) fn attempt(&mut self, path: &FilePath, data: Bytes) -> VersionId {
         let id = self.versions.len();
         self.by_checksum.entry(Checksum::of(&data).to_u64()).or_default().push(id);
@@ -62,7 +62,7 @@ impl Ledger {
         id
     }
 
-    /// What is on the disk from the beginning, on stable storage.
+    /// Adds a version that is on the disk from the beginning, and synced.
     pub(super) fn found(&mut self, path: &FilePath, data: Bytes) {
         let version = self.attempt(path, data);
         let shown = vec![Shown { version, lost: false }];
@@ -83,7 +83,7 @@ impl Ledger {
         alike.iter().find(fits).copied()
     }
 
-    /// Something may be seen that was not before.
+    /// Records what is visible now.
     pub(super) fn observe(&mut self, disk: &Disk) -> Result<(), String> {
         for (path, history) in &self.names {
             if history.current.is_some() && !disk.names.contains_key(path) {
@@ -115,7 +115,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The power was cut and is back.
+    /// Records what is visible after a power cut.
     pub(super) fn observe_power_cut(&mut self, disk: &Disk) -> Result<(), String> {
         for (path, history) in &mut self.names {
             let versions = &self.versions;
@@ -145,7 +145,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A client was told `OK` for an upload that it began at `since`.
+    /// A client got `OK` for an upload that it began at `since`.
     pub(super) fn receipt(
         &mut self,
         id: VersionId,
@@ -167,7 +167,7 @@ impl Ledger {
             seen |= !alike.is_empty();
             let cuts = &history.cuts;
             let lost = |at| cuts.iter().any(|(length, left)| at < *length && *left < Some(at));
-            // Contents as short as none cannot be told apart: one of them that survived will do.
+            // Equal short contents cannot be distinguished, so one that survived is enough.
             if let Some(at) = alike.into_iter().find(|at| !lost(*at)) {
                 survivors.push((&mut history.floor, at));
             }
@@ -181,13 +181,13 @@ impl Ledger {
         match &mut survivors[..] {
             [] => return Err(format!("{path:?} was lost in a power cut and is acknowledged")),
             [(floor, at)] => **floor = (**floor).max(Some(*at)),
-            // Under several names: any of them may be the one.
+            // Under several names, any of them may be the right one.
             _ => {}
         }
         Ok(())
     }
 
-    /// A client was told that an upload failed with nothing published.
+    /// A client was told that an upload failed and nothing was published.
     pub(super) fn void(&mut self, id: VersionId) -> Result<(), String> {
         let Version { path, data, void } = &mut self.versions[id];
         *void = true;
@@ -198,7 +198,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A client has `got` a range of a file that it asked for at `since`.
+    /// A client received `got`, a range of a file that it requested at `since`.
     pub(super) fn fetched(
         &self,
         path: &FilePath,
@@ -216,7 +216,7 @@ impl Ledger {
         };
         let found = self.names.iter().any(|(name, history)| {
             let from = since.get(name).map_or(0, |from| from.saturating_sub(1));
-            // After a power cut an older one than the last is seen again.
+            // After a power cut an older version than the last may be visible again.
             let from = if history.cuts.is_empty() { from } else { 0 };
             (name == path || self.names_may_differ)
                 && history.shown[from..]
@@ -230,7 +230,7 @@ impl Ledger {
         }
     }
 
-    /// Whether such a content was ever seen under a name.
+    /// Whether such a content was ever visible under a name.
     pub(super) fn was_seen(&self, path: &FilePath, fits: impl Fn(&[u8]) -> bool) -> bool {
         self.names.get(path).is_some_and(|history| {
             history.shown.iter().any(|shown| fits(&self.versions[shown.version].data))

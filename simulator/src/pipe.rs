@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use haul_harness::Random;
 
-/// What came of a read or a write.
+/// The result of a read or a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Io {
     /// So many bytes; 0 from a read is the end of the stream.
@@ -15,19 +15,19 @@ pub(super) enum Io {
     Failed,
 }
 
-/// Bytes on their way, then bytes that have arrived; as many in all as there is room for.
+/// Bytes on their way, then bytes that have arrived. `room` limits both together.
 #[derive(Debug)]
 pub(super) struct Pipe {
     flying: VecDeque<u8>,
     arrived: VecDeque<u8>,
     room: usize,
-    /// No more goes in.
+    /// Nothing more is written.
     ended: bool,
-    /// Nobody takes anything out.
-    deserted: bool,
+    /// Nobody reads any more.
+    reader_gone: bool,
     broken: bool,
     held_until: Duration,
-    /// Bits to turn over in what arrives next.
+    /// Bits to flip in what arrives next.
     flips: u32,
 }
 
@@ -38,7 +38,7 @@ impl Pipe {
             arrived: VecDeque::new(),
             room,
             ended: false,
-            deserted: false,
+            reader_gone: false,
             broken: false,
             held_until: Duration::ZERO,
             flips: 0,
@@ -64,7 +64,7 @@ impl Pipe {
 
     /// How many bytes can be written now.
     pub(super) fn room(&self) -> Io {
-        if self.broken || self.deserted || self.ended {
+        if self.broken || self.reader_gone || self.ended {
             return Io::Failed;
         }
         match self.room.saturating_sub(self.flying.len() + self.arrived.len()) {
@@ -82,13 +82,13 @@ impl Pipe {
     }
 
     /// The reader is gone.
-    pub(super) fn desert(&mut self) {
-        self.deserted = true;
+    pub(super) fn close_reader(&mut self) {
+        self.reader_gone = true;
         self.flying.clear();
         self.arrived.clear();
     }
 
-    /// A reset: what was on its way is lost, and what had arrived may be.
+    /// A reset: bytes on their way are lost, and bytes that have arrived may be.
     pub(super) fn reset(&mut self, random: &mut Random) {
         self.broken = true;
         self.flying.clear();
@@ -105,7 +105,7 @@ impl Pipe {
         self.flips += 1;
     }
 
-    /// When bytes that are held go on, if there are any.
+    /// When bytes that are held back go on, if there are any.
     pub(super) fn held_until(&self, now: Duration) -> Option<Duration> {
         (!self.flying.is_empty() && self.held_until > now).then_some(self.held_until)
     }
@@ -114,7 +114,7 @@ impl Pipe {
         !self.flying.is_empty() && self.held_until <= now
     }
 
-    /// Lets some bytes arrive. Answers how many bits of them were turned over.
+    /// Lets some bytes arrive. Returns how many of their bits were flipped.
     pub(super) fn deliver(&mut self, random: &mut Random) -> u32 {
         let count = random.size(self.flying.len());
         let from = self.arrived.len();

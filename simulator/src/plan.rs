@@ -1,4 +1,4 @@
-//! What happens in a run, drawn from a seed, and made smaller when it fails.
+//! What happens in a run: drawn from a seed, and shrunk when it fails.
 
 use std::fmt;
 
@@ -6,35 +6,36 @@ use haul_harness::Random;
 
 use crate::fault::Fault;
 
-/// Names that clients use; those of [`FOUND`] are there from the beginning.
+/// The names that clients use. Those of [`FOUND`] exist from the beginning.
 pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g"];
 const FOUND: usize = 3;
 
-/// Everything that a run does. The same plan is the same run.
+/// Everything that decides a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is drawn on its own")]
 pub struct Plan {
     /// Decides contents, sizes and the order of turns.
     pub(super) schedule: u64,
-    /// Whether the server brings uploads to stable storage.
+    /// Whether the server syncs uploads.
     pub(super) durable: bool,
-    /// Whether payload goes past the machines.
+    /// Whether payload passes by the machines.
     pub(super) pass_through: bool,
     pub(super) chunk: usize,
     pub(super) pipeline: u64,
-    /// How many uploads are committed together at most.
+    /// The most uploads that are committed together.
     pub(super) commit_batch: usize,
     pub(super) max_data: u64,
-    /// What a direction of a connection holds.
+    /// The capacity of one direction of a connection.
     pub(super) room: usize,
-    /// Sizes of the files that are there from the beginning.
+    /// The sizes of the files that exist from the beginning.
     pub(super) found: Vec<usize>,
     pub(super) sessions: Vec<SessionPlan>,
-    /// By the step at which they happen.
+    /// The faults, by the step at which they happen.
     pub(super) faults: Vec<FaultPlan>,
-    /// The power is cut when all is over.
+    /// Whether the power is cut at the end.
     pub(super) last_cut: bool,
-    /// Whether half of the files may be executed, a directory cannot be read, and listings are asked for what they leave out.
+    /// Whether half of the files are executable, a directory cannot be read, and listings are asked for what they leave
+    /// out.
     pub(super) oddities: bool,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct SessionPlan {
     /// The step at which it begins.
     pub(super) start: u32,
     pub(super) peers: Peers,
-    /// How many requests are asked for at once.
+    /// The most requests at once.
     pub(super) window: usize,
     pub(super) tasks: Vec<Task>,
     pub(super) leave: Leave,
@@ -68,7 +69,7 @@ pub(super) enum Leave {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) what: What,
-    /// It is cancelled after so many turns of its client.
+    /// The number of turns of the client after which it cancels.
     pub(super) cancel: Option<u32>,
 }
 
@@ -87,7 +88,8 @@ pub(super) struct FaultPlan {
     pub(super) fault: Fault,
 }
 
-/// Faults that few sessions have an occasion for, so that they must be tried more often to happen as often as the others.
+/// Faults for which few sessions have an opportunity, so that they must be planned more often to happen as often as
+/// others.
 const SELDOM: &[Fault] = &[Fault::NoRoom, Fault::LocalWriteFails, Fault::LocalPublishFails];
 
 fn file_size(random: &mut Random) -> usize {
@@ -95,7 +97,7 @@ fn file_size(random: &mut Random) -> usize {
         0..8 => random.below(2),
         8..24 => random.between(2, 100),
         24..63 => random.between(100, 6000),
-        // Beyond what waits to go out before nothing but writing is asked for.
+        // More than may wait to be sent before a machine only writes.
         _ => random.between(66_000, 80_000),
     }
 }
@@ -129,11 +131,11 @@ impl Plan {
     /// The plan of a seed.
     pub fn new(seed: u64) -> Self {
         let random = &mut Random::new(seed);
-        // Narrow pipes are enough for one command at a time only.
+        // Narrow pipes suffice for one command at a time only.
         let narrow = random.one_in(4);
         let sessions: Vec<SessionPlan> = (0..random.between(1, 3))
             .map(|at| {
-                // Uploads one after the other are what is committed together.
+                // Uploads in sequence are committed together.
                 let uploads = random.one_in(4);
                 SessionPlan {
                     start: if at == 0 { 0 } else { step(random) / 2 },
@@ -157,7 +159,7 @@ impl Plan {
             .map(|_| {
                 let kinds = if random.one_in(6) { SELDOM } else { Fault::ALL };
                 let fault = random.pick(kinds);
-                // What waits for an effect must not come after the last of them.
+                // A fault that waits for an effect must not come after the last one.
                 let at = step(random) / if fault.waits_for_an_effect() { 6 } else { 1 };
                 FaultPlan { at, session: random.below(sessions.len()), fault }
             })
@@ -206,7 +208,7 @@ impl Plan {
             });
         }
         for at in 0..self.sessions.len() {
-            // Sessions are known by their number, so it keeps its place.
+            // Sessions are known by their number, so this one keeps its place.
             with(&|plan| plan.sessions[at].tasks.clear());
             for task in 0..self.sessions[at].tasks.len() {
                 with(&|plan| {
@@ -223,7 +225,7 @@ impl Plan {
     }
 }
 
-/// Most runs are over after a few hundred.
+/// Most runs are over after a few hundred steps.
 fn step(random: &mut Random) -> u32 {
     let most = random.pick(&[30, 80, 150, 400]);
     u32::try_from(random.below(most)).unwrap_or(0)

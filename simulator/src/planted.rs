@@ -1,25 +1,25 @@
-//! Bugs planted in a simulation, to show that it finds them.
+//! Planted bugs, which show that the simulator detects them.
 
-/// A bug that the machines do not have: a simulation is told to behave as if they had.
+/// A bug that the machines do not have. A simulation behaves as if they had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planted {
-    /// The bytes are said to be on stable storage and are not.
+    /// A file counts as synced and is not.
     SyncSkipped,
-    /// Of several files that are brought to stable storage together, the last one is left out.
+    /// Of several files that are synced together, the last one is not.
     BatchSyncShort,
-    /// Files are said to be on stable storage because somebody else brought all there was to it, before all of theirs was written.
+    /// A file counts as synced because of another file's sync that began before all of its bytes were written.
     FlushJoinedLate,
-    /// Of several names that are brought to stable storage together, only those in the directory of the first one are.
+    /// Of several directories that are synced together, only the first one is.
     BatchDirectorySyncShort,
-    /// The file takes its name, and only then its bytes come to stable storage.
+    /// A file is published before its bytes are synced.
     PublishBeforeSync,
-    /// The name is said to be on stable storage and is not.
+    /// A directory counts as synced and is not.
     DirectorySyncSkipped,
     /// The name shows a part of the file before the whole.
     TornPublish,
-    /// The file is said to have its name and has not.
+    /// A file counts as published and is not.
     PublishSkipped,
-    /// What a session stages is appended to what another one does.
+    /// What a session stages is appended to another session's staged file.
     StagedMixed,
     /// What is not published is not removed.
     DiscardSkipped,
@@ -27,22 +27,22 @@ pub enum Planted {
     StoredAltered,
     /// Bytes change between the check of their checksum and the client's file.
     FetchedAltered,
-    /// That a file changed while it was sent is overlooked.
+    /// A change of a file while it is sent is overlooked.
     ChangeOverlooked,
     /// The server's payload and lines change on their way out.
     ReplyAltered,
-    /// A piece of the server's output goes out twice.
+    /// A piece of the server's output is sent twice.
     ReplyRepeated,
-    /// The server's clock stands still, so that no deadline comes.
+    /// The server's clock stands still, so no deadline comes.
     ClockStopped,
     /// An upload that was refused is published all the same.
     RefusedPublished,
-    /// What may be executed arrives as what may not.
+    /// An executable file arrives as one that is not.
     ExecutableForgotten,
 }
 
 impl Planted {
-    /// Every one.
+    /// Every planted bug.
     pub const ALL: &'static [Self] = &[
         Self::SyncSkipped,
         Self::BatchSyncShort,

@@ -10,24 +10,24 @@ use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Done, Effect, ErrorCode, FilePath, Handle, Machine, StoreError};
 use haul_store::{Identity, Perform, Session};
 
-use crate::drive::{Application, Bench, Habits, Turn, turn};
+use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::fault::Fault;
 use crate::planted::Planted;
 use crate::store::{SIMULATED, SimStore};
 
-/// What an effect takes when storage is slow: longer than any deadline.
+/// How long an effect takes when storage is slow: longer than any deadline.
 const SLOW: Duration = Duration::from_mins(20);
 
-/// A machine and its session's files.
+/// A machine, and the files of its session.
 #[derive(Debug)]
 pub(super) struct ServerSide {
     machine: Server,
-    pub(super) habits: Habits,
-    desk: Desk,
+    pub(super) driver: DriverState,
+    backend: Backend,
 }
 
 #[derive(Debug)]
-struct Desk {
+struct Backend {
     store: SimStore,
     session: Session<SimStore>,
     /// The uploads without a name, as the machine handed them on.
@@ -47,7 +47,7 @@ impl ServerSide {
             Server::new(Arc::clone(config))
         };
         let session = Session::new(Arc::new(store.clone()), Identity::anonymous());
-        let desk = Desk {
+        let backend = Backend {
             store,
             session,
             uploads: BTreeMap::new(),
@@ -56,8 +56,8 @@ impl ServerSide {
             took: Duration::ZERO,
             broken: None,
         };
-        let habits = Habits::new(&config.limits);
-        Self { machine, habits, desk }
+        let driver = DriverState::new(&config.limits);
+        Self { machine, driver, backend }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
@@ -68,20 +68,20 @@ impl ServerSide {
         self.machine.shut_down(by);
     }
 
-    pub(super) fn turn(&mut self, bench: Bench<'_>) -> Result<Turn, String> {
-        let turn = turn(&mut self.machine, &mut self.habits, bench, &mut self.desk)?;
-        self.desk.broken.take().map_or(Ok(turn), Err)
+    pub(super) fn turn(&mut self, bench: TurnContext<'_>) -> Result<Turn, String> {
+        let turn = turn(&mut self.machine, &mut self.driver, bench, &mut self.backend)?;
+        self.backend.broken.take().map_or(Ok(turn), Err)
     }
 
-    /// What took its name in this turn, and how long the turn took.
-    pub(super) fn came_of_it(&mut self) -> (Option<(FilePath, Bytes)>, Duration) {
-        (self.desk.published.take(), std::mem::take(&mut self.desk.took))
+    /// The file that was published in this turn, and how long the turn took.
+    pub(super) fn take_published(&mut self) -> (Option<(FilePath, Bytes)>, Duration) {
+        (self.backend.published.take(), std::mem::take(&mut self.backend.took))
     }
 }
 
-impl Application<ServerEvent> for Desk {
+impl Application<ServerEvent> for Backend {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
-        if self.store.disk.lock().strikes(self.store.session, Fault::SlowStorage) {
+        if self.store.disk.lock().triggers(self.store.session, Fault::SlowStorage) {
             self.took = SLOW;
         }
         let outcome = self.session.perform(effect);
@@ -123,7 +123,7 @@ impl Application<ServerEvent> for Desk {
     }
 }
 
-/// What a planted bug makes of the server's clock.
+/// The server's clock, with a planted bug or without.
 pub(super) fn clock(planted: Option<Planted>, now: Duration) -> Duration {
     if planted == Some(Planted::ClockStopped) { Duration::ZERO } else { now }
 }

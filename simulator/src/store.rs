@@ -1,4 +1,4 @@
-//! The server's store over the simulated disk.
+//! The server's store on the simulated disk.
 
 use std::{slice, vec};
 
@@ -15,18 +15,19 @@ use crate::disk::{Disk, Inode, SharedDisk};
 use crate::fault::Fault;
 use crate::planted::Planted;
 
-/// What every error of the simulation says: another one is a machine's or a session's mistake.
+/// The text of every error of the simulation. Any other error is a mistake of a machine or a session.
 pub(super) const SIMULATED: &str = "simulated";
 
 pub(super) fn error(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, SIMULATED)
 }
 
-/// A directory at the root that cannot be read, and a name there that listings leave out, where there are such oddities.
+/// A directory at the root that cannot be read, and a name there that listings leave out, if the plan has such
+/// oddities.
 pub(super) const LOCKED: &str = "locked";
 const HIDDEN: &[u8] = b".hidden";
 
-/// One session's handle of the disk, as long as the power lasts.
+/// One session's handle of the disk, until the next power cut.
 #[derive(Debug, Clone)]
 pub(super) struct SimStore {
     pub(super) disk: SharedDisk,
@@ -37,8 +38,8 @@ pub(super) struct SimStore {
 impl SimStore {
     fn fails(&self, faults: &[(Fault, StoreErrorKind)]) -> Result<(), StoreError> {
         let mut disk = self.disk.lock();
-        let struck = faults.iter().find(|(fault, _)| disk.strikes(self.session, *fault));
-        struck.map_or(Ok(()), |(_, kind)| Err(error(*kind)))
+        let failing = faults.iter().find(|(fault, _)| disk.triggers(self.session, *fault));
+        failing.map_or(Ok(()), |(_, kind)| Err(error(*kind)))
     }
 }
 
@@ -121,7 +122,7 @@ impl Store for SimStore {
     }
 
     fn create_another(&self, file: &NewFile) -> Result<Option<SimStaged>, StoreError> {
-        let full = self.disk.lock().strikes(self.session, Fault::NoRoom);
+        let full = self.disk.lock().triggers(self.session, Fault::NoRoom);
         if full { Ok(None) } else { self.create(file).map(Some) }
     }
 
@@ -227,7 +228,7 @@ impl Source for SimSource {
         if !std::mem::replace(&mut self.begun, true) {
             disk.reading.push(self.path.clone());
         }
-        let short = length > 1 && disk.strikes(self.store.session, Fault::ShortStoreReads);
+        let short = length > 1 && disk.triggers(self.store.session, Fault::ShortStoreReads);
         let data = &disk.inodes[self.inode].data;
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
         let length = if short { length / 2 } else { length };
@@ -265,7 +266,7 @@ pub(super) struct SimStaged {
     mode: Mode,
     inode: usize,
     published: bool,
-    /// What a torn publication still holds back.
+    /// The part that a torn publication holds back.
     rest: Vec<u8>,
     boot: u32,
 }
@@ -348,7 +349,7 @@ impl Drop for SimStaged {
         match planted {
             Some(Planted::DiscardSkipped) => {}
             Some(Planted::RefusedPublished) => disk.link(&self.path, self.inode),
-            _ if disk.strikes(self.store.session, Fault::DiscardFails) => disk.leftovers += 1,
+            _ if disk.triggers(self.store.session, Fault::DiscardFails) => disk.leftovers += 1,
             _ => {
                 disk.staging.remove(&self.inode);
             }

@@ -11,27 +11,27 @@ use haul_harness::Random;
 
 use crate::check;
 use crate::client::{ClientSide, path};
-use crate::connection::{Actor, Connection, End, Move, Surroundings};
+use crate::connection::{Actor, Connection, Context, End, Move};
 use crate::disk::SharedDisk;
 use crate::drive::Turn;
 use crate::fault::{Fault, Tally};
 use crate::hostile::Hostile;
-use crate::oracle::Ledger;
+use crate::oracle::Oracle;
 use crate::pipe::Io;
 use crate::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan};
 use crate::planted::Planted;
 use crate::server::ServerSide;
 use crate::store::SimStore;
 
-/// More steps are a hang.
+/// More steps than this are a hang.
 const MAX_STEPS: u32 = 100_000;
 
-/// Everything there is in a run.
+/// The whole state of a run.
 pub(super) struct World<'p> {
     pub(super) plan: &'p Plan,
     pub(super) disk: SharedDisk,
-    pub(super) ledger: Ledger,
-    /// By the number of the session; those that have not begun are not there.
+    pub(super) oracle: Oracle,
+    /// By the number of the session. A session that has not begun is not there.
     pub(super) connections: Vec<Option<Connection>>,
     /// Sessions that have not begun.
     waiting: Vec<usize>,
@@ -43,7 +43,7 @@ pub(super) struct World<'p> {
     pub(super) now: Duration,
     step: u32,
     pub(super) draining: bool,
-    /// What happened, if anybody wants to read it.
+    /// What happened, if somebody wants to read it.
     trace: Option<Vec<String>>,
     planted: Option<Planted>,
 }
@@ -51,13 +51,13 @@ pub(super) struct World<'p> {
 impl<'p> World<'p> {
     pub(super) fn new(plan: &'p Plan, planted: Option<Planted>, traced: bool) -> Self {
         let mut random = Random::new(plan.schedule);
-        let (disk, mut ledger) = (SharedDisk::default(), Ledger::default());
+        let (disk, mut oracle) = (SharedDisk::default(), Oracle::default());
         disk.lock().planted = planted;
         disk.lock().oddities = plan.oddities;
         for (name, size) in NAMES.iter().zip(&plan.found) {
             let data = random.bytes(*size);
             disk.lock().place(&path(name), data.clone());
-            ledger.found(&path(name), Bytes::from(data));
+            oracle.found(&path(name), Bytes::from(data));
         }
         let limits = Limits {
             max_data: plan.max_data,
@@ -65,7 +65,7 @@ impl<'p> World<'p> {
             commit_batch: plan.commit_batch,
             chunk: plan.chunk,
             list_batch: 2,
-            // Room for what a client sends before it meets a refusal.
+            // Room for what a client sends before it receives a refusal.
             max_discard: 200_000,
             max_linger: 20_000,
             ..Limits::default()
@@ -79,7 +79,7 @@ impl<'p> World<'p> {
         Self {
             plan,
             disk,
-            ledger,
+            oracle,
             connections: plan.sessions.iter().map(|_| None).collect(),
             waiting: (0..plan.sessions.len()).collect(),
             faults: plan.faults.iter().rev().cloned().collect(),
@@ -94,7 +94,7 @@ impl<'p> World<'p> {
         }
     }
 
-    /// Goes on until nothing can happen any more, and judges what is left.
+    /// Runs until nothing can happen any more, and checks the end.
     pub(super) fn run(&mut self) -> Result<(), String> {
         while self.step()? {
             self.step += 1;
@@ -102,7 +102,7 @@ impl<'p> World<'p> {
                 return Err(format!("it goes on for more than {MAX_STEPS} steps"));
             }
         }
-        self.judge_end()
+        self.check_end()
     }
 
     pub(super) fn steps(&self) -> u32 {
@@ -146,7 +146,7 @@ impl<'p> World<'p> {
         Ok(true)
     }
 
-    /// Nothing can happen now: what is to come comes, or else time passes.
+    /// Nothing can happen now, so the next session or fault comes, or time passes.
     fn let_time_pass(&mut self) -> Result<bool, String> {
         if !self.faults.is_empty() && self.random.one_in(2) {
             self.next_fault(false)?;
@@ -170,10 +170,10 @@ impl<'p> World<'p> {
         Ok(fault)
     }
 
-    /// The next fault happens; if it aims at a file and nobody reads one, it may wait a little for somebody who does.
+    /// Injects the next fault. If it hits a served file and there is none, it may wait a little for one.
     fn next_fault(&mut self, may_wait: bool) -> Result<(), String> {
         let Some(fault) = self.faults.pop() else { return Ok(()) };
-        let met = self.strike(fault.session, fault.fault)?;
+        let met = self.inject(fault.session, fault.fault)?;
         if !met && may_wait && fault.fault.waits_for_a_reader() {
             let again = FaultPlan { at: self.step + 3, ..fault };
             let place = self.faults.partition_point(|other| other.at > again.at);
@@ -210,31 +210,31 @@ impl<'p> World<'p> {
 
     fn act(&mut self, at: usize, end: End) -> Result<(), String> {
         let Some(connection) = &mut self.connections[at] else { return Ok(()) };
-        let around = Surroundings {
-            ledger: &mut self.ledger,
+        let context = Context {
+            oracle: &mut self.oracle,
             random: &mut self.random,
             tally: &mut self.tally,
             planted: self.planted,
             now: self.now,
         };
-        let turn = connection.act(end, around)?;
+        let turn = connection.act(end, context)?;
         let mut took = Duration::ZERO;
-        match &mut connection.seat(end).actor {
+        match &mut connection.endpoint(end).actor {
             Actor::Client(client) => {
                 let finished = client.take_finished()?;
                 for (id, result) in finished {
                     self.tell(|| format!("session {at}: request {} ends with {result:?}", id.0));
-                    check::judge(self, at, id, &result)
+                    check::check_result(self, at, id, &result)
                         .map_err(|reason| format!("session {at}, request {}: {reason}", id.0))?;
                 }
             }
             Actor::Server(server) => {
-                let (published, time) = server.came_of_it();
+                let (published, time) = server.take_published();
                 took = time;
                 if let Some((path, data)) = published
                     && self.plan.sessions[at].peers == Peers::HostileClient
                 {
-                    self.ledger.attempt(&path, data);
+                    self.oracle.attempt(&path, data);
                 }
             }
             Actor::Hostile(_) | Actor::Gone => {}
@@ -271,25 +271,25 @@ impl<'p> World<'p> {
         connection.wake();
         if flips > 0 {
             (connection.touched, connection.flipped) = (true, true);
-            self.ledger.names_may_differ |= end == End::Client;
+            self.oracle.names_may_differ |= end == End::Client;
             self.tally.note(fault);
             self.tell(|| format!("session {at}: {}", fault.name()));
         }
     }
 
-    /// The files must be right after every step.
+    /// Checks the files, as after every step.
     pub(super) fn look_at_disk(&mut self) -> Result<(), String> {
         let mut disk = self.disk.lock();
         if let Some(breach) = disk.breach.take() {
             return Err(breach);
         }
         if std::mem::take(&mut disk.touched) {
-            self.ledger.observe(&disk)?;
+            self.oracle.observe(&disk)?;
         }
         Ok(())
     }
 
-    fn judge_end(&mut self) -> Result<(), String> {
+    fn check_end(&mut self) -> Result<(), String> {
         for (at, connection) in self.connections.iter_mut().enumerate() {
             let Some(connection) = connection else { continue };
             match &connection.client.actor {
@@ -312,7 +312,7 @@ impl<'p> World<'p> {
         if staged != leftovers {
             return Err(format!("{staged} files are left in staging"));
         }
-        // Without durability nothing is promised for a power cut.
+        // Without durability nothing is promised after a power cut.
         if self.plan.last_cut && self.plan.durable {
             self.cut_power()?;
         }

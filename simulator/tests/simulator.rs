@@ -1,12 +1,12 @@
-//! Many seeds of the simulator, and proof that it finds what it looks for.
+//! Many seeds of the simulator, and proof that it detects what it looks for.
 
 use haul_simulator::{self as sim, Fault, Plan, Planted, Tally};
 
 const SEEDS: u64 = 100_000;
-/// How often each kind of fault must have happened in them.
+/// The least number of times that each kind of fault must happen in them.
 const AT_LEAST: u64 = 1000;
-/// A planted bug is found before so many seeds have run.
-const PATIENCE: u64 = 5000;
+/// A planted bug is found within this many seeds.
+const WITHIN: u64 = 5000;
 
 #[test]
 fn no_seed_breaks_an_invariant() {
@@ -29,7 +29,7 @@ fn no_seed_breaks_an_invariant() {
 #[test]
 fn a_planted_bug_is_found() {
     for planted in Planted::ALL {
-        let found = (0..PATIENCE).find_map(|seed| {
+        let found = (0..WITHIN).find_map(|seed| {
             Some((seed, sim::run(&Plan::new(seed), Some(*planted), false).failure?))
         });
         let (seed, failure) = found.unwrap_or_else(|| panic!("{planted:?} is not found"));
@@ -45,11 +45,11 @@ fn a_seed_is_always_the_same_run() {
     }
 }
 
-/// A report shows a run that is smaller and fails still.
+/// A report shows a smaller run that still fails.
 #[test]
 fn a_failure_is_shrunk() {
     let planted = Some(Planted::DirectorySyncSkipped);
-    let report = (0..PATIENCE).find_map(|seed| sim::check(seed, planted).err()).expect("a failure");
+    let report = (0..WITHIN).find_map(|seed| sim::check(seed, planted).err()).expect("a failure");
     let text = report.to_string();
     assert!(text.contains("an acknowledged version is lost after a power cut"), "{text}");
     assert!(text.contains("power cut") && text.contains("Upload"), "{text}");
@@ -57,10 +57,10 @@ fn a_failure_is_shrunk() {
     assert!(!text.contains("Download {"), "{text}");
 }
 
-/// What once failed by a mistake, of the product or of its judge.
+/// Seeds that once failed because of a mistake in the product or in the simulator.
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
-    // A line with a turned bit, and an empty upload that might be under either of two names.
+    // A line with a flipped bit, and an empty upload that may be under either of two names.
     for seed in [205_193_596] {
         if let Err(report) = sim::check(seed, None) {
             panic!("{report}");

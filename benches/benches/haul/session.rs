@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{FilePath, Mode};
-use haul_harness::{Duet, LocalFiles, MemoryFiles, Standstill};
+use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
 
 const MIB: usize = 1 << 20;
 const FILES: usize = 1_000;
@@ -17,7 +17,7 @@ const FILES: usize = 1_000;
 /// What each pipe holds.
 const PIPE: usize = 256 << 10;
 
-type Session = Duet<'static, Client, Server>;
+type Session = Pair<'static, Client, Server>;
 
 pub(crate) fn session(c: &mut Criterion) {
     let mut group = c.benchmark_group("session");
@@ -50,13 +50,13 @@ fn session_with(names: &[String], size: usize) -> Session {
     client.request(Request::Exit);
     let local = LocalFiles { sources, targets: MemoryFiles::new(true) };
     let server = Server::new(Arc::new(ServerConfig::default()));
-    Duet::new(client, local, server, MemoryFiles::new(true), PIPE, &[])
+    Pair::new(client, local, server, MemoryFiles::new(true), PIPE, &[])
 }
 
 /// Plays it to its end; dropping it is not measured.
 fn play(mut session: Session) -> Session {
     assert_eq!(black_box(&mut session).play(), Standstill::Over);
-    let failed = session.told.iter().find(|event| {
+    let failed = session.client_events.iter().find(|event| {
         matches!(event, ClientEvent::Finished { result: Err(_), .. } | ClientEvent::Lost(_))
     });
     assert_eq!(failed, None);

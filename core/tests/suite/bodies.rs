@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, ErrorCode, Limits, Machine, Output};
-use haul_harness::{End, MemoryFiles, Solo};
+use haul_harness::{End, MemoryFiles, Single};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ proptest! {
     fn every_byte_is_stored(data in vec(any::<u8>(), 0..30_000), cuts in vec(prop_oneof![1..4_usize, 1..20_000_usize], 1..6), choices in choices()) {
         let input = upload(&cuts, &data);
         let mut files = MemoryFiles::new(true);
-        let run = Solo::new(&input).cut(&choices).play(&mut Server::new(config(256 << 10)), &mut files);
+        let run = Single::new(&input).cut(&choices).play(&mut Server::new(config(256 << 10)), &mut files);
         prop_assert_eq!(replies(&run.output).1[0].code(), None);
         prop_assert_eq!(run.taken, input.len());
         prop_assert_eq!(files.file("file"), Some(&data[..]));
@@ -51,7 +51,7 @@ proptest! {
         input.splice(..b"UPLOAD file".len(), format!("UPLOAD {name}").into_bytes());
         input.extend_from_slice(b"LIST\r\n");
         let mut files = MemoryFiles::new(true).with_file("file", &b"old"[..]);
-        let run = Solo::new(&input).cut(&choices).play(&mut Server::new(config(1000)), &mut files);
+        let run = Single::new(&input).cut(&choices).play(&mut Server::new(config(1000)), &mut files);
         let (_, replies) = replies(&run.output);
         prop_assert_eq!(replies.len(), 2);
         prop_assert_eq!(replies[0].code(), Some(if known { ErrorCode::Exists } else { ErrorCode::BadName }));
@@ -69,7 +69,7 @@ fn a_flood_of_single_bytes_is_gathered() {
     for choices in [&[][..], &[3], &[0]] {
         let mut files = MemoryFiles::new(true);
         let run =
-            Solo::new(&input).cut(choices).play(&mut Server::new(config(256 << 10)), &mut files);
+            Single::new(&input).cut(choices).play(&mut Server::new(config(256 << 10)), &mut files);
         assert_eq!(files.file("file"), Some(&data[..]));
         assert_eq!(files.count("write"), 2);
         assert!(run.steps <= input.len() + 1000, "{} steps for {} bytes", run.steps, input.len());
@@ -84,7 +84,7 @@ fn a_connection_cut_at_every_byte_leaves_the_old_file() {
     for end in [End::HangUp, End::Broken, End::Silence] {
         for cut in 0..input.len() {
             let mut files = MemoryFiles::new(true).with_file("file", &b"old"[..]);
-            let run = Solo::new(&input[..cut])
+            let run = Single::new(&input[..cut])
                 .ending(end)
                 .play(&mut Server::new(config(1000)), &mut files);
             assert!(run.over, "it goes on after {cut} bytes");
@@ -93,7 +93,7 @@ fn a_connection_cut_at_every_byte_leaves_the_old_file() {
             assert_eq!(files.all().len(), 1);
         }
         let mut files = MemoryFiles::new(true).with_file("file", &b"old"[..]);
-        let run = Solo::new(&input).ending(end).play(&mut Server::new(config(1000)), &mut files);
+        let run = Single::new(&input).ending(end).play(&mut Server::new(config(1000)), &mut files);
         assert_eq!(files.file("file"), Some(&data[..]));
         assert_eq!(replies(&run.output).1[0].code(), None);
     }
@@ -105,7 +105,7 @@ fn a_cut_body_takes_no_earlier_reply_with_it() {
     let input = b"LIST\nUPLOAD file\nDATA 9\nabc";
     for choices in [&[][..], &[1], &[0]] {
         let mut files = MemoryFiles::new(true);
-        let run = Solo::new(input).cut(choices).play(&mut Server::new(config(1000)), &mut files);
+        let run = Single::new(input).cut(choices).play(&mut Server::new(config(1000)), &mut files);
         let text = run.text();
         assert!(text.ends_with("OK entries=0\r\nREADY\r\n"), "{choices:?}: {text}");
     }
@@ -117,7 +117,7 @@ fn replies_do_not_pile_up() {
     const LONGEST_REPLY: usize = 4096;
     let input = "HELP\n".repeat(1000);
     let (mut files, mut most) = (MemoryFiles::new(true), 0);
-    let run = Solo::new(input.as_bytes()).play_with(
+    let run = Single::new(input.as_bytes()).play_with(
         &mut Server::new(config(1000)),
         &mut files,
         |server, _, _| {
@@ -137,7 +137,7 @@ fn a_server_lingers_for_so_many_bytes() {
     let limits = Limits { max_linger: 10_000, ..config(1000).limits.clone() };
     let input = format!("GET / HTTP/1.1\n{}", "x".repeat(1_000_000));
     let mut server = Server::new(Arc::new(ServerConfig { limits, ..ServerConfig::default() }));
-    let run = Solo::new(input.as_bytes())
+    let run = Single::new(input.as_bytes())
         .ending(End::Silence)
         .play(&mut server, &mut MemoryFiles::new(true));
     assert!(run.over && (10_000..100_000).contains(&run.taken), "{}", run.taken);
@@ -150,7 +150,7 @@ fn the_bounds_of_a_server_are_met() {
     let config = Arc::new(ServerConfig { limits, ..ServerConfig::default() });
     let code = |input: &str| {
         let mut files = MemoryFiles::new(true);
-        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config.clone()), &mut files);
+        let run = Single::new(input.as_bytes()).play(&mut Server::new(config.clone()), &mut files);
         assert!(files.all().is_empty());
         replies(&run.output).1.iter().filter_map(crate::transcript::Reply::code).collect::<Vec<_>>()
     };

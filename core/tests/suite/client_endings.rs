@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::{Depth, Done, Effect, Handle, Limits, StoreError, StoreErrorKind};
-use haul_harness::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Solo};
+use haul_harness::{End, Faults, Files, LocalFiles, MemoryFiles, Run, Single};
 
 use crate::client_hostile::{GREETING, fetch, sent};
 use crate::joined::results;
@@ -43,7 +43,7 @@ fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
     let said = says("{}");
     let play = |faults| {
         let mut local = targets(true, faults);
-        let run = Solo::new(&said)
+        let run = Single::new(&said)
             .by_line()
             .ending(End::Silence)
             .play(&mut client(&[fetch()], true), &mut local);
@@ -84,7 +84,7 @@ impl Files for NoRoom {
 #[test]
 fn no_room_for_one_file_is_a_failure() {
     let said = says(&format!("{{}}{LISTED}"));
-    let run = Solo::new(&said).by_line().ending(End::Silence).play(
+    let run = Single::new(&said).by_line().ending(End::Silence).play(
         &mut client(&[fetch(), list()], false),
         &mut NoRoom(targets(false, Faults::default())),
     );
@@ -98,7 +98,7 @@ fn each_event_names_its_request() {
     let said = says(&format!("{{}}{LISTED}INFO HELP\r\nOK\r\n"));
     let mut client = client(&[], false);
     let ids = [fetch(), list(), Request::Help].map(|request| client.request(request));
-    let run = Solo::new(&said)
+    let run = Single::new(&said)
         .by_line()
         .ending(End::HangUp)
         .play(&mut client, &mut targets(false, Faults::default()));
@@ -118,13 +118,13 @@ fn a_client_says_why_it_is_of_no_more_use() {
     let mut ended = client(&[Request::Exit, list()], false);
     assert_eq!(ended.failure(), None);
     let said = says("OK \"bye\"\r\n");
-    let run = Solo::new(&said).by_line().play(&mut ended, &mut LocalFiles::default());
+    let run = Single::new(&said).by_line().play(&mut ended, &mut LocalFiles::default());
     assert!(run.over);
     assert_eq!(outcomes(&run), [Ok(()), Err(Failure::Ended)]);
 
     let mut lost = client(&[list()], false);
     let endless = says(&"x".repeat(2 * Limits::MAX_LINE));
-    Solo::new(&endless).ending(End::Silence).play(&mut lost, &mut LocalFiles::default());
+    Single::new(&endless).ending(End::Silence).play(&mut lost, &mut LocalFiles::default());
     assert_eq!(lost.failure(), Some(&Failure::Violation("a line is longer than 4096 bytes")));
 }
 
@@ -136,7 +136,7 @@ fn what_is_given_up_ends_at_any_step() {
     let mut cancelled = 0;
     for at in 0..60 {
         let (mut client, mut local) = (client(&requests, false), targets(false, Faults::default()));
-        let run = Solo::new(&said).by_line().ending(End::HangUp).play_with(
+        let run = Single::new(&said).by_line().ending(End::HangUp).play_with(
             &mut client,
             &mut local,
             |client, _, step| {

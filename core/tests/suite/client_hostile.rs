@@ -6,7 +6,7 @@ use haul_core::Machine;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::message::ServerLine;
 use haul_core::{Checksum, Depth, Limits, Mode, Output, Wait};
-use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
+use haul_harness::{End, LocalFiles, MemoryFiles, Single};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -37,7 +37,7 @@ fn survive(
     let mut local = local();
     local.targets = MemoryFiles::new(false);
     let mut client = client(requests, pass_through);
-    let run = Solo::new(said).cut(choices).by_line().ending(end).play_with(
+    let run = Single::new(said).cut(choices).by_line().ending(end).play_with(
         &mut client,
         &mut local,
         |client, _, _| {
@@ -119,7 +119,7 @@ proptest! {
         said.extend_from_slice(tail.as_bytes());
         let run = |choices| {
             let mut files = LocalFiles::default();
-            let run = Solo::new(&said).by_line().cut(choices).play(&mut client(&[fetch()], false), &mut files);
+            let run = Single::new(&said).by_line().cut(choices).play(&mut client(&[fetch()], false), &mut files);
             let told: Vec<ClientEvent> = run.events.into_iter().filter(|event| !matches!(event, ClientEvent::Progress { .. })).collect();
             (run.output, told, files.targets.all())
         };
@@ -175,8 +175,8 @@ fn a_flood_is_not_kept() {
         said.extend_from_slice(line.repeat(5000).as_bytes());
         let requests: Vec<Request> = request.into_iter().collect();
         let mut client = client(&requests, false);
-        let solo = Solo::new(&said).by_line().ending(End::Silence);
-        let run = solo.play_with(&mut client, &mut local(), |client, _, _| {
+        let single = Single::new(&said).by_line().ending(End::Silence);
+        let run = single.play_with(&mut client, &mut local(), |client, _, _| {
             let room = client.read_space().len();
             assert!(room <= CHUNK + (64 << 10), "{line:.20}: room for {room} bytes");
         });
@@ -247,16 +247,17 @@ fn a_wrong_range_gets_no_name() {
 /// A server that takes no more may still have said why; one that has not is waited for, but not for ever.
 #[test]
 fn a_deaf_server_is_not_waited_for_for_ever() {
-    for deaf_after in [0, 5, 30, 90, 95, 1000, 3000] {
+    for reads_at_most in [0, 5, 30, 90, 95, 1000, 3000] {
         for reply in ["", "ERR no-space \"full\"\n", "ERR shutting-down \"x\"\n"] {
             let said = format!("{GREETING}READY\n{reply}");
             let upload = Request::Upload { path: path("large"), mode: Mode::Replace };
             let help = Request::Help;
             let mut files = local();
             let mut client = client(&[upload, help], false);
-            let solo = Solo { deaf_after: Some(deaf_after), ..Solo::new(said.as_bytes()) };
-            let run = solo.by_line().ending(End::Silence).play(&mut client, &mut files);
-            assert!(run.over && !files.has_open(), "{deaf_after}, {reply}");
+            let single =
+                Single { reads_at_most: Some(reads_at_most), ..Single::new(said.as_bytes()) };
+            let run = single.by_line().ending(End::Silence).play(&mut client, &mut files);
+            assert!(run.over && !files.has_open(), "{reads_at_most}, {reply}");
             let results = results(&run.events);
             assert_eq!(results.len(), 2);
             assert!(results.values().all(Result::is_err));
@@ -274,8 +275,8 @@ fn a_stalled_download_can_be_cancelled() {
         let mut client = client(&[], pass_through);
         let id = client.request(fetch());
         let mut files = local();
-        let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
-        let run = solo.play_with(&mut client, &mut files, |client, _, _| {
+        let single = Single::new(said.as_bytes()).by_line().ending(End::Silence);
+        let run = single.play_with(&mut client, &mut files, |client, _, _| {
             // All that was said is taken: the machine waits for payload.
             let waits = match client.poll(Duration::ZERO) {
                 Output::Receive { .. } => true,
@@ -302,8 +303,8 @@ fn a_download_is_cancelled_at_any_step() {
             let mut client = Client::new(ClientConfig { durable: true, ..ClientConfig::default() });
             let id = client.request(fetch());
             let mut files = local();
-            let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
-            let run = solo.play_with(&mut client, &mut files, |client, files, step| {
+            let single = Single::new(said.as_bytes()).by_line().ending(End::Silence);
+            let run = single.play_with(&mut client, &mut files, |client, files, step| {
                 let waits =
                     matches!(client.poll(Duration::ZERO), Output::Read(Wait::UntilDeadline));
                 assert!(step <= at || !waits || !files.has_open(), "cancelled at step {at}");

@@ -2,7 +2,7 @@
 
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::{Depth, Limits, Mode};
-use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
+use haul_harness::{End, LocalFiles, MemoryFiles, Single};
 
 use crate::joined::path;
 
@@ -78,7 +78,7 @@ fn observe(asked: Option<&str>, before: &[&str], line: &str, is_end: bool) -> ch
     let before = before.concat();
     let said = format!("{before}{line}");
     let end = if is_end { End::HangUp } else { End::Silence };
-    let run = Solo::new(said.as_bytes()).by_line().ending(end).play(&mut client, &mut files);
+    let run = Single::new(said.as_bytes()).by_line().ending(end).play(&mut client, &mut files);
     assert!(!files.has_open(), "something is left open");
     assert!(run.taken > before.len() || is_end, "the line was not taken: {said:?}");
     assert!(files.targets.all().is_empty(), "nothing was whole");

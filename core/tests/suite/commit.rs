@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{ErrorCode, Limits, Machine, Output, StoreErrorKind};
-use haul_harness::{End, Faults, MemoryFiles, Run, Solo};
+use haul_harness::{End, Faults, MemoryFiles, Run, Single};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -21,7 +21,7 @@ fn uploads(names: &[&str]) -> String {
 }
 
 fn play(input: &str, files: &mut MemoryFiles) -> Run<ServerEvent> {
-    let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(20_000)), files);
+    let run = Single::new(input.as_bytes()).play(&mut Server::new(config(20_000)), files);
     assert!(run.over && !files.has_open());
     run
 }
@@ -51,7 +51,7 @@ fn nobody_waits_for_more_to_come() {
     let mut files = MemoryFiles::new(true);
     let input = uploads(&["a", "b"]) + "UPLOAD c\nDATA 9\nabc";
     let mut seen = false;
-    Solo::new(input.as_bytes()).ending(End::Silence).play_with(
+    Single::new(input.as_bytes()).ending(End::Silence).play_with(
         &mut Server::new(config(20_000)),
         &mut files,
         |server, files, _| {
@@ -65,7 +65,7 @@ fn nobody_waits_for_more_to_come() {
         },
     );
     assert!(seen);
-    let run = Solo::new(input.as_bytes())
+    let run = Single::new(input.as_bytes())
         .ending(End::Silence)
         .play(&mut Server::new(config(20_000)), &mut MemoryFiles::new(true));
     let said = run.text();
@@ -78,7 +78,7 @@ fn nobody_waits_for_more_to_come() {
 fn no_receipt_comes_before_the_last_sync() {
     let mut files = MemoryFiles::new(true);
     let mut seen = false;
-    Solo::new(uploads(&["a", "b"]).as_bytes()).play_with(
+    Single::new(uploads(&["a", "b"]).as_bytes()).play_with(
         &mut Server::new(config(20_000)),
         &mut files,
         |server, files, _| {
@@ -168,7 +168,7 @@ fn what_passed_by_is_committed_with_others() {
     // The first read brings the command, so that the payload is still to come.
     let mut files = MemoryFiles::new(true);
     let mut server = Server::new(Arc::new(config));
-    let run = Solo::new(input.as_bytes()).by_line().play(&mut server, &mut files);
+    let run = Single::new(input.as_bytes()).by_line().play(&mut server, &mut files);
     assert_eq!(codes(&run), [None; 3]);
     let effects = effects(&files);
     let held = effects.iter().rposition(|effect| *effect == "write-held").unwrap();
@@ -195,7 +195,7 @@ fn a_store_without_any_room_refuses() {
             bytes::Bytes::new()
         }
     }
-    let run = Solo::new(b"UPLOAD a\n").play(&mut Server::new(config(1000)), &mut Full);
+    let run = Single::new(b"UPLOAD a\n").play(&mut Server::new(config(1000)), &mut Full);
     assert_eq!(codes(&run), [Some(ErrorCode::Io)]);
 }
 
@@ -208,7 +208,7 @@ proptest! {
             let limits = Limits { commit_batch, ..config(20_000).limits.clone() };
             let config = ServerConfig { limits, ..ServerConfig::default() };
             let mut files = shared().with_faults(Faults { room, ..Faults::default() });
-            let run = Solo::new(&input).cut(choices).play(&mut Server::new(Arc::new(config)), &mut files);
+            let run = Single::new(&input).cut(choices).play(&mut Server::new(Arc::new(config)), &mut files);
             (run, files)
         };
         let (alone, alone_files) = play(1, 0, &[]);

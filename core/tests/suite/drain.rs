@@ -6,7 +6,7 @@ use std::time::Duration;
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{ErrorCode, Limits};
-use haul_harness::{End, Faults, Hold, MemoryFiles, Run, Solo};
+use haul_harness::{End, Faults, Hold, MemoryFiles, Run, Single};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -26,8 +26,8 @@ fn play(
     let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
     let config = ServerConfig { pass_through: passing, ..(*config(5000)).clone() };
     let mut server = Server::new(Arc::new(config));
-    let solo = Solo { taking, ..Solo::new(input).cut(choices).ending(End::Silence) };
-    let run = solo.play_with(&mut server, &mut files, |server, _, step| {
+    let single = Single { taking, ..Single::new(input).cut(choices).ending(End::Silence) };
+    let run = single.play_with(&mut server, &mut files, |server, _, step| {
         if step == at {
             server.shut_down(by);
         }
@@ -82,11 +82,11 @@ fn the_grace_ends_while_output_is_stuck() {
             .with_file("large", vec![b'x'; 3 * Limits::HIGH_WATER])
             .with_faults(Faults { hold, ..Faults::default() });
         let mut server = Server::new(config(5000));
-        let solo = Solo {
+        let single = Single {
             taking: Duration::from_secs(1),
-            ..Solo::new(b"DOWNLOAD large\n").cut(&[100]).ending(End::Silence)
+            ..Single::new(b"DOWNLOAD large\n").cut(&[100]).ending(End::Silence)
         };
-        let run = solo.play_with(&mut server, &mut files, |server, files, _| {
+        let run = single.play_with(&mut server, &mut files, |server, files, _| {
             if files.count("read") == 1 {
                 server.shut_down(Duration::from_secs(20));
             }
@@ -106,7 +106,7 @@ fn the_grace_ends_while_output_is_stuck() {
 fn a_later_drain_can_only_be_sooner() {
     let mut files = shared();
     let mut server = Server::new(config(5000));
-    let run = Solo::new(b"UPLOAD a\n").ending(End::Silence).play_with(
+    let run = Single::new(b"UPLOAD a\n").ending(End::Silence).play_with(
         &mut server,
         &mut files,
         |server, _, _| {
@@ -129,7 +129,7 @@ fn a_refusing_server_says_so_and_closes() {
         ..haul_core::message::Refusal::new(ErrorCode::Busy, "full")
     };
     let mut server = Server::refusing(config(1000), refusal);
-    let run = Solo::new(b"LIST\n").play(&mut server, &mut shared());
+    let run = Single::new(b"LIST\n").play(&mut server, &mut shared());
     assert!(run.over);
     assert_eq!(run.text(), "ERR busy \"full\" retry-after=5\r\n");
 }
@@ -139,10 +139,13 @@ fn a_refusing_server_says_so_and_closes() {
 fn the_grace_ends_for_a_client_that_never_pauses() {
     let chunk = format!("DATA 5000\n{}", "x".repeat(5000));
     let input = format!("UPLOAD a\n{}", chunk.repeat(100));
-    let solo =
-        Solo { end: End::Silence, storage: Duration::from_secs(1), ..Solo::new(input.as_bytes()) };
+    let single = Single {
+        end: End::Silence,
+        storage: Duration::from_secs(1),
+        ..Single::new(input.as_bytes())
+    };
     let (mut files, mut server) = (shared(), Server::new(config(5000)));
-    let run = solo.play_with(&mut server, &mut files, |server, files, _| {
+    let run = single.play_with(&mut server, &mut files, |server, files, _| {
         if files.count("write") == 1 {
             server.shut_down(Duration::from_secs(10));
         }

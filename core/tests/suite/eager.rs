@@ -2,7 +2,7 @@
 
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::{FilePath, Mode};
-use haul_harness::{End, LocalFiles, MemoryFiles, Solo};
+use haul_harness::{End, LocalFiles, MemoryFiles, Single};
 
 /// What a client sends of a file of this size to a server that says this after its greeting, a line at a time.
 fn sent(size: usize, said: &str) -> String {
@@ -13,8 +13,8 @@ fn sent(size: usize, said: &str) -> String {
         targets: MemoryFiles::new(true),
     };
     let said = format!("HAUL/1 \"\" max-data=1000 pipeline=9\n{said}");
-    let solo = Solo::new(said.as_bytes()).by_line().ending(End::Silence);
-    solo.play(&mut client, &mut files).text()
+    let single = Single::new(said.as_bytes()).by_line().ending(End::Silence);
+    single.play(&mut client, &mut files).text()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{
     Done, Effect, ErrorCode, Handle, Machine, Output, Segments, StoreError, StoreErrorKind,
 };
-use haul_harness::{Change, Faults, Files, MemoryFiles, Solo};
+use haul_harness::{Change, Faults, Files, MemoryFiles, Single};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -22,7 +22,7 @@ const SESSION: &[u8] = b"LIST depth=all\nDOWNLOAD photos/sea.jpg\nUPLOAD notes.t
 fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, MemoryFiles) {
     let config = ServerConfig { pass_through, durable, ..(*config(20_000)).clone() };
     let mut files = fill(MemoryFiles::new(durable)).with_faults(faults);
-    let run = Solo::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
+    let run = Single::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over);
     (replies(&run.output).1, files)
 }
@@ -126,7 +126,7 @@ fn a_lack_that_passes_is_busy_and_ends_the_session() {
         let mut files =
             Lacking(MemoryFiles::new(true).with_file("notes.txt", &b"hello"[..]), effect);
         let input = format!("{WHOLE}{command}UPLOAD b\nDATA 1\nxEND\n");
-        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(20_000)), &mut files);
+        let run = Single::new(input.as_bytes()).play(&mut Server::new(config(20_000)), &mut files);
         let said = run.text();
         let last = said.lines().last().unwrap_or_default();
         assert!(said.contains("\r\nOK size=1 "), "{effect}: {said}");
@@ -153,7 +153,7 @@ fn a_receipt_comes_after_the_last_effect() {
         let config = ServerConfig { durable, ..(*config(20_000)).clone() };
         let mut files = MemoryFiles::new(durable);
         let mut seen = false;
-        Solo::new(b"UPLOAD a\nDATA 3\nabcEND\n").play_with(
+        Single::new(b"UPLOAD a\nDATA 3\nabcEND\n").play_with(
             &mut Server::new(Arc::new(config)),
             &mut files,
             |server, files, _| {
@@ -203,7 +203,7 @@ fn the_rest_of_a_chunk_is_skipped() {
             let fail = Some((at, StoreErrorKind::NoSpace));
             let mut files = shared().with_faults(Faults { fail, ..Faults::default() });
             let mut server = Server::new(config(5000));
-            let run = Solo::new(input.as_bytes()).cut(choices).play(&mut server, &mut files);
+            let run = Single::new(input.as_bytes()).cut(choices).play(&mut server, &mut files);
             let codes: Vec<_> = replies(&run.output).1.iter().map(Reply::code).collect();
             assert_eq!(codes, [Some(ErrorCode::NoSpace), None], "{choices:?}, {at}");
             assert!(!files.has_open());
@@ -235,9 +235,9 @@ proptest! {
     fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(StoreErrorKind::ALL), choices in choices(), pass_through in any::<bool>()) {
         let config = Arc::new(ServerConfig { pass_through, ..(*config(5000)).clone() });
         let mut plain_files = shared();
-        let plain = Solo::new(&session(&ops)).cut(&choices).play(&mut Server::new(config.clone()), &mut plain_files);
+        let plain = Single::new(&session(&ops)).cut(&choices).play(&mut Server::new(config.clone()), &mut plain_files);
         let mut files = shared().with_faults(Faults { fail: Some((at, kind)), ..Faults::default() });
-        let faulted = Solo::new(&session(&ops)).cut(&choices).play(&mut Server::new(config), &mut files);
+        let faulted = Single::new(&session(&ops)).cut(&choices).play(&mut Server::new(config), &mut files);
         let (plain, faulted) = (replies(&plain.output).1, replies(&faulted.output).1);
         prop_assert_eq!(faulted.len(), ops.len());
         prop_assert!(!files.has_open());

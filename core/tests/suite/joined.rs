@@ -7,7 +7,7 @@ use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, ErrorCode, FilePath, Limits, Mode, RequestId};
-use haul_harness::{Duet, Faults, Hold, LocalFiles, MemoryFiles, Probed, Standstill};
+use haul_harness::{ContractChecker, Faults, Hold, LocalFiles, MemoryFiles, Pair, Standstill};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -127,8 +127,8 @@ impl Setup {
         shared().with_faults(self.faults())
     }
 
-    pub(crate) fn duet(&self, room: usize) -> Duet<'_, Client, Server> {
-        Duet::new(self.client(), self.local(), self.server(), self.shared(), room, &self.choices)
+    pub(crate) fn pair(&self, room: usize) -> Pair<'_, Client, Server> {
+        Pair::new(self.client(), self.local(), self.server(), self.shared(), room, &self.choices)
     }
 }
 
@@ -233,13 +233,13 @@ proptest! {
         if exit {
             requests.push(Request::Exit);
         }
-        let mut duet = setup.duet(ROOM);
+        let mut pair = setup.pair(ROOM);
         for request in &requests {
-            duet.client.request(request.clone());
+            pair.client.request(request.clone());
         }
-        let standstill = duet.play();
+        let standstill = pair.play();
         prop_assert_eq!(standstill, if exit { Standstill::Over } else { Standstill::Idle });
-        let results = results(&duet.told);
+        let results = results(&pair.client_events);
         prop_assert_eq!(results.len(), requests.len());
         let (mut fetched, mut stored) = (Vec::new(), Vec::new());
         for (request, result) in requests.iter().zip(results.values()) {
@@ -249,8 +249,8 @@ proptest! {
                 Err(None) => prop_assert!(matches!(result, Err(Failure::Local(_))), "{:?} ended with {:?}", request, result),
             }
         }
-        check_files(&requests, &results, &duet.local, &duet.shared);
-        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+        check_files(&requests, &results, &pair.local, &pair.shared);
+        prop_assert!(!pair.local.has_open() && !pair.shared.has_open());
     }
 }
 
@@ -261,47 +261,47 @@ proptest! {
     #[test]
     fn narrow_pipes_never_stick(requests in vec(request(), 0..12), setup in setup(), room in 256..600_usize) {
         let setup = Setup { pipeline: 1, ..setup };
-        let mut duet = setup.duet(room);
+        let mut pair = setup.pair(room);
         for request in &requests {
-            duet.client.request(request.clone());
+            pair.client.request(request.clone());
         }
-        prop_assert_eq!(duet.play(), Standstill::Idle);
-        prop_assert_eq!(results(&duet.told).len(), requests.len());
+        prop_assert_eq!(pair.play(), Standstill::Idle);
+        prop_assert_eq!(results(&pair.client_events).len(), requests.len());
     }
 
     /// Long names fill the room that pipelining may take.
     #[test]
     fn long_lines_never_stick(names in vec(200..1000_usize, 20..70), setup in setup(), uploads in any::<bool>()) {
-        let mut duet = setup.duet(ROOM);
+        let mut pair = setup.pair(ROOM);
         for (at, length) in names.iter().enumerate() {
             let name = vec!["\"".repeat(length / 4); 4].join("/");
-            duet.client.request(Request::Download { path: path(&name), offset: 0, length: None, mode: Mode::Replace });
+            pair.client.request(Request::Download { path: path(&name), offset: 0, length: None, mode: Mode::Replace });
             if uploads && at % 16 == 0 {
-                duet.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+                pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
             }
             let length = (at % 8 != 0).then_some(10);
-            duet.client.request(Request::Download { path: path("photos/sea.jpg"), offset: 0, length, mode: Mode::Replace });
+            pair.client.request(Request::Download { path: path("photos/sea.jpg"), offset: 0, length, mode: Mode::Replace });
         }
-        prop_assert_eq!(duet.play(), Standstill::Idle);
-        let failed = results(&duet.told).values().filter(|result| refusal(result) == Some(ErrorCode::NotFound)).count();
+        prop_assert_eq!(pair.play(), Standstill::Idle);
+        let failed = results(&pair.client_events).values().filter(|result| refusal(result) == Some(ErrorCode::NotFound)).count();
         prop_assert_eq!(failed, names.len());
     }
 
     /// Clumsy transports on both sides change nothing.
     #[test]
     fn clumsy_transports_change_nothing(requests in vec(request(), 0..4), setup in setup()) {
-        let mut plain = setup.duet(ROOM);
-        let (mut client, server) = (Probed(setup.client()), Probed(setup.server()));
+        let mut plain = setup.pair(ROOM);
+        let (mut client, server) = (ContractChecker(setup.client()), ContractChecker(setup.server()));
         for request in &requests {
             plain.client.request(request.clone());
             client.0.request(request.clone());
         }
-        let mut probed = Duet::new(client, setup.local(), server, setup.shared(), ROOM, &setup.choices);
-        prop_assert_eq!(plain.play(), probed.play());
-        prop_assert_eq!(plain.told, probed.told);
-        prop_assert_eq!(plain.logged, probed.logged);
-        prop_assert_eq!(plain.shared.all(), probed.shared.all());
-        prop_assert_eq!(plain.local.targets.all(), probed.local.targets.all());
+        let mut checked = Pair::new(client, setup.local(), server, setup.shared(), ROOM, &setup.choices);
+        prop_assert_eq!(plain.play(), checked.play());
+        prop_assert_eq!(plain.client_events, checked.client_events);
+        prop_assert_eq!(plain.server_events, checked.server_events);
+        prop_assert_eq!(plain.shared.all(), checked.shared.all());
+        prop_assert_eq!(plain.local.targets.all(), checked.local.targets.all());
     }
 }
 
@@ -309,11 +309,11 @@ proptest! {
 #[test]
 fn a_request_after_the_end_ends() {
     let setup = Setup::plain(vec![]);
-    let mut duet = setup.duet(ROOM);
-    duet.client.request(Request::Exit);
-    assert_eq!(duet.play(), Standstill::Over);
-    let late = duet.client.request(Request::Help);
-    duet.wake_client();
-    assert_eq!(duet.play(), Standstill::Over);
-    assert_eq!(results(&duet.told)[&late], Err(Failure::Ended));
+    let mut pair = setup.pair(ROOM);
+    pair.client.request(Request::Exit);
+    assert_eq!(pair.play(), Standstill::Over);
+    let late = pair.client.request(Request::Help);
+    pair.wake_client();
+    assert_eq!(pair.play(), Standstill::Over);
+    assert_eq!(results(&pair.client_events)[&late], Err(Failure::Ended));
 }

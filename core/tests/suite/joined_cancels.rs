@@ -13,26 +13,26 @@ proptest! {
     /// Requests that are given up at any moment end too, and the connection stays of use.
     #[test]
     fn cancelled_requests_end_and_harm_nobody(requests in vec(request(), 1..8), cancels in vec((0..300_usize, any::<Index>()), 1..5), setup in setup()) {
-        let mut duet = setup.duet(ROOM);
+        let mut pair = setup.pair(ROOM);
         for request in &requests {
-            duet.client.request(request.clone());
+            pair.client.request(request.clone());
         }
         let mut cancelled = Vec::new();
         let mut step = 0;
         loop {
             for (_, index) in cancels.iter().filter(|(at, _)| *at == step) {
                 let id = RequestId(index.index(requests.len()) as u64 + 1);
-                duet.client.cancel(id);
+                pair.client.cancel(id);
                 cancelled.push(id);
             }
             step += 1;
-            if duet.step().is_some() {
+            if pair.step().is_some() {
                 break;
             }
         }
-        let last = duet.client.request(Request::Help);
-        prop_assert_eq!(duet.play(), Standstill::Idle);
-        let results = results(&duet.told);
+        let last = pair.client.request(Request::Help);
+        prop_assert_eq!(pair.play(), Standstill::Idle);
+        let results = results(&pair.client_events);
         prop_assert_eq!(results.len(), requests.len() + 1);
         prop_assert!(results[&last].is_ok(), "{:?}", results[&last]);
         for (id, result) in &results {
@@ -41,8 +41,8 @@ proptest! {
                 || refusal(result) == Some(ErrorCode::Aborted);
             prop_assert!(given_up || !hit, "{:?} ended with {:?}", id, result);
         }
-        check_files(&requests, &results, &duet.local, &duet.shared);
-        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+        check_files(&requests, &results, &pair.local, &pair.shared);
+        prop_assert!(!pair.local.has_open() && !pair.shared.has_open());
     }
 }
 
@@ -60,30 +60,30 @@ fn an_abort_hits_nobody_else() {
     for choices in [&[][..], &[7, 100, 151]] {
         for (first, at) in (0..4).flat_map(|first| (0..200).step_by(5).map(move |at| (first, at))) {
             let setup = Setup::plain(choices.to_vec());
-            let mut duet = setup.duet(ROOM);
+            let mut pair = setup.pair(ROOM);
             let ids: Vec<RequestId> =
-                requests.iter().map(|request| duet.client.request(request.clone())).collect();
+                requests.iter().map(|request| pair.client.request(request.clone())).collect();
             for _ in 0..at {
-                if duet.step().is_some() {
+                if pair.step().is_some() {
                     break;
                 }
             }
-            duet.client.cancel(ids[first]);
-            assert_eq!(duet.play(), Standstill::Idle);
-            let ended = duet.told.iter().filter_map(|event| match event {
+            pair.client.cancel(ids[first]);
+            assert_eq!(pair.play(), Standstill::Idle);
+            let ended = pair.client_events.iter().filter_map(|event| match event {
                 ClientEvent::Finished { id, .. } if *id != ids[first] => Some(*id),
                 _ => None,
             });
-            assert!(ended.is_sorted(), "{first} at {at}: {:?}", duet.told);
-            for (id, result) in results(&duet.told) {
+            assert!(ended.is_sorted(), "{first} at {at}: {:?}", pair.client_events);
+            for (id, result) in results(&pair.client_events) {
                 assert!(result.is_ok() || id == ids[first], "{first} at {at}: {id:?} {result:?}");
-                let told = duet.told.iter().filter(
+                let told = pair.client_events.iter().filter(
                     |event| matches!(event, ClientEvent::Entry { id: listed, .. } if *listed == id),
                 );
                 let listed = result.ok().and_then(|summary| summary.entries);
                 assert!(listed.is_none_or(|entries| entries == told.count() as u64));
             }
-            assert!(!duet.local.has_open() && !duet.shared.has_open());
+            assert!(!pair.local.has_open() && !pair.shared.has_open());
         }
     }
 }
@@ -93,22 +93,22 @@ fn an_abort_hits_nobody_else() {
 fn a_goodbye_survives_an_abort_before_it() {
     for at in 0..60 {
         let setup = Setup::plain(vec![0, 1, 100]);
-        let mut duet = setup.duet(ROOM);
-        let download = duet.client.request(Request::Download {
+        let mut pair = setup.pair(ROOM);
+        let download = pair.client.request(Request::Download {
             path: path("photos/sea.jpg"),
             offset: 0,
             length: None,
             mode: Mode::Replace,
         });
-        let exit = duet.client.request(Request::Exit);
+        let exit = pair.client.request(Request::Exit);
         for _ in 0..at {
-            assert!(duet.step().is_none());
+            assert!(pair.step().is_none());
         }
-        duet.client.cancel(download);
-        assert_eq!(duet.play(), Standstill::Over);
-        let results = results(&duet.told);
+        pair.client.cancel(download);
+        assert_eq!(pair.play(), Standstill::Over);
+        let results = results(&pair.client_events);
         assert!(results[&exit].is_ok(), "cancelled at {at}: {:?}", results[&exit]);
-        assert!(!duet.told.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
+        assert!(!pair.client_events.iter().any(|event| matches!(event, ClientEvent::Lost(_))));
     }
 }
 
@@ -124,16 +124,16 @@ fn a_cancel_is_answered_without_another_request() {
     for choices in [&[][..], &[7, 100, 151]] {
         for at in 0..120 {
             let setup = Setup::plain(choices.to_vec());
-            let mut duet = setup.duet(ROOM);
-            let id = duet.client.request(fetch.clone());
+            let mut pair = setup.pair(ROOM);
+            let id = pair.client.request(fetch.clone());
             for _ in 0..at {
-                if duet.step().is_some() {
+                if pair.step().is_some() {
                     break;
                 }
             }
-            duet.client.cancel(id);
-            assert_eq!(duet.play(), Standstill::Idle);
-            assert!(results(&duet.told).contains_key(&id), "cancelled at step {at}");
+            pair.client.cancel(id);
+            assert_eq!(pair.play(), Standstill::Idle);
+            assert!(results(&pair.client_events).contains_key(&id), "cancelled at step {at}");
         }
     }
 }
@@ -150,18 +150,18 @@ fn nothing_overtakes_what_an_abort_has_hit() {
     for choices in [&[][..], &[7, 100, 151]] {
         for at in 0..200 {
             let setup = Setup { pipeline: 2, ..Setup::plain(choices.to_vec()) };
-            let mut duet = setup.duet(ROOM);
-            let first = duet.client.request(fetch(u64::MAX >> 1));
-            duet.client.request(fetch(0));
-            duet.client.request(Request::Exit);
+            let mut pair = setup.pair(ROOM);
+            let first = pair.client.request(fetch(u64::MAX >> 1));
+            pair.client.request(fetch(0));
+            pair.client.request(Request::Exit);
             for _ in 0..at {
-                if duet.step().is_some() {
+                if pair.step().is_some() {
                     break;
                 }
             }
-            duet.client.cancel(first);
-            assert_eq!(duet.play(), Standstill::Over);
-            let results = results(&duet.told);
+            pair.client.cancel(first);
+            assert_eq!(pair.play(), Standstill::Over);
+            let results = results(&pair.client_events);
             let later = results.iter().filter(|(id, _)| **id != first);
             for (id, result) in later {
                 assert!(result.is_ok(), "cancelled at step {at}: {id:?} ended with {result:?}");

@@ -40,37 +40,37 @@ proptest! {
         target in option::of((0..40_usize, kind())),
         server in option::of((0..60_usize, kind())),
     ) {
-        let mut duet = setup.duet(ROOM);
+        let mut pair = setup.pair(ROOM);
         let hold = setup.passing.then_some(Hold::WithChecksum);
         let fail = |fail| Faults { fail, hold, unknown_size: setup.unknown_size, ..Faults::default() };
-        let LocalFiles { sources, targets } = std::mem::take(&mut duet.local);
-        duet.local = LocalFiles { sources: sources.with_faults(fail(source)), targets: targets.with_faults(fail(target)) };
-        duet.shared = std::mem::take(&mut duet.shared).with_faults(Faults { unknown_size: false, ..fail(server) });
+        let LocalFiles { sources, targets } = std::mem::take(&mut pair.local);
+        pair.local = LocalFiles { sources: sources.with_faults(fail(source)), targets: targets.with_faults(fail(target)) };
+        pair.shared = std::mem::take(&mut pair.shared).with_faults(Faults { unknown_size: false, ..fail(server) });
         for request in &requests {
-            duet.client.request(request.clone());
+            pair.client.request(request.clone());
         }
-        duet.play();
-        let results = results(&duet.told);
+        pair.play();
+        let results = results(&pair.client_events);
         prop_assert_eq!(results.len(), requests.len());
         // A published upload may be written over by none here; an `outcome-unknown` has its name too.
-        check_files_if_told(&requests, &results, &duet.local, &duet.shared);
-        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
+        check_files_if_told(&requests, &results, &pair.local, &pair.shared);
+        prop_assert!(!pair.local.has_open() && !pair.shared.has_open());
     }
 
     /// Wherever the connection breaks: every request ends once, both machines end, and no half file has a name.
     #[test]
     fn a_broken_connection_ends_all(requests in vec(request(), 1..6), setup in setup(), (up, down) in break_points()) {
-        let mut duet = setup.duet(ROOM);
-        duet.break_after(up, down);
+        let mut pair = setup.pair(ROOM);
+        pair.break_after(up, down);
         for request in &requests {
-            duet.client.request(request.clone());
+            pair.client.request(request.clone());
         }
-        duet.play();
-        let results = results(&duet.told);
+        pair.play();
+        let results = results(&pair.client_events);
         prop_assert_eq!(results.len(), requests.len());
-        check_files_if_told(&requests, &results, &duet.local, &duet.shared);
-        prop_assert!(!duet.local.has_open() && !duet.shared.has_open());
-        let lost = duet.told.iter().filter(|event| matches!(event, ClientEvent::Lost(_))).count();
+        check_files_if_told(&requests, &results, &pair.local, &pair.shared);
+        prop_assert!(!pair.local.has_open() && !pair.shared.has_open());
+        let lost = pair.client_events.iter().filter(|event| matches!(event, ClientEvent::Lost(_))).count();
         prop_assert!(lost <= 1);
     }
 }
@@ -82,21 +82,21 @@ proptest! {
     #[test]
     fn a_changing_source_is_not_published(setup in setup(), at in 0..150_000_u64, cut in any::<bool>()) {
         let change = if cut { Change::Cut } else { Change::Replaced };
-        let mut duet = setup.duet(ROOM);
-        let LocalFiles { sources, targets } = std::mem::take(&mut duet.local);
+        let mut pair = setup.pair(ROOM);
+        let LocalFiles { sources, targets } = std::mem::take(&mut pair.local);
         let faults = Faults { change: Some((at, change)), hold: setup.passing.then_some(Hold::WithChecksum), ..Faults::default() };
-        duet.local = LocalFiles { sources: sources.with_faults(faults), targets };
-        let id = duet.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
-        let help = duet.client.request(Request::Help);
-        duet.play();
-        let results = results(&duet.told);
+        pair.local = LocalFiles { sources: sources.with_faults(faults), targets };
+        let id = pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+        let help = pair.client.request(Request::Help);
+        pair.play();
+        let results = results(&pair.client_events);
         prop_assert!(results[&help].is_ok());
         match &results[&id] {
             // It was read before it changed.
-            Ok(_) => prop_assert_eq!(duet.shared.file("large"), duet.local.sources.file("large")),
+            Ok(_) => prop_assert_eq!(pair.shared.file("large"), pair.local.sources.file("large")),
             Err(Failure::Local(error)) => {
                 prop_assert_eq!(error.kind, StoreErrorKind::Changed);
-                prop_assert_eq!(duet.shared.file("large"), None);
+                prop_assert_eq!(pair.shared.file("large"), None);
             }
             other => prop_assert!(false, "{:?}", other),
         }

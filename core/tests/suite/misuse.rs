@@ -11,7 +11,7 @@ use haul_core::{
     Checksum, Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output,
     StoreError, StoreErrorKind, Wait,
 };
-use haul_harness::{Faults, Hold, LocalFiles, Solo};
+use haul_harness::{Faults, Hold, LocalFiles, Single};
 
 use crate::sessions::{config, shared};
 
@@ -168,7 +168,7 @@ fn of_a_server() {
     for (pass_through, hold) in [(false, None), (true, Some(Hold::WithChecksum))] {
         let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
         let config = Arc::new(ServerConfig { pass_through, ..(*config(20_000)).clone() });
-        let right = Solo::new(input.as_bytes()).by_line();
+        let right = Single::new(input.as_bytes()).by_line();
         let misused =
             right.play_with(&mut Server::new(config.clone()), &mut files, |server, _, _| {
                 misuse(server, &mut seen);
@@ -226,7 +226,7 @@ fn of_a_client() {
         client
     };
     let mut seen = Vec::new();
-    let right = Solo::new(said.as_bytes()).by_line();
+    let right = Single::new(said.as_bytes()).by_line();
     let misused = right.play_with(&mut client(), &mut LocalFiles::default(), |client, _, _| {
         misuse(client, &mut seen);
     });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, Entry, ErrorCode, Mode, Omission};
-use haul_harness::{Duet, End, LocalFiles, MemoryFiles, Run, Solo, Standstill};
+use haul_harness::{End, LocalFiles, MemoryFiles, Pair, Run, Single, Standstill};
 
 use crate::joined::{path, results};
 
@@ -35,8 +35,8 @@ fn meet(requests: &[Request], said: &str) -> Run<ClientEvent> {
         client.request(request.clone());
     }
     let said = format!("{GREETING}{said}");
-    let solo = Solo::new(said.as_bytes()).by_line().ending(End::HangUp);
-    solo.play(&mut client, &mut local())
+    let single = Single::new(said.as_bytes()).by_line().ending(End::HangUp);
+    single.play(&mut client, &mut local())
 }
 
 /// The lines that it sent.
@@ -56,11 +56,11 @@ fn entries(told: &[ClientEvent]) -> Vec<Entry> {
 fn listed(shared: MemoryFiles, omitted: bool) -> Vec<Entry> {
     let client = Client::new(ClientConfig::default());
     let server = Server::new(Arc::new(ServerConfig { durable: false, ..ServerConfig::default() }));
-    let mut duet = Duet::new(client, LocalFiles::default(), server, shared, 1 << 16, &[]);
-    duet.client.request(list(omitted));
-    assert_eq!(duet.play(), Standstill::Idle);
-    assert!(results(&duet.told).values().all(Result::is_ok));
-    entries(&duet.told)
+    let mut pair = Pair::new(client, LocalFiles::default(), server, shared, 1 << 16, &[]);
+    pair.client.request(list(omitted));
+    assert_eq!(pair.play(), Standstill::Idle);
+    assert!(results(&pair.client_events).values().all(Result::is_ok));
+    entries(&pair.client_events)
 }
 
 /// Otherwise its copy would be an empty directory, and nobody would know.
@@ -177,17 +177,17 @@ fn what_may_be_executed_may_be_so_on_the_other_side() {
     let server = Server::new(Arc::new(ServerConfig { durable: false, ..ServerConfig::default() }));
     let shared =
         MemoryFiles::new(false).with_program("run", &b"#!"[..]).with_file("read", &b"x"[..]);
-    let mut duet = Duet::new(client, local(), server, shared, 1 << 16, &[]);
+    let mut pair = Pair::new(client, local(), server, shared, 1 << 16, &[]);
     for name in ["run", "read"] {
         let (path, mode) = (path(name), Mode::Replace);
-        duet.client.request(Request::Download { path, offset: 0, length: None, mode });
+        pair.client.request(Request::Download { path, offset: 0, length: None, mode });
     }
     for name in ["tool", "text", "other"] {
-        duet.client.request(upload(name));
+        pair.client.request(upload(name));
     }
-    assert_eq!(duet.play(), Standstill::Idle);
-    assert!(results(&duet.told).values().all(Result::is_ok));
-    let fetched = ["run", "read"].map(|name| duet.local.targets.is_executable(name));
-    let stored = ["tool", "text", "other"].map(|name| duet.shared.is_executable(name));
+    assert_eq!(pair.play(), Standstill::Idle);
+    assert!(results(&pair.client_events).values().all(Result::is_ok));
+    let fetched = ["run", "read"].map(|name| pair.local.targets.is_executable(name));
+    let stored = ["tool", "text", "other"].map(|name| pair.shared.is_executable(name));
     assert_eq!((fetched, stored), ([true, false], [true, false, true]));
 }

@@ -9,7 +9,7 @@ use haul_core::{
     Checksum, Done, Effect, ErrorCode, FilePath, Limits, Machine, Mode, Opened, Output,
     StoreErrorKind,
 };
-use haul_harness::{Faults, Hold, Solo};
+use haul_harness::{Faults, Hold, Single};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -25,11 +25,11 @@ proptest! {
     fn passed_payload_changes_no_word(ops in ops(), choices in choices(), chunk in 100..70_000_usize, checksummed in any::<bool>()) {
         let input = session(&ops);
         let mut plain_files = shared();
-        let plain = Solo::new(&input).cut(&choices).play(&mut Server::new(config(chunk)), &mut plain_files);
+        let plain = Single::new(&input).cut(&choices).play(&mut Server::new(config(chunk)), &mut plain_files);
         let passing = Arc::new(ServerConfig { pass_through: true, ..(*config(chunk)).clone() });
         let hold = checksummed.then_some(Hold::WithChecksum);
         let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
-        let passed = Solo::new(&input).cut(&choices).play(&mut Server::new(passing), &mut files);
+        let passed = Single::new(&input).cut(&choices).play(&mut Server::new(passing), &mut files);
         prop_assert_eq!(plain.text(), passed.text());
         prop_assert_eq!(plain.output, passed.output);
         prop_assert_eq!(plain.events, passed.events);
@@ -42,7 +42,7 @@ proptest! {
         let mut files = shared().with_faults(Faults { hold: Some(Hold::WithoutChecksum), ..Faults::default() });
         let input = format!("DOWNLOAD photos/sea.jpg offset={offset}\nHELP\n");
         let config = Arc::new(ServerConfig { pass_through, ..(*config(chunk)).clone() });
-        let run = Solo::new(input.as_bytes()).cut(&choices).play(&mut Server::new(config), &mut files);
+        let run = Single::new(input.as_bytes()).cut(&choices).play(&mut Server::new(config), &mut files);
         let (_, replies) = replies(&run.output);
         prop_assert_eq!(replies.len(), 2);
         check_download(&replies[0]);
@@ -57,7 +57,7 @@ fn failures_below_are_met() {
     for at in 1..5 {
         let mut files = shared()
             .with_faults(Faults { fail: Some((at, StoreErrorKind::NoSpace)), ..Faults::default() });
-        let run = Solo::new(body.as_bytes())
+        let run = Single::new(body.as_bytes())
             .cut(&[160, 0, 130])
             .play(&mut Server::new(passing.clone()), &mut files);
         let (_, replies) = replies(&run.output);

@@ -3,7 +3,7 @@
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::Server;
 use haul_core::{FilePath, Limits, Mode};
-use haul_harness::Duet;
+use haul_harness::Pair;
 
 use crate::joined::{local, results};
 use crate::sessions::{config, shared};
@@ -14,10 +14,10 @@ fn told(request: Request) -> Vec<(u64, Option<u64>)> {
     let mut client = Client::new(ClientConfig { limits, durable: true, ..ClientConfig::default() });
     client.request(request);
     client.request(Request::Exit);
-    let mut duet = Duet::new(client, local(), Server::new(config(10_000)), shared(), 6000, &[]);
-    duet.play();
-    assert!(results(&duet.told).values().all(Result::is_ok), "{:?}", duet.told);
-    let progress = duet.told.iter().filter_map(|event| match event {
+    let mut pair = Pair::new(client, local(), Server::new(config(10_000)), shared(), 6000, &[]);
+    pair.play();
+    assert!(results(&pair.client_events).values().all(Result::is_ok), "{:?}", pair.client_events);
+    let progress = pair.client_events.iter().filter_map(|event| match event {
         ClientEvent::Progress { progress, .. } => Some((progress.bytes, progress.total)),
         _ => None,
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Limits, Machine, Output};
-use haul_harness::{End, Solo};
+use haul_harness::{End, Single};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -30,7 +30,7 @@ fn config(pass_through: bool) -> Arc<ServerConfig> {
 fn survive(input: &[u8], choices: &[u8], end: End, pass_through: bool) {
     let mut files = shared();
     let mut server = Server::new(config(pass_through));
-    let run = Solo::new(input).cut(choices).ending(end).play_with(
+    let run = Single::new(input).cut(choices).ending(end).play_with(
         &mut server,
         &mut files,
         |server, _, _| {
@@ -134,8 +134,8 @@ proptest! {
         prop_assume!(byte != b'\n');
         let input = vec![byte; length];
         let mut files = shared();
-        let solo = Solo::new(&input).cut(&choices).ending(End::Silence);
-        let run = solo.play(&mut Server::new(config(false)), &mut files);
+        let single = Single::new(&input).cut(&choices).ending(End::Silence);
+        let run = single.play(&mut Server::new(config(false)), &mut files);
         let text = run.text();
         let text = text.lines().last().unwrap_or_default();
         prop_assert!(text.starts_with("ERR protocol"), "{text}");
@@ -154,8 +154,9 @@ fn a_line_may_have_4096_bytes_and_no_more() {
             let mut input = b"LIST ".to_vec();
             input.resize(length, b'x');
             input.push(b'\n');
-            let run =
-                Solo::new(&input).cut(choices).play(&mut Server::new(config(false)), &mut shared());
+            let run = Single::new(&input)
+                .cut(choices)
+                .play(&mut Server::new(config(false)), &mut shared());
             let text = run.text();
             let reply = text.lines().nth(1).unwrap_or_default();
             assert!(reply.starts_with(expected), "{length} {choices:?}: {reply}");
@@ -177,8 +178,9 @@ fn the_first_fault_of_a_line_is_told() {
         (b"a\xff\n".to_vec(), "UTF-8"),
     ] {
         for choices in [&[][..], &[0], &[1], &[15], &[150]] {
-            let run =
-                Solo::new(&line).cut(choices).play(&mut Server::new(config(false)), &mut shared());
+            let run = Single::new(&line)
+                .cut(choices)
+                .play(&mut Server::new(config(false)), &mut shared());
             let text = run.text();
             assert!(text.contains(expected), "{choices:?}, {expected}: {text}");
         }
@@ -191,7 +193,8 @@ fn control_characters_are_refused_however_many_there_are() {
     for line in ["HE\u{1}LP", "HE\u{1}\u{1}LP", "\u{0}LIST\u{0}", "LI\tST\u{1b}\u{7f}", "\r\rHELP"]
     {
         let input = format!("{line}\nHELP\n");
-        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(false)), &mut shared());
+        let run =
+            Single::new(input.as_bytes()).play(&mut Server::new(config(false)), &mut shared());
         let text = run.text();
         assert!(text.lines().last().is_some_and(|last| last.starts_with("ERR protocol")), "{text}");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use haul_core::server::{Server, ServerEvent};
-use haul_harness::{End, Solo};
+use haul_harness::{End, Single};
 
 use crate::sessions::{config, shared};
 use crate::transcript::whole_replies;
@@ -127,17 +127,17 @@ fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
         _ => End::HangUp,
     };
     let stuck = busy && input == "too slow";
-    let solo = Solo {
+    let single = Single {
         taking: if stuck { Duration::from_secs(40) } else { Duration::ZERO },
         choices: if stuck { &[0] } else { &[] },
-        ..Solo::new(all.as_bytes()).by_line().ending(end)
+        ..Single::new(all.as_bytes()).by_line().ending(end)
     };
     // A busy server sees all that came at once.
-    let solo = Solo { by_line: !busy || lines.is_empty(), ..solo };
+    let single = Single { by_line: !busy || lines.is_empty(), ..single };
     let mut files = shared();
     let mut server = Server::new(config(5000));
     let mut told = false;
-    let run = solo.play_with(&mut server, &mut files, |server, files, step| {
+    let run = single.play_with(&mut server, &mut files, |server, files, step| {
         let there = match state {
             "listing" => files.count("next-entries") == 1,
             "sending" => files.count("read") == 1,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Checksum, ErrorCode, Limits, Omission};
-use haul_harness::{Faults, MemoryFiles, Probed, Record, Run, Solo};
+use haul_harness::{ContractChecker, Faults, MemoryFiles, Record, Run, Single};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -280,7 +280,7 @@ fn effects(files: &MemoryFiles) -> Vec<Record> {
 fn play(input: &[u8], choices: &[u8], chunk: usize) -> (Run<ServerEvent>, MemoryFiles) {
     let mut files = shared();
     let mut server = Server::new(config(chunk));
-    let run = Solo::new(input).cut(choices).play(&mut server, &mut files);
+    let run = Single::new(input).cut(choices).play(&mut server, &mut files);
     (run, files)
 }
 
@@ -367,10 +367,10 @@ proptest! {
         let input = session(&ops);
         let (plain, plain_files) = play(&input, &choices, 10_000);
         let mut files = shared();
-        let mut server = Probed(Server::new(config(10_000)));
-        let probed = Solo::new(&input).cut(&choices).play(&mut server, &mut files);
-        prop_assert_eq!(plain.text(), probed.text());
-        prop_assert_eq!(plain.events, probed.events);
+        let mut server = ContractChecker(Server::new(config(10_000)));
+        let checked = Single::new(&input).cut(&choices).play(&mut server, &mut files);
+        prop_assert_eq!(plain.text(), checked.text());
+        prop_assert_eq!(plain.events, checked.events);
         prop_assert_eq!(plain_files.all(), files.all());
     }
 
@@ -380,7 +380,7 @@ proptest! {
         let faults = Faults { short_reads: Some(short), ..Faults::default() };
         let mut files = shared().with_faults(faults);
         let input = format!("DOWNLOAD {name} offset={offset} length=2000\n");
-        let run = Solo::new(input.as_bytes()).play(&mut Server::new(config(chunk)), &mut files);
+        let run = Single::new(input.as_bytes()).play(&mut Server::new(config(chunk)), &mut files);
         let (_, replies) = replies(&run.output);
         let whole = shared();
         let whole = whole.file(name).expect("a shared file");

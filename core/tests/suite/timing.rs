@@ -6,7 +6,7 @@ use std::time::Duration;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{Depth, ErrorCode, FilePath, Machine, Mode, Output, Timing, Wait};
-use haul_harness::{End, Files, LocalFiles, MemoryFiles, Solo};
+use haul_harness::{End, Files, LocalFiles, MemoryFiles, Single};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -34,7 +34,7 @@ fn a_silent_client_is_sent_away() {
         ("EXIT\n", None, Duration::ZERO),
     ] {
         let mut files = shared();
-        let run = Solo::new(input.as_bytes())
+        let run = Single::new(input.as_bytes())
             .ending(End::Silence)
             .play(&mut Server::new(config(1000)), &mut files);
         assert!(run.over);
@@ -48,8 +48,8 @@ fn a_silent_client_is_sent_away() {
 #[test]
 fn the_beginning_of_each_command_is_told() {
     let uploads = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\nDATA 100\nabc";
-    let solo = Solo { storage: SECOND, ..Solo::new(uploads.as_bytes()).ending(End::Silence) };
-    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    let single = Single { storage: SECOND, ..Single::new(uploads.as_bytes()).ending(End::Silence) };
+    let run = single.play(&mut Server::new(config(1000)), &mut shared());
     let [ServerEvent::Answered { began: first, .. }, ServerEvent::CutOff { began: second, .. }] =
         &run.events[..]
     else {
@@ -67,13 +67,13 @@ fn the_end_of_each_command_is_told() {
         ("LIST\n\u{1}\n", &[(0, 4), (5, 5)]),
         ("LIST\nHE", &[(0, 4), (5, 5)]),
     ] {
-        let solo = Solo { storage: SECOND, pace: 5 * SECOND, ..Solo::new(input.as_bytes()) };
-        let run = solo.by_line().play(&mut Server::new(config(1000)), &mut shared());
+        let single = Single { storage: SECOND, pace: 5 * SECOND, ..Single::new(input.as_bytes()) };
+        let run = single.by_line().play(&mut Server::new(config(1000)), &mut shared());
         assert_eq!(times_of(&run.events), times, "{input:?}");
     }
     // The first byte comes at once.
-    let solo = Solo { pace: 5 * SECOND, ..Solo::new(b"H\x01").cut(SINGLE) };
-    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    let single = Single { pace: 5 * SECOND, ..Single::new(b"H\x01").cut(SINGLE) };
+    let run = single.play(&mut Server::new(config(1000)), &mut shared());
     assert_eq!(times_of(&run.events), [(5, 5)]);
 }
 
@@ -96,8 +96,8 @@ fn drip_fed_input_is_cut() {
     let line = format!("LIST {}\n", "x".repeat(200));
     for input in [body, refused, tiny, line] {
         let mut files = shared();
-        let solo = Solo { pace: SECOND, ..Solo::new(input.as_bytes()).cut(SINGLE) };
-        let run = solo.play(&mut Server::new(config(1000)), &mut files);
+        let single = Single { pace: SECOND, ..Single::new(input.as_bytes()).cut(SINGLE) };
+        let run = single.play(&mut Server::new(config(1000)), &mut files);
         assert_eq!(codes(&run.output).pop(), Some(Some(ErrorCode::Timeout)), "{}", &input[..20]);
         assert!(files.file("a").is_none() && !files.has_open());
     }
@@ -119,12 +119,12 @@ fn a_slow_client_that_keeps_nobody_waiting_is_served() {
         let mut server = Server::new(config(1000));
         server.set_scarce(false);
         // Below the rate by far, and each byte within the idle time.
-        let solo = Solo {
+        let single = Single {
             pace: 100 * SECOND,
             taking: 100 * SECOND,
-            ..Solo::new(input.as_bytes()).cut(SINGLE)
+            ..Single::new(input.as_bytes()).cut(SINGLE)
         };
-        let run = solo.play(&mut server, &mut shared());
+        let run = single.play(&mut server, &mut shared());
         assert_eq!(codes(&run.output).pop(), Some(last), "{}", &input[..20]);
     }
 }
@@ -136,7 +136,7 @@ fn a_client_that_is_silent_for_the_idle_time_is_sent_away_though_it_keeps_nobody
         let mut files = shared();
         let mut server = Server::new(config(1000));
         server.set_scarce(false);
-        let run = Solo::new(input.as_bytes()).ending(End::Silence).play(&mut server, &mut files);
+        let run = Single::new(input.as_bytes()).ending(End::Silence).play(&mut server, &mut files);
         assert!(run.over && !files.has_open());
         assert_eq!(codes(&run.output).pop(), Some(Some(ErrorCode::Timeout)), "{input:?}");
         assert_eq!(run.now, timing.idle + timing.linger, "{input:?}");
@@ -202,9 +202,12 @@ fn settle(server: &mut Server, files: &mut MemoryFiles, mut input: &[u8], now: D
 fn a_slow_honest_client_is_served() {
     let input = format!("UPLOAD a\nDATA 200000\n{}END\nDOWNLOAD a\n", "x".repeat(200_000));
     // 122 bytes at a time.
-    let solo =
-        Solo { pace: SECOND / 64, taking: SECOND / 64, ..Solo::new(input.as_bytes()).cut(&[97]) };
-    let run = solo.play(&mut Server::new(config(1000)), &mut shared());
+    let single = Single {
+        pace: SECOND / 64,
+        taking: SECOND / 64,
+        ..Single::new(input.as_bytes()).cut(&[97])
+    };
+    let run = single.play(&mut Server::new(config(1000)), &mut shared());
     assert_eq!(codes(&run.output), [None, None]);
 }
 
@@ -223,10 +226,12 @@ fn a_client_that_does_not_read_is_cut() {
                 ..Default::default()
             });
         }
-        let solo =
-            Solo { taking: SECOND, ..Solo::new(input.as_bytes()).cut(SINGLE).ending(End::Silence) };
+        let single = Single {
+            taking: SECOND,
+            ..Single::new(input.as_bytes()).cut(SINGLE).ending(End::Silence)
+        };
         let config = Arc::new(ServerConfig { pass_through: held, ..(*config(10_000)).clone() });
-        let run = solo.play(&mut Server::new(config), &mut files);
+        let run = single.play(&mut Server::new(config), &mut files);
         assert!(run.over && !files.has_open());
         assert!(run.output.len() < 5000);
         assert!(
@@ -242,8 +247,8 @@ proptest! {
     #[test]
     fn slow_storage_cuts_nobody_off(ops in ops(), choices in choices()) {
         let input = session(&ops);
-        let plain = Solo::new(&input).cut(&choices).play(&mut Server::new(config(5000)), &mut shared());
-        let slow = Solo { storage: Duration::from_hours(24), ..Solo::new(&input).cut(&choices) };
+        let plain = Single::new(&input).cut(&choices).play(&mut Server::new(config(5000)), &mut shared());
+        let slow = Single { storage: Duration::from_hours(24), ..Single::new(&input).cut(&choices) };
         let slow = slow.play(&mut Server::new(config(5000)), &mut shared());
         prop_assert_eq!(plain.text(), slow.text());
     }
@@ -254,7 +259,7 @@ proptest! {
         let input = session(&ops);
         let input = &input[..at.index(input.len() + 1)];
         let mut files = shared();
-        let run = Solo::new(input).cut(&choices).ending(End::Silence).play(&mut Server::new(config(5000)), &mut files);
+        let run = Single::new(input).cut(&choices).ending(End::Silence).play(&mut Server::new(config(5000)), &mut files);
         prop_assert!(run.over && !files.has_open());
         prop_assert!(run.now <= Duration::from_mins(11));
         let (_, replies) = replies(&run.output);
@@ -280,7 +285,7 @@ fn a_client_does_not_wait_for_ever() {
         ("HAUL/1 \"\" max-data=9 pipeline=9\n", reply, Failure::TimedOut),
         ("HAUL/1 \"\" max-data=9 pipeline=9\nFILE", reply, Failure::TimedOut),
     ] {
-        let run = Solo::new(said.as_bytes())
+        let run = Single::new(said.as_bytes())
             .by_line()
             .ending(End::Silence)
             .play(&mut client_with(Some(list.clone())), &mut LocalFiles::default());
@@ -300,7 +305,7 @@ fn a_client_does_not_wait_for_ever() {
 #[test]
 fn an_idle_client_waits_for_ever() {
     let said = b"HAUL/1 \"\" max-data=9 pipeline=9\n";
-    let run = Solo::new(said)
+    let run = Single::new(said)
         .ending(End::Silence)
         .play(&mut client_with(None), &mut LocalFiles::default());
     assert!(!run.over && run.now == Duration::ZERO);
@@ -313,7 +318,7 @@ fn a_goodbye_is_not_waited_for_long() {
     let greeting = "HAUL/1 \"\" max-data=9 pipeline=9\n";
     let listed = format!("{greeting}OK entries=0\n");
     let goodbye = Timing::default().goodbye;
-    for (said, deaf_after, reply, lasts) in [
+    for (said, reads_at_most, reply, lasts) in [
         (&listed, None, Timing::default().reply, goodbye),
         (&format!("{listed}O"), None, Timing::default().reply, goodbye),
         (&listed, Some("LIST\r\n".len()), Timing::default().reply, goodbye),
@@ -322,8 +327,9 @@ fn a_goodbye_is_not_waited_for_long() {
         let timing = Timing { reply, ..Timing::default() };
         let mut client = Client::new(ClientConfig { timing, ..ClientConfig::default() });
         let (listing, exit) = (client.request(list()), client.request(Request::Exit));
-        let solo = Solo { deaf_after, ..Solo::new(said.as_bytes()).by_line().ending(End::Silence) };
-        let run = solo.play(&mut client, &mut LocalFiles::default());
+        let single =
+            Single { reads_at_most, ..Single::new(said.as_bytes()).by_line().ending(End::Silence) };
+        let run = single.play(&mut client, &mut LocalFiles::default());
         assert_eq!((run.over, run.now), (true, lasts), "{said:?}");
         let ends: Vec<_> = run
             .events
@@ -346,9 +352,9 @@ fn what_is_asked_for_before_the_goodbye_is_waited_for() {
     for (cancels, lasts) in [(false, 2 * timing.reply), (true, timing.reply + timing.goodbye)] {
         let mut client = Client::new(ClientConfig::default());
         client.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
-        let solo = Solo::new(greeting.as_bytes()).ending(End::Silence);
+        let single = Single::new(greeting.as_bytes()).ending(End::Silence);
         let mut wants_more = true;
-        let run = solo.play_with(&mut client, &mut LocalFiles::default(), |client, _, _| {
+        let run = single.play_with(&mut client, &mut LocalFiles::default(), |client, _, _| {
             let waits = client.deadline().is_some_and(|deadline| deadline == timing.reply);
             if waits && std::mem::take(&mut wants_more) {
                 if cancels {
@@ -395,13 +401,13 @@ fn each_wait_of_a_client_has_its_bound() {
         let mut client =
             Client::new(ClientConfig { timing: timing.clone(), ..ClientConfig::default() });
         client.request(request.clone());
-        let solo =
-            Solo { pace, taking, ..Solo::new(said.as_bytes()).by_line().ending(End::Silence) };
+        let single =
+            Single { pace, taking, ..Single::new(said.as_bytes()).by_line().ending(End::Silence) };
         let mut files = LocalFiles {
             sources: MemoryFiles::new(true).with_file("a", vec![7; 200_000]),
             targets: MemoryFiles::new(true),
         };
-        let run = solo.play(&mut client, &mut files);
+        let run = single.play(&mut client, &mut files);
         assert!(run.over);
         assert_eq!(run.now, lasts, "{request:?}");
     }
