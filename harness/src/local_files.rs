@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use haul_core::{Done, Effect, Handle, StoreError};
 
-use crate::memory_files::{Files, MemoryFiles};
+use crate::files::Files;
+use crate::memory_files::MemoryFiles;
 
 /// What a client uploads and what it downloads, both by the path in the request.
 #[derive(Debug, Default)]

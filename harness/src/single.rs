@@ -6,7 +6,7 @@ use haul_core::Machine;
 
 use crate::Choices;
 use crate::Handles;
-use crate::memory_files::Files;
+use crate::files::Files;
 use crate::turn::{Context, Io, Turn, Wire, turn};
 
 /// Steps without moving a byte, and further steps for each byte moved. More are a hang.

@@ -6,7 +6,7 @@ use haul_core::{Machine, Misuse, Output, Wait};
 
 use crate::Choices;
 use crate::Handles;
-use crate::memory_files::Files;
+use crate::files::Files;
 
 /// The most bytes that pass by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;

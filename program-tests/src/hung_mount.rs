@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::process::{Bench, Raw, Serving, pid};
+use crate::process::{Bench, Raw, Serving};
 use crate::requirements::or_skip;
+use crate::running::pid;
 
 /// More sessions than any program has threads for other work.
 const HANGING: usize = 80;

@@ -10,16 +10,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit,
-};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Resource, Rlimit, Signal, kill_process, prlimit};
 
-use crate::running::{Ended, Running, rewind, share};
+use crate::running::{Ended, Running, TIMEOUT, pid, rewind, share, wait};
 use crate::unfinished::unfinished;
-
-/// Far longer than anything here takes. Only a hang gets there.
-const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// How long a server may keep a descriptor after its session has ended.
 pub(crate) const LINGERING: Duration = Duration::from_secs(10);
@@ -373,20 +368,4 @@ impl Raw {
         self.0.read_to_end(&mut rest).expect("the server answers and closes");
         rest
     }
-}
-
-pub(super) fn wait(child: &mut Child) -> ExitStatus {
-    // The kernel does not reuse the ID of a child that was not waited for, so this is the right process.
-    let pidfd = pidfd_open(pid(child), PidfdFlags::empty()).expect("it was not waited for yet");
-    let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&TIMEOUT));
-    if ready != Ok(1) {
-        let _ = child.kill();
-        let _ = child.wait();
-        panic!("the program did not end within a minute");
-    }
-    child.wait().expect("it can be waited for")
-}
-
-pub(super) fn pid(child: &Child) -> Pid {
-    Pid::from_child(child)
 }

@@ -1,4 +1,4 @@
-//! A client, while it runs and after it has ended.
+//! A program, while it runs and after it has ended.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -6,9 +6,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
-use crate::process::{pid, wait};
+/// Far longer than anything here takes. Only a hang gets there.
+pub(super) const TIMEOUT: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// A running program. Dropping this does not end it.
 pub(crate) struct Running {
@@ -110,4 +111,20 @@ pub(super) fn share(file: &File) -> File {
 
 pub(super) fn rewind(file: &mut File) {
     file.seek(SeekFrom::Start(0)).expect("a file can be rewound");
+}
+
+pub(super) fn wait(child: &mut Child) -> ExitStatus {
+    // The kernel does not reuse the ID of a child that was not waited for, so this is the right process.
+    let pidfd = pidfd_open(pid(child), PidfdFlags::empty()).expect("it was not waited for yet");
+    let ready = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&TIMEOUT));
+    if ready != Ok(1) {
+        let _ = child.kill();
+        let _ = child.wait();
+        panic!("the program did not end within a minute");
+    }
+    child.wait().expect("it can be waited for")
+}
+
+pub(super) fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
 }

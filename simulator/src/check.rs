@@ -4,23 +4,22 @@ use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_core::{Checksum, Entry, ErrorCode, RequestId};
 
-use crate::client::{Asked, path};
+use crate::client::Asked;
 use crate::connection::{Actor, Connection};
-use crate::disk::{Disk, Fetched, Inode};
+use crate::disk::{Disk, Fetched, Inode, SharedDisk};
 use crate::oracle::Oracle;
-use crate::plan::{Peers, SessionPlan, What};
+use crate::plan::{Peers, Plan, SessionPlan, What, path};
 use crate::store::LOCKED;
-use crate::world::World;
 
-/// Checks how a request ended.
+/// Checks how the request `id` of the session `at` ended.
 pub(super) fn check_result(
-    world: &mut World<'_>,
-    at: usize,
-    id: RequestId,
+    plan: &Plan,
+    connection: &mut Connection,
+    (disk, oracle): (&SharedDisk, &mut Oracle),
+    (at, id): (usize, RequestId),
     result: &Result<Summary, Failure>,
 ) -> Result<(), String> {
-    let honest = world.plan.sessions[at].peers == Peers::Honest;
-    let Some(connection) = &mut world.connections[at] else { return Ok(()) };
+    let honest = plan.sessions[at].peers == Peers::Honest;
     check_order(connection, id, result)?;
     let Connection { touched, flipped, .. } = *connection;
     let Actor::Client(client) = &connection.client.actor else { return Ok(()) };
@@ -28,13 +27,12 @@ pub(super) fn check_result(
     if honest {
         check_failure(result, touched, flipped)?;
     }
-    let fetched = world.disk.lock().fetched.get(&(at, id)).cloned();
+    let fetched = disk.lock().fetched.get(&(at, id)).cloned();
     // A hostile client's file has the executable bit that it announced. A client whose line was damaged takes the
     // server for one that does not know the bit.
     let hostile = |session: &SessionPlan| session.peers == Peers::HostileClient;
-    let told = !world.oracle.names_may_differ && !world.plan.sessions.iter().any(hostile);
+    let told = !oracle.names_may_differ && !plan.sessions.iter().any(hostile);
     let bits_are_known = honest && !flipped && told;
-    let oracle = &mut world.oracle;
     match (&asked.what, result) {
         (What::Download { name, offset, length }, Ok(summary)) => {
             let got = fetched.ok_or("a download succeeded without a file")?;
@@ -44,7 +42,7 @@ pub(super) fn check_result(
                 oracle.fetched(&path(name), *offset, *length, &asked.since, &data)?;
             }
             let whole = *offset == 0 && !data.is_empty();
-            if bits_are_known && whole && executable != world.disk.lock().is_executable(&data) {
+            if bits_are_known && whole && executable != disk.lock().is_executable(&data) {
                 return Err(format!("{name:?} arrived with another executable bit"));
             }
         }
@@ -52,9 +50,9 @@ pub(super) fn check_result(
             return Err(format!("{failure:?}, and the file has its name"));
         }
         (What::Upload { .. }, result) => {
-            check_upload(oracle, asked, result, world.plan.durable, honest && !flipped)?;
+            check_upload(oracle, asked, result, plan.durable, honest && !flipped)?;
             if result.is_ok() && honest && !flipped {
-                check_stored(&world.disk.lock(), asked)?;
+                check_stored(&disk.lock(), asked)?;
             }
         }
         (What::List { .. }, Ok(summary)) => {
@@ -64,8 +62,7 @@ pub(super) fn check_result(
                 return Err(String::from("entries are missing"));
             }
             if honest && !flipped {
-                let disk = world.disk.lock();
-                check_listing(&disk, oracle, &asked.entries, omitted, bits_are_known)?;
+                check_listing(&disk.lock(), oracle, &asked.entries, omitted, bits_are_known)?;
             }
         }
         _ => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
-use haul_core::{Depth, Done, Effect, Entry, FilePath, Machine, Mode, RequestId, StoreError};
+use haul_core::{Depth, Done, Effect, Entry, Machine, Mode, RequestId, StoreError};
 use haul_harness::Random;
 use haul_store::{FilesById, OwnFiles, Perform};
 
@@ -14,7 +14,7 @@ use crate::disk::SharedDisk;
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::local::{LocalSource, LocalTarget};
 use crate::oracle::{Oracle, Since, VersionId};
-use crate::plan::{Leave, SessionPlan, Task, What};
+use crate::plan::{Leave, SessionPlan, Task, What, path};
 use crate::store::SIMULATED;
 
 /// A machine, its requests, and the client's files.
@@ -52,10 +52,6 @@ pub(super) struct Asked {
     pub(super) since: Since,
     pub(super) entries: Vec<Entry>,
     pub(super) finished: bool,
-}
-
-pub(super) fn path(name: &str) -> FilePath {
-    FilePath::parse(name).expect("the simulation's names keep the rules")
 }
 
 impl ClientSide {

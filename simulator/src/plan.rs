@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use haul_core::FilePath;
 use haul_harness::Random;
 
 use crate::fault::Fault;
@@ -9,6 +10,10 @@ use crate::fault::Fault;
 /// The names that clients use. Those of [`FOUND`] exist from the beginning.
 pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g"];
 const FOUND: usize = 3;
+
+pub(super) fn path(name: &str) -> FilePath {
+    FilePath::parse(name).expect("the simulation's names keep the rules")
+}
 
 /// Everything that decides a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use haul_core::{
 };
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
-use crate::client;
 use crate::disk::{Disk, Inode, SharedDisk};
 use crate::fault::Fault;
+use crate::plan;
 use crate::planted::Planted;
 
 /// The text of every error of the simulation. Any other error is a mistake of a machine or a session.
@@ -59,7 +59,7 @@ impl Store for SimStore {
         let mut entries = entries(&disk, path, depth)?;
         if path.is_none() && disk.oddities {
             let error = Some(ErrorCode::Denied);
-            entries.push(Entry::Directory { path: client::path(LOCKED), error, link: false });
+            entries.push(Entry::Directory { path: plan::path(LOCKED), error, link: false });
             if omitted {
                 entries.push(Entry::omitted(HIDDEN, Omission::Hidden));
             }

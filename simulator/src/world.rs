@@ -9,8 +9,8 @@ use haul_core::client::ClientConfig;
 use haul_core::server::ServerConfig;
 use haul_harness::Random;
 
-use crate::check;
-use crate::client::{ClientSide, path};
+use crate::check::check_result;
+use crate::client::ClientSide;
 use crate::connection::{Actor, Connection, Context, End, Move};
 use crate::disk::SharedDisk;
 use crate::drive::Turn;
@@ -18,7 +18,7 @@ use crate::fault::{Fault, Tally};
 use crate::hostile::Hostile;
 use crate::oracle::Oracle;
 use crate::pipe::Io;
-use crate::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan};
+use crate::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan, path};
 use crate::planted::Planted;
 use crate::server::ServerSide;
 use crate::store::SimStore;
@@ -224,7 +224,9 @@ impl<'p> World<'p> {
                 let finished = client.take_finished()?;
                 for (id, result) in finished {
                     self.tell(|| format!("session {at}: request {} ends with {result:?}", id.0));
-                    check::check_result(self, at, id, &result)
+                    let Some(connection) = &mut self.connections[at] else { continue };
+                    let files = (&self.disk, &mut self.oracle);
+                    check_result(self.plan, connection, files, (at, id), &result)
                         .map_err(|reason| format!("session {at}, request {}: {reason}", id.0))?;
                 }
             }

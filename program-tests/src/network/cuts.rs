@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::flips::Counts;
+use super::counts::Counts;
 use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::Fault;

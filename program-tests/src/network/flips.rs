@@ -3,12 +3,11 @@
 // Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use haul_harness::Random;
 
+use super::counts::Counts;
 use super::cuts::cut;
 use super::rig::{Ask, Outcome, Rig, Transfer};
 use super::wire::{Part, Side};
@@ -18,31 +17,6 @@ use crate::proxy::Fault;
 const WORKERS: u64 = 6;
 /// The sizes of the files. The first three take at most one chunk, the last takes two.
 const SIZES: [usize; 4] = [0, 40, 3_000, 300_000];
-
-/// How transfers with faults ended, and how often.
-#[derive(Debug, Default)]
-pub struct Counts(BTreeMap<String, u64>);
-
-impl Counts {
-    pub(super) fn count(&mut self, kind: String) {
-        *self.0.entry(kind).or_default() += 1;
-    }
-
-    fn add(&mut self, other: Self) {
-        for (kind, count) in other.0 {
-            *self.0.entry(kind).or_default() += count;
-        }
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (kind, count) in &self.0 {
-            writeln!(f, "{count:7}  {kind}")?;
-        }
-        write!(f, "{:7}  in all, and what every client said is true", self.0.values().sum::<u64>())
-    }
-}
 
 /// A bit flips, or the rest is missing, in either direction of uploads and downloads. A client that reports success is
 /// right.

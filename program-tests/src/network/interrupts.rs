@@ -9,7 +9,7 @@ use std::time::Duration;
 use haul_harness::Random;
 use rustix::process::Signal;
 
-use super::flips::Counts;
+use super::counts::Counts;
 use super::rig::{Ask, Rig, Transfer};
 use super::wire::Side;
 use crate::proxy::{Fault, Tap, Way};

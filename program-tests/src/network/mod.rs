@@ -1,5 +1,6 @@
 //! Clients and servers with a bad network between them, or with too little of some resource.
 
+mod counts;
 mod cuts;
 mod flips;
 mod interrupts;

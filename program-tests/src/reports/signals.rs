@@ -12,7 +12,8 @@ use rustix::process::Signal;
 
 use super::Mounted;
 use crate::cases::names_in;
-use crate::process::{Bench, wait};
+use crate::process::Bench;
+use crate::running::wait;
 
 /// "SIGHUP: server dies without drain; client leaves `.haul-…`": a client cleans up, and exits with the signal's code.
 pub fn each_signal_lets_a_client_clean_up(program: &Path) {

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::abuse::Meter;
-use crate::process::{Bench, LINGERING, wait};
+use crate::process::{Bench, LINGERING};
+use crate::running::wait;
 
 /// "shell after an idle disconnect: the command fails, a script ends": the shell connects again for the next command.
 pub fn a_shell_connects_again_after_an_idle_time(program: &Path) {
