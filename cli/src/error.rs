@@ -242,6 +242,8 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
         StoreErrorKind::NotFound => Some("is the name right, and the directory that you are in?"),
         StoreErrorKind::Exists => Some("--force replaces it"),
         StoreErrorKind::IsDirectory | StoreErrorKind::NotAFile => Some("name a regular file"),
+        StoreErrorKind::NotEmpty => Some("delete what is in it first"),
+        StoreErrorKind::IntoItself => Some("choose another place"),
         StoreErrorKind::Denied => {
             Some("its permissions, those of its directory, or what is mounted there, forbid it")
         }
@@ -251,7 +253,7 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
             Some("nothing was kept; make room, or choose another place")
         }
         StoreErrorKind::Changed => Some("the file changed while it was read; try again"),
-        StoreErrorKind::Io => None,
+        StoreErrorKind::NotSupported | StoreErrorKind::Io => None,
     }
 }
 

@@ -119,6 +119,8 @@ impl From<ErrorCode> for Exit {
             | ErrorCode::Exists
             | ErrorCode::IsDirectory
             | ErrorCode::NotAFile
+            | ErrorCode::NotEmpty
+            | ErrorCode::NotSupported
             | ErrorCode::Denied
             | ErrorCode::TooLarge
             | ErrorCode::NoSpace
@@ -145,6 +147,9 @@ impl From<StoreErrorKind> for Exit {
             | StoreErrorKind::OtherSpelling
             | StoreErrorKind::IsDirectory
             | StoreErrorKind::NotAFile
+            | StoreErrorKind::NotEmpty
+            | StoreErrorKind::IntoItself
+            | StoreErrorKind::NotSupported
             | StoreErrorKind::Denied
             | StoreErrorKind::ReadOnly
             | StoreErrorKind::BadName

@@ -181,7 +181,7 @@ impl Files {
                 };
                 self.named.insert(path, content.into());
                 self.open.insert(*handle, Open::Published);
-                Ok(Done::Published)
+                Ok(Done::Published { version: None })
             }
             // There is no storage that could lose them.
             Effect::Sync { .. } => Ok(Done::Synced),
@@ -191,6 +191,12 @@ impl Files {
             }
             Effect::Close { handle } => self.close(*handle, Done::Closed),
             Effect::Discard { handle } => self.close(*handle, Done::Discarded),
+            Effect::Copy { .. }
+            | Effect::Delete { .. }
+            | Effect::MakeDirectory { .. }
+            | Effect::Move { .. } => {
+                Err(StoreError::new(StoreErrorKind::NotSupported, "files are only stored here"))
+            }
             // Pass-through is off.
             Effect::Hold { .. } | Effect::WriteHeld { .. } => misfit(),
         }

@@ -8,6 +8,7 @@ use crate::checksum::Checksum;
 use crate::message::{Depth, Entry, Mode};
 use crate::name::FilePath;
 use crate::time::Timestamp;
+use crate::version::Version;
 
 /// Identifies a request within one session. On a server it is the number of the command, on a client that of the
 /// request.
@@ -24,20 +25,22 @@ pub struct Handle(pub u64);
 /// A piece of file work. Carry it out once and report the outcome by
 /// [`Machine::performed`](crate::Machine::performed).
 ///
-/// [`List`](Self::List), [`Open`](Self::Open) and [`Create`](Self::Create) each begin something and give it a
-/// [`Handle`]; every later effect says by that handle what it is for. If one of the three fails, or `Create` is
-/// answered by [`Done::Full`], nothing is open under the handle. What was begun is open until exactly one of these:
+/// [`List`](Self::List), [`Open`](Self::Open), [`Create`](Self::Create), [`Delete`](Self::Delete),
+/// [`MakeDirectory`](Self::MakeDirectory) and [`Move`](Self::Move) each begin something and give it a [`Handle`]; every
+/// later effect says by that handle what it is for. If one of them fails, or `Create` is answered by [`Done::Full`],
+/// nothing is open under the handle. What was begun is open until exactly one of these:
 ///
 /// | what | is closed by |
 /// | --- | --- |
 /// | a listing | [`NextEntries`](Self::NextEntries) without entries, [`Close`](Self::Close) |
 /// | a source: a file open for reading | [`FinishReading`](Self::FinishReading), also if that fails; `Close` |
 /// | a staged file: one without a name | [`Discard`](Self::Discard); a `Sync` or a `Publish` that fails |
-/// | a published file | [`SyncDirectories`](Self::SyncDirectories), also if that fails; `Close` |
+/// | a published file, or a change | [`SyncDirectories`](Self::SyncDirectories), also if that fails; `Close` |
 ///
 /// If the session ends before that, whoever carries effects out closes what is open and discards what is staged.
 ///
-/// A machine has at most one listing, one source or one unfinished staged file open at a time. A server may have whole
+/// A machine has at most one listing, one source or one unfinished staged file open at a time, except that a server
+/// that copies has a source and a staged file. A server may have whole
 /// staged files open besides: it commits them together, by one `Sync`, one `Publish` for each and one
 /// `SyncDirectories`.
 ///
@@ -120,6 +123,9 @@ pub enum Effect {
         id: RequestId,
         /// The future name.
         path: FilePath,
+        /// The version of the file that is to be replaced; [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed) if
+        /// it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is none.
+        if_match: Option<Version>,
         /// Whether an existing file may be replaced. `Create` refuses early if it can; `Publish` decides.
         mode: Mode,
         /// The size in bytes, if known.
@@ -163,13 +169,62 @@ pub enum Effect {
         /// The checksum of the whole file; a store may remember it.
         checksum: Checksum,
     },
-    /// Fsync the names of published files, and close the files, whatever the outcome. Answer: [`Done::Synced`]. It
-    /// comes only if the machine is configured to be durable.
+    /// Copy a piece of a source to the end of a staged file. Answer: [`Done::Copied`] with 1 to `length` bytes, or none
+    /// at the end of the source.
+    Copy {
+        /// The source.
+        from: Handle,
+        /// The staged file.
+        to: Handle,
+        /// Where the piece begins in both files: always the number of bytes copied before.
+        offset: u64,
+        /// The most bytes to copy, at least 1.
+        length: usize,
+    },
+    /// Delete a file or an empty directory. Answer: [`Done::Changed`]: it is gone, and the change is open under the
+    /// handle. After a failure nothing is changed.
+    Delete {
+        /// The new handle of the change.
+        handle: Handle,
+        /// The request that this is for.
+        id: RequestId,
+        /// What to delete.
+        path: FilePath,
+        /// The version that the file must have.
+        if_match: Option<Version>,
+    },
+    /// Make a directory, and the parents that it lacks. Answer: [`Done::Changed`], as for [`Delete`](Self::Delete).
+    MakeDirectory {
+        /// The new handle of the change.
+        handle: Handle,
+        /// The request that this is for.
+        id: RequestId,
+        /// The directory.
+        path: FilePath,
+    },
+    /// Give a file or a directory another name, atomically. Answer: [`Done::Changed`], as for
+    /// [`Delete`](Self::Delete).
+    Move {
+        /// The new handle of the change.
+        handle: Handle,
+        /// The request that this is for.
+        id: RequestId,
+        /// The present name.
+        from: FilePath,
+        /// The future name.
+        to: FilePath,
+        /// Whether a file that has the future name may be replaced.
+        mode: Mode,
+        /// The version that the file must have.
+        if_match: Option<Version>,
+    },
+    /// Fsync the names of published files, and what was changed, and close them, whatever the outcome. Answer:
+    /// [`Done::Synced`]. It comes only if the machine is configured to be durable.
     SyncDirectories {
-        /// The published files, at least one.
+        /// The published files and the changes, at least one.
         handles: Vec<Handle>,
     },
-    /// Close a listing, a source or a published file. Answer: [`Done::Closed`]. The machine ignores an error and
+    /// Close a listing, a source, a published file or a change. Answer: [`Done::Closed`]. The machine ignores an error and
     /// considers the handle closed.
     Close {
         /// What to close.
@@ -218,6 +273,10 @@ impl Effect {
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::SyncDirectories { .. } => "sync-directory",
+            Self::Copy { .. } => "copy",
+            Self::Delete { .. } => "delete",
+            Self::MakeDirectory { .. } => "make-directory",
+            Self::Move { .. } => "move",
             Self::Close { .. } => "close",
             Self::Discard { .. } => "discard",
         }
@@ -233,9 +292,14 @@ impl Effect {
             | (Self::Write { .. }, Done::Written)
             | (Self::WriteHeld { .. }, Done::HeldWritten { .. })
             | (Self::Sync { .. } | Self::SyncDirectories { .. }, Done::Synced)
-            | (Self::Publish { .. }, Done::Published)
+            | (Self::Publish { .. }, Done::Published { .. })
+            | (
+                Self::Delete { .. } | Self::MakeDirectory { .. } | Self::Move { .. },
+                Done::Changed,
+            )
             | (Self::Close { .. }, Done::Closed)
             | (Self::Discard { .. }, Done::Discarded) => true,
+            (Self::Copy { length, .. }, Done::Copied { length: copied, .. }) => copied <= length,
             (Self::NextEntries { max, .. }, Done::Entries { entries, .. }) => entries.len() <= *max,
             (Self::Read { length, .. } | Self::Hold { read: length, .. }, Done::Read(data)) => {
                 data.len() <= *length
@@ -287,7 +351,19 @@ pub enum Done {
     /// Of [`Effect::Sync`] and [`Effect::SyncDirectories`].
     Synced,
     /// Of [`Effect::Publish`].
-    Published,
+    Published {
+        /// The version of the published file, if the store knows versions.
+        version: Option<Version>,
+    },
+    /// Of [`Effect::Copy`].
+    Copied {
+        /// How many bytes were copied.
+        length: usize,
+        /// Their checksum.
+        checksum: Checksum,
+    },
+    /// Of [`Effect::Delete`], [`Effect::MakeDirectory`] and [`Effect::Move`].
+    Changed,
     /// Of [`Effect::Close`].
     Closed,
     /// Of [`Effect::Discard`].
@@ -308,7 +384,9 @@ impl Done {
             Self::Written => "written",
             Self::HeldWritten { .. } => "held-written",
             Self::Synced => "synced",
-            Self::Published => "published",
+            Self::Copied { .. } => "copied",
+            Self::Changed => "changed",
+            Self::Published { .. } => "published",
             Self::Closed => "closed",
             Self::Discarded => "discarded",
         }
@@ -326,4 +404,6 @@ pub struct Opened {
     pub executable: bool,
     /// The checksum of the whole file, if it is known without reading it. Only a file with a known size has one.
     pub checksum: Option<Checksum>,
+    /// Its version, if the store knows versions.
+    pub version: Option<Version>,
 }

@@ -45,6 +45,10 @@ error_codes! {
     IsDirectory = "is-directory",
     /// The name is not a regular file's, or a component of the path is not a directory's.
     NotAFile = "not-a-file",
+    /// The directory is not empty.
+    NotEmpty = "not-empty",
+    /// The storage cannot do this.
+    NotSupported = "not-supported",
     /// The server may not do this.
     Denied = "denied",
     /// The file is larger than the server takes.
@@ -104,6 +108,12 @@ pub enum StoreErrorKind {
     IsDirectory,
     /// Not a regular file, or a component of the path is not a directory.
     NotAFile,
+    /// The directory that is to be deleted is not empty.
+    NotEmpty,
+    /// A directory would be moved into itself.
+    IntoItself,
+    /// The storage cannot do this.
+    NotSupported,
     /// The operating system or a rule of the store forbids it.
     Denied,
     /// Nothing can be stored here: it is only read.
@@ -128,6 +138,9 @@ impl StoreErrorKind {
         Self::OtherSpelling,
         Self::IsDirectory,
         Self::NotAFile,
+        Self::NotEmpty,
+        Self::IntoItself,
+        Self::NotSupported,
         Self::Denied,
         Self::ReadOnly,
         Self::BadName,
@@ -144,6 +157,9 @@ impl StoreErrorKind {
             Self::Exists | Self::OtherSpelling => ErrorCode::Exists,
             Self::IsDirectory => ErrorCode::IsDirectory,
             Self::NotAFile => ErrorCode::NotAFile,
+            Self::NotEmpty => ErrorCode::NotEmpty,
+            Self::IntoItself => ErrorCode::BadArgument,
+            Self::NotSupported => ErrorCode::NotSupported,
             Self::Denied | Self::ReadOnly => ErrorCode::Denied,
             Self::BadName => ErrorCode::BadName,
             Self::TooLarge => ErrorCode::TooLarge,
@@ -163,6 +179,9 @@ impl StoreErrorKind {
             }
             Self::IsDirectory => "the name is a directory's",
             Self::NotAFile => "the name is not a regular file's",
+            Self::NotEmpty => "the directory is not empty",
+            Self::IntoItself => "a directory cannot be moved into itself",
+            Self::NotSupported => "the server's storage cannot do this",
             Self::Denied => match work {
                 Work::List => "the server has no right to list this",
                 Work::Download => "the server has no right to read this file",

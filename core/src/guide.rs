@@ -180,7 +180,7 @@
 //! #           let outcome = match effect {
 //! #               Effect::Create { .. } => Done::Started,
 //! #               Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
-//! #               Effect::Publish { .. } => Done::Published,
+//! #               Effect::Publish { .. } => Done::Published { version: None },
 //! #               Effect::Open { .. } => {
 //! #                   Done::Opened(Opened { size: Some(files.served.len() as u64), ..Opened::default() })
 //! #               }

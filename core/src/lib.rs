@@ -146,6 +146,7 @@ mod table;
 mod time;
 mod timer;
 pub mod verb;
+mod version;
 mod wire;
 
 pub use checksum::{Checksum, Hasher};
@@ -159,3 +160,4 @@ pub use name::{FilePath, PathError};
 pub use output::{Output, Segments, Wait};
 pub use time::Timestamp;
 pub use verb::{ClientLine, Command};
+pub use version::Version;

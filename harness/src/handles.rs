@@ -17,7 +17,8 @@ enum Kind {
     Listing,
     Source,
     Staged,
-    Published,
+    /// A published file, or another change of a name.
+    Changed,
 }
 
 impl Handles {
@@ -39,6 +40,13 @@ impl Handles {
             Effect::List { handle, .. } => self.begin(*handle, Kind::Listing, outcome),
             Effect::Open { handle, .. } => self.begin(*handle, Kind::Source, outcome),
             Effect::Create { handle, .. } => self.begin(*handle, Kind::Staged, outcome),
+            Effect::Delete { handle, .. }
+            | Effect::MakeDirectory { handle, .. }
+            | Effect::Move { handle, .. } => self.begin(*handle, Kind::Changed, outcome),
+            Effect::Copy { from, to, .. } => {
+                self.require(&[*from], &[Kind::Source])?;
+                self.require(&[*to], &[Kind::Staged])
+            }
             Effect::NextEntries { handle, .. } => {
                 self.require(&[*handle], &[Kind::Listing])?;
                 if matches!(outcome, Ok(Done::Entries { entries, .. }) if entries.is_empty()) {
@@ -58,13 +66,13 @@ impl Handles {
             Effect::Publish { handle, .. } => {
                 self.end(&[*handle], &[Kind::Staged])?;
                 if outcome.is_ok() {
-                    self.open.insert(*handle, Kind::Published);
+                    self.open.insert(*handle, Kind::Changed);
                 }
                 Ok(())
             }
-            Effect::SyncDirectories { handles } => self.end(handles, &[Kind::Published]),
+            Effect::SyncDirectories { handles } => self.end(handles, &[Kind::Changed]),
             Effect::Close { handle } => {
-                self.end(&[*handle], &[Kind::Listing, Kind::Source, Kind::Published])
+                self.end(&[*handle], &[Kind::Listing, Kind::Source, Kind::Changed])
             }
             Effect::Discard { handle } => self.end(&[*handle], &[Kind::Staged]),
         }
@@ -96,7 +104,7 @@ impl Handles {
         if self.begun.contains(&handle) {
             return Err(format!("{handle:?} is begun twice"));
         }
-        if matches!(outcome, Ok(Done::Started | Done::Opened(_))) {
+        if matches!(outcome, Ok(Done::Started | Done::Opened(_) | Done::Changed)) {
             self.begun.insert(handle);
             self.open.insert(handle, kind);
         }
@@ -140,8 +148,13 @@ mod tests {
         Effect::Close { handle }
     }
 
-    const OPENED: Result<Done, StoreError> =
-        Ok(Done::Opened(Opened { size: None, modified: None, executable: false, checksum: None }));
+    const OPENED: Result<Done, StoreError> = Ok(Done::Opened(Opened {
+        size: None,
+        modified: None,
+        executable: false,
+        checksum: None,
+        version: None,
+    }));
 
     fn failed() -> Result<Done, StoreError> {
         Err(StoreError::new(StoreErrorKind::Io, "failed"))

@@ -46,7 +46,12 @@ impl Files for LocalFiles {
                 self.sources.perform(effect)
             }
             Effect::Close { .. } => self.targets.perform(effect),
-            Effect::List { .. } | Effect::NextEntries { .. } => panic!("a client never lists"),
+            Effect::List { .. }
+            | Effect::NextEntries { .. }
+            | Effect::Copy { .. }
+            | Effect::Delete { .. }
+            | Effect::MakeDirectory { .. }
+            | Effect::Move { .. } => panic!("only a server asks for {}", effect.name()),
         }
     }
 

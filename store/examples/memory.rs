@@ -139,7 +139,7 @@ impl Source for Download {
     fn opened(&self) -> Opened {
         let File { content, modified, executable } = &self.0;
         let (size, modified) = (Some(content.len() as u64), Some(*modified));
-        Opened { size, modified, executable: *executable, checksum: None }
+        Opened { size, modified, executable: *executable, ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {

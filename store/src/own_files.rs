@@ -196,7 +196,7 @@ impl FilesById {
         if let Some(Open::Staged { file, .. }) = self.open.remove(&handle) {
             self.open.insert(handle, Open::Published(file));
         }
-        Ok(Done::Published)
+        Ok(Done::Published { version: None })
     }
 
     fn sync_directories(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
@@ -237,7 +237,9 @@ impl Perform for FilesById {
                 self.open.remove(handle);
                 finished.map(|()| Done::Finished)
             }
-            Effect::Create { handle, id, path, mode, size, modified, executable, durable } => {
+            Effect::Create {
+                handle, id, path, mode, size, modified, executable, durable, ..
+            } => {
                 let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
                 let (executable, durable) = (*executable, *durable);
                 let file = NewFile { path, mode, size, modified, executable, durable };
@@ -267,7 +269,12 @@ impl Perform for FilesById {
                 self.close(*handle);
                 Ok(Done::Discarded)
             }
-            Effect::List { .. } | Effect::NextEntries { .. } => Err(not_open()),
+            Effect::List { .. }
+            | Effect::NextEntries { .. }
+            | Effect::Copy { .. }
+            | Effect::Delete { .. }
+            | Effect::MakeDirectory { .. }
+            | Effect::Move { .. } => Err(not_open()),
         }
     }
 

@@ -96,6 +96,7 @@ impl RegularFile {
             Content::Known(bytes) => Some(bytes.len() as u64),
         };
         Opened {
+            version: None,
             size,
             modified: self.version.timestamp(),
             executable: self.executable,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use haul_core::{Done, Effect, Handle, StoreError};
+use haul_core::{Done, Effect, Handle, StoreError, StoreErrorKind};
 
 use crate::error::misuse;
 use crate::perform::hold;
@@ -178,7 +178,17 @@ impl<P: StoreProvider> Session<P> {
                 self.open.remove(handle);
                 finished.map(|()| Done::Finished)
             }
-            Effect::Create { handle, id: _, path, mode, size, modified, executable, durable } => {
+            Effect::Create {
+                handle,
+                id: _,
+                path,
+                mode,
+                size,
+                modified,
+                executable,
+                durable,
+                ..
+            } => {
                 let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
                 let (executable, durable) = (*executable, *durable);
                 self.create(*handle, &NewFile { path, mode, size, modified, executable, durable })
@@ -196,8 +206,12 @@ impl<P: StoreProvider> Session<P> {
                 let file = self.open.remove(handle).and_then(Open::into_file);
                 published?;
                 self.open.extend(file.map(|file| (*handle, Open::Published(file))));
-                Ok(Done::Published)
+                Ok(Done::Published { version: None })
             }
+            Effect::Copy { .. }
+            | Effect::Delete { .. }
+            | Effect::MakeDirectory { .. }
+            | Effect::Move { .. } => Err(not_supported(effect)),
             Effect::SyncDirectories { handles } => {
                 let store = self.store()?;
                 let mut files = self.take(handles, Open::is_published).ok_or_else(not_published)?;
@@ -248,4 +262,9 @@ fn not_staged() -> StoreError {
 
 fn not_published() -> StoreError {
     misuse("no such file was published in this session")
+}
+
+fn not_supported(effect: &Effect) -> StoreError {
+    let detail = format!("this store does not offer {}", effect.name());
+    StoreError::new(StoreErrorKind::NotSupported, detail)
 }

@@ -86,7 +86,7 @@ fn perform(effect: &Effect) -> Done {
             Done::Written
         }
         Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
-        Effect::Publish { .. } => Done::Published,
+        Effect::Publish { .. } => Done::Published { version: None },
         Effect::Close { .. } => Done::Closed,
         Effect::Discard { .. } => Done::Discarded,
         Effect::List { .. }
@@ -95,6 +95,10 @@ fn perform(effect: &Effect) -> Done {
         | Effect::Read { .. }
         | Effect::Hold { .. }
         | Effect::WriteHeld { .. }
-        | Effect::FinishReading { .. } => unreachable!("an upload needs no {}", effect.name()),
+        | Effect::FinishReading { .. }
+        | Effect::Copy { .. }
+        | Effect::Delete { .. }
+        | Effect::MakeDirectory { .. }
+        | Effect::Move { .. } => unreachable!("an upload needs no {}", effect.name()),
     }
 }

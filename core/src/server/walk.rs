@@ -74,10 +74,15 @@ impl Play {
             Effect::FinishReading { .. } => Done::Finished,
             Effect::Write { .. } => Done::Written,
             Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
-            Effect::Publish { .. } => Done::Published,
+            Effect::Publish { .. } => Done::Published { version: None },
             Effect::Close { .. } => Done::Closed,
             Effect::Discard { .. } => Done::Discarded,
-            Effect::Read { .. } | Effect::WriteHeld { .. } => panic!("{effect:?}"),
+            Effect::Read { .. }
+            | Effect::WriteHeld { .. }
+            | Effect::Copy { .. }
+            | Effect::Delete { .. }
+            | Effect::MakeDirectory { .. }
+            | Effect::Move { .. } => panic!("{effect:?}"),
         })
     }
 

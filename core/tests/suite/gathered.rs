@@ -53,7 +53,7 @@ fn run(requests: impl IntoIterator<Item = Request>, fails: Option<RequestId>) ->
                     }
                     Effect::Create { .. } => Ok(Done::Started),
                     Effect::Write { .. } => Ok(Done::Written),
-                    Effect::Publish { .. } => Ok(Done::Published),
+                    Effect::Publish { .. } => Ok(Done::Published { version: None }),
                     Effect::Open { .. } => {
                         Ok(Done::Opened(Opened { size: Some(4096), ..Opened::default() }))
                     }

@@ -81,7 +81,7 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
         ("write", Done::Written),
         ("write-held", Done::HeldWritten { checksum: Checksum::EMPTY }),
         ("sync sync-directory", Done::Synced),
-        ("publish", Done::Published),
+        ("publish", Done::Published { version: None }),
         ("close", Done::Closed),
         ("discard", Done::Discarded),
     ];

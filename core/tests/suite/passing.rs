@@ -158,7 +158,7 @@ fn a_server_takes_more_than_4_gib() {
         Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
         Effect::Publish { checksum, .. } => {
             assert_eq!(*checksum, zeros(HUGE));
-            Done::Published
+            Done::Published { version: None }
         }
         other => panic!("{other:?}"),
     };
@@ -217,7 +217,7 @@ fn a_client_fetches_more_than_4_gib() {
         Effect::Create { .. } => Done::Started,
         Effect::Publish { checksum, .. } => {
             assert_eq!(*checksum, zeros(HUGE));
-            Done::Published
+            Done::Published { version: None }
         }
         Effect::Close { .. } => Done::Closed,
         other => panic!("{other:?}"),
@@ -259,7 +259,9 @@ fn what_comes_with_a_line_holds_up_nothing() {
     let perform = |effect: &Effect| match effect {
         Effect::Create { .. } => Done::Started,
         Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
-        Effect::Publish { checksum, .. } if *checksum == zeros(TOTAL) => Done::Published,
+        Effect::Publish { checksum, .. } if *checksum == zeros(TOTAL) => {
+            Done::Published { version: None }
+        }
         Effect::Close { .. } => Done::Closed,
         other => panic!("{other:?}"),
     };

@@ -59,7 +59,7 @@ fn a_download_goes_where_the_user_said() {
     assert_eq!(perform(create("named/by/the/server")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
     assert_eq!(perform(sync()), Done::Synced);
-    assert_eq!(perform(publish()), Done::Published);
+    assert_eq!(perform(publish()), Done::Published { version: None });
     assert_eq!(perform(sync_directories()), Done::Synced);
     assert_eq!(shown(&files), NOTHING);
     assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
@@ -171,7 +171,7 @@ fn each_request_has_its_own_files() {
     assert!(perform(of(4, id(create("x"), 3))).is_err(), "nobody gave these");
     assert_eq!(perform(of(4, id(create("x"), 2))), Ok(Done::Started));
     assert_eq!(perform(of(4, write())), Ok(Done::Written));
-    assert_eq!(perform(of(4, publish())), Ok(Done::Published));
+    assert_eq!(perform(of(4, publish())), Ok(Done::Published { version: None }));
     assert!(waiting.take(RequestId(2)).is_none());
     assert_eq!(fs::read(directory.path().join("mine")).unwrap(), b"hello");
 }

@@ -32,7 +32,8 @@ fn pass_through(session: &mut Session<Directory>) -> &mut dyn PassThrough {
 fn create(file: NewFile) -> Effect {
     let NewFile { path, mode, size, modified, executable, durable } = file;
     let (handle, id) = (HANDLE, haul_core::RequestId(1));
-    Effect::Create { handle, id, path, mode, size, modified, executable, durable }
+    let if_match = None;
+    Effect::Create { handle, id, path, if_match, mode, size, modified, executable, durable }
 }
 
 fn hold(offset: u64, length: usize) -> Effect {

@@ -31,6 +31,10 @@ pub(crate) fn of(number: u64, mut effect: Effect) -> Effect {
         | Effect::Write { handle, .. }
         | Effect::WriteHeld { handle, .. }
         | Effect::Publish { handle, .. }
+        | Effect::Copy { to: handle, .. }
+        | Effect::Delete { handle, .. }
+        | Effect::MakeDirectory { handle, .. }
+        | Effect::Move { handle, .. }
         | Effect::Close { handle }
         | Effect::Discard { handle } => *handle = Handle(number),
         Effect::Sync { handles } | Effect::SyncDirectories { handles } => {
@@ -45,6 +49,7 @@ pub(crate) fn create(name: &str) -> Effect {
         handle: HANDLE,
         id: ID,
         path: path(name),
+        if_match: None,
         mode: Mode::Replace,
         size: None,
         modified: None,
@@ -108,7 +113,7 @@ fn an_upload_a_listing_and_a_download() {
     assert_eq!(perform(create("file")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
     assert_eq!(perform(sync()), Done::Synced);
-    assert_eq!(perform(publish()), Done::Published);
+    assert_eq!(perform(publish()), Done::Published { version: None });
     assert_eq!(perform(sync_directories()), Done::Synced);
 
     assert_eq!(perform(list()), Done::Started);
@@ -260,7 +265,15 @@ fn several_files_are_committed_together() {
     let published =
         [1, 2, 3, 4].map(|number| perform(of(number, publish())).map_err(|error| error.kind));
     let fails = Err(StoreErrorKind::IsDirectory);
-    assert_eq!(published, [Ok(Done::Published), Ok(Done::Published), fails, Ok(Done::Published)]);
+    assert_eq!(
+        published,
+        [
+            Ok(Done::Published { version: None }),
+            Ok(Done::Published { version: None }),
+            fails,
+            Ok(Done::Published { version: None })
+        ]
+    );
     let handles = vec![Handle(1), Handle(2), Handle(4)];
     assert_eq!(perform(Effect::SyncDirectories { handles }), Ok(Done::Synced));
     for name in ["a", "d/b", "d/c"] {

@@ -83,6 +83,7 @@ impl Fetching {
             handle: self.reader.handle(),
             id: view.id,
             path: self.download.path.clone(),
+            if_match: None,
             mode: self.mode,
             size: self.sending.map(|sending| sending.length),
             modified: self.sending.map(|sending| sending.modified),

@@ -58,6 +58,7 @@ impl Exchange for Serving {
                     handle,
                     id,
                     path,
+                    if_match: None,
                     mode,
                     size,
                     modified,

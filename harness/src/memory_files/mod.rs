@@ -1,5 +1,7 @@
 //! A tree of files in memory that carries out effects.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
 
@@ -39,8 +41,8 @@ enum Open {
         held: Bytes,
     },
     Staged(Staged),
-    /// A file whose name is not on stable storage.
-    Published,
+    /// A name whose change is not on stable storage.
+    Changed,
 }
 
 #[derive(Debug)]
@@ -206,11 +208,24 @@ impl MemoryFiles {
         failing.map_or(Ok(()), |(_, kind)| Err(error(kind)))
     }
 
+    /// A listing sees everything, so nothing may wait for its commit.
     fn require_nothing_open(&self) {
-        assert!(!self.has_open(), "something is open still: {:?}", self.open);
+        assert!(self.open.is_empty(), "something else is open: {:?}", self.open);
     }
 
-    /// A file that is not whole yet.
+    /// A file may be opened beside others that wait for their commit, but for itself.
+    fn require_nothing_staged(&self, path: &FilePath) {
+        for open in self.open.values() {
+            match open {
+                Open::Listing(_) | Open::Source { .. } => {
+                    panic!("something else is open: {open:?}")
+                }
+                Open::Staged(staged) => assert_ne!(staged.path, *path, "opened before its commit"),
+                Open::Changed => {}
+            }
+        }
+    }
+
     fn staged(&mut self, handle: Handle) -> &mut Staged {
         let Some(Open::Staged(staged)) = self.open.get_mut(&handle) else {
             panic!("{handle:?} is not staged");
@@ -261,7 +276,7 @@ impl MemoryFiles {
                 let known = self.faults.hold == Some(Hold::WithoutChecksum);
                 let checksum = known.then(|| Checksum::of(data));
                 let (modified, executable) = (Some(*modified), *executable);
-                Ok((data.clone(), Opened { size, modified, executable, checksum }))
+                Ok((data.clone(), Opened { size, modified, executable, checksum, version: None }))
             }
             Some(Node::Directory) => Err(error(StoreErrorKind::IsDirectory)),
             None => Err(error(StoreErrorKind::NotFound)),
@@ -367,7 +382,7 @@ impl MemoryFiles {
             return Err(error(StoreErrorKind::Exists));
         }
         self.store(staged.path, staged.data.into(), staged.modified, staged.executable);
-        self.open.insert(handle, Open::Published);
+        self.open.insert(handle, Open::Changed);
         Ok(())
     }
 
@@ -421,7 +436,7 @@ impl Files for MemoryFiles {
                 Ok(Done::Entries { entries, skipped: self.faults.skipped })
             }
             Effect::Open { handle, path, .. } => {
-                self.require_nothing_open();
+                self.require_nothing_staged(path);
                 let (data, opened) = self.source(path)?;
                 let source = Open::Source { data, changed: false, held: Bytes::new() };
                 self.open.insert(*handle, source);
@@ -438,7 +453,6 @@ impl Files for MemoryFiles {
             }
             Effect::Create { handle, path, mode, modified, executable, .. } => {
                 let staged = self.count_staged();
-                assert_eq!(staged, self.open.len(), "not only staged files: {:?}", self.open);
                 if self.faults.room > 0 && staged >= self.faults.room {
                     return Ok(Done::Full);
                 }
@@ -467,8 +481,14 @@ impl Files for MemoryFiles {
                 Ok(Done::Synced)
             }
             Effect::Publish { handle, checksum } => {
-                self.publish(*handle, *checksum).map(|()| Done::Published)
+                self.publish(*handle, *checksum).map(|()| Done::Published { version: None })
             }
+            Effect::Copy { from, to, offset, length } => {
+                Ok(self.copy(*from, *to, *offset, *length))
+            }
+            Effect::Delete { handle, path, .. } => self.delete(*handle, path),
+            Effect::MakeDirectory { handle, path, .. } => self.make_directory(*handle, path),
+            Effect::Move { handle, from, to, mode, .. } => self.rename(*handle, from, to, *mode),
             Effect::SyncDirectories { .. } => Ok(self.end(effect, Done::Synced)),
             Effect::Close { .. } => Ok(self.end(effect, Done::Closed)),
             Effect::Discard { .. } => Ok(self.end(effect, Done::Discarded)),
