@@ -30,6 +30,7 @@ mod streams;
 mod tracer;
 mod unfinished;
 mod usage;
+mod walkthrough;
 
 pub use abuse::*;
 pub use cases::*;
@@ -47,6 +48,7 @@ pub use reports::*;
 pub use sends::*;
 pub use streams::*;
 pub use usage::*;
+pub use walkthrough::*;
 
 /// The rules of the protocol that these tests cover and no script can: rules for clients, and rules that take several
 /// connections or a signal to check.
@@ -72,6 +74,7 @@ macro_rules! program_tests {
     ($path:expr) => {
         $crate::program_tests! {
             $path;
+            the_walkthrough_is_what_happens
             files_of_odd_names_come_back_identical
             files_of_every_size_come_back_identical
             an_existing_target_is_refused_unless_forced

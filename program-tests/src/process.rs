@@ -172,34 +172,9 @@ impl Bench {
         options: &[&str],
         log: File,
     ) -> Result<Serving, ExitStatus> {
-        let mut child = self
-            .command(launcher)
-            .arg("serve")
-            .arg(self.share())
-            .args(["--listen", address])
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(share(&log))
-            .spawn()
-            .expect("the program can be started");
-        let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
-        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&TIMEOUT)) != Ok(1) {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("a server neither served nor ended within a minute");
-        }
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("its stdout can be read");
-        if line.is_empty() {
-            return Err(wait(&mut child));
-        }
-        let address = line
-            .trim_end()
-            .strip_prefix("listening on haul://")
-            .and_then(|address| address.parse().ok())
-            .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
-        Ok(Serving { child, address, log, _stdout: stdout })
+        let mut command = self.command(launcher);
+        command.arg("serve").arg(self.share()).args(["--listen", address]).args(options);
+        Serving::start(&mut command, log)
     }
 
     pub(super) fn command(&self, launcher: &[&str]) -> Command {
@@ -221,10 +196,37 @@ pub(crate) struct Serving {
     address: SocketAddr,
     log: File,
     /// Kept open, so that further output does not fail.
-    _stdout: BufReader<std::process::ChildStdout>,
+    stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Serving {
+    /// Starts a server, and waits until clients can connect; returns how it ended if it did before.
+    pub(crate) fn start(command: &mut Command, log: File) -> Result<Self, ExitStatus> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(share(&log))
+            .spawn()
+            .expect("the program can be started");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
+        if poll(&mut [PollFd::new(stdout.get_ref(), PollFlags::IN)], Some(&TIMEOUT)) != Ok(1) {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("a server neither served nor ended within a minute");
+        }
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("its stdout can be read");
+        if line.is_empty() {
+            return Err(wait(&mut child));
+        }
+        let address = line
+            .trim_end()
+            .strip_prefix("listening on haul://")
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
+        Ok(Self { child, address, log, stdout })
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -327,6 +329,15 @@ impl Serving {
 
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill_process(pid(&self.child), signal);
+    }
+
+    /// Stops the server, and returns what it printed on stdout after the first line.
+    pub(crate) fn stopped(&mut self) -> String {
+        self.signal(Signal::TERM);
+        self.ended();
+        let mut printed = String::new();
+        self.stdout.read_to_string(&mut printed).expect("its output is text");
+        printed
     }
 
     /// Waits until the server has ended.

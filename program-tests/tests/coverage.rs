@@ -1,4 +1,5 @@
-//! Every rule of the protocol is covered by a test, and the tests that docs/RELIABILITY.md names exist.
+//! Every rule of the protocol is covered by a test, the tests that docs/RELIABILITY.md names exist, and links between
+//! documents lead somewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,4 +64,41 @@ fn every_test_that_the_page_on_reliability_names_is_there() {
     functions(root, &mut there);
     let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();
     assert!(missing.is_empty(), "there are no tests {missing:?}");
+}
+
+/// The anchor of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_relative_link_of_a_document_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let in_docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: Vec<_> = in_docs
+        .chain(["README.md", "CONTRIBUTING.md"].map(|page| root.join(page)))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    let (mut links, mut dead) = (0, Vec::new());
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            links += 1;
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if path.is_empty() { page } else { &page.parent().unwrap().join(path) };
+            let leads = linked.exists()
+                && (heading.is_empty()
+                    || fs::read_to_string(linked).unwrap().lines().any(|line| {
+                        let text = line.trim_start_matches('#');
+                        text.len() < line.len() && anchor(text) == heading
+                    }));
+            if !leads {
+                dead.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(links > 80, "only {links} links were found");
+    assert!(dead.is_empty(), "these links lead nowhere: {dead:#?}");
 }
