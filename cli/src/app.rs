@@ -3,14 +3,13 @@
 use std::fmt::Display;
 use std::io;
 use std::mem;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
-use haul_core::message::{Greeting, Summary};
+use haul_core::message::Greeting;
 use haul_core::{FilePath, Timing};
 use haul_store::OwnFiles;
-use haul_transport::{CONNECT_TIMEOUT, Call, call};
+use haul_transport::{CONNECT_TIMEOUT, Call, Watch, call};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -63,33 +62,34 @@ impl<'a, R: Runtime> App<'a, R> {
     /// A server ends a session that was idle, or restarts; the next request meets that. So it is
     /// asked again over a new connection, once, if a connection that was there before is lost ere
     /// anything of the reply has come.
-    pub(crate) fn request<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+    pub(crate) fn request<W: Watch>(
         &mut self,
         subject: &str,
-        call: Call<F>,
-    ) -> Result<Summary, Error> {
+        call: Call<W>,
+    ) -> Result<W::Output, Error> {
         let again = self.is_connected();
         self.ask(subject, call, again)
     }
 
     /// The same, but asks again only if it is to.
-    pub(crate) fn ask<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+    pub(crate) fn ask<W: Watch>(
         &mut self,
         subject: &str,
-        call: Call<F>,
+        call: Call<W>,
         mut again: bool,
-    ) -> Result<Summary, Error> {
+    ) -> Result<W::Output, Error> {
         let Call { request, mut watch, .. } = call;
         loop {
             let mut begun = false;
-            let watch = |event: &ClientEvent| {
+            let watching = |event: &ClientEvent| {
                 let ended = matches!(event, ClientEvent::Finished { .. } | ClientEvent::Lost(_));
                 begun |= !ended;
-                watch(event)
+                watch.event(event)
             };
-            let call = Call { request: request.clone(), files: OwnFiles::Nothing, watch };
+            let (request, files) = (request.clone(), OwnFiles::Nothing);
+            let call = Call { request, files, watch: watching };
             let error = match self.exchange(call)? {
-                Ok(summary) => return Ok(summary),
+                Ok(summary) => return Ok(watch.output(summary)),
                 Err(failure) => Error::request(subject, &failure),
             };
             if begun || !mem::take(&mut again) || !self.asks_again(&error) {
@@ -99,10 +99,10 @@ impl<'a, R: Runtime> App<'a, R> {
     }
 
     /// Makes one request. Connects if there is no connection, and lets go of one that is lost.
-    pub(crate) fn exchange<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+    pub(crate) fn exchange<W: Watch>(
         &mut self,
-        call: Call<F>,
-    ) -> Result<Result<Summary, Failure>, Error> {
+        call: Call<W>,
+    ) -> Result<Result<W::Output, Failure>, Error> {
         let asked = self.remote()?.ask(call);
         if asked.as_ref().is_err_and(error::loses_connection) {
             self.remote = None;

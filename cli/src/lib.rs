@@ -4,7 +4,7 @@
 //!
 //! ```ignore
 //! fn main() -> std::process::ExitCode {
-//!     haul_cli::main(Std::default())
+//!     haul_cli::main(Program::new(Threads))
 //! }
 //! ```
 //!
@@ -28,8 +28,6 @@
 mod address;
 mod app;
 mod args;
-#[cfg(feature = "async")]
-mod asynchronous;
 mod commands;
 mod console;
 mod descriptors;
@@ -39,6 +37,7 @@ mod logs;
 mod names;
 mod operands;
 mod output;
+mod program;
 mod progress;
 mod runtime;
 mod size;
@@ -54,10 +53,9 @@ use clap::ColorChoice;
 use signal_hook::consts::SIGXFSZ;
 use tracing_subscriber::filter::LevelFilter;
 
-#[cfg(feature = "async")]
-pub use asynchronous::{Asynchronous, BlockOn, start_runtime};
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
+pub use program::{BlockOn, Program, start_runtime};
 pub use runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
 
 use app::App;

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
-use haul_core::message::{Greeting, Summary};
+use haul_core::message::Greeting;
 use haul_store::Directory;
-use haul_transport::{Call, ConnectError, ServerOptions, call};
+use haul_transport::call::Single;
+use haul_transport::{Call, ConnectError, ServerOptions};
 
 /// A transport, as a program's command line sees it.
 ///
@@ -105,19 +106,14 @@ pub trait Remote: Send {
 
 impl dyn Remote + '_ {
     /// Makes one request, and waits until it is over.
-    pub(crate) fn ask<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
+    pub(crate) fn ask<W: haul_transport::Watch>(
         &mut self,
-        call: Call<F>,
-    ) -> Result<Summary, Failure> {
-        let mut outcome = None;
-        let ran = {
-            let calls = call::single(call, &mut outcome);
-            let boxed = |Call { request, files, watch }| {
-                let watch: Watch<'_> = Box::new(watch);
-                Call { request, files, watch }
-            };
-            self.run(&mut calls.into_iter().map(boxed))
-        };
-        outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)))
+        call: Call<W>,
+    ) -> Result<W::Output, Failure> {
+        let Call { request, files, watch } = call;
+        let mut single = Single::new(watch);
+        let call = Call { request, files, watch: Box::new(single.watch()) as Watch<'_> };
+        let ran = self.run(&mut [call].into_iter());
+        single.outcome(ran)
     }
 }

@@ -4,37 +4,36 @@
 
 use std::error::Error;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use haul_core::{FilePath, Mode};
 use haul_store::{Directory, Options, StreamSource};
-use haul_transport::asynchronous::{Client, FuturesIo, Runtime, Server};
-use haul_transport::{ClientOptions, ListOptions, ServerOptions};
-use smol::net::{TcpListener, TcpStream};
+use haul_transport::{
+    Client, ClientOptions, Interest, ListOptions, Readiness, Runtime, Server, ServerOptions, call,
+};
+use smol::Async;
 
 struct Smol;
 
+struct Registered(Async<Arc<OwnedFd>>);
+
 impl Runtime for Smol {
-    type Listener = TcpListener;
-    type Socket = FuturesIo<TcpStream>;
+    type Readiness = Registered;
 
-    fn listener(listener: StdListener) -> io::Result<TcpListener> {
-        listener.try_into()
+    fn register(socket: Arc<OwnedFd>) -> io::Result<Registered> {
+        Async::new_nonblocking(socket).map(Registered)
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<(FuturesIo<TcpStream>, SocketAddr)> {
-        listener.accept().await.map(|(stream, peer)| (FuturesIo(stream), peer))
-    }
-
-    async fn connect(address: SocketAddr) -> io::Result<FuturesIo<TcpStream>> {
-        TcpStream::connect(address).await.map(FuturesIo)
-    }
-
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        smol::spawn(task).detach();
+    fn spawn<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+        input: T,
+        task: impl FnOnce(T) -> F,
+    ) -> Result<(), (io::Error, T)> {
+        smol::spawn(task(input)).detach();
+        Ok(())
     }
 
     async fn unblock<T: Send + 'static>(
@@ -45,6 +44,19 @@ impl Runtime for Smol {
 
     async fn sleep(duration: Duration) {
         smol::Timer::after(duration).await;
+    }
+}
+
+impl Readiness for Registered {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match interest {
+            Interest::Readable => self.0.poll_readable(cx),
+            Interest::Writable => self.0.poll_writable(cx),
+            Interest::Either => match self.0.poll_readable(cx) {
+                Poll::Pending => self.0.poll_writable(cx),
+                ready @ Poll::Ready(_) => ready,
+            },
+        }
     }
 }
 
@@ -60,18 +72,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut client = Client::<Smol>::connect(address, ClientOptions::default()).await?;
         let source = Box::new(StreamSource::new(&b"hello from smol"[..], "a text"));
         let name = FilePath::parse("hello.txt")?;
-        let receipt =
-            client.upload(&name, Mode::Create, source, |_| ControlFlow::Continue(())).await?;
+        let upload = call::upload(&name, Mode::Create, source, |_| ControlFlow::Continue(()));
+        let receipt = client.call(upload).await?;
         println!("stored {} bytes", receipt.size.unwrap_or_default());
-        client
-            .list(None, ListOptions::default(), |entry| {
-                if let Some(path) = entry.path() {
-                    println!("{}", path.escaped());
-                }
-                ControlFlow::Continue(())
-            })
-            .await?;
-        client.exit().await?;
+        let list = call::list(None, ListOptions::default(), |entry| {
+            if let Some(path) = entry.path() {
+                println!("{}", path.escaped());
+            }
+            ControlFlow::Continue(())
+        });
+        client.call(list).await?;
+        client.call(call::exit()).await?;
 
         handle.shutdown();
         running.await;

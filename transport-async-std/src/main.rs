@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use async_std::task;
-use haul_cli::{Asynchronous, BlockOn, Exit, start_runtime};
+use haul_cli::{BlockOn, Exit, Program, start_runtime};
 
 /// The most threads for file work: one for each session at the most, since each may hang in its storage, and never in the way of others. Those without work go.
 const FILE_THREADS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
@@ -25,7 +25,7 @@ impl BlockOn for AsyncStd {
 
 fn main() -> ExitCode {
     match start_runtime(AsyncStd::PROGRAM, start) {
-        Ok(()) => haul_cli::main(Asynchronous::new(AsyncStd)),
+        Ok(()) => haul_cli::main(Program::new(AsyncStd)),
         Err(error) => {
             eprintln!("{}: cannot start a thread: {error}", AsyncStd::PROGRAM);
             Exit::Unexpected.into()

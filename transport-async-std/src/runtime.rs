@@ -1,35 +1,36 @@
 //! async-std as what server and client run on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_std::net::{TcpListener, TcpStream};
+use async_io::Async;
 use async_std::task;
-use haul_transport::asynchronous::{FuturesIo, Runtime};
+use haul_transport::{Interest, Readiness, Runtime};
 
 /// async-std. What waits for files is on its blocking threads.
 #[derive(Debug)]
 pub struct AsyncStd;
 
+/// A socket that is registered with `async-io`, which async-std waits by.
+#[derive(Debug)]
+pub struct Registered(Async<Arc<OwnedFd>>);
+
 impl Runtime for AsyncStd {
-    type Listener = TcpListener;
-    type Socket = FuturesIo<TcpStream>;
+    type Readiness = Registered;
 
-    fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        Ok(listener.into())
+    fn register(socket: Arc<OwnedFd>) -> io::Result<Registered> {
+        Async::new_nonblocking(socket).map(Registered)
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<(FuturesIo<TcpStream>, SocketAddr)> {
-        listener.accept().await.map(|(stream, peer)| (FuturesIo(stream), peer))
-    }
-
-    async fn connect(address: SocketAddr) -> io::Result<FuturesIo<TcpStream>> {
-        TcpStream::connect(address).await.map(FuturesIo)
-    }
-
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        task::spawn(task);
+    fn spawn<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+        input: T,
+        task: impl FnOnce(T) -> F,
+    ) -> Result<(), (io::Error, T)> {
+        task::spawn(task(input));
+        Ok(())
     }
 
     async fn unblock<T: Send + 'static>(
@@ -40,5 +41,18 @@ impl Runtime for AsyncStd {
 
     async fn sleep(duration: Duration) {
         task::sleep(duration).await;
+    }
+}
+
+impl Readiness for Registered {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
+        match interest {
+            Interest::Readable => self.0.poll_readable(cx),
+            Interest::Writable => self.0.poll_writable(cx),
+            Interest::Either => match self.0.poll_readable(cx) {
+                Poll::Pending => self.0.poll_writable(cx),
+                ready @ Poll::Ready(_) => ready,
+            },
+        }
     }
 }

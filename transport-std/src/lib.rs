@@ -1,4 +1,4 @@
-//! HAUL over blocking sockets: a thread for each session of a server, and a client whose calls wait for the reply.
+//! HAUL over threads: a thread for each session of a server, and a client whose calls wait for the reply.
 //!
 //! A server shares a directory, or anything else that is a [`Store`](haul_store::Store):
 //!
@@ -22,53 +22,43 @@
 //! use std::ops::ControlFlow;
 //!
 //! use haul_core::{FilePath, Mode};
-//! use haul_std::{Client, ClientOptions, DownloadOptions};
+//! use haul_std::{Client, ClientOptions, DownloadOptions, call};
 //! use haul_store::{LocalSource, LocalTarget};
 //!
 //! let mut client = Client::connect("127.0.0.1:4285", ClientOptions::default())?;
 //! let name = FilePath::parse("notes.txt")?;
 //! let source = Box::new(LocalSource::open("notes.txt")?);
-//! client.upload(&name, Mode::Replace, source, |_| ControlFlow::Continue(()))?;
+//! client.call(call::upload(&name, Mode::Replace, source, |_| ControlFlow::Continue(())))?;
 //! let target = Box::new(LocalTarget::new("copy.txt", false)?);
-//! client.download(&name, DownloadOptions::default(), target, |progress| {
+//! client.call(call::download(&name, DownloadOptions::default(), target, |progress| {
 //!     eprintln!("{} bytes", progress.bytes);
 //!     ControlFlow::Continue(())
-//! })?;
-//! client.exit()?;
+//! }))?;
+//! client.call(call::exit())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # How it is built
 //!
-//! All decisions are made by the machines of [`haul_core`], and what transports share is in [`haul_transport`], the loop that carries out what a machine asks for too. Here is what blocks:
-//! `drive` waits by poll(2) where that loop cannot go on, for the socket and for whatever may want the wait to end.
+//! Server and client are those of [`haul_transport`]. What is here is [`Std`], by which they spawn threads and wait by poll(2), and [`block_on`], by which a thread runs one of their
+//! futures. [`Server`] and [`Client`] are both, for callers that block.
 //!
 //! A server takes in connections on one thread, which also tells those that find no place that it is busy; each session has a thread of its own. What it costs is
 //! bounded by [`ServerOptions`] and the [`Limits`](haul_core::Limits) of its sessions.
 
 mod client;
-mod connect;
-mod drive;
+mod runtime;
 mod server;
-mod wait;
+mod waits;
 
 pub use client::Client;
 pub use haul_transport::{
-    Call, ConnectError, DownloadOptions, ListOptions, ServerOptions, call, cancel_on_signals,
-    drain_on_signals,
+    Call, Cancel, ClientOptions, ConnectError, DownloadOptions, ListOptions, ServerHandle,
+    ServerOptions, call, cancel_on_signals, drain_on_signals,
 };
+pub use runtime::{Registered, Std};
 pub use server::Server;
-pub use wait::Wake;
-
-/// How a client connects and behaves.
-pub type ClientOptions = haul_transport::ClientOptions<Wake>;
-/// Cancels what a client is doing.
-pub type Cancel = haul_transport::Cancel<Wake>;
-/// Stops a server.
-pub type ServerHandle = haul_transport::ServerHandle<Wake>;
-
-/// Of a session's thread, in bytes. What a session holds is on the heap: unoptimised, the tests pass with 96 KiB and overflow 64 KiB.
-const STACK_SIZE: usize = 256 << 10;
+pub use waits::block_on;
 
 /// The README's code compiles.
 #[cfg(doctest)]

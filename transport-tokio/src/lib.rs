@@ -24,49 +24,40 @@
 //! use std::ops::ControlFlow;
 //!
 //! use haul_core::{FilePath, Mode};
-//! use haul_tokio::{Client, ClientOptions, DownloadOptions};
+//! use haul_tokio::{Client, ClientOptions, DownloadOptions, call};
 //! use haul_store::{LocalSource, LocalTarget};
 //!
 //! # async fn store_and_fetch() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut client = Client::connect("127.0.0.1:4285", ClientOptions::default()).await?;
 //! let name = FilePath::parse("notes.txt")?;
 //! let source = Box::new(LocalSource::open("notes.txt")?);
-//! client.upload(&name, Mode::Replace, source, |_| ControlFlow::Continue(())).await?;
+//! client.call(call::upload(&name, Mode::Replace, source, |_| ControlFlow::Continue(()))).await?;
 //! let target = Box::new(LocalTarget::new("copy.txt", false)?);
-//! client
-//!     .download(&name, DownloadOptions::default(), target, |progress| {
-//!         eprintln!("{} bytes", progress.bytes);
-//!         ControlFlow::Continue(())
-//!     })
-//!     .await?;
-//! client.exit().await?;
+//! let download = call::download(&name, DownloadOptions::default(), target, |progress| {
+//!     eprintln!("{} bytes", progress.bytes);
+//!     ControlFlow::Continue(())
+//! });
+//! client.call(download).await?;
+//! client.call(call::exit()).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A future that is dropped cancels what it was for, and nothing is lost by it: see [`haul_transport::asynchronous`].
+//! A future that is dropped cancels what it was for, and nothing is lost by it: see [`haul_transport::Runtime`].
 //!
 //! # How it is built
 //!
-//! All decisions are made by the machines of [`haul_core`]; server and client are those of [`haul_transport::asynchronous`]. What is here is [`Tokio`], by which they listen, wait, spawn
-//! and let file work block.
+//! Server and client are those of [`haul_transport`]. What is here is [`Tokio`], by which they wait, spawn and let file work block.
 
 mod runtime;
 
-pub use haul_transport::asynchronous::Event;
 pub use haul_transport::{
-    Call, ConnectError, DownloadOptions, ListOptions, ServerOptions, call, cancel_on_signals,
-    drain_on_signals,
+    Call, Cancel, ClientOptions, ConnectError, DownloadOptions, ListOptions, ServerHandle,
+    ServerOptions, call, cancel_on_signals, drain_on_signals,
 };
-pub use runtime::{Socket, Tokio};
+pub use runtime::{Registered, Tokio};
 
 /// A server that listens. It serves once it runs.
-pub type Server<S> = haul_transport::asynchronous::Server<Tokio, S>;
+pub type Server<S> = haul_transport::Server<Tokio, S>;
 /// A connection to a server.
-pub type Client = haul_transport::asynchronous::Client<Tokio>;
-/// How a client connects and behaves.
-pub type ClientOptions = haul_transport::ClientOptions<Event>;
-/// Cancels what a client is doing.
-pub type Cancel = haul_transport::Cancel<Event>;
-/// Stops a server.
-pub type ServerHandle = haul_transport::ServerHandle<Event>;
+pub type Client = haul_transport::Client<Tokio>;

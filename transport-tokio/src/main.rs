@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use haul_cli::{Asynchronous, BlockOn, Exit, start_runtime};
+use haul_cli::{BlockOn, Exit, Program, start_runtime};
 use tokio::runtime::{Builder, Runtime};
 
 /// The most threads for file work: one for each session at the most, since each may hang in its storage, and never in the way of others. Those without work go.
@@ -36,7 +36,7 @@ impl Drop for Tokio {
 
 fn main() -> ExitCode {
     match start_runtime(Tokio::PROGRAM, start) {
-        Ok(runtime) => haul_cli::main(Asynchronous::new(Tokio(Some(runtime)))),
+        Ok(runtime) => haul_cli::main(Program::new(Tokio(Some(runtime)))),
         Err(error) => {
             eprintln!("{}: cannot start Tokio: {error}", Tokio::PROGRAM);
             Exit::Unexpected.into()

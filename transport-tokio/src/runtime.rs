@@ -1,15 +1,13 @@
 //! Tokio as what server and client run on.
 
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use haul_transport::asynchronous::Runtime;
-use haul_transport::socket::{send, shutdown};
-use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpStream};
+use haul_transport::{Interest, Readiness, Runtime, is_ready};
+use tokio::io::unix::AsyncFd;
 
 /// Tokio, with its I/O and time drivers. What waits for files is on its blocking threads.
 ///
@@ -17,24 +15,25 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 pub struct Tokio;
 
+/// A socket that is registered with Tokio.
+#[derive(Debug)]
+pub struct Registered(AsyncFd<Arc<OwnedFd>>);
+
 impl Runtime for Tokio {
-    type Listener = TcpListener;
-    type Socket = Socket;
+    type Readiness = Registered;
 
-    fn listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        TcpListener::from_std(listener)
+    // What Tokio asks for in its place is unsafe. An `Arc<OwnedFd>` is what it is about: one descriptor, open as long as it lives.
+    #[expect(deprecated)]
+    fn register(socket: Arc<OwnedFd>) -> io::Result<Registered> {
+        AsyncFd::new(socket).map(Registered)
     }
 
-    async fn accept(listener: &TcpListener) -> io::Result<(Socket, SocketAddr)> {
-        listener.accept().await.map(|(stream, peer)| (Socket(stream), peer))
-    }
-
-    async fn connect(address: SocketAddr) -> io::Result<Socket> {
-        TcpStream::connect(address).await.map(Socket)
-    }
-
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        tokio::spawn(task);
+    fn spawn<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+        input: T,
+        task: impl FnOnce(T) -> F,
+    ) -> Result<(), (io::Error, T)> {
+        tokio::spawn(task(input));
+        Ok(())
     }
 
     async fn unblock<T: Send + 'static>(
@@ -48,50 +47,23 @@ impl Runtime for Tokio {
     }
 }
 
-/// A stream of Tokio. It lends no buffer while there is nothing to read, so an idle connection needs none.
-#[derive(Debug)]
-pub struct Socket(TcpStream);
-
-impl haul_transport::Socket for Socket {
-    fn poll_read<'a>(
-        &mut self,
-        cx: &mut Context<'_>,
-        space: impl FnOnce() -> &'a mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.0.poll_read_ready(cx))?;
-        let space = space();
+impl Readiness for Registered {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
         loop {
-            match self.0.try_read(space) {
-                // It was not ready after all; Tokio knows that now.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.poll_read_ready(cx))?;
-                }
-                outcome => return Poll::Ready(outcome),
+            let ready = match interest {
+                Interest::Readable => self.0.poll_read_ready(cx),
+                Interest::Writable => self.0.poll_write_ready(cx),
+                Interest::Either => match self.0.poll_read_ready(cx) {
+                    Poll::Pending => self.0.poll_write_ready(cx),
+                    ready @ Poll::Ready(_) => ready,
+                },
+            };
+            let mut ready = ready!(ready)?;
+            if is_ready(self.0.get_ref(), interest) {
+                return Poll::Ready(Ok(()));
             }
+            // Tokio remembers that it was ready before the last try. What has come since is not forgotten by this.
+            ready.clear_ready();
         }
-    }
-
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_io(Interest::WRITABLE, || send(&self.0, pieces)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
-    }
-
-    fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shutdown(&self.0))
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

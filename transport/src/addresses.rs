@@ -1,41 +1,19 @@
 //! Addresses: what a name stands for, in which order a client tries them, and where a server listens.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::ConnectError;
-use crate::socket::listen;
+use crate::connect_error::{ConnectError, Unreached};
+use crate::tcp::listen;
 
 /// How long an address that does not answer is tried before the next one is tried beside it, as RFC 8305 recommends.
-pub const HEAD_START: Duration = Duration::from_millis(250);
+pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
 /// How often a free port is looked for that all addresses of a name have free.
 const PORTS_TRIED: usize = 16;
 
-/// An address that could not be had, and why.
-#[derive(Debug)]
-pub struct Unreached {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why.
-    pub error: io::Error,
-}
-
-impl fmt::Display for Unreached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.error)
-    }
-}
-
-impl std::error::Error for Unreached {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
 /// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so that one that leads nowhere costs one head start.
-pub fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
+pub(crate) fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
     let addresses = name.to_socket_addrs().map_err(ConnectError::Unknown)?;
     let addresses = by_turns(addresses);
     if addresses.is_empty() {
@@ -66,7 +44,7 @@ fn by_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 }
 
 /// Fails for an address that leads nowhere without the name of an interface: the system would only say that it is invalid.
-pub fn check_zone(address: SocketAddr) -> io::Result<()> {
+pub(crate) fn check_zone(address: SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
             let text = "a link-local address needs its interface, such as fe80::1%eth0";
@@ -81,7 +59,7 @@ fn no_address() -> io::Error {
 }
 
 /// The failure of a connection that nobody answered.
-pub fn no_answer() -> io::Error {
+pub(crate) fn no_answer() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "no answer in time")
 }
 
@@ -91,7 +69,7 @@ pub fn no_answer() -> io::Error {
 ///
 /// # Errors
 /// The first address that cannot be had, as [`Unreached`].
-pub fn listen_on(
+pub(crate) fn listen_on(
     names: impl IntoIterator<Item = impl ToSocketAddrs>,
 ) -> io::Result<Vec<TcpListener>> {
     let mut names: Vec<Vec<SocketAddr>> = names

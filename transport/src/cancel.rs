@@ -1,23 +1,24 @@
 //! Cancelling a client's request from outside.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use haul_core::client::Failure;
 
-use crate::Wake;
+use crate::event::Event;
 
 /// Cancels what clients are doing, from another thread or from a [signal](crate::cancel_on_signals).
 ///
 /// A cancelled request ends with [`Failure::Cancelled`], unless it was done before it could be cancelled; then
 /// the next request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the same cancel. Clients that share it
 /// and are busy at the same time are all cancelled.
-pub struct Cancel<W>(Arc<Shared<W>>);
+#[derive(Default)]
+pub struct Cancel(Arc<Shared>);
 
-struct Shared<W> {
-    wake: W,
+#[derive(Default)]
+struct Shared {
+    wake: Event,
     /// Clients with a request under way.
     busy: AtomicUsize,
     /// The cancel has done its work, once no client is busy.
@@ -26,9 +27,9 @@ struct Shared<W> {
 
 /// A request runs, until this is dropped.
 #[derive(Debug)]
-pub struct Busy<W: Wake>(Cancel<W>);
+pub(crate) struct Busy(Cancel);
 
-impl<W: Wake> Drop for Busy<W> {
+impl Drop for Busy {
     fn drop(&mut self) {
         let shared = &self.0.0;
         if shared.busy.fetch_sub(1, Ordering::SeqCst) == 1
@@ -39,11 +40,10 @@ impl<W: Wake> Drop for Busy<W> {
     }
 }
 
-impl<W: Wake> Cancel<W> {
-    /// A cancel. It needs two file descriptors where sockets are blocking.
-    pub fn new() -> io::Result<Self> {
-        let (busy, settled) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Ok(Self(Arc::new(Shared { wake: W::new()?, busy, settled })))
+impl Cancel {
+    /// A cancel that is not raised.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Cancels the requests under way or, if there is none, the next one.
@@ -67,31 +67,31 @@ impl<W: Wake> Cancel<W> {
     }
 
     /// A request runs from now on.
-    pub fn busy(&self) -> Busy<W> {
+    pub(crate) fn busy(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::SeqCst);
         Busy(self.clone())
     }
 
     /// What ends a request's waits.
-    pub fn wake(&self) -> &W {
+    pub(crate) fn wake(&self) -> &Event {
         &self.0.wake
     }
 }
 
 /// Takes back a cancel that has done its work, since `failure` is what it was for, as soon as no client is busy.
-pub fn settle<W: Wake>(cancel: Option<&Cancel<W>>, failure: &Failure) {
+pub(crate) fn settle(cancel: Option<&Cancel>, failure: &Failure) {
     if let (Some(cancel), Failure::Cancelled) = (cancel, failure) {
         cancel.0.settled.store(true, Ordering::SeqCst);
     }
 }
 
-impl<W> Clone for Cancel<W> {
+impl Clone for Cancel {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<W> fmt::Debug for Cancel<W> {
+impl fmt::Debug for Cancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cancel").field("busy", &self.0.busy).finish_non_exhaustive()
     }

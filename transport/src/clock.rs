@@ -4,21 +4,21 @@ use std::time::{Duration, Instant};
 
 /// The time since a moment of its own; it never goes back, whatever happens to the wall clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
     /// A clock that begins now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
     /// The time since it began.
-    pub fn now(self) -> Duration {
+    pub(crate) fn now(self) -> Duration {
         self.0.elapsed()
     }
 
     /// The time from now until `moment`; nothing if it has passed.
-    pub fn until(self, moment: Duration) -> Duration {
+    pub(crate) fn until(self, moment: Duration) -> Duration {
         moment.saturating_sub(self.now())
     }
 }

@@ -59,37 +59,31 @@ impl Room {
 
 /// A descriptor that is kept for a client who would find none left, so that it can be accepted and told.
 #[derive(Debug)]
-pub struct Reserve(Option<File>);
+pub(crate) struct Reserve(Option<File>);
 
 impl Reserve {
     /// Keeps one, if there is one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut reserve = Self(None);
         reserve.restore();
         reserve
     }
 
     /// Whether there is one to give up.
-    pub fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.0.is_some()
     }
 
     /// Gives it up for whatever comes next.
-    pub fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.0 = None;
     }
 
     /// Takes one again, if there is one.
-    pub fn restore(&mut self) {
+    pub(crate) fn restore(&mut self) {
         if self.0.is_none() {
             self.0 = another().ok();
         }
-    }
-}
-
-impl Default for Reserve {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,49 +1,51 @@
-//! What all HAUL transports share.
+//! Server and client of HAUL for any runtime: streams, the loop that drives a connection, sessions, calls, limits on clients, how a server stops.
 //!
-//! All decisions are made by the machines of [`haul_core`], and files are the business of [`haul_store`]. What is left to a transport is sockets, waiting, and where
-//! work runs; and most of that is the same everywhere, so it is here:
+//! All decisions are made by the machines of [`haul_core`], and files are the business of [`haul_store`]. A transport adds a [`Runtime`]: how to wait for sockets, to sleep, to spawn, and where
+//! work may block. All else is here, once:
 //!
-//! - [`Connection`]: the loop that carries out what a machine asks for, one step at a time, over any [`Socket`] and with any [`Files`]. It serves client and server, and decides nothing.
-//! - [`Owner`]: on whose behalf it runs. [`serving`] has the owners of a server: a session that logs, and drains when it is told to; a refusal. [`call`] has those of a client:
-//!   a caller who waits for the greeting or for a reply, and may cancel.
-//! - [`Slots`], [`Open`], [`Pause`], [`Stop`], [`Cancel`] and the signals: how many clients there may be and are, and how things end from outside. What a transport waits with implements [`Wake`].
-//! - [`descriptors`]: how many there may be, and the one that is kept for clients who would find none.
-//! - [`addresses`]: which a name has, how they are tried and listened on. [`socket`]: how sockets are set up.
-#![cfg_attr(
-    feature = "async",
-    doc = "- [`asynchronous`]: server and client for any async runtime, in terms of a [`Runtime`](asynchronous::Runtime)."
-)]
+//! - [`Server`]: it accepts, admits, refuses and runs sessions. [`ServerHandle`] stops it, and so do [signals](drain_on_signals).
+//! - [`Client`]: it connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals) cancel them.
+//! - [`Stream`]: what leads to the peer. Plain TCP is one, and the only one that payload passes by splice; a [`Layer`] makes another over it.
 //!
-//! `haul-std` adds threads and poll(2) to it; `haul-tokio` and `haul-async-std` add their runtimes. An application uses one of these.
+//! `haul-std` is the runtime of threads and poll(2), and blocks; `haul-tokio` and `haul-async-std` have theirs. An application uses one of these.
+//!
+//! # How it is built
+//!
+//! `step` carries out one output of a machine. `drive` makes steps for a handler and waits by the runtime; `offload` has the steps made where file work may block. `server` has a module for each
+//! part of a server: accepting, sessions, refusals, limits.
 
-pub mod addresses;
-#[cfg(feature = "async")]
-pub mod asynchronous;
+mod addresses;
 pub mod call;
 mod cancel;
+mod client;
 mod clock;
+mod connect;
+mod connect_error;
 pub mod descriptors;
 mod drive;
+mod event;
+mod layer;
 mod log;
-mod open;
+mod offload;
 mod options;
-pub mod serving;
+mod running;
+mod runtime;
+mod server;
 mod signals;
-mod slots;
-pub mod socket;
-mod stop;
-mod wake;
+mod socket;
+mod step;
+mod stream;
+mod tcp;
 
-pub use addresses::Unreached;
-pub use call::{Call, DownloadOptions, ListOptions};
-pub use cancel::{Busy, Cancel, settle};
-pub use clock::Clock;
-pub use drive::{Awaited, Connection, DriveError, Files, Here, Next, Owner};
-pub use log::Log;
-pub use open::{Counted, Open, Pause};
-pub use options::{CONNECT_TIMEOUT, ClientOptions, ConnectError, ServerOptions};
+pub use call::{Call, DownloadOptions, ListOptions, Watch};
+pub use cancel::Cancel;
+pub use client::Client;
+pub use connect_error::{ConnectError, Unreached};
+pub use event::{Event, Listener};
+pub use layer::Layer;
+pub use options::{CONNECT_TIMEOUT, ClientOptions, ServerOptions};
+pub use runtime::{Readiness, Runtime, is_ready, poll_flags};
+pub use server::{Server, ServerHandle};
 pub use signals::{CancelOnSignals, cancel_on_signals, drain_on_signals};
-pub use slots::{Slot, Slots};
-pub use socket::Socket;
-pub use stop::{ServerHandle, Stop};
-pub use wake::Wake;
+pub use stream::{Interest, Stream, StreamError};
+pub use tcp::TcpStream;

@@ -24,7 +24,7 @@ const OF_A_SESSION: (u32, Duration) = (10, Duration::from_secs(6));
 
 /// What the sessions of a server share.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     sessions: AtomicU64,
     pace: Mutex<Pace>,
     /// Lines that were left out and not yet told of.
@@ -33,7 +33,7 @@ pub struct Log {
 
 impl Log {
     /// Nothing is logged yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             sessions: AtomicU64::new(0),
             pace: Mutex::new(Pace::new(OF_ALL)),
@@ -42,20 +42,20 @@ impl Log {
     }
 
     /// What each line of a new session begins with. It is there however little is logged.
-    pub fn session(&self, peer: SocketAddr) -> Span {
+    pub(crate) fn session(&self, peer: SocketAddr) -> Span {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         error_span!("session", %peer, number)
     }
 
     /// A client got no place. `told` says whether it was told so.
-    pub fn refused(&self, peer: SocketAddr, now: Duration, told: bool) {
+    pub(crate) fn refused(&self, peer: SocketAddr, now: Duration, told: bool) {
         if self.admits(now, 1) {
             info!(%peer, outcome = %ErrorCode::Busy, told);
         }
     }
 
     /// A client was not served since the system lacks something.
-    pub fn failed(&self, peer: SocketAddr, now: Duration, error: &io::Error) {
+    pub(crate) fn failed(&self, peer: SocketAddr, now: Duration, error: &io::Error) {
         if self.admits(now, 1) {
             warn!(%peer, outcome = %ErrorCode::Busy, %error, "cannot start a thread");
         }
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Tells how many lines were left out and not yet told of: the server ends.
-    pub fn tell_of_omitted(&self) {
+    pub(crate) fn tell_of_omitted(&self) {
         let lines = self.omitted.swap(0, Ordering::Relaxed);
         if lines > 0 {
             info!(lines, "left out: refused clients and requests came too fast");

@@ -1,13 +1,12 @@
 //! How servers and clients are set up.
 
-use std::fmt;
-use std::io;
 use std::time::Duration;
 
-use haul_core::client::{ClientConfig, Failure};
+use haul_core::client::ClientConfig;
 use haul_core::server::ServerConfig;
 
-use crate::{Cancel, Unreached};
+use crate::cancel::Cancel;
+use crate::layer::Layer;
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
@@ -22,6 +21,8 @@ pub struct ServerOptions {
     pub impatient: bool,
     /// How long commands under way may go on once a drain has begun.
     pub grace: Duration,
+    /// What the stream of each connection is; `None` is plain TCP. Payload does not pass through a layer in the kernel.
+    pub layer: Option<Layer>,
 }
 
 impl Default for ServerOptions {
@@ -33,6 +34,7 @@ impl Default for ServerOptions {
             max_clients_per_address: 64,
             impatient: false,
             grace: Duration::from_secs(30),
+            layer: None,
         }
     }
 }
@@ -41,66 +43,27 @@ impl Default for ServerOptions {
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How a client connects and behaves.
-pub struct ClientOptions<W> {
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
     /// What the session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the files can do that.
     pub config: ClientConfig,
     /// How long connecting may take, whatever addresses the server has, before it is given up. How long to wait for the greeting then, and for progress later, is in the
     /// [`timing`](ClientConfig::timing) of `config`.
     pub connect_timeout: Duration,
     /// What cancels connecting and requests from outside.
-    pub cancel: Option<Cancel<W>>,
+    pub cancel: Option<Cancel>,
+    /// What the stream of the connection is; `None` is plain TCP. Payload does not pass through a layer in the kernel.
+    pub layer: Option<Layer>,
 }
 
-impl<W> Default for ClientOptions<W> {
-    /// The defaults of [`ClientConfig`] with pass-through, 20 seconds to connect, and no cancel.
+impl Default for ClientOptions {
+    /// The defaults of [`ClientConfig`] with pass-through, 20 seconds to connect, no cancel, and plain TCP.
     fn default() -> Self {
         Self {
             config: ClientConfig { pass_through: true, ..ClientConfig::default() },
             connect_timeout: CONNECT_TIMEOUT,
             cancel: None,
+            layer: None,
         }
-    }
-}
-
-impl<W> Clone for ClientOptions<W> {
-    fn clone(&self) -> Self {
-        let Self { config, connect_timeout, cancel } = self;
-        Self { config: config.clone(), connect_timeout: *connect_timeout, cancel: cancel.clone() }
-    }
-}
-
-impl<W> fmt::Debug for ClientOptions<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientOptions")
-            .field("config", &self.config)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("cancel", &self.cancel)
-            .finish()
-    }
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// The name has no address that could be found out.
-    #[error("its address cannot be found: {0}")]
-    Unknown(#[source] io::Error),
-    /// None of the addresses could be reached: each with why.
-    #[error("{}", each(.0))]
-    Unreached(Vec<Unreached>),
-    /// This side cannot connect at all.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// Somebody answered, but not with a greeting; or it was cancelled.
-    #[error("{0}")]
-    Failed(#[from] Failure),
-}
-
-/// A single address needs no mention: it was asked for.
-fn each(unreached: &[Unreached]) -> String {
-    match unreached {
-        [Unreached { error, .. }] => error.to_string(),
-        several => several.iter().map(Unreached::to_string).collect::<Vec<_>>().join("; "),
     }
 }

@@ -12,7 +12,8 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::{emulate_default_handler, exit};
 use tracing::info;
 
-use crate::{Cancel, ServerHandle, Wake};
+use crate::cancel::Cancel;
+use crate::server::ServerHandle;
 
 /// What the exit code of a program that a signal ended is above the signal's number, as shells give it.
 const ENDED_BY_SIGNAL: i32 = 128;
@@ -28,7 +29,7 @@ const STACK_SIZE: usize = 256 << 10;
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
-pub fn drain_on_signals<W: Wake>(handle: ServerHandle<W>) -> io::Result<()> {
+pub fn drain_on_signals(handle: ServerHandle) -> io::Result<()> {
     let mut count = 0;
     on_signals(move |signal| {
         count += 1;
@@ -54,12 +55,12 @@ pub fn drain_on_signals<W: Wake>(handle: ServerHandle<W>) -> io::Result<()> {
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
-pub fn cancel_on_signals<W: Wake>(cancel: Cancel<W>) -> io::Result<()> {
+pub fn cancel_on_signals(cancel: Cancel) -> io::Result<()> {
     tell_and_cancel(cancel, |_| {}, Arc::new(|| {}))
 }
 
-fn tell_and_cancel<W: Wake>(
-    cancel: Cancel<W>,
+fn tell_and_cancel(
+    cancel: Cancel,
     mut tell: impl FnMut(i32) + Send + 'static,
     last_words: LastWords,
 ) -> io::Result<()> {
@@ -103,17 +104,17 @@ fn end(last_words: &LastWords, signal: i32) {
 
 /// The one cancel for all connections of a process, on signals from its first use on. They come one after another.
 #[derive(Debug)]
-pub struct CancelOnSignals<W> {
-    cancel: OnceLock<Cancel<W>>,
+pub struct CancelOnSignals {
+    cancel: OnceLock<Cancel>,
     signal: Arc<AtomicI32>,
 }
 
-impl<W: Wake> CancelOnSignals<W> {
+impl CancelOnSignals {
     /// The cancel.
     ///
     /// # Errors
     /// If the handlers or their thread cannot be set up.
-    pub fn get(&self) -> io::Result<Cancel<W>> {
+    pub fn get(&self) -> io::Result<Cancel> {
         self.get_with(|| {})
     }
 
@@ -121,11 +122,11 @@ impl<W: Wake> CancelOnSignals<W> {
     ///
     /// # Errors
     /// If the handlers or their thread cannot be set up.
-    pub fn get_with(&self, last_words: impl Fn() + Send + Sync + 'static) -> io::Result<Cancel<W>> {
+    pub fn get_with(&self, last_words: impl Fn() + Send + Sync + 'static) -> io::Result<Cancel> {
         if let Some(cancel) = self.cancel.get() {
             return Ok(cancel.clone());
         }
-        let cancel = Cancel::new()?;
+        let cancel = Cancel::new();
         let signal = Arc::clone(&self.signal);
         let tell = move |number| signal.store(number, Ordering::SeqCst);
         tell_and_cancel(cancel.clone(), tell, Arc::new(last_words))?;
@@ -138,7 +139,7 @@ impl<W: Wake> CancelOnSignals<W> {
     }
 }
 
-impl<W> Default for CancelOnSignals<W> {
+impl Default for CancelOnSignals {
     fn default() -> Self {
         Self { cancel: OnceLock::new(), signal: Arc::default() }
     }

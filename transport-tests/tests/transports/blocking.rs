@@ -7,13 +7,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use haul_core::client::{ClientEvent, Failure, Progress};
+use haul_core::client::{Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
 use haul_store::{Source, Store, Target};
-use haul_transport::asynchronous::{self, Event, Runtime};
 use haul_transport::{
-    Call, ClientOptions, ConnectError, DownloadOptions, ListOptions, ServerHandle, ServerOptions,
+    Call, ClientOptions, ConnectError, DownloadOptions, ListOptions, Runtime, ServerHandle,
+    ServerOptions, Watch, call,
 };
 
 /// A runtime that a thread can wait on.
@@ -50,7 +50,7 @@ impl BlockOn for OnAsyncStd {
 }
 
 pub(crate) struct Server<B: BlockOn, S> {
-    inner: asynchronous::Server<B::Runtime, S>,
+    inner: haul_transport::Server<B::Runtime, S>,
     executor: PhantomData<B>,
 }
 
@@ -60,7 +60,7 @@ impl<B: BlockOn, S: Store> Server<B, S> {
         store: Arc<S>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        let inner = B::block_on(asynchronous::Server::bind(address, store, options))?;
+        let inner = B::block_on(haul_transport::Server::bind(address, store, options))?;
         Ok(Self { inner, executor: PhantomData })
     }
 
@@ -68,7 +68,7 @@ impl<B: BlockOn, S: Store> Server<B, S> {
         self.inner.local_addr()
     }
 
-    pub(crate) fn handle(&self) -> ServerHandle<Event> {
+    pub(crate) fn handle(&self) -> ServerHandle {
         self.inner.handle()
     }
 
@@ -78,16 +78,16 @@ impl<B: BlockOn, S: Store> Server<B, S> {
 }
 
 pub(crate) struct Client<B: BlockOn> {
-    inner: asynchronous::Client<B::Runtime>,
+    inner: haul_transport::Client<B::Runtime>,
     executor: PhantomData<B>,
 }
 
 impl<B: BlockOn> Client<B> {
     pub(crate) fn connect(
         address: impl ToSocketAddrs + Send + 'static,
-        options: ClientOptions<Event>,
+        options: ClientOptions,
     ) -> Result<Self, ConnectError> {
-        let inner = B::block_on(asynchronous::Client::connect(address, options))?;
+        let inner = B::block_on(haul_transport::Client::connect(address, options))?;
         Ok(Self { inner, executor: PhantomData })
     }
 
@@ -95,48 +95,65 @@ impl<B: BlockOn> Client<B> {
         self.inner.greeting()
     }
 
-    pub(crate) fn list(
+    pub(crate) fn run<W: Watch>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<W>>,
+    ) -> Result<(), Failure> {
+        B::block_on(self.inner.run(calls))
+    }
+}
+
+/// The calls of any client that blocks.
+pub(crate) trait Calls: Sized {
+    fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure>;
+
+    fn list(
         &mut self,
         path: Option<&FilePath>,
         options: ListOptions,
         on_entry: impl FnMut(&Entry) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        B::block_on(self.inner.list(path, options, on_entry))
+        self.call(call::list(path, options, on_entry))
     }
 
-    pub(crate) fn download(
+    fn download(
         &mut self,
         path: &FilePath,
         options: DownloadOptions,
         target: Box<dyn Target>,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        B::block_on(self.inner.download(path, options, target, on_progress))
+        self.call(call::download(path, options, target, on_progress))
     }
 
-    pub(crate) fn upload(
+    fn upload(
         &mut self,
         path: &FilePath,
         mode: Mode,
         source: Box<dyn Source>,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
-        B::block_on(self.inner.upload(path, mode, source, on_progress))
+        self.call(call::upload(path, mode, source, on_progress))
     }
 
-    pub(crate) fn run<F: FnMut(&ClientEvent) -> ControlFlow<()>>(
-        &mut self,
-        calls: impl IntoIterator<Item = Call<F>>,
-    ) -> Result<(), Failure> {
-        B::block_on(self.inner.run(calls))
+    fn help(&mut self) -> Result<Vec<String>, Failure> {
+        self.call(call::help())
     }
 
-    pub(crate) fn help(&mut self) -> Result<Vec<String>, Failure> {
-        B::block_on(self.inner.help())
+    fn exit(mut self) -> Result<(), Failure> {
+        self.call(call::exit()).map(drop)
     }
+}
 
-    pub(crate) fn exit(self) -> Result<(), Failure> {
-        B::block_on(self.inner.exit())
+impl<B: BlockOn> Calls for Client<B> {
+    fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
+        B::block_on(self.inner.call(call))
+    }
+}
+
+impl Calls for haul_std::Client {
+    fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
+        self.call(call)
     }
 }
 

@@ -16,12 +16,13 @@ use haul_transport::{ConnectError, DownloadOptions, ListOptions, ServerOptions, 
 
 use super::running::{list, serve};
 use super::transport::{Cancel, Client, ClientOptions};
+use crate::blocking::Calls as _;
 use crate::support::{HANG, Child, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
 
 const LARGE: usize = 64 << 20;
 
 fn cancellable(address: SocketAddr) -> (Client, Cancel) {
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
     (Client::connect(address, options).unwrap(), cancel)
 }
@@ -94,7 +95,7 @@ fn a_listing_is_cancelled_and_the_session_goes_on() {
 fn a_cancel_from_another_thread_wakes_a_client_that_waits() {
     let listener = TcpListener::bind(LOCALHOST).unwrap();
     let address = listener.local_addr().unwrap();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
     let server = thread::spawn(move || {
         let mut peer = Peer::over(listener.accept().unwrap().0);
@@ -119,7 +120,7 @@ fn a_cancel_from_another_thread_wakes_a_client_that_waits() {
 fn a_cancel_ends_the_wait_for_a_greeting() {
     let listener = TcpListener::bind(LOCALHOST).unwrap();
     let address = listener.local_addr().unwrap();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
     let server = thread::spawn(move || {
         let peer = listener.accept().unwrap();
@@ -185,7 +186,7 @@ fn a_name_without_an_address_is_told_from_a_refusal() {
 #[test]
 fn a_cancel_ends_the_wait_for_a_connection() {
     let (address, _listener, _queue) = silent_address();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions {
         connect_timeout: HANG,
         cancel: Some(cancel.clone()),
@@ -218,7 +219,7 @@ fn a_cancel_between_requests_is_the_next_ones_unless_it_is_taken_back() {
 fn a_cancel_that_the_server_does_not_confirm_is_not_waited_for() {
     let listener = TcpListener::bind(LOCALHOST).unwrap();
     let address = listener.local_addr().unwrap();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
     let mine = Share::new();
     let (given_up, is_given_up) = channel();
@@ -248,7 +249,7 @@ fn a_cancel_that_the_server_does_not_confirm_is_not_waited_for() {
 /// A client in a process of its own, because signals go to a process.
 fn list_twice(address: &str) {
     let address: SocketAddr = address.parse().unwrap();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     cancel_on_signals(cancel.clone()).unwrap();
     let options = ClientOptions { cancel: Some(cancel), ..ClientOptions::default() };
     let mut client = Client::connect(address, options).unwrap();

@@ -8,6 +8,7 @@ use haul_transport::DownloadOptions;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::running::serve;
+use crate::blocking::Calls as _;
 use crate::support::{Share, go_on, path, payload, places, source, target};
 
 const CLIENTS: usize = 1000;

@@ -15,8 +15,10 @@ use std::time::Instant;
 
 use futures_lite::FutureExt;
 use haul_core::{Checksum, Mode};
-use haul_transport::asynchronous::{Client, Event, Runtime, Server};
-use haul_transport::{ClientOptions, DownloadOptions, ListOptions, ServerHandle, ServerOptions};
+use haul_transport::{
+    Client, ClientOptions, DownloadOptions, ListOptions, Runtime, Server, ServerHandle,
+    ServerOptions, call,
+};
 
 use crate::blocking::{BlockOn, OnAsyncStd, OnTokio};
 use crate::support::{HANG, LOCALHOST, Peer, Share, go_on, path, payload, source, target};
@@ -25,7 +27,7 @@ const LARGE: usize = 64 << 20;
 
 struct Running {
     address: SocketAddr,
-    handle: ServerHandle<Event>,
+    handle: ServerHandle,
     thread: thread::JoinHandle<()>,
 }
 
@@ -84,19 +86,19 @@ fn calls_that_are_dropped<B: BlockOn>() {
         let mut dropped = 0;
         for polls in [1, 2, 3, 4, 5, 8, 12, 16, 24, 32] {
             let down =
-                client.download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
-            dropped += usize::from(give_up(down, polls).await);
+                call::download(&name, DownloadOptions::default(), target(&mine, "large"), go_on);
+            dropped += usize::from(give_up(client.call(down), polls).await);
             wait_until_nothing_is_staged(&mine);
             // A file that is there is whole: the drop came too late.
             if let Ok(brought) = fs::read(mine.path().join("large")) {
                 assert!(brought == large);
                 fs::remove_file(mine.path().join("large")).unwrap();
             }
-            let up = client.upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
-            dropped += usize::from(give_up(up, polls).await);
+            let up = call::upload(&new, Mode::Replace, source(&mine, "mine"), go_on);
+            dropped += usize::from(give_up(client.call(up), polls).await);
             // The next call aborts the previous one, on the same connection.
             let listed = client
-                .list(None, ListOptions::default(), |_| ControlFlow::Continue(()))
+                .call(call::list(None, ListOptions::default(), |_| ControlFlow::Continue(())))
                 .await
                 .unwrap();
             // An upload whose last byte was sent is stored.
@@ -109,12 +111,12 @@ fn calls_that_are_dropped<B: BlockOn>() {
         }
         assert!(dropped >= 4, "{dropped} calls were dropped");
         let receipt = client
-            .download(&name, DownloadOptions::default(), target(&mine, "large"), go_on)
+            .call(call::download(&name, DownloadOptions::default(), target(&mine, "large"), go_on))
             .await
             .unwrap();
         assert_eq!(receipt.checksum, Some(Checksum::of(&large)));
         assert!(mine.read("large") == large);
-        client.exit().await.unwrap();
+        client.call(call::exit()).await.unwrap();
     });
     server.stop();
     assert_eq!(share.files(), [share.path().join("large")]);
@@ -150,12 +152,13 @@ fn the_server_is_told_of_a_call_that_is_dropped<B: BlockOn>() {
     B::block_on(async {
         let mut client = client::<B>(address).await;
         let endless = async {
-            client.list(None, ListOptions::default(), |_| ControlFlow::Continue(())).await.unwrap();
+            let list = call::list(None, ListOptions::default(), |_| ControlFlow::Continue(()));
+            client.call(list).await.unwrap();
         };
         endless
             .or(async { B::Runtime::unblock(move || comes.recv()).await.unwrap().unwrap() })
             .await;
-        client.exit().await.unwrap();
+        client.call(call::exit()).await.unwrap();
     });
     server.join().unwrap();
 }

@@ -15,6 +15,7 @@ use rustix::process::Signal;
 
 use super::running::{Running, serve};
 use super::transport::{Cancel, Client, ClientOptions};
+use crate::blocking::Calls as _;
 use crate::support::{Child, Peer, Share, go_on, path, places};
 
 /// A directory whose file `hang` cannot be opened until the test ends the hang.
@@ -88,7 +89,7 @@ impl Read for Never {
 /// A client in a process of its own, because signals go to a process.
 fn upload_what_never_comes(address: &str) {
     let address: SocketAddr = address.parse().unwrap();
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     cancel_on_signals(cancel.clone()).unwrap();
     let options = ClientOptions { cancel: Some(cancel), ..ClientOptions::default() };
     let mut client = Client::connect(address, options).unwrap();

@@ -20,6 +20,7 @@ macro_rules! tests_of {
             mod closing;
             mod crowd;
             mod hanging;
+            mod layered;
             mod limits;
             mod many;
             pub(crate) mod moving;

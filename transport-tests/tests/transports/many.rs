@@ -12,6 +12,7 @@ use haul_transport::{Call, ServerOptions};
 
 use super::running::{list, serve};
 use super::transport::{Cancel, Client, ClientOptions};
+use crate::blocking::Calls as _;
 use crate::support::{Share, path, payload, source, target};
 
 const MANY: usize = 300;
@@ -132,7 +133,7 @@ fn a_cancel_ends_all_and_takes_no_more() {
         share.write(&number.to_string(), &payload(LARGE));
     }
     let server = serve(&share, ServerOptions::default());
-    let cancel = Cancel::new().unwrap();
+    let cancel = Cancel::new();
     let options = ClientOptions { cancel: Some(cancel.clone()), ..ClientOptions::default() };
     let mut client = Client::connect(server.address, options).unwrap();
     let (outcomes, taken) = (Outcomes::default(), Cell::new(0));

@@ -12,6 +12,7 @@ use haul_transport::{DownloadOptions, ListOptions, ServerOptions};
 use super::running::serve;
 use super::transport::{Client, ClientOptions};
 use crate::pairs::{Checking, MANY, Pattern, SIZES};
+use crate::blocking::Calls as _;
 use crate::support::{Share, go_on, path, payload, source, target};
 
 pub(crate) fn start(share: &Share) -> Box<dyn RunningServer> {

@@ -13,6 +13,7 @@ use haul_transport::{DownloadOptions, ServerOptions};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::running::Running;
+use crate::blocking::Calls as _;
 use crate::support::{Share, go_on, path, payload, source, target};
 
 /// The maximum number of bytes that a session holds.

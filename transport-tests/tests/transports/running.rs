@@ -12,6 +12,7 @@ use haul_store::Store;
 use haul_transport::{ListOptions, ServerOptions};
 
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
+use crate::blocking::Calls as _;
 use crate::support::{LOCALHOST, Peer, Share};
 
 /// A running server, which is ended by force when its test ends.

@@ -11,6 +11,7 @@ use haul_transport::{ServerOptions, drain_on_signals};
 
 use super::running::{Running, serve};
 use super::transport::{Server};
+use crate::blocking::Calls as _;
 use crate::support::{Child, LOCALHOST, Peer, Share, payload};
 
 const LARGE: usize = 48 << 20;

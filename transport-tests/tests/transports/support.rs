@@ -167,6 +167,13 @@ impl Peer {
         io::copy(&mut self.0, &mut io::sink()).unwrap();
     }
 
+    /// All bytes to the end of the stream.
+    pub(crate) fn all(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        self.0.read_to_end(&mut all).unwrap();
+        all
+    }
+
     /// Reads lines to the end of the stream.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = String::new();

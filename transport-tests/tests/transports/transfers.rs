@@ -10,6 +10,7 @@ use haul_core::{Checksum, Depth, ErrorCode, Mode, StoreErrorKind};
 use haul_transport::{DownloadOptions, ListOptions, ServerOptions};
 
 use super::running::{list, serve};
+use crate::blocking::Calls as _;
 use crate::support::{Share, go_on, path, payload, source, target};
 
 const LARGE: usize = 5 << 20;

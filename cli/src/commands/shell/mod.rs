@@ -104,9 +104,7 @@ fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> 
         }
         Line::Help => app.print(HELP)?,
         Line::ServerHelp => {
-            let mut lines = Vec::new();
-            app.request("HELP", call::help(&mut lines))?;
-            for text in lines {
+            for text in app.request("HELP", call::help())? {
                 app.print(Escaped::new(&text))?;
             }
         }

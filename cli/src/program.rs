@@ -1,4 +1,4 @@
-//! Programs on an async runtime.
+//! The program on a runtime that server and client run on.
 
 use std::fmt;
 use std::io;
@@ -10,19 +10,25 @@ use std::time::Duration;
 
 use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
-use haul_transport::asynchronous::{self, Client, Event, Server};
-use haul_transport::{Call, CancelOnSignals, ClientOptions, ConnectError, drain_on_signals};
+use haul_transport::{
+    Call, CancelOnSignals, Client, ClientOptions, ConnectError, Server, drain_on_signals,
+};
+
+use tracing::warn;
 
 use crate::exit::Exit;
 use crate::runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
 
-/// An async runtime that a thread can wait on.
+/// A runtime that a thread can wait on.
 pub trait BlockOn: Send + Sync + 'static {
     /// The program's name, such as `haul-tokio`.
     const PROGRAM: &'static str;
 
+    /// The most clients that it can serve at once.
+    const MOST_CLIENTS: usize = usize::MAX;
+
     /// What server and client run on.
-    type Runtime: asynchronous::Runtime;
+    type Runtime: haul_transport::Runtime;
 
     /// Waits for a future, which runs here; tasks that it starts go on between two calls or in the next one.
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
@@ -43,20 +49,20 @@ pub fn start_runtime<T>(program: &'static str, start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// The program on an async runtime.
-pub struct Asynchronous<B> {
+/// The program on a runtime.
+pub struct Program<B> {
     executor: Arc<B>,
-    cancel: CancelOnSignals<Event>,
+    cancel: CancelOnSignals,
 }
 
-impl<B> Asynchronous<B> {
+impl<B> Program<B> {
     /// The program on `executor`.
     pub fn new(executor: B) -> Self {
         Self { executor: Arc::new(executor), cancel: CancelOnSignals::default() }
     }
 }
 
-impl<B: BlockOn> Runtime for Asynchronous<B> {
+impl<B: BlockOn> Runtime for Program<B> {
     const PROGRAM: &'static str = B::PROGRAM;
 
     fn serve(
@@ -65,7 +71,11 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError> {
         let store = Arc::new(options.store()?);
-        let ServeOptions { addresses, server, .. } = options.clone();
+        let ServeOptions { addresses, mut server, .. } = options.clone();
+        if server.max_clients > B::MOST_CLIENTS {
+            warn!("at most {} clients are served at once, each by a thread", B::MOST_CLIENTS);
+            server.max_clients = B::MOST_CLIENTS;
+        }
         self.executor.block_on(async {
             let server = Server::<B::Runtime, _>::bind_all(addresses, store, server)
                 .await
@@ -85,7 +95,7 @@ impl<B: BlockOn> Runtime for Asynchronous<B> {
         connect_timeout: Duration,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let options = ClientOptions { config, connect_timeout, cancel };
+        let options = ClientOptions { config, connect_timeout, cancel, layer: None };
         let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
     }
@@ -114,7 +124,7 @@ impl<B: BlockOn> Remote for Connected<B> {
     }
 }
 
-impl<B: BlockOn> fmt::Debug for Asynchronous<B> {
+impl<B: BlockOn> fmt::Debug for Program<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(B::PROGRAM).finish_non_exhaustive()
     }

@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use futures_lite::future::FutureExt;
 
-use super::Runtime;
 use crate::addresses::{HEAD_START, check_zone, no_answer, resolve};
-use crate::socket::prepare_connected;
-use crate::{ConnectError, Unreached};
+use crate::connect_error::{ConnectError, Unreached};
+use crate::runtime::Runtime;
+use crate::socket::Socket;
+use crate::stream::Interest;
+use crate::tcp::{begin_to_connect, is_connected};
 
 /// Connects to the address of `name` that answers first, or fails with why each of them did not.
-pub(super) async fn connect<R: Runtime>(
+pub(crate) async fn connect<R: Runtime>(
     name: impl ToSocketAddrs + Send + 'static,
     timeout: Duration,
-) -> Result<R::Socket, ConnectError> {
+) -> Result<Socket<R>, ConnectError> {
     let mut unreached = Vec::new();
     let reached = async {
         let addresses = R::unblock(move || resolve(name)).await??;
@@ -48,9 +50,9 @@ type Attempt<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 async fn race<R: Runtime>(
     addresses: &[SocketAddr],
     unreached: &mut Vec<Unreached>,
-) -> Result<R::Socket, ConnectError> {
+) -> Result<Socket<R>, ConnectError> {
     let mut left = addresses.iter().copied().enumerate();
-    let mut under_way: Vec<(usize, Attempt<'_, R::Socket>)> = Vec::new();
+    let mut under_way: Vec<(usize, Attempt<'_, Socket<R>>)> = Vec::new();
     let mut head_start = Box::pin(R::sleep(Duration::ZERO));
     poll_fn(|cx| {
         loop {
@@ -90,9 +92,10 @@ async fn race<R: Runtime>(
     .ok_or_else(|| ConnectError::Unreached(std::mem::take(unreached)))
 }
 
-async fn attempt<R: Runtime>(address: SocketAddr) -> io::Result<R::Socket> {
+async fn attempt<R: Runtime>(address: SocketAddr) -> io::Result<Socket<R>> {
     check_zone(address)?;
-    let socket = R::connect(address).await?;
-    prepare_connected(&socket)?;
+    let mut socket = Socket::<R>::new(begin_to_connect(address)?)?;
+    poll_fn(|cx| socket.poll_ready(cx, Interest::Writable)).await?;
+    is_connected(socket.descriptor())?;
     Ok(socket)
 }

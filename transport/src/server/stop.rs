@@ -1,11 +1,11 @@
 //! How a server stops.
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::{Clock, Wake};
+use crate::clock::Clock;
+use crate::event::Event;
 
 /// How long file work may go on once all sessions are to end.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
@@ -14,40 +14,40 @@ const LINGERS: Duration = Duration::from_secs(5);
 
 /// Whether and how a server stops; its sessions look at it before each step.
 #[derive(Debug)]
-pub struct Stop<W> {
+pub(crate) struct Stop {
     /// Of all sessions.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// Raised when the drain begins.
-    pub drain: W,
+    pub(crate) drain: Event,
     /// Raised when all sessions are to end at once.
-    pub force: W,
+    pub(crate) force: Event,
     grace: Duration,
     drain_by: OnceLock<Duration>,
     forced: OnceLock<Duration>,
 }
 
-impl<W: Wake> Stop<W> {
+impl Stop {
     /// A server that lets running commands go on for `grace`.
-    pub fn new(grace: Duration) -> io::Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(grace: Duration) -> Self {
+        Self {
             clock: Clock::start(),
-            drain: W::new()?,
-            force: W::new()?,
+            drain: Event::default(),
+            force: Event::default(),
             grace,
             drain_by: OnceLock::new(),
             forced: OnceLock::new(),
-        })
+        }
     }
 
     /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its storage, and is left behind.
-    pub fn ends_within(&self) -> Option<Duration> {
+    pub(crate) fn ends_within(&self) -> Option<Duration> {
         let cut_off = self.drain_by().map(|by| by.saturating_add(LINGERS));
         let moment = self.forced.get().copied().into_iter().chain(cut_off).min()?;
         Some(self.clock.until(moment.saturating_add(HANGS_AFTER)))
     }
 
     /// When what still runs is cut off; `None` while the server is not stopping.
-    pub fn drain_by(&self) -> Option<Duration> {
+    pub(crate) fn drain_by(&self) -> Option<Duration> {
         self.drain_by.get().copied()
     }
 
@@ -58,11 +58,11 @@ impl<W: Wake> Stop<W> {
 }
 
 /// Stops a server. Clones stop the same one.
-pub struct ServerHandle<W>(Arc<Stop<W>>);
+pub struct ServerHandle(Arc<Stop>);
 
-impl<W: Wake> ServerHandle<W> {
+impl ServerHandle {
     /// What stops the server of `stop`.
-    pub fn new(stop: &Arc<Stop<W>>) -> Self {
+    pub(crate) fn new(stop: &Arc<Stop>) -> Self {
         Self(Arc::clone(stop))
     }
 
@@ -82,13 +82,13 @@ impl<W: Wake> ServerHandle<W> {
     }
 }
 
-impl<W> Clone for ServerHandle<W> {
+impl Clone for ServerHandle {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<W> fmt::Debug for ServerHandle<W> {
+impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle").finish_non_exhaustive()
     }

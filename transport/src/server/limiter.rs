@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// The places for sessions: so many in all, and so many for each address.
 #[derive(Debug)]
-pub struct Slots {
+pub(crate) struct Limiter {
     most: usize,
     most_per_address: usize,
     taken: Mutex<Taken>,
@@ -29,14 +29,14 @@ struct Here {
     refused: Option<Duration>,
 }
 
-impl Slots {
+impl Limiter {
     /// So many places in all, and so many for each address.
-    pub fn new(most: usize, most_per_address: usize) -> Self {
+    pub(crate) fn new(most: usize, most_per_address: usize) -> Self {
         Self { most, most_per_address, taken: Mutex::default() }
     }
 
     /// Takes a place for a session from `address`, if there is one. `now` is any clock's that never goes back.
-    pub fn take(self: &Arc<Self>, address: IpAddr, now: Duration) -> Option<Slot> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, now: Duration) -> Option<Permit> {
         let address = counted_as(address);
         let mut taken = self.lock();
         if taken.total >= self.most {
@@ -52,11 +52,11 @@ impl Slots {
         }
         taken.by_address.entry(address).or_default().count += 1;
         taken.total += 1;
-        Some(Slot { slots: Arc::clone(self), address })
+        Some(Permit { limiter: Arc::clone(self), address })
     }
 
     /// How many places are taken.
-    pub fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.lock().total
     }
 
@@ -77,20 +77,20 @@ fn counted_as(address: IpAddr) -> IpAddr {
 
 /// A place for a session, given back when it is dropped.
 #[derive(Debug)]
-pub struct Slot {
-    slots: Arc<Slots>,
+pub(crate) struct Permit {
+    limiter: Arc<Limiter>,
     address: IpAddr,
 }
 
-impl Slot {
+impl Permit {
     /// Whether others may want this place: fewer than a quarter of all places are free, or none of this address, or somebody was refused within the last `lately`.
     /// A client that is alone keeps nobody waiting until then.
-    pub fn is_scarce(&self, now: Duration, lately: Duration) -> bool {
-        let Slots { most, most_per_address, .. } = *self.slots;
+    pub(crate) fn is_scarce(&self, now: Duration, lately: Duration) -> bool {
+        let Limiter { most, most_per_address, .. } = *self.limiter;
         let lately = |refused: Option<Duration>| {
             refused.is_some_and(|refused| now < refused.saturating_add(lately))
         };
-        let taken = self.slots.lock();
+        let taken = self.limiter.lock();
         let few_left = taken.total > 1 && (most - taken.total).saturating_mul(4) < most;
         few_left
             || lately(taken.refused)
@@ -100,9 +100,9 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.slots.lock();
+        let mut taken = self.limiter.lock();
         taken.total -= 1;
         if let Some(here) = taken.by_address.get_mut(&self.address) {
             here.count -= 1;
@@ -124,48 +124,48 @@ mod tests {
     const START: Duration = Duration::ZERO;
     const LATELY: Duration = Duration::from_mins(1);
 
-    fn slots(most: usize, most_per_address: usize) -> Arc<Slots> {
-        Arc::new(Slots::new(most, most_per_address))
+    fn limiter(most: usize, most_per_address: usize) -> Arc<Limiter> {
+        Arc::new(Limiter::new(most, most_per_address))
     }
 
     #[test]
     fn places_are_counted_in_all_and_for_each_address() {
-        let slots = slots(3, 2);
-        let first = slots.take(HERE, START).unwrap();
-        let _second = slots.take(HERE, START).unwrap();
-        assert!(slots.take(HERE, START).is_none());
+        let limiter = limiter(3, 2);
+        let first = limiter.take(HERE, START).unwrap();
+        let _second = limiter.take(HERE, START).unwrap();
+        assert!(limiter.take(HERE, START).is_none());
         let mapped = IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped());
-        assert!(slots.take(mapped, START).is_none());
-        let _third = slots.take(THERE, START).unwrap();
-        assert!(slots.take(THERE, START).is_none());
+        assert!(limiter.take(mapped, START).is_none());
+        let _third = limiter.take(THERE, START).unwrap();
+        assert!(limiter.take(THERE, START).is_none());
         drop(first);
-        assert!(slots.take(THERE, START).is_some());
-        assert_eq!(slots.taken(), 2);
+        assert!(limiter.take(THERE, START).is_some());
+        assert_eq!(limiter.taken(), 2);
     }
 
     #[test]
     fn ipv6_is_counted_by_the_network_of_a_host() {
-        let slots = slots(9, 2);
-        let from = |address: &str| slots.take(address.parse().unwrap(), START);
+        let limiter = limiter(9, 2);
+        let from = |address: &str| limiter.take(address.parse().unwrap(), START);
         let _two = [from("2001:db8::1").unwrap(), from("2001:db8::ffff:0:0:2").unwrap()];
         assert!(from("2001:db8::3").is_none());
         assert!(from("2001:db8:0:1::1").is_some());
-        assert_eq!(slots.lock().by_address.len(), 1);
+        assert_eq!(limiter.lock().by_address.len(), 1);
     }
 
     #[test]
     fn nothing_is_remembered_of_an_address_without_sessions() {
-        let slots = slots(3, 2);
-        drop(slots.take(HERE, START));
-        assert!(slots.lock().by_address.is_empty());
+        let limiter = limiter(3, 2);
+        drop(limiter.take(HERE, START));
+        assert!(limiter.lock().by_address.is_empty());
     }
 
     #[test]
     fn places_are_scarce_when_few_are_left() {
-        let slots = slots(8, 8);
-        let taken: Vec<_> = (0..6).map(|_| slots.take(HERE, START).unwrap()).collect();
+        let limiter = limiter(8, 8);
+        let taken: Vec<_> = (0..6).map(|_| limiter.take(HERE, START).unwrap()).collect();
         assert!(!taken[0].is_scarce(START, LATELY), "a quarter is free");
-        let seventh = slots.take(THERE, START).unwrap();
+        let seventh = limiter.take(THERE, START).unwrap();
         assert!(taken[0].is_scarce(START, LATELY) && seventh.is_scarce(START, LATELY));
         drop(seventh);
         assert!(!taken[0].is_scarce(START, LATELY));
@@ -173,22 +173,22 @@ mod tests {
 
     #[test]
     fn places_of_an_address_are_scarce_when_it_has_no_more() {
-        let slots = slots(100, 2);
-        let first = slots.take(HERE, START).unwrap();
-        let other = slots.take(THERE, START).unwrap();
+        let limiter = limiter(100, 2);
+        let first = limiter.take(HERE, START).unwrap();
+        let other = limiter.take(THERE, START).unwrap();
         assert!(!first.is_scarce(START, LATELY));
-        let _second = slots.take(HERE, START).unwrap();
+        let _second = limiter.take(HERE, START).unwrap();
         assert!(first.is_scarce(START, LATELY) && !other.is_scarce(START, LATELY));
     }
 
     #[test]
     fn who_is_alone_has_its_place_until_somebody_is_refused() {
         for (most, most_per_address) in [(1, 1), (9, 1)] {
-            let slots = slots(most, most_per_address);
-            let alone = slots.take(HERE, START).unwrap();
+            let limiter = limiter(most, most_per_address);
+            let alone = limiter.take(HERE, START).unwrap();
             assert!(!alone.is_scarce(START, LATELY));
             let refused = Duration::from_secs(9);
-            assert!(slots.take(HERE, refused).is_none());
+            assert!(limiter.take(HERE, refused).is_none());
             assert!(alone.is_scarce(refused + LATELY / 2, LATELY));
             assert!(!alone.is_scarce(refused + LATELY, LATELY));
         }

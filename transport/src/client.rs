@@ -1,0 +1,136 @@
+//! A client whose calls are futures.
+
+use futures_lite::future::FutureExt;
+use haul_core::client::{Client as Machine, Failure};
+use haul_core::message::Greeting;
+use haul_store::{FilesById, Waiting};
+use std::fmt;
+use std::future::poll_fn;
+use std::net::ToSocketAddrs;
+
+use crate::call::{Call, Single, Watch};
+use crate::cancel::{Cancel, settle};
+use crate::clock::Clock;
+use crate::connect::connect;
+use crate::connect_error::ConnectError;
+use crate::drive::drive;
+use crate::offload::Offloadable;
+use crate::options::ClientOptions;
+use crate::running::{Greeted, Running};
+use crate::runtime::{Runtime, raised};
+use crate::step::{Connection, DriveError};
+
+/// A connection to a server.
+///
+/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
+/// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
+/// about the connection each further request fails too. Dropping the client closes the connection.
+pub struct Client<R: Runtime> {
+    connection: Offloadable<R, Machine, FilesById>,
+    greeting: Greeting,
+    cancel: Option<Cancel>,
+}
+
+impl<R: Runtime> Client<R> {
+    /// Connects to the address that answers first, of all that the name has, and waits for the greeting.
+    pub async fn connect(
+        address: impl ToSocketAddrs + Send + 'static,
+        options: ClientOptions,
+    ) -> Result<Self, ConnectError> {
+        let cancel = options.cancel.clone();
+        let _busy = cancel.as_ref().map(Cancel::busy);
+        let outcome = Self::connect_unless_cancelled(address, options).await;
+        if let Err(ConnectError::Failed(failure)) = &outcome {
+            settle(cancel.as_ref(), failure);
+        }
+        outcome
+    }
+
+    async fn connect_unless_cancelled(
+        address: impl ToSocketAddrs + Send + 'static,
+        options: ClientOptions,
+    ) -> Result<Self, ConnectError> {
+        let ClientOptions { mut config, connect_timeout, cancel, layer } = options;
+        // Only plain TCP can be spliced.
+        config.pass_through &= layer.is_none();
+        let wake = cancel.as_ref().map(Cancel::wake);
+        let reached = connect::<R>(address, connect_timeout);
+        let cancelled = async {
+            match wake {
+                Some(wake) => raised::<R>(wake).await,
+                None => std::future::pending().await,
+            }
+            Err(ConnectError::Failed(Failure::Cancelled))
+        };
+        let socket = cancelled.or(reached).await?;
+        let machine = Machine::new(config);
+        let stream = socket.stream(layer.as_ref());
+        let (files, clock) = (FilesById::default(), Clock::start());
+        let connection = Connection { machine, files, stream, clock };
+        let mut connection = Offloadable::new(connection, socket);
+        let mut handler = Greeted::new(wake);
+        drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
+        let greeting = handler.outcome()?;
+        Ok(Self { connection, greeting, cancel })
+    }
+
+    /// What the server said first.
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Makes a request, and waits until it is over.
+    pub async fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
+        let Call { request, files, watch } = call;
+        let mut single = Single::new(watch);
+        let ran = self.run([Call { request, files, watch: single.watch() }]).await;
+        single.outcome(ran)
+    }
+
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
+    ///
+    /// Calls are taken as there is room, a few hundred ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error is why
+    /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
+    /// `calls` is asked where the connection is driven, and should not block for long.
+    pub async fn run<W: Watch>(
+        &mut self,
+        calls: impl IntoIterator<Item = Call<W>>,
+    ) -> Result<(), Failure> {
+        let _busy = self.cancel.as_ref().map(Cancel::busy);
+        let wake = self.cancel.as_ref().map(Cancel::wake);
+        let lent = Lent(&mut self.connection);
+        let files = lent.0.begin_anew().await.map_err(Failure::from)?;
+        let mut handler = Running::new(calls.into_iter(), files, wake);
+        let driven = drive(lent.0, &mut handler).await;
+        drop(lent);
+        handler.outcome(driven).inspect_err(|failure| settle(self.cancel.as_ref(), failure))
+    }
+}
+
+/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
+struct Lent<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
+
+impl<R: Runtime> Offloadable<R, Machine, FilesById> {
+    /// Waits for what a dropped future has left under way, and gives it up. Answers where to give files.
+    async fn begin_anew(&mut self) -> Result<Waiting, DriveError> {
+        poll_fn(|cx| {
+            self.poll_local(cx).map_ok(|(connection, _)| {
+                connection.machine.cancel_all();
+                connection.files.waiting()
+            })
+        })
+        .await
+    }
+}
+
+impl<R: Runtime> Drop for Lent<'_, R> {
+    fn drop(&mut self) {
+        self.0.with_files(FilesById::abandon);
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("greeting", &self.greeting).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,54 @@
+//! Why there is no connection.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use haul_core::client::Failure;
+
+/// An address that could not be had, and why.
+#[derive(Debug)]
+pub struct Unreached {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why.
+    pub error: io::Error,
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+impl std::error::Error for Unreached {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name has no address that could be found out.
+    #[error("its address cannot be found: {0}")]
+    Unknown(#[source] io::Error),
+    /// None of the addresses could be reached: each with why.
+    #[error("{}", each(.0))]
+    Unreached(Vec<Unreached>),
+    /// This side cannot connect at all.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Somebody answered, but not with a greeting; or it was cancelled.
+    #[error("{0}")]
+    Failed(#[from] Failure),
+}
+
+/// A single address needs no mention: it was asked for.
+fn each(unreached: &[Unreached]) -> String {
+    match unreached {
+        [Unreached { error, .. }] => error.to_string(),
+        several => several.iter().map(Unreached::to_string).collect::<Vec<_>>().join("; "),
+    }
+}

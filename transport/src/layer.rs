@@ -1,0 +1,149 @@
+//! The stream of a connection: plain TCP, or a layer over it.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use crate::stream::{Stream, StreamError};
+use crate::tcp::TcpStream;
+
+/// Makes the stream of each connection, over the TCP stream that is connected.
+#[derive(Clone)]
+pub struct Layer(Arc<dyn Fn(TcpStream) -> Box<dyn Stream> + Send + Sync>);
+
+impl Layer {
+    /// A layer that is made by `make`.
+    pub fn new(make: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").finish_non_exhaustive()
+    }
+}
+
+/// The stream of a connection. Only plain TCP can be spliced: a layer has no way to offer the socket beneath it.
+pub(crate) enum PeerStream {
+    Plain(TcpStream),
+    Layered(Box<dyn Stream>),
+}
+
+impl PeerStream {
+    pub(crate) fn new(tcp: TcpStream, layer: Option<&Layer>) -> Self {
+        match layer {
+            Some(Layer(make)) => Self::Layered(make(tcp)),
+            None => Self::Plain(tcp),
+        }
+    }
+
+    /// The socket that payload may be spliced from and to.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Plain(tcp) => Some(tcp),
+            Self::Layered(_) => None,
+        }
+    }
+
+    fn get(&mut self) -> &mut dyn Stream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Layered(stream) => &mut **stream,
+        }
+    }
+
+    /// Reads into what `space` lends, but has it lend nothing before there is something: many sessions wait, and each would hold its room meanwhile.
+    pub(crate) fn read<'a>(
+        &mut self,
+        space: impl FnOnce() -> &'a mut [u8],
+    ) -> Result<usize, StreamError> {
+        read_once_there_is_something(self.get(), space)
+    }
+
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, StreamError> {
+        self.get().write(slices)
+    }
+
+    pub(crate) fn close_write(&mut self) -> Result<(), StreamError> {
+        self.get().close_write()
+    }
+}
+
+impl fmt::Debug for PeerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain",
+            Self::Layered(_) => "Layered",
+        })
+    }
+}
+
+pub(crate) fn read_once_there_is_something<'a>(
+    stream: &mut (impl Stream + ?Sized),
+    space: impl FnOnce() -> &'a mut [u8],
+) -> Result<usize, StreamError> {
+    let mut first = [0];
+    if stream.read(&mut first)? == 0 {
+        return Ok(0);
+    }
+    let [here, rest @ ..] = space() else {
+        return Err(io::Error::other("there was no room to read into").into());
+    };
+    [*here] = first;
+    // An end, a failure or a wait is there at the next read, too.
+    let more = if rest.is_empty() { 0 } else { stream.read(rest).unwrap_or(0) };
+    Ok(1 + more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Interest;
+
+    /// Gives what it has, read by read.
+    struct Scripted(Vec<Result<&'static [u8], Interest>>);
+
+    impl Stream for Scripted {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StreamError> {
+            match self.0.remove(0) {
+                Err(interest) => Err(StreamError::WouldBlock(interest)),
+                Ok(bytes) => {
+                    let count = bytes.len().min(buffer.len());
+                    buffer[..count].copy_from_slice(&bytes[..count]);
+                    if count < bytes.len() {
+                        self.0.insert(0, Ok(&bytes[count..]));
+                    }
+                    Ok(count)
+                }
+            }
+        }
+
+        fn write(&mut self, _: &[IoSlice<'_>]) -> Result<usize, StreamError> {
+            unreachable!("nobody writes")
+        }
+
+        fn close_write(&mut self) -> Result<(), StreamError> {
+            unreachable!("nobody closes")
+        }
+    }
+
+    #[test]
+    fn no_room_is_lent_before_there_is_something() {
+        let read = |script: Vec<_>, room: &mut [u8]| {
+            read_once_there_is_something(&mut Scripted(script), || {
+                assert!(!room.is_empty(), "it was lent");
+                room
+            })
+        };
+        let nothing = read(vec![Err(Interest::Either)], &mut []);
+        assert!(matches!(nothing, Err(StreamError::WouldBlock(Interest::Either))));
+        assert!(matches!(read(vec![Ok(b"")], &mut []), Ok(0)));
+        let mut room = [0; 4];
+        assert!(matches!(read(vec![Ok(b"abcdef")], &mut room), Ok(4)));
+        assert_eq!(&room, b"abcd");
+        let one = vec![Ok(&b"e"[..]), Err(Interest::Readable)];
+        assert!(matches!(read(one, &mut room), Ok(1)));
+        assert_eq!(&room, b"ebcd");
+    }
+}

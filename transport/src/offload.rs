@@ -1,0 +1,370 @@
+//! A connection that is driven where work may block, and is local again to wait.
+//!
+//! As soon as a machine asks for file work, machine, files and stream go to a thread of the runtime that may block, and steps are made there until the peer keeps them waiting for long, or until
+//! they are recalled: to be cancelled, to be drained, or because the handler has more to ask for. So a transfer does not cross threads for each piece of a file. What happens meanwhile is sent to the
+//! handler, which stays local.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::future::FutureExt;
+use haul_core::Machine;
+use haul_store::Perform;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::runtime::{Runtime, poll_flags};
+use crate::socket::Socket;
+use crate::step::{Connection, DriveError, Handler, Next};
+use crate::stream::Interest;
+
+/// How long a peer is waited for where work may block: its next bytes usually come at once, and the way back and forth takes longer than most waits.
+const LINGER: Duration = Duration::from_millis(10);
+/// Threads of all connections that linger at once: those of a runtime are few.
+const MOST_LINGERING: usize = 16;
+/// How long it is waited for while there is an event that the handler does not know: it may be the last that it waits for.
+const LINGER_BRIEFLY: Duration = Duration::from_micros(200);
+/// How long after an event the handler is woken to hear of it. Most come back sooner than that.
+const TOLD_WITHIN: Duration = Duration::from_micros(500);
+/// How far steps go on beyond an event that the handler does not know yet: it may want to cancel. A large file moves by a few MiB meanwhile, small ones by the dozen.
+const KNOWN_WITHIN: Duration = Duration::from_micros(1500);
+/// Events that the handler does not know yet, each as large as a name.
+const MOST_UNKNOWN: usize = 256;
+
+/// A connection, local or offloaded, and its socket, which stays.
+pub(crate) struct Offloadable<R: Runtime, M: Machine, P> {
+    place: Place<M, P>,
+    /// What happened while it was offloaded and the handler does not know yet.
+    events: VecDeque<M::Event>,
+    clock: Clock,
+    /// Dropped last: with it the peer sees the connection closed.
+    socket: Socket<R>,
+}
+
+enum Place<M: Machine, P> {
+    /// Where its task runs. On the heap, since it moves: a future has room for each place that a value is moved to.
+    Local(Box<Connection<M, P>>),
+    /// Where work may block.
+    Offloaded(Offloaded<M, P>),
+    /// It went down with a panic or with the runtime.
+    Gone,
+}
+
+struct Offloaded<M: Machine, P> {
+    work: Pin<Box<dyn Future<Output = io::Result<()>> + Send>>,
+    handoff: Arc<Handoff<M, P>>,
+}
+
+/// What the task and the thread that works for it leave for each other.
+struct Handoff<M: Machine, P> {
+    /// The connection is to come back soon.
+    recalled: AtomicBool,
+    /// The thread waits for the peer; it has looked at `recalled` since.
+    lingers: AtomicBool,
+    /// Written to end that wait. Made for the first one; `None` within if there was no descriptor left.
+    bell: OnceLock<Option<OwnedFd>>,
+    /// How many `events` there are.
+    unknown: AtomicUsize,
+    left: Mutex<Left<M, P>>,
+}
+
+struct Left<M: Machine, P> {
+    events: VecDeque<M::Event>,
+    /// Of the task, which waits for events.
+    waker: Option<Waker>,
+    /// What is to be done with the files before they come back.
+    last: Option<fn(&mut P)>,
+    returned: Option<thread::Result<Returned<M, P>>>,
+}
+
+/// A connection that is local, and its socket.
+type Local<'a, R, M, P> = (&'a mut Connection<M, P>, &'a mut Socket<R>);
+
+type Returned<M, P> = (Box<Connection<M, P>>, Result<(), DriveError>);
+
+impl<M: Machine, P> Handoff<M, P> {
+    fn new(waker: Waker) -> Self {
+        let (events, waker) = (VecDeque::new(), Some(waker));
+        Self {
+            recalled: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
+            bell: OnceLock::new(),
+            unknown: AtomicUsize::new(0),
+            left: Mutex::new(Left { events, waker, last: None, returned: None }),
+        }
+    }
+
+    fn left<T>(&self, look: impl FnOnce(&mut Left<M, P>) -> T) -> T {
+        look(&mut self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the connection come back soon.
+    fn recall(&self) {
+        self.recalled.store(true, Ordering::SeqCst);
+        if self.lingers.load(Ordering::SeqCst)
+            && let Some(Some(bell)) = self.bell.get()
+        {
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Leaves an event for the handler. Whether it is the only one.
+    fn tell(&self, event: M::Event) -> bool {
+        self.left(|left| {
+            left.events.push_back(event);
+            self.unknown.store(left.events.len(), Ordering::SeqCst);
+            left.events.len() == 1
+        })
+    }
+
+    /// Wakes the handler, if it was not woken since it last took events.
+    fn wake(&self) {
+        if let Some(waker) = self.left(|left| left.waker.take()) {
+            waker.wake();
+        }
+    }
+
+    /// Takes all events; the waker of `cx` is woken when there are more.
+    fn take_events(&self, cx: &Context<'_>) -> VecDeque<M::Event> {
+        self.left(|left| {
+            left.waker = Some(cx.waker().clone());
+            self.unknown.store(0, Ordering::SeqCst);
+            mem::take(&mut left.events)
+        })
+    }
+
+    fn give_back(&self, mut returned: thread::Result<Returned<M, P>>) {
+        self.left(|left| {
+            if let (Some(last), Ok((connection, _))) = (left.last.take(), &mut returned) {
+                last(&mut connection.files);
+            }
+            left.returned = Some(returned);
+        });
+    }
+
+    /// Waits a little for the socket. Whether it is ready.
+    fn lingers_for(&self, socket: &OwnedFd, interest: Interest, limit: Duration) -> bool {
+        static LINGERING: AtomicUsize = AtomicUsize::new(0);
+        let make = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok();
+        let Some(bell) = self.bell.get_or_init(make) else { return false };
+        let Ok(limit) = Timespec::try_from(limit) else { return false };
+        self.lingers.store(true, Ordering::SeqCst);
+        let others = LINGERING.fetch_add(1, Ordering::Relaxed);
+        let ready = others < MOST_LINGERING && !self.recalled.load(Ordering::SeqCst) && {
+            let mut fds =
+                [PollFd::new(socket, poll_flags(interest)), PollFd::new(bell, PollFlags::IN)];
+            let polled = poll(&mut fds, Some(&limit));
+            polled.is_ok() && !fds[0].revents().is_empty()
+        };
+        LINGERING.fetch_sub(1, Ordering::Relaxed);
+        self.lingers.store(false, Ordering::SeqCst);
+        ready
+    }
+}
+
+impl<R, M, P> Offloadable<R, M, P>
+where
+    R: Runtime,
+    M: Machine<Event: Clone + Send> + Send + 'static,
+    P: Perform + Send + 'static,
+{
+    /// A connection that is local.
+    pub(crate) fn new(connection: Connection<M, P>, socket: Socket<R>) -> Self {
+        let clock = connection.clock;
+        Self { place: Place::Local(Box::new(connection)), events: VecDeque::new(), clock, socket }
+    }
+
+    /// The clock that the machine is polled by.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// The connection and its socket, once it is local. What happened meanwhile is among the [events](Self::event) in any case.
+    pub(crate) fn poll_local(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Local<'_, R, M, P>, DriveError>> {
+        if let Place::Offloaded(offloaded) = &mut self.place {
+            let worked = offloaded.work.as_mut().poll(cx);
+            self.events.append(&mut offloaded.handoff.take_events(cx));
+            let worked = ready!(worked);
+            let returned = offloaded.handoff.left(|left| left.returned.take());
+            // Before anything panics: what was offloaded is gone then.
+            self.place = Place::Gone;
+            match (worked, returned) {
+                (Ok(()), Some(Ok((connection, outcome)))) => {
+                    self.place = Place::Local(connection);
+                    outcome?;
+                }
+                (_, Some(Err(panic))) => resume_unwind(panic),
+                (Err(error), _) => return Poll::Ready(Err(DriveError::Ended(error))),
+                (Ok(()), None) => {}
+            }
+        }
+        Poll::Ready(match &mut self.place {
+            Place::Local(connection) => Ok((connection, &mut self.socket)),
+            Place::Offloaded(_) | Place::Gone => Err(gone()),
+        })
+    }
+
+    /// What happened while it was offloaded, in order.
+    pub(crate) fn event(&mut self) -> Option<M::Event> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // An idle connection keeps no room for events.
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// Has it come back soon, if it is offloaded.
+    pub(crate) fn recall(&self) {
+        if let Place::Offloaded(offloaded) = &self.place {
+            offloaded.handoff.recall();
+        }
+    }
+
+    /// Goes where work may block.
+    pub(crate) fn offload(&mut self, cx: &Context<'_>) {
+        self.place = match mem::replace(&mut self.place, Place::Gone) {
+            Place::Local(connection) => {
+                let handoff = Arc::new(Handoff::new(cx.waker().clone()));
+                let (theirs, socket) = (Arc::clone(&handoff), Arc::clone(self.socket.descriptor()));
+                let work = Box::pin(R::unblock(move || {
+                    let worked =
+                        catch_unwind(AssertUnwindSafe(|| work(connection, &theirs, &socket)));
+                    drop(socket);
+                    theirs.give_back(worked);
+                }));
+                Place::Offloaded(Offloaded { work, handoff })
+            }
+            place => place,
+        };
+    }
+
+    /// Does this with the files, wherever they are, as soon as no work is done with them.
+    pub(crate) fn with_files(&mut self, last: fn(&mut P)) {
+        match &mut self.place {
+            Place::Local(connection) => last(&mut connection.files),
+            Place::Offloaded(Offloaded { handoff, .. }) => {
+                handoff.recall();
+                handoff.left(|left| match &mut left.returned {
+                    Some(Ok((connection, _))) => last(&mut connection.files),
+                    _ => left.last = Some(last),
+                });
+            }
+            Place::Gone => {}
+        }
+    }
+
+    /// Waits for what is under way and discards what is open, where that may block. What is left is to be dropped last: with it the peer sees the connection closed.
+    pub(crate) async fn close(mut self) -> impl Sized {
+        self.recall();
+        let back = poll_fn(|cx| self.poll_local(cx).map(drop));
+        // A panic was nobody's but the session's.
+        let _ = AssertUnwindSafe(back).catch_unwind().await;
+        let Self { place, socket, .. } = self;
+        let Place::Local(connection) = place else {
+            return (None, socket);
+        };
+        let Connection { files, stream, .. } = *connection;
+        if R::TASKS_MAY_BLOCK {
+            drop(files);
+        } else {
+            // If the runtime is ending, the files were dropped with the work.
+            let _ = R::unblock(move || drop(files)).await;
+        }
+        (Some(stream), socket)
+    }
+}
+
+fn gone() -> DriveError {
+    DriveError::Ended(io::Error::other("the connection is gone"))
+}
+
+/// Makes steps where they may block.
+fn work<M: Machine<Event: Clone>, P: Perform>(
+    mut connection: Box<Connection<M, P>>,
+    handoff: &Handoff<M, P>,
+    socket: &OwnedFd,
+) -> Returned<M, P> {
+    let zero = Duration::ZERO;
+    let mut handler = Absent { handoff, is_first: true, now: zero, told: zero, woken: false };
+    let outcome = loop {
+        match connection.step(&mut handler, true) {
+            Ok(Next::Step) => {}
+            Ok(Next::Wait(interest)) => {
+                let deadline = connection.machine.deadline();
+                let limit = deadline.map(|deadline| connection.clock.until(deadline));
+                let most = match handoff.unknown.load(Ordering::SeqCst) {
+                    0 => LINGER,
+                    _ => LINGER_BRIEFLY,
+                };
+                let limit = limit.map_or(most, |limit| limit.min(most));
+                if !handoff.lingers_for(socket, interest, limit) {
+                    break Ok(());
+                }
+            }
+            Ok(Next::Offload | Next::Return) => break Ok(()),
+            Err(misuse) => break Err(misuse.into()),
+        }
+    };
+    (connection, outcome)
+}
+
+/// Stands for the handler, which stays local.
+struct Absent<'a, M: Machine, P> {
+    handoff: &'a Handoff<M, P>,
+    /// The first step is made in any case, so that each way there brings something about.
+    is_first: bool,
+    now: Duration,
+    /// When the oldest event that the handler does not know was left for it,
+    told: Duration,
+    /// and whether it was woken since.
+    woken: bool,
+}
+
+impl<M: Machine<Event: Clone>, P> Handler<M> for Absent<'_, M, P> {
+    fn before_step(&mut self, _: &mut M, now: Duration) -> ControlFlow<()> {
+        self.now = now;
+        let late = match self.handoff.unknown.load(Ordering::SeqCst) {
+            0 => false,
+            count => {
+                if !self.woken && now >= self.told + TOLD_WITHIN {
+                    self.woken = true;
+                    self.handoff.wake();
+                }
+                count >= MOST_UNKNOWN || now >= self.told + KNOWN_WITHIN
+            }
+        };
+        let recalled = late || self.handoff.recalled.load(Ordering::SeqCst);
+        if recalled && !mem::take(&mut self.is_first) {
+            return ControlFlow::Break(());
+        }
+        self.is_first = false;
+        ControlFlow::Continue(())
+    }
+
+    fn wake(&self) -> Option<&Event> {
+        None
+    }
+
+    fn event(&mut self, event: &M::Event) -> ControlFlow<()> {
+        if self.handoff.tell(event.clone()) {
+            (self.told, self.woken) = (self.now, false);
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,269 @@
+//! On whose behalf a client's connection is driven: a caller who waits for the greeting, or for the end of calls.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use haul_core::RequestId;
+use haul_core::client::{Client as Machine, ClientEvent, Failure};
+use haul_core::message::{Greeting, Summary};
+use haul_store::Waiting;
+
+use crate::call::{Call, Watch};
+use crate::event::Event;
+use crate::step::{DriveError, Handler};
+
+/// Waits for the greeting.
+#[derive(Debug)]
+pub(crate) struct Greeted<'a> {
+    wake: Option<&'a Event>,
+    outcome: Option<Result<Greeting, Failure>>,
+}
+
+impl<'a> Greeted<'a> {
+    /// Until `wake` is raised.
+    pub(crate) fn new(wake: Option<&'a Event>) -> Self {
+        Self { wake, outcome: None }
+    }
+
+    /// What the server said first.
+    pub(crate) fn outcome(self) -> Result<Greeting, Failure> {
+        self.outcome.unwrap_or(Err(match self.wake {
+            Some(wake) if wake.is_raised() => Failure::Cancelled,
+            _ => Failure::Disconnected,
+        }))
+    }
+}
+
+impl Handler<Machine> for Greeted<'_> {
+    fn before_step(&mut self, _: &mut Machine, _: Duration) -> ControlFlow<()> {
+        match self.wake {
+            Some(wake) if wake.is_raised() => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn wake(&self) -> Option<&Event> {
+        self.wake
+    }
+
+    fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
+        self.outcome = match event {
+            ClientEvent::Greeted(greeting) => Some(Ok(greeting.clone())),
+            ClientEvent::Lost(failure) => Some(Err(failure.clone())),
+            _ => return ControlFlow::Continue(()),
+        };
+        ControlFlow::Break(())
+    }
+}
+
+/// Calls whose commands wait for their turn: as many as a server usually answers at once.
+const AHEAD: usize = 256;
+/// How many of them end before more are asked for: the machine may be offloaded, and would have to come back.
+const MOST_FINISHED: usize = AHEAD / 4;
+/// How long the server may take to confirm a cancel. It may be gone, or its disk may hang.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits for the end of many calls.
+pub(crate) struct Running<'a, I, W> {
+    /// What is still to be asked for; `None` once there is no more.
+    calls: Option<I>,
+    /// What was asked for, by its number.
+    asked: VecDeque<(RequestId, Watched<W>)>,
+    files: Waiting,
+    wake: Option<&'a Event>,
+    /// When all requests were cancelled.
+    cancelled: Option<Duration>,
+    /// Those whose watcher wants no more, before the machine knows.
+    unwanted: Vec<RequestId>,
+    /// Requests that have come to their end since more were asked for.
+    finished: usize,
+    ended: Option<Failure>,
+}
+
+struct Watched<W> {
+    watch: W,
+    stopped: bool,
+}
+
+impl<'a, I, W> Running<'a, I, W>
+where
+    I: Iterator<Item = Call<W>>,
+    W: Watch,
+{
+    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are; a server that does not confirm it is not waited for.
+    pub(crate) fn new(calls: I, files: Waiting, wake: Option<&'a Event>) -> Self {
+        Self {
+            calls: Some(calls),
+            asked: VecDeque::new(),
+            files,
+            wake,
+            cancelled: None,
+            unwanted: Vec::new(),
+            finished: 0,
+            ended: None,
+        }
+    }
+
+    /// What ended it, unless all calls were made and came to their own end. What ended the loop ends each call that is still under way: nobody else would tell its watcher.
+    pub(crate) fn outcome(mut self, driven: Result<(), DriveError>) -> Result<(), Failure> {
+        if let Err(error) = driven {
+            let failure = Failure::from(error);
+            self.end_all(&failure);
+            return Err(failure);
+        }
+        self.ended.map_or(Ok(()), Err)
+    }
+
+    fn end_all(&mut self, failure: &Failure) {
+        for (id, Watched { mut watch, .. }) in self.asked.drain(..) {
+            let _ = watch.event(&ClientEvent::Finished { id, result: Err(failure.clone()) });
+        }
+    }
+
+    fn make_no_more(&mut self, because: &Failure) {
+        if self.calls.take().is_some() {
+            self.ended.get_or_insert_with(|| because.clone());
+        }
+    }
+
+    fn position(&self, id: RequestId) -> Option<usize> {
+        self.asked.binary_search_by_key(&id, |(asked, _)| *asked).ok()
+    }
+
+    fn finished(&mut self, id: RequestId, result: &Result<Summary, Failure>) {
+        if self.cancelled.is_some() && *result == Err(Failure::Cancelled) {
+            self.ended.get_or_insert(Failure::Cancelled);
+        }
+        self.files.take(id);
+        self.finished += 1;
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.calls.is_none() && self.asked.is_empty() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+impl<I, W> Handler<Machine> for Running<'_, I, W>
+where
+    I: Iterator<Item = Call<W>>,
+    W: Watch,
+{
+    fn before_step(&mut self, machine: &mut Machine, now: Duration) -> ControlFlow<()> {
+        if let Some(failure) = machine.failure() {
+            self.make_no_more(failure);
+        }
+        if self.cancelled.is_none() && self.wake.is_some_and(Event::is_raised) {
+            self.cancelled = Some(now);
+            self.make_no_more(&Failure::Cancelled);
+            machine.cancel_all();
+        }
+        // Only a wait for the server is cut short, not its own last steps with a file.
+        let waits = haul_core::Machine::deadline(machine).is_some();
+        if waits && self.looks_again().is_some_and(|late| late <= now) {
+            // The files are given up already. The next requests wait for what the server still has to say.
+            self.ended.get_or_insert(Failure::Cancelled);
+            self.end_all(&Failure::Cancelled);
+            return ControlFlow::Break(());
+        }
+        for id in self.unwanted.drain(..) {
+            machine.cancel(id);
+        }
+        self.finished = 0;
+        while let Some(calls) = self.calls.as_mut().filter(|_| machine.waiting() < AHEAD) {
+            let Some(Call { request, files, watch }) = calls.next() else {
+                self.calls = None;
+                break;
+            };
+            let id = machine.request(request);
+            self.files.give(id, files);
+            self.asked.push_back((id, Watched { watch, stopped: false }));
+        }
+        self.flow()
+    }
+
+    fn wake(&self) -> Option<&Event> {
+        self.wake.filter(|_| self.cancelled.is_none())
+    }
+
+    fn wants_machine(&self) -> bool {
+        !self.unwanted.is_empty() || (self.calls.is_some() && self.finished >= MOST_FINISHED)
+    }
+
+    fn looks_again(&self) -> Option<Duration> {
+        self.cancelled.map(|cancelled| cancelled + CONFIRMED_WITHIN)
+    }
+
+    fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
+        if let ClientEvent::Lost(failure) = event {
+            self.ended.get_or_insert_with(|| failure.clone());
+        }
+        // What a dropped future had asked for is nobody's any more.
+        let Some((id, at)) = event.id().and_then(|id| Some((id, self.position(id)?))) else {
+            return ControlFlow::Continue(());
+        };
+        if let ClientEvent::Finished { result, .. } = event {
+            self.finished(id, result);
+            if let Some((_, Watched { mut watch, .. })) = self.asked.remove(at) {
+                // There is nothing left to break off.
+                let _ = watch.event(event);
+            }
+            return self.flow();
+        }
+        let watched = &mut self.asked[at].1;
+        if !watched.stopped && watched.watch.event(event).is_break() {
+            watched.stopped = true;
+            self.unwanted.push(id);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl<I, W> fmt::Debug for Running<'_, I, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("asked", &self.asked.len())
+            .field("cancelled", &self.cancelled.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::ErrorKind;
+
+    use haul_core::client::{ClientConfig, Request};
+    use haul_store::{FilesById, OwnFiles};
+
+    use super::*;
+
+    /// Nobody else would say that they have ended.
+    #[test]
+    fn what_breaks_the_loop_is_told_to_all_that_wait() {
+        let told = RefCell::new(Vec::new());
+        let calls = (0..3).map(|_| Call {
+            request: Request::Help,
+            files: OwnFiles::Nothing,
+            watch: |event: &ClientEvent| {
+                if let ClientEvent::Finished { result, .. } = event {
+                    told.borrow_mut().push(result.clone());
+                }
+                ControlFlow::Continue(())
+            },
+        });
+        let mut running = Running::new(calls, FilesById::default().waiting(), None);
+        let mut machine = Machine::new(ClientConfig::default());
+        assert!(running.before_step(&mut machine, Duration::ZERO).is_continue());
+        let broken = DriveError::Wait(ErrorKind::OutOfMemory.into());
+        let Err(failure @ Failure::Local(_)) = running.outcome(Err(broken)) else {
+            panic!("it was no failure of this side");
+        };
+        assert_eq!(told.into_inner(), vec![Err(failure); 3]);
+    }
+}

@@ -1,0 +1,178 @@
+//! Taking in connections: a task for each that has a place, a refusal for the others.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_lite::future::yield_now;
+use haul_store::Store;
+use tracing::{Instrument, debug, info, warn};
+
+use crate::descriptors::Reserve;
+use crate::event::{Event, Listener as EventListener};
+use crate::runtime::{Readiness as _, Runtime};
+use crate::server::accept_backoff::AcceptBackoff;
+use crate::server::host::Host;
+use crate::server::refuse::Refusals;
+use crate::server::session::{Admitted, serve};
+use crate::socket::Socket;
+use crate::stream::Interest;
+use crate::tcp::{self, is_of_the_connection, prepare_accepted};
+
+/// Connections taken in at one port before others get their turn.
+const BATCH: usize = 64;
+
+/// A socket that listens and is registered with a runtime.
+pub(super) struct Listener<R: Runtime> {
+    /// Dropped before the socket is closed.
+    readiness: R::Readiness,
+    descriptor: Arc<OwnedFd>,
+}
+
+impl<R: Runtime> Listener<R> {
+    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+        let descriptor = Arc::new(listener.into());
+        Ok(Self { readiness: R::register(Arc::clone(&descriptor))?, descriptor })
+    }
+
+    /// Accepts a connection, if there is one.
+    fn accept(&self) -> io::Result<(Socket<R>, SocketAddr)> {
+        let (socket, peer) = tcp::accept(&self.descriptor)?;
+        let peer = peer.ok_or_else(|| io::Error::from(ErrorKind::ConnectionAborted))?;
+        Ok((Socket::new(socket)?, peer))
+    }
+}
+
+/// Takes in connections until the server drains; then closes the ports and ends the refusals under way.
+pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>, host: &Host<S>) {
+    let stop = &host.stop;
+    make_what_events_need::<R, S>(host).await;
+    let mut refusals = Refusals::new(host);
+    let mut backoff = AcceptBackoff::default();
+    let mut reserve = Reserve::new();
+    while stop.drain_by().is_none() {
+        let (open, closed) = host.open.look();
+        let left = backoff.left(stop.clock.now(), open);
+        if left.is_some() {
+            for listener in &listeners {
+                host.turn_away(&listener.descriptor, &mut reserve);
+            }
+        } else {
+            reserve.restore();
+        }
+        let pause = left.map(|left| (left, closed));
+        wait(&mut listeners, host, &mut refusals, pause).await;
+        for listener in listeners.iter().filter(|_| left.is_none()) {
+            take_in(listener, host, &mut refusals, &mut backoff);
+        }
+        yield_now().await;
+    }
+    drop(listeners);
+    poll_fn(|cx| refusals.poll_all(cx)).await;
+}
+
+/// Polls each event once: some runtimes need a descriptor for it, which there may not be later.
+async fn make_what_events_need<R: Runtime, S>(host: &Host<S>) {
+    let (_, closed) = host.open.look();
+    poll_fn(|cx| {
+        for event in [&host.stop.drain, &host.stop.force, closed] {
+            let _ = R::poll_raised(cx, event, &mut EventListener::default());
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Waits until the server drains or there is a connection; or, during a pause, until that is over or a connection is closed. Refusals go on meanwhile.
+async fn wait<R: Runtime, S: Store>(
+    listeners: &mut [Listener<R>],
+    host: &Host<S>,
+    refusals: &mut Refusals<'_, S>,
+    pause: Option<(Duration, &Event)>,
+) {
+    let (mut drains, mut closes) = (EventListener::default(), EventListener::default());
+    let leaving = pause.map(|(_, closed)| closed);
+    let mut pause = pin!(pause.map(|(left, _)| R::sleep(left)));
+    poll_fn(|cx| {
+        let _ = refusals.poll_all(cx);
+        let mut ready = R::poll_raised(cx, &host.stop.drain, &mut drains).is_ready();
+        match leaving.zip(pause.as_mut().as_pin_mut()) {
+            Some((left, pause)) => {
+                ready |= R::poll_raised(cx, left, &mut closes).is_ready();
+                ready |= pause.poll(cx).is_ready();
+            }
+            // Each is polled, so that each wakes this task.
+            None => ready |= listeners.iter_mut().fold(false, |any, l| any | l.is_ready(cx)),
+        }
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+impl<R: Runtime> Listener<R> {
+    /// What fails is found out by a try.
+    fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
+        self.readiness.poll_ready(cx, Interest::Readable).is_ready()
+    }
+}
+
+/// Takes in what is waiting and what there is room for, at most [`BATCH`].
+fn take_in<R: Runtime, S: Store>(
+    listener: &Listener<R>,
+    host: &Host<S>,
+    refusals: &mut Refusals<'_, S>,
+    backoff: &mut AcceptBackoff,
+) {
+    let clock = host.stop.clock;
+    for _ in 0..BATCH {
+        if backoff.left(clock.now(), host.open.look().0).is_some() {
+            return;
+        }
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                if backoff.succeeded(clock.now()) {
+                    info!("accepting again");
+                }
+                admit(socket, peer, host, refusals);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) if is_of_the_connection(&error) => debug!(%error, "a connection was lost"),
+            Err(error) => {
+                if backoff.failed(clock.now(), host.open.look().0) {
+                    warn!(%error, "cannot accept; trying again now and then");
+                }
+            }
+        }
+    }
+}
+
+fn admit<R: Runtime, S: Store>(
+    socket: Socket<R>,
+    peer: SocketAddr,
+    host: &Host<S>,
+    refusals: &mut Refusals<'_, S>,
+) {
+    if let Err(error) = prepare_accepted(socket.descriptor()) {
+        debug!(%peer, %error, "a connection was lost");
+        return;
+    }
+    let counted = host.open.count();
+    let Some(permit) = host.limiter.take(peer.ip(), host.stop.clock.now()) else {
+        refusals.begin(socket, counted, peer);
+        return;
+    };
+    let span = host.log.session(peer);
+    let theirs = host.clone();
+    let admitted = Admitted { socket, counted, permit, peer };
+    let started = R::spawn(admitted, move |admitted| serve(admitted, theirs).instrument(span));
+    if let Err((error, Admitted { socket, counted, permit, peer })) = started {
+        drop(permit);
+        host.log.failed(peer, host.stop.clock.now(), &error);
+        refusals.begin(socket, counted, peer);
+    }
+}

@@ -1,0 +1,215 @@
+//! What all sessions of a server share.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_core::message::Refusal;
+use haul_core::server::{Server as Machine, ServerConfig};
+use haul_core::{ErrorCode, Limits, Machine as _, Output};
+use std::io::IoSlice;
+use tracing::{info, warn};
+
+use crate::descriptors::{Reserve, Room, is_one_free};
+use crate::layer::Layer;
+use crate::log::Log;
+use crate::options::ServerOptions;
+use crate::server::connection_count::ConnectionCount;
+use crate::server::limiter::Limiter;
+use crate::server::stop::Stop;
+use crate::tcp::{self, send, shutdown};
+
+/// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
+const CHUNKS: usize = 16 << 20;
+/// The chunk of a session, in bytes, however many there are.
+const LEAST_CHUNK: usize = 16 << 10;
+/// Clients that are turned away before others get their turn.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+/// What is read of a client that is turned away, in bytes.
+const MOST_LEFT_UNREAD: usize = 64 << 10;
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER: u64 = 5;
+
+/// What all sessions of a server share.
+#[derive(Debug)]
+pub(crate) struct Host<S> {
+    /// What is served.
+    pub(crate) store: Arc<S>,
+    /// What each session keeps to.
+    pub(crate) config: Arc<ServerConfig>,
+    /// The places for sessions.
+    pub(crate) limiter: Arc<Limiter>,
+    /// The most refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
+    pub(crate) most_refusals: usize,
+    /// Whether places count as scarce though they are not.
+    pub(crate) impatient: bool,
+    /// The connections, those that are refused among them.
+    pub(crate) open: Arc<ConnectionCount>,
+    /// How they end.
+    pub(crate) stop: Arc<Stop>,
+    /// What is logged of them.
+    pub(crate) log: Arc<Log>,
+    /// What the stream of each connection is, if it is not plain TCP.
+    pub(crate) layer: Option<Layer>,
+}
+
+impl<S> Host<S> {
+    /// A server of `store`.
+    pub(crate) fn new(store: Arc<S>, options: ServerOptions) -> Self {
+        let ServerOptions {
+            mut config,
+            max_clients,
+            max_clients_per_address,
+            impatient,
+            grace,
+            layer,
+        } = options;
+        // Only plain TCP can be spliced.
+        config.pass_through &= layer.is_none();
+        let room = Room::now();
+        let max_clients = fit(max_clients, room);
+        Self {
+            store,
+            config: Arc::new(config),
+            limiter: Arc::new(Limiter::new(max_clients, max_clients_per_address)),
+            most_refusals: room.refusals,
+            impatient,
+            open: Arc::default(),
+            stop: Arc::new(Stop::new(grace)),
+            log: Arc::default(),
+            layer,
+        }
+    }
+
+    /// Says that the server ends though sessions have not.
+    pub(crate) fn leave_behind(&self) {
+        let (sessions, _) = self.open.look();
+        warn!(sessions, "their storage hangs; ending without them");
+    }
+
+    /// The machine of a session that begins.
+    pub(crate) fn welcoming(&self) -> Machine {
+        Machine::new(self.config_of_next())
+    }
+
+    /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
+    fn config_of_next(&self) -> Arc<ServerConfig> {
+        let share = (CHUNKS / self.limiter.taken().max(1)).max(LEAST_CHUNK);
+        let Limits { chunk, held, .. } = self.config.limits;
+        if share >= chunk.max(held) {
+            return Arc::clone(&self.config);
+        }
+        let mut config = ServerConfig::clone(&self.config);
+        config.limits.chunk = chunk.min(share);
+        config.limits.held = held.min(share);
+        Arc::new(config)
+    }
+
+    /// The machine of a client that is told that there is no place.
+    pub(crate) fn refusing(&self) -> Machine {
+        let refusal = Refusal {
+            retry_after: Some(RETRY_AFTER),
+            ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
+        };
+        Machine::refusing(Arc::clone(&self.config), refusal)
+    }
+
+    /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the one in `reserve`. Nobody waits longer than until the next call.
+    pub(crate) fn turn_away(&self, listener: impl AsFd, reserve: &mut Reserve) {
+        for _ in 0..TURNED_AWAY_AT_ONCE {
+            // Where there is one again, whoever waits is served when the pause is over.
+            if !reserve.is_there() || is_one_free() {
+                return;
+            }
+            reserve.give_up();
+            let accepted = tcp::accept(&listener);
+            if let Ok((socket, peer)) = &accepted {
+                if let Some(peer) = peer {
+                    self.log.refused(*peer, self.stop.clock.now(), true);
+                }
+                self.send_away(socket);
+            }
+            // Its socket is closed first.
+            let more = accepted.map(drop).is_ok();
+            reserve.restore();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear of it, nor one that expects a layer.
+    fn send_away(&self, socket: &OwnedFd) {
+        if self.layer.is_none()
+            && let Output::Write(line) = self.refusing().poll(Duration::ZERO)
+        {
+            // A new socket has room for a line, and a client that is gone needs none.
+            let _ = send(socket, &[IoSlice::new(line.first())]);
+        }
+        let _ = shutdown(socket);
+        // What is left unread would reset the connection, and might take the line with it.
+        let mut room = [0; 4096];
+        for _ in 0..MOST_LEFT_UNREAD / room.len() {
+            let Ok(1..) = rustix::io::read(socket, &mut room) else { return };
+        }
+    }
+}
+
+/// As many sessions as there are descriptors for.
+fn fit(max_clients: usize, room: Room) -> usize {
+    let Room { limit, most, comfortable, .. } = room;
+    if max_clients > most {
+        warn!(
+            max_clients,
+            limit, most, "too few file descriptors for so many clients; fewer are served"
+        );
+    } else if max_clients > comfortable {
+        info!(
+            max_clients,
+            limit, "with all clients busy there may be too few file descriptors for their files"
+        );
+    }
+    max_clients.min(most)
+}
+
+impl<S> Clone for Host<S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            config: Arc::clone(&self.config),
+            limiter: Arc::clone(&self.limiter),
+            most_refusals: self.most_refusals,
+            impatient: self.impatient,
+            open: Arc::clone(&self.open),
+            stop: Arc::clone(&self.stop),
+            log: Arc::clone(&self.log),
+            layer: self.layer.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn sessions_beyond_the_first_ones_get_smaller_chunks() {
+        let most = 10_000;
+        let options = ServerOptions::default();
+        let mut host = Host::new(Arc::new(()), options);
+        // However few descriptors there are here.
+        host.limiter = Arc::new(Limiter::new(most, most));
+        let (permits, chunks): (Vec<_>, Vec<usize>) = (0..most)
+            .map(|_| {
+                let permit = host.limiter.take(Ipv4Addr::LOCALHOST.into(), Duration::ZERO).unwrap();
+                (permit, host.config_of_next().limits.chunk)
+            })
+            .unzip();
+        assert!(chunks[..64].iter().all(|chunk| *chunk == 256 << 10), "{:?}", &chunks[..64]);
+        assert_eq!((chunks[127], chunks[most - 1]), (128 << 10, LEAST_CHUNK));
+        assert!(chunks[..200].iter().sum::<usize>() < 36 << 20);
+        drop(permits);
+    }
+}

@@ -1,0 +1,186 @@
+//! TCP: the one stream that can be spliced, and how its sockets are set up.
+
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{
+    SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, acceptfrom_with, sendmsg,
+};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+
+use crate::stream::{Interest, Stream, StreamError};
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+/// How long the host of a server's peer may be silent, be it asked by data or by a keepalive, before its peer counts as gone; while places are scarce.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+
+/// A nonblocking TCP socket that is connected.
+#[derive(Debug)]
+pub struct TcpStream(Arc<OwnedFd>);
+
+impl TcpStream {
+    /// The stream of a nonblocking socket. It is closed when neither this nor another owner is left.
+    pub(crate) fn new(socket: Arc<OwnedFd>) -> Self {
+        Self(socket)
+    }
+}
+
+impl AsFd for TcpStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Stream for TcpStream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StreamError> {
+        outcome(retry_on_intr(|| rustix::io::read(&self.0, &mut *buffer)), Interest::Readable)
+    }
+
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, StreamError> {
+        outcome(retry_on_intr(|| send(&self.0, slices)), Interest::Writable)
+    }
+
+    fn close_write(&mut self) -> Result<(), StreamError> {
+        outcome(shutdown(&self.0), Interest::Writable)
+    }
+}
+
+fn outcome<T>(outcome: Result<T, Errno>, interest: Interest) -> Result<T, StreamError> {
+    outcome.map_err(|errno| match errno {
+        Errno::AGAIN => StreamError::WouldBlock(interest),
+        errno => StreamError::Io(errno.into()),
+    })
+}
+
+/// Writes a first part of `slices`. Unlike `write_vectored` this raises no SIGPIPE, whatever the application does with that signal.
+pub(crate) fn send(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
+    sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+}
+
+/// Closes the sending half.
+pub(crate) fn shutdown(socket: impl AsFd) -> Result<(), Errno> {
+    rustix::net::shutdown(socket, Shutdown::Write)
+}
+
+/// Accepts a connection at a nonblocking listener. What is accepted does not block either.
+pub(crate) fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddr>), Errno> {
+    const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+    let (socket, peer) = retry_on_intr(|| acceptfrom_with(&listener, FLAGS))?;
+    Ok((socket, peer.and_then(|peer| peer.try_into().ok())))
+}
+
+/// Begins to connect; the socket is writable when that has come to an end.
+pub(crate) fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = stream(address)?;
+    prepare_connected(&socket)?;
+    match socket.connect(&address.into()) {
+        Err(error) if !is_under_way(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INPROGRESS | Errno::INTR))
+}
+
+/// What became of a connection, once its socket is writable.
+pub(crate) fn is_connected(socket: impl AsFd) -> io::Result<()> {
+    SockRef::from(&socket).take_error()?.map_or(Ok(()), Err)
+}
+
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(20))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3)
+}
+
+/// A nonblocking socket that is not yet connected.
+fn stream(address: SocketAddr) -> io::Result<RawSocket> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone. One for IPv6 takes IPv4 as well, unless it shall be `only_ipv6`.
+pub(crate) fn listen(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
+    let socket = stream(address)?;
+    if only_ipv6 {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets a client's socket up.
+fn prepare_connected(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    let socket = SockRef::from(&socket);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())
+}
+
+/// Sets a server's accepted socket up.
+pub(crate) fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
+    let socket = socket.as_fd();
+    prepare_connected(socket)?;
+    // Only a server's: its client may have to wait longer than this while a busy storage takes nothing.
+    bear_silence_for(socket, SILENCE)
+}
+
+/// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not acknowledged, a window that stays shut, and, in place of the
+/// number of probes, keepalives that are not answered; Linux has one limit for all three.
+pub(crate) fn bear_silence_for(socket: impl AsFd, limit: Duration) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    return SockRef::from(&socket).set_tcp_user_timeout(Some(limit));
+    #[cfg(not(target_os = "linux"))]
+    return Ok(drop((socket, limit)));
+}
+
+/// Whether accept failed for one connection only. Linux reports by accept what had happened to the connection before.
+pub(crate) fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::NONET
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::{SILENCE, SockRef, listen, prepare_accepted};
+    use std::time::Duration;
+
+    #[test]
+    fn a_silent_peer_is_found_out() {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), false).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        prepare_accepted(&client).unwrap();
+        let client = SockRef::from(&client);
+        assert!(client.tcp_nodelay().unwrap() && client.keepalive().unwrap());
+        // A peer is given up after these three: within 60 seconds.
+        let keepalive = client.tcp_keepalive_time().unwrap()
+            + client.tcp_keepalive_interval().unwrap() * client.tcp_keepalive_retries().unwrap();
+        assert!(keepalive <= Duration::from_mins(1), "{keepalive:?}");
+        #[cfg(target_os = "linux")]
+        assert_eq!(client.tcp_user_timeout().unwrap(), Some(SILENCE));
+    }
+}
