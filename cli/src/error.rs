@@ -209,7 +209,8 @@ fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>>
             "get -r takes what is in it; with a / behind it, put sends files into it"
         }
         ErrorCode::NotAFile => "only regular files are served, and only directories hold them",
-        ErrorCode::Denied | ErrorCode::Io => "the server's log says why",
+        ErrorCode::NotEmpty => "delete what is in it first; hidden names count",
+        ErrorCode::Denied | ErrorCode::Io | ErrorCode::NotSupported => "the server's log says why",
         ErrorCode::BadName => "choose another name",
         ErrorCode::BadRange => "--offset is past the end of the file; ls -l shows its size",
         ErrorCode::TooLarge => {
