@@ -1,7 +1,7 @@
 //! The client's side of a connection.
 //!
 //! [`Client`] is a [`Machine`](crate::Machine) that carries out [`Request`]s: it sends their commands, several at a time where the protocol allows it, asks for the
-//! work on the user's own files by [`Effect`]s, checks everything that the server says, and reports it by [`ClientEvent`]s. One [table] says what it does with everything
+//! work on the user's own files by [`Effect`]s, checks everything that the server says, and reports it by [`ClientEvent`]s. One table says what it does with everything
 //! that can happen, and what state follows. What a request means is the matter of its [verb](crate::verb); what is common to all of them is here.
 
 mod api;

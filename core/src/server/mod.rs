@@ -1,7 +1,7 @@
 //! The server's side of a connection.
 //!
 //! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s, and answers each command once, in order.
-//! One [table] says what it does with everything that can happen, and what state follows. What a command means is the matter of its
+//! One table says what it does with everything that can happen, and what state follows. What a command means is the matter of its
 //! [verb](crate::verb); what is common to all of them is here.
 
 mod api;
