@@ -1,17 +1,18 @@
 //! A tree of files in memory that carries out effects.
 
 mod changes;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
 
 use bytes::Bytes;
 use haul_core::{
-    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, Omission, Opened, StoreError,
+    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, Omission, StoreError,
     StoreErrorKind, Timestamp,
 };
 
-use crate::faults::{Change, Faults, Hold};
+use crate::faults::Faults;
 use crate::files::Files;
 
 /// An effect that was carried out.
@@ -267,80 +268,6 @@ impl MemoryFiles {
         });
         let below = below.map(|(path, node)| entry(path, node));
         Ok(below.chain(self.omitted.iter().cloned()).collect())
-    }
-
-    fn source(&self, path: &FilePath) -> Result<(Bytes, Opened), StoreError> {
-        match self.tree.get(path) {
-            Some(Node::File { data, modified, executable }) => {
-                let size = (!self.faults.unknown_size).then_some(data.len() as u64);
-                let known = self.faults.hold == Some(Hold::WithoutChecksum);
-                let checksum = known.then(|| Checksum::of(data));
-                let (modified, executable) = (Some(*modified), *executable);
-                Ok((data.clone(), Opened { size, modified, executable, checksum, version: None }))
-            }
-            Some(Node::Directory) => Err(error(StoreErrorKind::IsDirectory)),
-            None => Err(error(StoreErrorKind::NotFound)),
-        }
-    }
-
-    fn read(&mut self, handle: Handle, offset: u64, length: usize) -> Bytes {
-        let Some(Open::Source { data, changed, held }) = self.open.get_mut(&handle) else {
-            panic!("{handle:?} is not open for reading: {:?}", self.open);
-        };
-        assert!(held.is_empty(), "held bytes did not go out");
-        assert!(length > 0, "a read of nothing");
-        let mut end = data.len();
-        if let Some((at, change)) = self.faults.change
-            && offset >= at
-        {
-            *changed = true;
-            if change == Change::Cut {
-                end = end.min(usize::try_from(at).unwrap_or(usize::MAX));
-            }
-        }
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(end);
-        let most = length.min(self.faults.short_reads.unwrap_or(usize::MAX)).max(1);
-        data.slice(start..end.min(start.saturating_add(most)))
-    }
-
-    fn hold(
-        &mut self,
-        handle: Handle,
-        offset: u64,
-        length: usize,
-        read: usize,
-        checksum: bool,
-    ) -> Done {
-        let holds = self.faults.hold.is_some();
-        let piece = self.read(handle, offset, if holds { length } else { read });
-        match self.open.get_mut(&handle) {
-            Some(Open::Source { held, .. }) if holds && !piece.is_empty() => {
-                *held = piece.clone();
-                let checksum = checksum.then(|| Checksum::of(&piece));
-                Done::Held { length: piece.len(), checksum }
-            }
-            _ => Done::Read(piece),
-        }
-    }
-
-    fn finish(
-        &mut self,
-        handle: Handle,
-        offset: u64,
-        length: u64,
-        sent: Checksum,
-    ) -> Result<Done, StoreError> {
-        let Some(Open::Source { data, changed, held }) = self.open.remove(&handle) else {
-            panic!("{handle:?} is not open for reading");
-        };
-        assert!(held.is_empty(), "held bytes did not go out");
-        if changed {
-            return Err(error(StoreErrorKind::Changed));
-        }
-        let range = usize::try_from(offset).ok().zip(usize::try_from(offset + length).ok());
-        let range = range.and_then(|(start, end)| data.get(start..end));
-        assert_eq!(range.map(Checksum::of), Some(sent), "that is not what was sent");
-        Ok(Done::Finished)
     }
 
     fn create(
