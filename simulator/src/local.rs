@@ -1,7 +1,7 @@
 //! A client's own files.
 
 use bytes::Bytes;
-use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind, Version};
 use haul_store::{NewFile, Source, Staged, Target};
 
 use crate::disk::{Fetched, SharedDisk};
@@ -83,13 +83,13 @@ impl Staged for LocalStaged {
         Ok(())
     }
 
-    fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, _: Checksum) -> Result<Option<Version>, StoreError> {
         let mut disk = self.disk.lock();
         if disk.triggers(self.session, Fault::LocalPublishFails) {
             return Err(error(StoreErrorKind::Exists));
         }
         disk.fetched.insert((self.session, self.id), std::mem::take(&mut self.fetched));
-        Ok(())
+        Ok(None)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {

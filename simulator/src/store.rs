@@ -1,12 +1,13 @@
 //! The server's store on the simulated disk.
 
+use std::convert::Infallible;
 use std::{slice, vec};
 
 use bytes::Bytes;
 use haul_core::message::Omission;
 use haul_core::{
     Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Opened, StoreError, StoreErrorKind,
-    Timestamp,
+    Timestamp, Version,
 };
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
@@ -47,6 +48,7 @@ impl Store for SimStore {
     type Listing = SimListing;
     type Source = SimSource;
     type Staged = SimStaged;
+    type Change = Infallible;
 
     fn list(
         &self,
@@ -146,7 +148,11 @@ impl Store for SimStore {
         Ok(())
     }
 
-    fn sync_directories(&self, files: &mut [SimStaged]) -> Result<(), StoreError> {
+    fn sync_directories(
+        &self,
+        files: &mut [SimStaged],
+        _: &mut [Infallible],
+    ) -> Result<(), StoreError> {
         self.fails(&[(Fault::SyncDirectoryFails, StoreErrorKind::Io)])?;
         let mut disk = self.disk.lock();
         for file in &mut *files {
@@ -300,7 +306,7 @@ impl Staged for SimStaged {
         store.sync(slice::from_mut(self))
     }
 
-    fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, _: Checksum) -> Result<Option<Version>, StoreError> {
         self.store.fails(&[
             (Fault::PublishFails, StoreErrorKind::Io),
             (Fault::PublishExists, StoreErrorKind::Exists),
@@ -316,12 +322,12 @@ impl Staged for SimStaged {
         match planted {
             Some(Planted::PublishBeforeSync) if self.store.durable => {
                 inode.synced = length;
-                return Ok(());
+                return Ok(None);
             }
             Some(Planted::PublishSkipped) => {
                 self.published = true;
                 disk.staging.remove(&self.inode);
-                return Ok(());
+                return Ok(None);
             }
             Some(Planted::TornPublish) => self.rest = inode.data.split_off(length / 2),
             Some(Planted::SyncSkipped | Planted::BatchSyncShort | Planted::FlushJoinedLate) => {}
@@ -330,12 +336,12 @@ impl Staged for SimStaged {
         }
         disk.link(&self.path, self.inode);
         self.published = true;
-        Ok(())
+        Ok(None)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
         let store = self.store.clone();
-        store.sync_directories(slice::from_mut(self))
+        store.sync_directories(slice::from_mut(self), &mut [])
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::iter;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,13 +21,16 @@ use bytes::Bytes;
 use haul_core::server::Server;
 use haul_core::{
     Checksum, Depth, Entry, FilePath, Machine, Mode, Opened, Output, StoreError, StoreErrorKind,
-    Timestamp,
+    Timestamp, Version,
 };
-use haul_store::{Identity, Listing, NewFile, Perform, Session, Source, Staged, Store};
+use haul_store::{Change, Identity, Listing, NewFile, Perform, Session, Source, Staged, Store};
 
 /// Files by their names. There are no directories but those that names imply.
 #[derive(Debug, Default)]
 struct Memory(Arc<Mutex<Files>>);
+
+/// How many files were published.
+static VERSIONS: AtomicU64 = AtomicU64::new(0);
 
 type Files = BTreeMap<FilePath, File>;
 
@@ -35,6 +39,14 @@ struct File {
     content: Bytes,
     modified: Timestamp,
     executable: bool,
+    /// No other file of the store has it.
+    version: u64,
+}
+
+impl File {
+    fn version(&self) -> Option<Version> {
+        Version::parse(&self.version.to_string())
+    }
 }
 
 fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
@@ -58,6 +70,15 @@ fn find<'a>(files: &'a Files, path: &FilePath) -> Result<Option<&'a File>, Store
     Ok(files.get(path))
 }
 
+/// The file of this name, which must be there and, if `wanted` is given, have that version.
+fn require(files: &Files, path: &FilePath, wanted: Option<&Version>) -> Result<(), StoreError> {
+    let file = find(files, path)?.ok_or_else(not_found)?;
+    if wanted.is_some() && file.version().as_ref() != wanted {
+        return Err(StoreError::new(StoreErrorKind::Changed, "it has another version"));
+    }
+    Ok(())
+}
+
 fn require_free(files: &Files, path: &FilePath, mode: Mode) -> Result<(), StoreError> {
     match (find(files, path)?, mode) {
         (Some(_), Mode::Create) => Err(StoreError::new(StoreErrorKind::Exists, "it is there")),
@@ -73,6 +94,7 @@ impl Store for Memory {
     type Listing = Entries;
     type Source = Download;
     type Staged = Upload;
+    type Change = Renamed;
 
     fn list(&self, path: Option<&FilePath>, depth: Depth, _: bool) -> Result<Entries, StoreError> {
         let files = lock(&self.0);
@@ -111,9 +133,34 @@ impl Store for Memory {
     }
 
     fn create(&self, file: &NewFile) -> Result<Upload, StoreError> {
+        let upload = Upload { files: Arc::clone(&self.0), file: file.clone(), content: Vec::new() };
         // Only so that nobody sends in vain what cannot be published.
-        require_free(&lock(&self.0), &file.path, file.mode)?;
-        Ok(Upload { files: Arc::clone(&self.0), file: file.clone(), content: Vec::new() })
+        upload.require_publishable(&lock(&self.0))?;
+        Ok(upload)
+    }
+
+    fn delete(&self, path: &FilePath, if_match: Option<&Version>) -> Result<Renamed, StoreError> {
+        let mut files = lock(&self.0);
+        require(&files, path, if_match)?;
+        files.remove(path);
+        Ok(Renamed)
+    }
+
+    fn rename(
+        &self,
+        from: &FilePath,
+        to: &FilePath,
+        mode: Mode,
+        if_match: Option<&Version>,
+    ) -> Result<Renamed, StoreError> {
+        let mut files = lock(&self.0);
+        require(&files, from, if_match)?;
+        if from != to {
+            require_free(&files, to, mode)?;
+            let file = files.remove(from).ok_or_else(not_found)?;
+            files.insert(to.clone(), file);
+        }
+        Ok(Renamed)
     }
 }
 
@@ -137,9 +184,10 @@ struct Download(File);
 
 impl Source for Download {
     fn opened(&self) -> Opened {
-        let File { content, modified, executable } = &self.0;
+        let File { content, modified, executable, .. } = &self.0;
         let (size, modified) = (Some(content.len() as u64), Some(*modified));
-        Opened { size, modified, executable: *executable, ..Opened::default() }
+        let (executable, version) = (*executable, self.0.version());
+        Opened { size, modified, executable, checksum: None, version }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -154,12 +202,32 @@ impl Source for Download {
     }
 }
 
+/// A change of names. Memory has nothing to fsync.
+#[derive(Debug)]
+struct Renamed;
+
+impl Change for Renamed {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
 /// A file that is being stored. Nobody sees it until it is published, and if it is dropped before, nobody ever does.
 #[derive(Debug)]
 struct Upload {
     files: Arc<Mutex<Files>>,
     file: NewFile,
     content: Vec<u8>,
+}
+
+impl Upload {
+    fn require_publishable(&self, files: &Files) -> Result<(), StoreError> {
+        let NewFile { path, mode, if_match, .. } = &self.file;
+        if if_match.is_some() {
+            require(files, path, if_match.as_ref())?;
+        }
+        require_free(files, path, *mode)
+    }
 }
 
 impl Staged for Upload {
@@ -172,14 +240,17 @@ impl Staged for Upload {
         Ok(())
     }
 
-    fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
-        let NewFile { path, mode, modified, executable, .. } = &self.file;
+    fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
         let mut files = lock(&self.files);
-        require_free(&files, path, *mode)?;
+        self.require_publishable(&files)?;
         let content = std::mem::take(&mut self.content).into();
-        let modified = modified.unwrap_or_else(now);
-        files.insert(path.clone(), File { content, modified, executable: *executable });
-        Ok(())
+        let NewFile { path, modified, executable, .. } = &self.file;
+        let (modified, executable) = (modified.unwrap_or_else(now), *executable);
+        let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        let file = File { content, modified, executable, version };
+        let version = file.version();
+        files.insert(path.clone(), file);
+        Ok(version)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
@@ -321,6 +392,7 @@ OK "bye"
         let file = NewFile {
             path: path.clone(),
             mode: Mode::Create,
+            if_match: None,
             size: None,
             modified: None,
             executable: false,

@@ -13,7 +13,7 @@
 //! let store = Directory::open(directory, Options::default())?;
 //! let path = FilePath::parse("notes/today.txt")?;
 //!
-//! let file = NewFile { path: path.clone(), mode: Mode::Create, size: None, modified: None, executable: false, durable: false };
+//! let file = NewFile { path: path.clone(), mode: Mode::Create, if_match: None, size: None, modified: None, executable: false, durable: false };
 //! let mut staged = store.create(&file)?;
 //! staged.write(0, b"hello")?;
 //! staged.sync()?;
@@ -44,6 +44,17 @@
 //!
 //! **Durable files.** After [`Staged::sync`], [`Staged::publish`] and [`Staged::sync_directory`], in this order, the file is on stable storage: its bytes, size and times, its name, and the
 //! directories that were made for it. A sync that fails is final, since the kernel may have dropped the bytes that it could not write.
+//!
+//! **Whole changes.** What is deleted or renamed is so by one system call, so that after `kill -9` or a power cut it is done or not done. A rename to another file system, mount or subvolume is
+//! [not supported](haul_core::StoreErrorKind::NotSupported), of a file too: a copy that is followed by a deletion could end between the two. Nor is a rename that changes only the case of a name where
+//! the file system does not do that in one step. A link is deleted or renamed itself. What is neither a file, a link nor a directory stays, as does a mount point, and a name that is listed in another case is
+//! [not found](haul_core::StoreErrorKind::NotFound). What is renamed keeps its owner, group, mode and access list; a new directory has what one made there by hand has. After
+//! [`Store::sync_directories`] a change is on stable storage; until then a power cut may undo it, but leaves a file at least one of its names where there is a journal.
+//!
+//! **Versions.** A [version](haul_core::Version) is made of device, inode, size, and the times of the last change, the last write and the birth. It changes whenever the content does, and also when the file gets another name, other
+//! rights or other links, when the device gets another number, and on file systems that give an inode another number (some by FUSE). Two writes in one tick of the file system's clock are not told apart before Linux 6.13, nor, anywhere, is a
+//! write through a mapping before the kernel has noticed it; what is uploaded here has a version of its own since 6.13, and before unless an inode is given away again within one tick. What has no
+//! reliable size or no times has no version. The version is compared and the change made while no other session of this process touches the name; a local program can still replace the file in the microseconds between the two.
 //!
 //! **Nothing else.** All paths are resolved by the kernel beneath the open directory (`openat2` with `RESOLVE_BENEATH`), so that no link and no rename under way leads outside. Where that system call
 //! is missing or forbidden, paths are opened name by name and links are read rather than followed, with the same outcome. A listing makes sure at each step that the directory that it is in still lies
@@ -80,6 +91,7 @@ mod file_system;
 mod lacks;
 mod local;
 mod nameless;
+mod names;
 mod own_files;
 mod pass_through;
 mod perform;
@@ -94,7 +106,9 @@ mod store;
 mod temporary;
 mod workplace;
 
-pub use directory::{Directory, DirectoryListing, DirectorySource, DirectoryStaged, Options};
+pub use directory::{
+    Directory, DirectoryChange, DirectoryListing, DirectorySource, DirectoryStaged, Options,
+};
 pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
     is_reserved,
@@ -104,4 +118,4 @@ pub use pass_through::PassThrough;
 pub use perform::Perform;
 pub use provider::{Identity, StoreProvider};
 pub use session::Session;
-pub use store::{Kept, Listing, NewFile, Source, Staged, Store, Target};
+pub use store::{Change, Kept, Listing, NewFile, Source, Staged, Store, Target};

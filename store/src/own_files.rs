@@ -189,14 +189,17 @@ impl FilesById {
     }
 
     fn publish(&mut self, handle: Handle, checksum: Checksum) -> Result<Done, StoreError> {
-        if let Err(error) = self.staged(handle)?.publish(checksum) {
-            self.close(handle);
-            return Err(error);
-        }
+        let version = match self.staged(handle)?.publish(checksum) {
+            Ok(version) => version,
+            Err(error) => {
+                self.close(handle);
+                return Err(error);
+            }
+        };
         if let Some(Open::Staged { file, .. }) = self.open.remove(&handle) {
             self.open.insert(handle, Open::Published(file));
         }
-        Ok(Done::Published { version: None })
+        Ok(Done::Published { version })
     }
 
     fn sync_directories(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
@@ -238,11 +241,20 @@ impl Perform for FilesById {
                 finished.map(|()| Done::Finished)
             }
             Effect::Create {
-                handle, id, path, mode, size, modified, executable, durable, ..
+                handle,
+                id,
+                path,
+                if_match,
+                mode,
+                size,
+                modified,
+                executable,
+                durable,
             } => {
-                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
+                let (path, mode, if_match) = (path.clone(), *mode, *if_match);
+                let (size, modified) = (*size, *modified);
                 let (executable, durable) = (*executable, *durable);
-                let file = NewFile { path, mode, size, modified, executable, durable };
+                let file = NewFile { path, mode, if_match, size, modified, executable, durable };
                 self.create(*handle, *id, &file)
             }
             Effect::Write { handle, offset, data } => {

@@ -88,6 +88,12 @@ impl RegularFile {
         &self.version
     }
 
+    /// The open file, if `length` bytes at `offset` belong to it as it was opened.
+    pub(crate) fn range(&self, offset: u64, length: usize) -> Option<(&OwnedFd, usize)> {
+        let length = self.there(offset, length);
+        matches!(self.content, Content::Sized).then_some((&self.file, length))
+    }
+
     /// What is known of it.
     pub(crate) fn opened(&self) -> Opened {
         let size = match &self.content {
@@ -96,7 +102,8 @@ impl RegularFile {
             Content::Known(bytes) => Some(bytes.len() as u64),
         };
         Opened {
-            version: None,
+            // That of what the kernel makes up as it is read tells nothing.
+            version: matches!(self.content, Content::Sized).then(|| self.version.word()).flatten(),
             size,
             modified: self.version.timestamp(),
             executable: self.executable,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use haul_core::{Done, Effect, Handle, StoreError, StoreErrorKind};
+use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::error::misuse;
 use crate::perform::hold;
@@ -28,6 +28,8 @@ enum Open<S: Store> {
     Staged(S::Staged),
     /// It has its name. Nothing is lost if that is never synced: not every server asks for it.
     Published(S::Staged),
+    /// As [`Published`](Self::Published), of another change of names.
+    Changed(S::Change),
 }
 
 impl<S: Store> Open<S> {
@@ -37,6 +39,7 @@ impl<S: Store> Open<S> {
             Self::Source(_) => "source",
             Self::Staged(_) => "staged",
             Self::Published(_) => "published",
+            Self::Changed(_) => "changed",
         }
     }
 
@@ -44,14 +47,15 @@ impl<S: Store> Open<S> {
         matches!(self, Self::Staged(_))
     }
 
-    fn is_published(&self) -> bool {
-        matches!(self, Self::Published(_))
+    /// Whether it is the name alone that may have to be synced.
+    fn is_visible(&self) -> bool {
+        matches!(self, Self::Published(_) | Self::Changed(_))
     }
 
     fn into_file(self) -> Option<S::Staged> {
         match self {
             Self::Staged(file) | Self::Published(file) => Some(file),
-            Self::Listing(_) | Self::Source(_) => None,
+            Self::Listing(_) | Self::Source(_) | Self::Changed(_) => None,
         }
     }
 }
@@ -120,21 +124,64 @@ impl<P: StoreProvider> Session<P> {
         &mut self,
         handles: &[Handle],
         fits: fn(&Open<P::Store>) -> bool,
-    ) -> Option<Vec<<P::Store as Store>::Staged>> {
+    ) -> Option<Vec<Open<P::Store>>> {
         let distinct = handles.iter().collect::<BTreeSet<_>>().len() == handles.len();
         let fit = handles.iter().all(|handle| self.open.get(handle).is_some_and(fits));
         if handles.is_empty() || !distinct || !fit {
             return None;
         }
-        handles.iter().map(|handle| self.open.remove(handle)?.into_file()).collect()
+        handles.iter().map(|handle| self.open.remove(handle)).collect()
     }
 
     fn sync(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
         let store = self.store()?;
-        let mut files = self.take(handles, Open::is_staged).ok_or_else(not_staged)?;
+        let staged = self.take(handles, Open::is_staged).ok_or_else(not_staged)?;
+        let mut files: Vec<_> = staged.into_iter().filter_map(Open::into_file).collect();
         store.sync(&mut files)?;
         self.open.extend(handles.iter().copied().zip(files.into_iter().map(Open::Staged)));
         Ok(Done::Synced)
+    }
+
+    fn sync_directories(&mut self, handles: &[Handle]) -> Result<Done, StoreError> {
+        let store = self.store()?;
+        let (mut files, mut changes) = (Vec::new(), Vec::new());
+        for open in self.take(handles, Open::is_visible).ok_or_else(not_published)? {
+            match open {
+                Open::Changed(change) => changes.push(change),
+                open => files.extend(open.into_file()),
+            }
+        }
+        store.sync_directories(&mut files, &mut changes).map(|()| Done::Synced)
+    }
+
+    fn copy(
+        &mut self,
+        from: Handle,
+        to: Handle,
+        offset: u64,
+        length: usize,
+    ) -> Result<Done, StoreError> {
+        let store = self.store()?;
+        self.source(from)?;
+        self.staged(to)?;
+        // Two parts of the map cannot be borrowed at once.
+        let Some(Open::Source(mut source)) = self.open.remove(&from) else {
+            return Err(not_staged());
+        };
+        let copied =
+            self.staged(to).and_then(|staged| store.copy(&mut source, staged, offset, length));
+        self.open.insert(from, Open::Source(source));
+        copied.map(|(length, checksum)| Done::Copied { length, checksum })
+    }
+
+    fn change(
+        &mut self,
+        handle: Handle,
+        change: impl FnOnce(&P::Store) -> Result<<P::Store as Store>::Change, StoreError>,
+    ) -> Result<Done, StoreError> {
+        let change = change(&*self.store_for(handle)?)?;
+        self.open.insert(handle, Open::Changed(change));
+        Ok(Done::Changed)
     }
 
     fn close(&mut self, handle: Handle, fits: fn(&Open<P::Store>) -> bool) -> bool {
@@ -182,16 +229,18 @@ impl<P: StoreProvider> Session<P> {
                 handle,
                 id: _,
                 path,
+                if_match,
                 mode,
                 size,
                 modified,
                 executable,
                 durable,
-                ..
             } => {
-                let (path, mode, size, modified) = (path.clone(), *mode, *size, *modified);
+                let (path, mode, if_match) = (path.clone(), *mode, *if_match);
+                let (size, modified) = (*size, *modified);
                 let (executable, durable) = (*executable, *durable);
-                self.create(*handle, &NewFile { path, mode, size, modified, executable, durable })
+                let file = NewFile { path, mode, if_match, size, modified, executable, durable };
+                self.create(*handle, &file)
             }
             Effect::Write { handle, offset, data } => {
                 self.staged(*handle)?.write(*offset, data).map(|()| Done::Written)
@@ -204,19 +253,21 @@ impl<P: StoreProvider> Session<P> {
             Effect::Publish { handle, checksum } => {
                 let published = self.staged(*handle)?.publish(*checksum);
                 let file = self.open.remove(handle).and_then(Open::into_file);
-                published?;
+                let version = published?;
                 self.open.extend(file.map(|file| (*handle, Open::Published(file))));
-                Ok(Done::Published { version: None })
+                Ok(Done::Published { version })
             }
-            Effect::Copy { .. }
-            | Effect::Delete { .. }
-            | Effect::MakeDirectory { .. }
-            | Effect::Move { .. } => Err(not_supported(effect)),
-            Effect::SyncDirectories { handles } => {
-                let store = self.store()?;
-                let mut files = self.take(handles, Open::is_published).ok_or_else(not_published)?;
-                store.sync_directories(&mut files).map(|()| Done::Synced)
+            Effect::Copy { from, to, offset, length } => self.copy(*from, *to, *offset, *length),
+            Effect::Delete { handle, id: _, path, if_match } => {
+                self.change(*handle, |store| store.delete(path, if_match.as_ref()))
             }
+            Effect::MakeDirectory { handle, id: _, path } => {
+                self.change(*handle, |store| store.make_directory(path))
+            }
+            Effect::Move { handle, id: _, from, to, mode, if_match } => {
+                self.change(*handle, |store| store.rename(from, to, *mode, if_match.as_ref()))
+            }
+            Effect::SyncDirectories { handles } => self.sync_directories(handles),
             Effect::Close { handle } => {
                 let closed = self.close(*handle, |open| !open.is_staged());
                 if closed { Ok(Done::Closed) } else { Err(misuse("nothing is open to close")) }
@@ -251,7 +302,7 @@ impl<P: StoreProvider> Perform for Session<P> {
         match self.open.get_mut(&handle)? {
             Open::Source(source) => source.pass_through(),
             Open::Staged(staged) => staged.pass_through(),
-            Open::Listing(_) | Open::Published(_) => None,
+            Open::Listing(_) | Open::Published(_) | Open::Changed(_) => None,
         }
     }
 }
@@ -262,9 +313,4 @@ fn not_staged() -> StoreError {
 
 fn not_published() -> StoreError {
     misuse("no such file was published in this session")
-}
-
-fn not_supported(effect: &Effect) -> StoreError {
-    let detail = format!("this store does not offer {}", effect.name());
-    StoreError::new(StoreErrorKind::NotSupported, detail)
 }

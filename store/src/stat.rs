@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::os::fd::AsFd;
 
-use haul_core::{StoreError, StoreErrorKind, Timestamp};
+use haul_core::{Checksum, StoreError, StoreErrorKind, Timestamp};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, RawMode, Statx, StatxAttributes, StatxFlags, StatxTimestamp, Uid,
     statx,
@@ -15,7 +15,7 @@ use rustix::path::Arg;
 pub(crate) type Device = (u32, u32);
 
 /// Which file it is, whatever its names are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileId {
     device: Device,
     inode: u64,
@@ -28,6 +28,8 @@ pub(crate) struct Version {
     pub(crate) size: u64,
     pub(crate) modified: Option<Moment>,
     changed: Option<Moment>,
+    /// When the file was made. It tells a file from a later one that was given the same inode.
+    born: Option<Moment>,
 }
 
 /// Seconds since 1970 and nanoseconds, as file systems keep them.
@@ -36,6 +38,9 @@ pub(crate) struct Moment {
     pub(crate) seconds: i64,
     nanos: u32,
 }
+
+/// What the kernel is asked for. Older kernels and some file systems do not know when a file was made.
+const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 
 /// What is asked of the file system about a file.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +63,12 @@ pub(crate) struct Stat {
 impl Stat {
     /// Of an open file.
     pub(crate) fn of(file: impl AsFd) -> Result<Self, Errno> {
-        statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS).map(Self::from)
+        statx(file, c"", AtFlags::EMPTY_PATH, ASKED).map(Self::from)
     }
 
     /// Of a name in a directory; of a symbolic link itself.
     pub(crate) fn at(directory: impl AsFd, name: impl Arg) -> Result<Self, Errno> {
-        statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS).map(Self::from)
+        statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, ASKED).map(Self::from)
     }
 
     pub(crate) fn id(&self) -> FileId {
@@ -112,6 +117,7 @@ impl From<Statx> for Stat {
                 size: stat.stx_size,
                 modified: known.contains(StatxFlags::MTIME).then(|| stat.stx_mtime.into()),
                 changed: known.contains(StatxFlags::CTIME).then(|| stat.stx_ctime.into()),
+                born: known.contains(StatxFlags::BTIME).then(|| stat.stx_btime.into()),
             },
         }
     }
@@ -132,6 +138,21 @@ impl Version {
     /// Whether a file that has version `now` later has the same bytes for certain: neither its size nor its times have changed.
     pub(crate) fn stands(&self, now: &Self) -> bool {
         self == now && self.modified.is_some() && self.changed.is_some()
+    }
+
+    /// The word that the protocol has for this version. `None` if the file system does not know the times: the word
+    /// would stay the same when the content changes.
+    pub(crate) fn word(&self) -> Option<haul_core::Version> {
+        let (major, minor) = self.id.device;
+        let mut known = Vec::with_capacity(72);
+        known.extend([major, minor].map(u32::to_le_bytes).as_flattened());
+        known.extend([self.id.inode, self.size].map(u64::to_le_bytes).as_flattened());
+        for time in [self.modified?, self.changed?].into_iter().chain(self.born) {
+            known.extend(time.seconds.to_le_bytes());
+            known.extend(time.nanos.to_le_bytes());
+        }
+        // It says nothing of this machine, is short, and is the same for every server that shares the directory.
+        haul_core::Version::parse(&Checksum::of(&known).to_string())
     }
 
     /// The modification time as the protocol writes it.
@@ -174,6 +195,37 @@ mod tests {
         }
         stat.stx_mask = (StatxFlags::BASIC_STATS - StatxFlags::SIZE).bits();
         assert!(!Stat::from(stat).sized);
+    }
+
+    #[test]
+    fn each_part_of_a_version_changes_its_word() {
+        let mut stat = statx(CWD, ".", AtFlags::empty(), ASKED).unwrap();
+        let word = |stat| Stat::from(stat).version.word();
+        let mut words = vec![word(stat).unwrap()];
+        assert_eq!(word(stat), Some(words[0]));
+        let changes: [fn(&mut Statx); 9] = [
+            |stat| stat.stx_dev_major += 1,
+            |stat| stat.stx_dev_minor += 1,
+            |stat| stat.stx_ino += 1,
+            |stat| stat.stx_size += 1,
+            |stat| stat.stx_mtime.tv_sec += 1,
+            |stat| stat.stx_mtime.tv_nsec ^= 1,
+            |stat| stat.stx_ctime.tv_sec += 1,
+            |stat| stat.stx_ctime.tv_nsec ^= 1,
+            |stat| stat.stx_btime.tv_nsec ^= 1,
+        ];
+        stat.stx_mask |= StatxFlags::BTIME.bits();
+        words[0] = word(stat).unwrap();
+        for change in changes {
+            change(&mut stat);
+            let new = word(stat).unwrap();
+            assert!(!words.contains(&new), "{words:?}");
+            words.push(new);
+        }
+        for missing in [StatxFlags::MTIME, StatxFlags::CTIME] {
+            stat.stx_mask = (ASKED - missing).bits();
+            assert_eq!(word(stat), None);
+        }
     }
 
     #[test]

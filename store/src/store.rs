@@ -1,7 +1,11 @@
 //! What a store must be able to do.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, Timestamp};
+use haul_core::{
+    Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp, Version,
+};
 
 use crate::PassThrough;
 use crate::error::misuse;
@@ -22,6 +26,13 @@ use crate::error::misuse;
 /// - A file is gone without a trace if it is dropped before `publish`, and from the moment when `sync` or `publish`
 ///   fails.
 /// - A source gives bytes that the file had at one moment, or [`Source::finish`] fails.
+/// - [`delete`](Self::delete), [`make_directory`](Self::make_directory) and [`rename`](Self::rename) are done and visible
+///   when they return, each whole or not at all; after `sync_directories` they survive a power cut.
+///
+/// # Versions
+/// A store that knows the [`Version`]s of its files gives them by [`Source::opened`] and [`Staged::publish`], and
+/// compares them where it is given one. Two versions of a file that are equal have the same content; two that differ may
+/// have it too. No session of the same store changes the file between the comparison and what is done then.
 ///
 /// # Errors
 /// Each method names the kinds of errors that it may give. Any of them may give
@@ -35,6 +46,8 @@ pub trait Store: Send + Sync + 'static {
     type Source: Source;
     /// A file being stored.
     type Staged: Staged;
+    /// A change of names; [`Infallible`] where names do not change but by publishing.
+    type Change: Change;
 
     /// Begins to list `path`, or the whole store for `None`, `depth` levels deep. A file is listed as its single entry.
     /// With `omitted`, names that are left out are listed as [`Entry::Omitted`].
@@ -93,14 +106,113 @@ pub trait Store: Send + Sync + 'static {
         files.iter_mut().try_for_each(Staged::sync)
     }
 
-    /// Does what [`Staged::sync_directory`] does, for all of `files` together: published files of one session, at least
-    /// one, in no particular order.
+    /// Copies 1 to `length` bytes at `offset` from `source` to the end of `staged`, or none at the end of the source;
+    /// `offset` is also the number of bytes written to `staged` before. Returns how many were copied, and the checksum
+    /// that they have in the copy. What a piece costs does not grow with `length`, so a caller may ask for all that is
+    /// left. By default the bytes are read and written.
     ///
     /// # Errors
-    /// As for [`Staged::sync_directory`]. The names of all of `files` are uncertain after an error.
-    fn sync_directories(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
-        files.iter_mut().try_for_each(Staged::sync_directory)
+    /// As for [`Source::read`] and [`Staged::write`].
+    fn copy(
+        &self,
+        source: &mut Self::Source,
+        staged: &mut Self::Staged,
+        offset: u64,
+        length: usize,
+    ) -> Result<(usize, Checksum), StoreError> {
+        read_and_write(source, staged, offset, length)
     }
+
+    /// Deletes a file or an empty directory. A link is deleted itself. With `if_match` there must be a file of that
+    /// version; that of a link is the version of the file that it leads to. By default no store can do this.
+    ///
+    /// # Errors
+    /// Nothing is changed after an error. [`NotFound`](haul_core::StoreErrorKind::NotFound), also for what is hidden;
+    /// [`NotEmpty`](haul_core::StoreErrorKind::NotEmpty) for a directory that has anything in it, listed or not;
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) for what is neither a file, a link nor a directory, or if a
+    /// component of the path is no directory; [`Changed`](haul_core::StoreErrorKind::Changed);
+    /// [`Denied`](haul_core::StoreErrorKind::Denied), also for a mount point;
+    /// [`ReadOnly`](haul_core::StoreErrorKind::ReadOnly); [`BadName`](haul_core::StoreErrorKind::BadName);
+    /// [`NotSupported`](haul_core::StoreErrorKind::NotSupported); [`Io`](haul_core::StoreErrorKind::Io).
+    fn delete(
+        &self,
+        path: &FilePath,
+        if_match: Option<&Version>,
+    ) -> Result<Self::Change, StoreError> {
+        let _ = (path, if_match);
+        Err(not_supported("delete"))
+    }
+
+    /// Makes a directory, and the parents that it lacks. By default no store can do this.
+    ///
+    /// # Errors
+    /// Nothing is changed after an error. [`Exists`](haul_core::StoreErrorKind::Exists), whatever has the name;
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if a component of the path is no directory;
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound) if the path is hidden or leads nowhere;
+    /// [`Denied`](haul_core::StoreErrorKind::Denied); [`ReadOnly`](haul_core::StoreErrorKind::ReadOnly);
+    /// [`BadName`](haul_core::StoreErrorKind::BadName); [`NoSpace`](haul_core::StoreErrorKind::NoSpace);
+    /// [`NotSupported`](haul_core::StoreErrorKind::NotSupported); [`Io`](haul_core::StoreErrorKind::Io).
+    fn make_directory(&self, path: &FilePath) -> Result<Self::Change, StoreError> {
+        let _ = path;
+        Err(not_supported("make directories"))
+    }
+
+    /// Gives a file or a directory another name, atomically, and makes the parents that the new name lacks. A link is
+    /// renamed itself. With [`Mode::Replace`] a file may take the place of a file; nothing takes the place of a
+    /// directory. A rename to the present name changes nothing. `if_match` is as for [`delete`](Self::delete). By
+    /// default no store can do this.
+    ///
+    /// # Errors
+    /// Nothing is changed after an error. Those of [`delete`](Self::delete) about `from`, but for
+    /// [`NotEmpty`](haul_core::StoreErrorKind::NotEmpty); those of [`create`](Self::create) about `to`, where
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) is also a directory that would take a file's place;
+    /// [`IntoItself`](haul_core::StoreErrorKind::IntoItself);
+    /// [`NotSupported`](haul_core::StoreErrorKind::NotSupported) if the storage cannot do it in one step.
+    fn rename(
+        &self,
+        from: &FilePath,
+        to: &FilePath,
+        mode: Mode,
+        if_match: Option<&Version>,
+    ) -> Result<Self::Change, StoreError> {
+        let _ = (from, to, mode, if_match);
+        Err(not_supported("rename"))
+    }
+
+    /// Does what [`Staged::sync_directory`] and [`Change::sync`] do, for all of `files` and `changes` together: published
+    /// files and changes of one session, at least one in all, in no particular order.
+    ///
+    /// # Errors
+    /// As for [`Staged::sync_directory`]. All of the names are uncertain after an error.
+    fn sync_directories(
+        &self,
+        files: &mut [Self::Staged],
+        changes: &mut [Self::Change],
+    ) -> Result<(), StoreError> {
+        files.iter_mut().try_for_each(Staged::sync_directory)?;
+        changes.iter_mut().try_for_each(Change::sync)
+    }
+}
+
+/// The most bytes that [`read_and_write`] copies at once.
+const COPIED_AT_ONCE: usize = 256 << 10;
+
+/// Copies a piece by way of this process.
+pub(crate) fn read_and_write(
+    source: &mut impl Source,
+    staged: &mut impl Staged,
+    offset: u64,
+    length: usize,
+) -> Result<(usize, Checksum), StoreError> {
+    let bytes = source.read(offset, length.min(COPIED_AT_ONCE))?;
+    if !bytes.is_empty() {
+        staged.write(offset, &bytes)?;
+    }
+    Ok((bytes.len(), Checksum::of(&bytes)))
+}
+
+fn not_supported(what: &str) -> StoreError {
+    StoreError::new(StoreErrorKind::NotSupported, format!("this store cannot {what}"))
 }
 
 /// A file to be.
@@ -110,6 +222,8 @@ pub struct NewFile {
     pub path: FilePath,
     /// Whether it may replace a file of that name.
     pub mode: Mode,
+    /// The version of the file that it must replace; any or none if this is `None`.
+    pub if_match: Option<Version>,
     /// Its size in bytes, if known.
     pub size: Option<u64>,
     /// The modification time that it shall have.
@@ -223,12 +337,13 @@ pub trait Staged: Send {
     fn sync(&mut self) -> Result<(), StoreError>;
 
     /// Gives the file its name, atomically. `checksum` is that of the whole file; a store may remember it. If the file
-    /// is not synced, this writes what is still to be written, but does not wait for the storage.
+    /// is not synced, this writes what is still to be written, but does not wait for the storage. Returns the version
+    /// that the file has now, if the store knows versions.
     ///
     /// # Errors
     /// As for [`Store::create`], decided anew; and as for [`sync`](Self::sync). After an error the name is as it was
     /// before, and the caller drops the file.
-    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError>;
+    fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError>;
 
     /// Fsyncs the name of the file, and those of the directories that were made for it, after
     /// [`publish`](Self::publish).
@@ -236,6 +351,21 @@ pub trait Staged: Send {
     /// # Errors
     /// As for [`sync`](Self::sync). The file stays published after an error, but may not survive a power cut.
     fn sync_directory(&mut self) -> Result<(), StoreError>;
+}
+
+/// A change of names that was made and can be seen. Dropping it undoes nothing.
+pub trait Change: Send {
+    /// Fsyncs the change.
+    ///
+    /// # Errors
+    /// As for [`Staged::sync_directory`]: the change stays made after an error, but may not survive a power cut.
+    fn sync(&mut self) -> Result<(), StoreError>;
+}
+
+impl Change for Infallible {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        match *self {}
+    }
 }
 
 /// Where a client's download goes. It is begun when the server begins to send.

@@ -99,6 +99,36 @@ impl Workplace {
         }
     }
 
+    /// Brings changes of names in this directory to stable storage, and the names of the directories above it up to
+    /// `root`. `name` is for the log.
+    pub(crate) fn sync_names(&self, root: FileId, name: &str) -> Result<(), Errno> {
+        match self.file_system {
+            FileSystem::Journaled if self.readable => fsync(&self.directory),
+            FileSystem::Journaled | FileSystem::FastCommits | FileSystem::Unjournaled => {
+                self.file_system.flush(self.readable_above()?)
+            }
+            FileSystem::Fuse | FileSystem::Other if self.readable => {
+                self.sync_directory(&self.directory, name)?;
+                self.sync_names_above(root, name)
+            }
+            FileSystem::Fuse | FileSystem::Other => syncfs(self.readable_above()?),
+        }
+    }
+
+    /// The innermost directory from this one upwards that can be read, on the same file system.
+    fn readable_above(&self) -> Result<OwnedFd, Errno> {
+        let mut path = PathBuf::from(".");
+        for _ in 0..MAX_ABOVE {
+            let opened = enter(&self.directory, &*path);
+            match opened {
+                Ok(directory) if !Stat::of(&directory)?.id().same_device(self.id) => break,
+                Err(Errno::ACCESS) => path.push(".."),
+                opened => return opened,
+            }
+        }
+        Err(Errno::ACCESS)
+    }
+
     /// Who made the directories above, and when, does not matter then.
     fn sync_names_up_to(&self, root: FileId, file: &OwnedFd, name: &str) -> Result<(), Errno> {
         if self.readable {
@@ -107,6 +137,10 @@ impl Workplace {
             lacks::tell(Lack::UnreadableSync, self.id.device(), name);
             fsync(file)?;
         }
+        self.sync_names_above(root, name)
+    }
+
+    fn sync_names_above(&self, root: FileId, name: &str) -> Result<(), Errno> {
         let (mut above, mut id): (Option<OwnedFd>, _) = (None, self.id);
         for _ in 0..MAX_ABOVE {
             if id == root {

@@ -332,6 +332,7 @@ impl Connection {
         let file = NewFile {
             path: path.clone(),
             mode,
+            if_match: None,
             size: Some(size),
             modified: Some(modified()),
             executable: false,

@@ -2,11 +2,17 @@
 
 mod beneath;
 mod budget;
+mod change;
+mod changeable;
 mod checksums;
+mod copy;
+mod delete;
 mod flush;
 mod listing;
 mod location;
+mod make;
 mod parent;
+mod rename;
 mod source;
 mod staged;
 mod sweeper;
@@ -15,12 +21,13 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use haul_core::{Depth, FilePath, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, StoreErrorKind, Version};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 use rustix::io::Errno;
 
 use self::beneath::Root;
 pub(crate) use self::budget::{Budget, Place};
+pub use self::change::DirectoryChange;
 use self::checksums::Checksums;
 use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
@@ -31,6 +38,16 @@ use crate::file_system::FileSystem;
 use crate::stat::Stat;
 use crate::temporary::is_temporary;
 use crate::{NewFile, Store};
+
+/// How often something is done anew because somebody removed or moved its directory at the same time. Whoever does
+/// nothing else may do so as fast as it is made.
+const MAX_MOVED: usize = 64;
+
+fn moves_again_and_again(doing: &str, path: &FilePath) -> StoreError {
+    let detail =
+        format!("cannot {doing} {}: its directory changes again and again", path.escaped());
+    StoreError::new(StoreErrorKind::Io, detail)
+}
 
 /// How a directory is shared.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +115,7 @@ impl Store for Directory {
     type Listing = DirectoryListing;
     type Source = DirectorySource;
     type Staged = DirectoryStaged;
+    type Change = DirectoryChange;
 
     fn list(
         &self,
@@ -115,11 +133,7 @@ impl Store for Directory {
     }
 
     fn create(&self, file: &NewFile) -> Result<DirectoryStaged, StoreError> {
-        if self.0.options.read_only {
-            let detail =
-                format!("{} is not created: files are only read here", file.path.escaped());
-            return Err(StoreError::new(StoreErrorKind::ReadOnly, detail));
-        }
+        self.0.require_changeable(&file.path, "created")?;
         DirectoryStaged::begin(&self.0, file)
     }
 
@@ -131,8 +145,44 @@ impl Store for Directory {
         staged::sync(&self.0, files)
     }
 
-    fn sync_directories(&self, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
-        staged::sync_directories(&self.0, files)
+    fn copy(
+        &self,
+        source: &mut DirectorySource,
+        staged: &mut DirectoryStaged,
+        offset: u64,
+        length: usize,
+    ) -> Result<(usize, Checksum), StoreError> {
+        copy::copy(source, staged, offset, length)
+    }
+
+    fn delete(
+        &self,
+        path: &FilePath,
+        if_match: Option<&Version>,
+    ) -> Result<DirectoryChange, StoreError> {
+        delete::delete(&self.0, path, if_match)
+    }
+
+    fn make_directory(&self, path: &FilePath) -> Result<DirectoryChange, StoreError> {
+        make::make_directory(&self.0, path)
+    }
+
+    fn rename(
+        &self,
+        from: &FilePath,
+        to: &FilePath,
+        mode: Mode,
+        if_match: Option<&Version>,
+    ) -> Result<DirectoryChange, StoreError> {
+        rename::rename(&self.0, from, to, mode, if_match)
+    }
+
+    fn sync_directories(
+        &self,
+        files: &mut [DirectoryStaged],
+        changes: &mut [DirectoryChange],
+    ) -> Result<(), StoreError> {
+        change::sync_directories(&self.0, files, changes)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haul_core::FilePath;
-use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::Shared;
@@ -58,11 +58,14 @@ pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno
 impl Parent {
     /// Opens the directory that `file` goes into and makes what is missing of it.
     ///
-    /// [`Errno::NOENT`] means that a directory was removed at the same time.
+    /// [`Errno::NOENT`] means that a directory was removed at the same time, [`Errno::LOOP`] that a link leads nowhere.
     pub(crate) fn make(shared: &Shared, file: &FilePath) -> Result<Self, Errno> {
         let Nearest { workplace, mut missing } = nearest(shared, file)?;
         if missing.is_empty() {
             return Ok(Self { workplace: Arc::new(workplace), made: None });
+        }
+        if missing.last().is_some_and(|name| leads_nowhere(&workplace, name)) {
+            return Err(Errno::LOOP);
         }
         let mut making = Making { innermost: None, made: Made::nothing_yet(&workplace)? };
         while let Some(name) = missing.pop() {
@@ -85,6 +88,11 @@ impl Parent {
             made.kept = made.path.len();
         }
     }
+}
+
+/// Whether a name beneath which nothing was found is a link. No directory can be made there.
+pub(super) fn leads_nowhere(directory: &Workplace, name: &str) -> bool {
+    Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
 }
 
 struct Making {

@@ -15,7 +15,7 @@ use crate::{Kept, PassThrough, Source};
 pub struct DirectorySource {
     shared: Arc<Shared>,
     path: FilePath,
-    file: RegularFile,
+    pub(super) file: RegularFile,
 }
 
 impl DirectorySource {
@@ -29,12 +29,16 @@ impl DirectorySource {
         let file = RegularFile::new(file, path.escaped().to_string())?.read_whole()?;
         Ok(Self { shared, path: path.clone(), file })
     }
+
+    /// The checksum of the whole file, if it is remembered.
+    pub(super) fn known_checksum(&self) -> Option<Checksum> {
+        self.shared.checksums().get(self.file.version())
+    }
 }
 
 impl Source for DirectorySource {
     fn opened(&self) -> Opened {
-        let checksum = self.shared.checksums().get(self.file.version());
-        Opened { checksum, ..self.file.opened() }
+        Opened { checksum: self.known_checksum(), ..self.file.opened() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {

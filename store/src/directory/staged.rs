@@ -3,32 +3,29 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind};
-use rustix::fs::FileType;
+use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind, Version};
 use rustix::io::Errno;
 
-use super::Shared;
 use super::budget::Place;
 use super::checksums::dates_mapped_writes;
 use super::flush::Flushes;
-use super::parent::{self, Nearest, Parent};
+use super::parent::{self, Nearest, Parent, leads_nowhere};
+use super::{MAX_MOVED, Shared};
 use crate::error::{failed, misuse};
-use crate::file_system::FileSystem;
+use crate::names;
 use crate::stat::Stat;
 use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
 use crate::{NewFile, PassThrough, Staged};
 
-/// How often a file is begun or published anew because somebody removed or moved its directory at the same time. Whoever does nothing else may do so as fast as it is made.
-const MAX_MOVED: usize = 64;
-
 /// A file on its way into a [`Directory`](crate::Directory).
 #[derive(Debug)]
 pub struct DirectoryStaged {
     shared: Arc<Shared>,
-    path: FilePath,
+    pub(super) path: FilePath,
     mode: Mode,
-    temporary: Temporary,
+    if_match: Option<Version>,
+    pub(super) temporary: Temporary,
     /// Whether it has its name, in the directory of `temporary`.
     published: bool,
     /// The last flush that had failed when it was begun.
@@ -40,8 +37,12 @@ pub struct DirectoryStaged {
 impl DirectoryStaged {
     /// Makes the file in the directory where it will be, or in the innermost one above it that is there. What would keep it from being published is found here, so that nobody sends it in vain; publication decides anew.
     pub(super) fn begin(shared: &Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
-        shared.require_served(&file.path)?;
-        shared.location.require()?;
+        if let Some(wanted) = &file.if_match {
+            let path = &file.path;
+            let found = shared.root.locate(path.as_str().as_ref());
+            let found = found.and_then(|found| shared.require_version(path, found.stat, wanted));
+            found.map_err(|errno| cannot_create(path, errno))??;
+        }
         for _ in 0..MAX_MOVED {
             match Self::begin_once(Arc::clone(shared), file) {
                 // Its directory was removed after it was found.
@@ -68,8 +69,17 @@ impl DirectoryStaged {
         };
         let shown = path.escaped().to_string();
         let temporary = Temporary::create(Arc::new(workplace), file, replaces, shown)?;
-        let (path, mode) = (path.clone(), file.mode);
-        Ok(Self { shared, path, mode, temporary, published: false, last_failed, _place: None })
+        let (path, mode, if_match) = (path.clone(), file.mode, file.if_match);
+        Ok(Self {
+            shared,
+            path,
+            mode,
+            if_match,
+            temporary,
+            published: false,
+            last_failed,
+            _place: None,
+        })
     }
 
     pub(super) fn beside(self, place: Place) -> Self {
@@ -83,6 +93,12 @@ impl DirectoryStaged {
             made => made.map_err(|errno| cannot_create(&self.path, errno))?,
         };
         let name = OsStr::new(self.path.file_name());
+        let _held = names::hold([(parent.workplace().id(), name)]);
+        if let Some(wanted) = &self.if_match {
+            let found = Stat::at(parent.workplace(), name)
+                .and_then(|found| self.shared.require_version(&self.path, found, wanted));
+            found.map_err(|errno| cannot_create(&self.path, errno))??;
+        }
         if !self.temporary.publish(parent.workplace(), name, self.mode)? {
             return Ok(false);
         }
@@ -95,8 +111,13 @@ impl DirectoryStaged {
         Ok(false)
     }
 
+    /// The directory that it is in.
+    pub(super) fn directory(&self) -> &Arc<Workplace> {
+        self.temporary.directory()
+    }
+
     /// Brings the name to stable storage.
-    fn sync_name(&self) -> Result<(), StoreError> {
+    pub(super) fn sync_name(&self) -> Result<(), StoreError> {
         if !self.published {
             return Err(misuse("the file has not been published"));
         }
@@ -105,11 +126,6 @@ impl DirectoryStaged {
         let synced = self.temporary.directory().sync_name(file, root, &shown);
         synced.map_err(|errno| cannot_keep(&self.path, errno))
     }
-}
-
-/// Whether a name beneath which nothing was found is a link. No directory can be made there.
-fn leads_nowhere(directory: &Workplace, name: &str) -> bool {
-    Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
 }
 
 fn cannot_create(path: &FilePath, errno: Errno) -> StoreError {
@@ -133,19 +149,17 @@ impl Staged for DirectoryStaged {
         self.temporary.sync()
     }
 
-    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError> {
         self.shared.location.require()?;
         for _ in 0..MAX_MOVED {
             if self.publish_once()? {
                 self.published = true;
+                let Ok(stat) = Stat::of(self.temporary.file()) else { return Ok(None) };
                 // Without an older time it has not settled.
-                if self.temporary.is_dated()
-                    && dates_mapped_writes(self.temporary.file())
-                    && let Ok(stat) = Stat::of(self.temporary.file())
-                {
+                if self.temporary.is_dated() && dates_mapped_writes(self.temporary.file()) {
                     self.shared.checksums().insert(&stat.version, checksum);
                 }
-                return Ok(());
+                return Ok(stat.version.word());
             }
         }
         let detail = format!(
@@ -181,35 +195,7 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
     noted
 }
 
-/// Brings the names of several files to stable storage: by one sync of their directory where that is enough, by one flush if they are in several.
-pub(super) fn sync_directories(
-    shared: &Shared,
-    files: &[DirectoryStaged],
-) -> Result<(), StoreError> {
-    let [first, ..] = files else { return Ok(()) };
-    let directory = |file: &DirectoryStaged| file.temporary.directory().id();
-    let in_several = files.iter().any(|file| directory(file) != directory(first));
-    let mut last = None;
-    let mut flushed = None;
-    for file in files {
-        let place = file.temporary.directory();
-        let one_is_enough = !in_several && place.file_system == FileSystem::Journaled;
-        if files.len() > 1 && !one_is_enough && shared.flushes(place) {
-            flushed = Some(file);
-        } else if last != Some(place.id()) || place.file_system == FileSystem::Unjournaled {
-            file.sync_name()?;
-            last = Some(place.id());
-        }
-    }
-    match (flushed, &shared.flushes) {
-        (Some(file), Some(queue)) => {
-            shared.flush(queue).map_err(|errno| cannot_keep(&file.path, errno))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn cannot_keep(path: &FilePath, errno: Errno) -> StoreError {
+pub(super) fn cannot_keep(path: &FilePath, errno: Errno) -> StoreError {
     failed(format_args!("bring {} to stable storage", path.escaped()), errno)
 }
 
@@ -219,11 +205,11 @@ impl Shared {
     }
 
     /// Whether a flush brings what is in `directory` to stable storage.
-    fn flushes(&self, directory: &Workplace) -> bool {
+    pub(super) fn flushes(&self, directory: &Workplace) -> bool {
         self.flushes.is_some() && directory.id().same_device(self.location.id())
     }
 
-    fn flush(&self, queue: &Flushes) -> Result<(), Errno> {
+    pub(super) fn flush(&self, queue: &Flushes) -> Result<(), Errno> {
         queue.flush(|| self.file_system.flush(&self.root))
     }
 }
@@ -247,6 +233,7 @@ mod tests {
                 .create(&NewFile {
                     path,
                     mode: Mode::Replace,
+                    if_match: None,
                     size: None,
                     modified: None,
                     executable: false,
@@ -265,6 +252,6 @@ mod tests {
         for file in &mut after {
             file.publish(Checksum::EMPTY).unwrap();
         }
-        store.sync_directories(&mut after).unwrap();
+        store.sync_directories(&mut after, &mut []).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind, Version};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, open};
 use rustix::io::Errno;
 
@@ -215,13 +215,13 @@ impl Staged for LocalStaged {
         self.temporary.sync()
     }
 
-    fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
         let Place { directory, name, shown } = &self.place;
         if !self.temporary.publish(directory, name, self.mode)? {
             return Err(failed(format_args!("create {shown}"), Errno::NOENT));
         }
         self.published = true;
-        Ok(())
+        Ok(None)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use bytes::{Bytes, BytesMut};
-use haul_core::{Checksum, Opened, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Opened, StoreError, StoreErrorKind, Version};
 
 use crate::error::{failed_io, misuse};
 use crate::{NewFile, Source, Staged, Target};
@@ -121,8 +121,8 @@ impl<W: Write + Send> Staged for StagedStream<W> {
         self.flush()
     }
 
-    fn publish(&mut self, _checksum: Checksum) -> Result<(), StoreError> {
-        self.flush()
+    fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
+        self.flush().map(|()| None)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {

@@ -30,7 +30,7 @@ pub(super) struct Content {
     /// So many zeros at its end were not written: something must follow, or its length be set.
     hole: u64,
     /// Whether its file system has holes.
-    sparse: bool,
+    pub(super) sparse: bool,
     pipe: Option<PipeBuffer>,
     /// Whether it becomes large enough for that, as far as is known, and can be read for its checksum.
     worth_holding: bool,
@@ -71,11 +71,7 @@ impl Content {
                 (Piece::Bytes(data), &[][..])
             };
             match piece {
-                Piece::Zeros(length) => {
-                    self.written += length as u64;
-                    self.hole += length as u64;
-                    self.leave_hole()?;
-                }
+                Piece::Zeros(length) => self.append_hole(length as u64)?,
                 Piece::Bytes(bytes) => self.write_bytes(bytes)?,
             }
             data = rest;
@@ -83,8 +79,10 @@ impl Content {
         self.expect_more()
     }
 
-    /// What was reserved for a hole is given back.
-    fn leave_hole(&mut self) -> Result<(), Errno> {
+    /// Appends zeros that are not written. What was reserved for a hole is given back.
+    pub(super) fn append_hole(&mut self, length: u64) -> Result<(), Errno> {
+        self.written += length;
+        self.hole += length;
         if self.hole < HOLE as u64 {
             return Ok(());
         }
@@ -142,7 +140,7 @@ impl Content {
     }
 
     /// Gives the file its length if it ends in a hole.
-    fn end_hole(&mut self) -> Result<(), Errno> {
+    pub(super) fn end_hole(&mut self) -> Result<(), Errno> {
         if self.hole == 0 {
             return Ok(());
         }
@@ -212,7 +210,7 @@ impl Content {
     }
 
     /// Prepares for what comes next.
-    fn expect_more(&mut self) -> Result<(), Errno> {
+    pub(super) fn expect_more(&mut self) -> Result<(), Errno> {
         self.write_back();
         if self.hole > 0 { Ok(()) } else { self.room.reserve(&self.file, self.written) }
     }
@@ -233,7 +231,7 @@ impl Content {
     }
 }
 
-fn is_full(errno: Errno) -> bool {
+pub(super) fn is_full(errno: Errno) -> bool {
     matches!(errno, Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
 }
 
@@ -247,7 +245,8 @@ mod tests {
     fn content() -> Content {
         let path = FilePath::parse("file").unwrap();
         let (mode, executable, durable) = (Mode::Create, false, false);
-        let new = NewFile { path, mode, size: None, modified: None, executable, durable };
+        let new =
+            NewFile { path, mode, if_match: None, size: None, modified: None, executable, durable };
         Content::new(tempfile::tempfile().unwrap().into(), &new, FileSystem::Other)
     }
 

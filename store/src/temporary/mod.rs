@@ -1,12 +1,13 @@
 //! A file that is written without a name, or under a temporary one, and then takes its own.
 
 mod content;
+mod copy;
 mod name;
 mod publish;
 mod rights;
 mod room;
 mod sparse;
-mod spelling;
+pub(crate) mod spelling;
 mod sweep;
 
 use std::ffi::{OsStr, OsString};
@@ -23,7 +24,7 @@ use rustix::io::Errno;
 use self::content::Content;
 use self::name::TemporaryName;
 pub(crate) use self::name::{OLD_STAGING, is_temporary};
-pub(crate) use self::publish::replaceable;
+pub(crate) use self::publish::{exists, replaceable};
 pub(crate) use self::sweep::{sweep, told};
 use crate::error::{failed, misuse};
 use crate::lacks::{self, Lack};
@@ -47,6 +48,8 @@ pub(crate) struct Temporary {
     executable: bool,
     /// Whether it will be synced.
     durable: bool,
+    /// Whether bytes of other files can be copied to it, and be read for their checksum.
+    copies: bool,
     state: State,
     /// The name in `directory` of the file that it will replace. Nobody but its owner has any right to it until it is given that file's.
     replaces: Option<OsString>,
@@ -92,6 +95,7 @@ impl Temporary {
         let (called, handle) = make(&directory, permissions, replaces.is_some(), &name)
             .map_err(|errno| failed(format_args!("create {name}"), errno))?;
         let content = Content::new(handle, file, directory.file_system);
+        let copies = directory.file_system.reads_what_it_writes();
         let mut temporary = Self {
             directory,
             called,
@@ -100,6 +104,7 @@ impl Temporary {
             modified: file.modified,
             executable: file.executable,
             durable: file.durable,
+            copies,
             state: State::Dirty,
             replaces: replaces.map(OsStr::to_owned),
             rights_of: None,
@@ -160,6 +165,24 @@ impl Temporary {
             return Err(misuse("nothing is held"));
         }
         self.content_mut().write_held(length).map_err(|errno| self.cannot("write", errno))
+    }
+
+    /// Appends up to `length` bytes of `source`, which has as many at `offset`; see [`Content::copy`].
+    pub(crate) fn copy(
+        &mut self,
+        source: &OwnedFd,
+        offset: u64,
+        length: usize,
+        known: Option<Checksum>,
+    ) -> Result<Option<(usize, Checksum)>, StoreError> {
+        self.begin_write(offset)?;
+        if !self.copies {
+            return Ok(None);
+        }
+        let copied = self.content_mut().copy(source, length, known);
+        let copied = copied.map_err(|errno| self.cannot("write", errno))?;
+        self.copies = copied.is_some();
+        Ok(copied)
     }
 
     fn begin_write(&mut self, offset: u64) -> Result<(), StoreError> {
@@ -314,8 +337,15 @@ mod tests {
 
     pub(super) fn create(directory: &Arc<Workplace>, mode: Mode) -> Temporary {
         let path = FilePath::parse("file").unwrap();
-        let file =
-            NewFile { path, mode, size: None, modified: None, executable: false, durable: false };
+        let file = NewFile {
+            path,
+            mode,
+            if_match: None,
+            size: None,
+            modified: None,
+            executable: false,
+            durable: false,
+        };
         Temporary::create(Arc::clone(directory), &file, None, "file".into()).unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use haul_core::{Mode, StoreError, StoreErrorKind};
 use rustix::fs::{
@@ -20,14 +20,12 @@ use crate::error::{failed, shown};
 use crate::file_system::FileSystem;
 use crate::lacks::{self, Lack};
 use crate::nameless;
+use crate::names::{cannot_tell, rename_looking};
 use crate::stat::Stat;
 use crate::workplace::Workplace;
 
 /// How often a name is looked at because it came or went after the last look.
 const MAX_LOOKS: usize = 16;
-
-/// Held while a name is looked at and taken, where the file system cannot do both at once.
-static TAKING: Mutex<()> = Mutex::new(());
 
 impl Temporary {
     /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
@@ -43,13 +41,9 @@ impl Temporary {
             State::Synced => {}
         }
         self.tell_late_failures()?;
-        if place.file_system.lists_other_names() {
-            let (root, path) = place.path_of(name);
-            let ids = (Stat::of(self.file()), Stat::of(root));
-            if let (Ok(file), Ok(root)) = ids {
-                spelling::note(file.id(), root.id(), &path);
-            }
-        }
+        // Since Linux 6.13 a change after a look has a time of its own, and thus the file a version of its own.
+        let file = Stat::of(self.file()).map_err(|errno| self.cannot("create", errno))?;
+        spelling::note(place, name, file.id());
         let taken = self.take_name(place, name, mode)?;
         match taken {
             Ok(()) => {
@@ -100,9 +94,8 @@ impl Temporary {
             Called::Temporarily(TemporaryName(old)) => old,
             Called::Finally => return Err(Errno::NOENT),
         };
-        let missing = |errno| lacks::is_missing(errno) || matches!(errno, Errno::PERM | Errno::IO);
         match renameat_with(&self.directory, old, place, name, RenameFlags::NOREPLACE) {
-            Err(errno) if missing(errno) => {}
+            Err(errno) if cannot_tell(errno) => {}
             renamed => return renamed,
         }
         // A second link is as atomic.
@@ -112,16 +105,10 @@ impl Temporary {
                 let _ = unlinkat(&self.directory, old, AtFlags::empty());
                 return Ok(());
             }
-            Err(errno) if missing(errno) || errno == Errno::MLINK => {}
+            Err(errno) if cannot_tell(errno) || errno == Errno::MLINK => {}
             linked => return linked,
         }
-        lacks::tell(Lack::NewNames, place.id().device(), &self.name);
-        let _taking = TAKING.lock().unwrap_or_else(PoisonError::into_inner);
-        match Stat::at(place, name) {
-            Ok(_) => Err(Errno::EXIST),
-            Err(Errno::NOENT) => renameat(&self.directory, old, place, name),
-            Err(errno) => Err(errno),
-        }
+        rename_looking(&self.directory, old.as_ref(), place, name, &self.name)
     }
 
     pub(super) fn take_name_of_another(
@@ -295,7 +282,12 @@ pub(crate) fn replaceable(
 }
 
 /// What must not be replaced is there.
-fn exists(directory: &Workplace, name: &OsStr, old: &Stat, shown: impl Display) -> StoreError {
+pub(crate) fn exists(
+    directory: &Workplace,
+    name: &OsStr,
+    old: &Stat,
+    shown: impl Display,
+) -> StoreError {
     let (root, path) = directory.path_of(name);
     match spelling::other(root, &path, old.id()) {
         Some(other) => exists_as(StoreErrorKind::Exists, &other, shown),
@@ -397,7 +389,15 @@ mod tests {
             fs::write(&file, "old").unwrap();
             let path = haul_core::FilePath::parse("file").unwrap();
             let (mode, executable) = (Mode::Replace, false);
-            let new = NewFile { path, mode, size: None, modified: None, executable, durable };
+            let new = NewFile {
+                path,
+                mode,
+                if_match: None,
+                size: None,
+                modified: None,
+                executable,
+                durable,
+            };
             let name = OsStr::new("file");
             let mut temporary =
                 Temporary::create(Arc::clone(&place), &new, Some(name), "file".into()).unwrap();

@@ -153,7 +153,7 @@ mod tests {
     fn content_on(on: FileSystem, durable: bool, mount: &Mount, size: Option<u64>) -> Content {
         let path = FilePath::parse("file").unwrap();
         let (mode, executable) = (Mode::Create, false);
-        let new = NewFile { path, mode, size, modified: None, executable, durable };
+        let new = NewFile { path, mode, if_match: None, size, modified: None, executable, durable };
         let file = tempfile::tempfile_in(mount.0.path()).unwrap();
         let mut content = Content::new(file.into(), &new, on);
         content.require_room(size.unwrap_or(0)).unwrap();

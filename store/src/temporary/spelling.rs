@@ -4,6 +4,7 @@
 //! be lost.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use super::name::TemporaryName;
 use crate::entries::Entries;
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
+use crate::workplace::Workplace;
 
 /// The most entries of a directory that are read.
 const MAX_READ: usize = 1 << 16;
@@ -27,8 +29,17 @@ fn given() -> MutexGuard<'static, Option<HashMap<FileId, (FileId, PathBuf)>>> {
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Remembers that `file` is about to be given `path` in the directory `root`.
-pub(super) fn note(file: FileId, root: FileId, path: &Path) {
+/// Remembers that `file` is about to be given `name` in `place`, where that may be listed otherwise.
+pub(crate) fn note(place: &Workplace, name: &OsStr, file: FileId) {
+    let (root, path) = place.path_of(name);
+    if place.file_system.lists_other_names()
+        && let Ok(root) = Stat::of(root)
+    {
+        note_in(root.id(), &path, file);
+    }
+}
+
+fn note_in(root: FileId, path: &Path, file: FileId) {
     let mut given = given();
     let given = given.get_or_insert_default();
     if given.len() >= MAX_GIVEN {
@@ -38,7 +49,7 @@ pub(super) fn note(file: FileId, root: FileId, path: &Path) {
 }
 
 /// How the path of `file`, which `path` leads to, is spelled in the directory `root`, if it is another one.
-pub(super) fn other(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
+pub(crate) fn other(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
     given_otherwise(&root, path, file).or_else(|| listed_otherwise(&root, path))
 }
 
@@ -177,7 +188,7 @@ mod tests {
         }
         let id = Stat::at(&root, "one").unwrap().id();
         assert_eq!(other(&root, "ONE".as_ref(), id), None);
-        note(id, root_id, "one".as_ref());
+        note_in(root_id, "one".as_ref(), id);
         assert_eq!(other(&root, "one".as_ref(), id), None);
         assert_eq!(other(&root, "ONE".as_ref(), id), Some("one".into()));
         assert_eq!(other(&root, "other".as_ref(), id), None, "it differs in more than case");

@@ -1,6 +1,7 @@
 //! Many at once.
 
-use std::os::unix::fs::symlink;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::thread;
 
@@ -118,6 +119,35 @@ fn names_that_change_elsewhere_do_not_fail_a_read() {
         });
         while flipping.load(Ordering::Acquire) > 0 {
             assert_eq!(share.read("a/up-and-down/file").unwrap(), b"inside");
+        }
+    });
+}
+
+/// A name that must be new is decided by the kernel, since local programs take names too.
+#[test]
+fn a_rename_to_a_new_name_replaces_nothing() {
+    const ROUNDS: usize = 20_000;
+    let share = Share::on_tmpfs();
+    let name = share.root().join("new");
+    let taking = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let running = Running::new(&taking);
+        let name = &name;
+        scope.spawn(move || {
+            let _running = running;
+            for _ in 0..ROUNDS {
+                if let Ok(theirs) = File::create_new(name) {
+                    assert_eq!(theirs.metadata().unwrap().nlink(), 1, "it was replaced");
+                    fs::remove_file(name).unwrap();
+                }
+            }
+        });
+        while taking.load(Ordering::Acquire) > 0 {
+            let ours = share.put("old", "x");
+            match share.rename_new("old", "new") {
+                Ok(()) => fs::rename(name, ours).unwrap(),
+                Err(kind) => assert_eq!(kind, StoreErrorKind::Exists),
+            }
         }
     });
 }

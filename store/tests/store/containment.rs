@@ -173,6 +173,44 @@ fn a_link_swapped_for_a_directory_never_lets_anyone_out() {
 }
 
 #[test]
+fn a_link_swapped_for_a_directory_lets_no_change_out() {
+    const FLIPS: usize = 30_000;
+    let share = Share::new();
+    let root = share.root();
+    fs::create_dir(root.join("door")).unwrap();
+    fs::create_dir(share.outside().join("empty")).unwrap();
+    symlink("../outside", root.join("trap")).unwrap();
+    let flipping = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let running = Running::new(&flipping);
+        let (door, trap) = (root.join("door"), root.join("trap"));
+        scope.spawn(move || {
+            let _running = running;
+            for _ in 0..FLIPS {
+                renameat_with(CWD, &door, CWD, &trap, RenameFlags::EXCHANGE).unwrap();
+            }
+        });
+        while flipping.load(Ordering::Acquire) > 0 {
+            // Each may fail, as the directory is there or the link is.
+            let _ = share.upload("door/secret", b"inside");
+            let _ = share.make_directory("door/empty");
+            let _ = share.make_directory("door/a/b");
+            let _ = share.rename("door/secret", "taken");
+            let _ = share.rename("door/empty", "door/a/empty");
+            if let Ok(content) = share.read("taken") {
+                assert_eq!(content, b"inside");
+            }
+            let _ = share.rename("taken", "door/secret");
+            for name in ["door/secret", "door/a/empty", "door/empty", "door/a/b", "door/a"] {
+                let _ = share.delete(name);
+            }
+        }
+    });
+    assert_eq!(names_in(&share.outside()), BTreeSet::from(["empty".into(), "secret".into()]));
+    assert_eq!(fs::read(share.outside().join("secret")).unwrap(), b"secret");
+}
+
+#[test]
 fn only_regular_files_are_files() {
     let share = Share::new();
     let root = share.root();

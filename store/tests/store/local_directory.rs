@@ -27,6 +27,7 @@ fn bring(directory: &LocalDirectory, name: &str, overwrite: bool) -> Result<(), 
     let file = NewFile {
         path: path("of/the/server"),
         mode: Publish::Replace,
+        if_match: None,
         size: None,
         modified: None,
         executable: false,
@@ -37,7 +38,7 @@ fn bring(directory: &LocalDirectory, name: &str, overwrite: bool) -> Result<(), 
         staged.write(0, b"new")?;
         staged.publish(Checksum::of(b"new"))
     };
-    store().map_err(|error: haul_core::StoreError| error.kind)
+    store().map(drop).map_err(|error: haul_core::StoreError| error.kind)
 }
 
 /// What a walk tells, in order: files, the directories that are empty, and what is left out.

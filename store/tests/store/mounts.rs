@@ -1,103 +1,24 @@
 //! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and say so.
 
-use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use haul_core::{Checksum, Depth, StoreErrorKind};
+use haul_core::{Checksum, Depth, Mode, StoreErrorKind};
 use haul_store::{
-    Directory, Found, LeftOut, Listing, LocalDirectory, LocalSource, LocalTarget, NewFile, Options,
-    Source, Staged, Store, Target,
+    Change, Directory, Found, LeftOut, Listing, LocalDirectory, LocalSource, LocalTarget, NewFile,
+    Options, Source, Staged, Store, Target,
 };
 use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::mount::{Mount, PATIENCE};
 use crate::support::{Share, create_only, long_ago, new_file, path, read_all, staged_in, upload};
-
-/// How long a program may take to start, however busy the machine is.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-struct Mount(PathBuf);
-
-impl Mount {
-    /// A file system in memory, or `None` if that is not allowed here.
-    fn new(directory: &Path, options: &str) -> Option<Self> {
-        Self::made(&["-t", "tmpfs", "-o", options, "none"], directory)
-    }
-
-    /// `other` once more.
-    fn again(directory: &Path, other: &Path) -> Option<Self> {
-        Self::made(&["--bind", other.to_str().unwrap()], directory)
-    }
-
-    /// A directory once more by FUSE, with its server.
-    fn fuse(directory: &Path, other: &Path, options: &[&str]) -> Option<(Self, Child)> {
-        let server =
-            Command::new("bindfs").arg("-f").args(options).args([other, directory]).spawn();
-        let Ok(mut server) = server else {
-            eprintln!("not shown: needs bindfs");
-            return None;
-        };
-        let began = Instant::now();
-        while fs::metadata(directory).unwrap().dev() == fs::metadata(other).unwrap().dev() {
-            if server.try_wait().unwrap().is_some() {
-                eprintln!("not shown: FUSE cannot be used here");
-                return None;
-            }
-            assert!(began.elapsed() < PATIENCE, "it is not mounted");
-            thread::yield_now();
-        }
-        Some((Self(directory.to_owned()), server))
-    }
-
-    /// exFAT by FUSE, which has neither links nor renames that replace nothing, no modes, and one case of names.
-    fn exfat(directory: &Path, image: &Path) -> Option<(Self, LoopDevice)> {
-        File::create(image).unwrap().set_len(32 << 20).unwrap();
-        let done = |program: &str, arguments: &[&OsStr]| {
-            let output = Command::new(program).args(arguments).output();
-            output.ok().filter(|output| output.status.success())
-        };
-        let device = done("mkfs.exfat", &[image.as_ref()])
-            .and_then(|_| done("losetup", &["--find".as_ref(), "--show".as_ref(), image.as_ref()]))
-            .map(|output| LoopDevice(String::from_utf8(output.stdout).unwrap().trim().to_owned()));
-        let mounted = device.and_then(|device| {
-            let arguments = [device.0.as_ref(), directory.as_ref()];
-            done("mount.exfat-fuse", &arguments).map(|_| (Self(directory.to_owned()), device))
-        });
-        if mounted.is_none() {
-            eprintln!("not shown: needs losetup, mkfs.exfat and mount.exfat-fuse");
-        }
-        mounted
-    }
-
-    fn made(what: &[&str], directory: &Path) -> Option<Self> {
-        let mounted = Command::new("mount")
-            .args(what)
-            .arg(directory)
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("not shown: file systems cannot be mounted here");
-        }
-        mounted.then(|| Self(directory.to_owned()))
-    }
-}
-
-struct LoopDevice(String);
-
-impl Drop for LoopDevice {
-    fn drop(&mut self) {
-        // It goes when nobody has it mounted any more.
-        let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
-    }
-}
 
 /// The blocks and inodes that are free.
 fn room(directory: &Path) -> [u64; 2] {
@@ -111,12 +32,6 @@ fn wait_for(wanted: [u64; 2], directory: &Path) {
     while room(directory) != wanted {
         assert!(began.elapsed() < PATIENCE, "{:?} are free, not {wanted:?}", room(directory));
         thread::yield_now();
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 
@@ -215,7 +130,7 @@ fn what_is_mounted_within_the_share_is_written_too() {
             for file in &mut files {
                 file.publish(Checksum::of(b"new")).unwrap();
             }
-            share.store.sync_directories(&mut files).unwrap();
+            share.store.sync_directories(&mut files, &mut []).unwrap();
             assert_eq!(share.read(name).unwrap(), b"new");
         }
         assert!(share.staged().is_empty());
@@ -411,4 +326,95 @@ fn a_name_in_another_case_is_told() {
     let error = store.create(&new_file("README")).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::OtherSpelling);
     upload(&store, &new_file("ReadMe"), b"y").unwrap();
+}
+
+/// What is mounted stays, and between file systems nothing is moved in one step.
+#[test]
+fn mount_points_stay_and_moves_stay_on_one_file_system() {
+    for other in [false, true] {
+        let share = Share::new();
+        let inner = share.root().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let mount = if other {
+            Mount::new(&inner, "size=4m")
+        } else {
+            Mount::again(&inner, &share.outside())
+        };
+        let Some(_mount) = mount else { return };
+        let beside = share.put("file", "x");
+        let Some(_file) = Mount::again(&beside, &share.put("shown", "shown")) else { return };
+        for name in ["inner", "file"] {
+            assert_eq!(share.delete(name), Err(StoreErrorKind::Denied), "{name}");
+            assert_eq!(share.rename(name, "new/name"), Err(StoreErrorKind::Denied), "{name}");
+        }
+        assert_eq!(share.rename("shown", "file"), Err(StoreErrorKind::Denied));
+        fs::create_dir(share.root().join("directory")).unwrap();
+        share.put("inner/deep/file", "x");
+        for (from, to) in [
+            ("shown", "inner/new"),
+            ("directory", "inner/new/new"),
+            ("inner/deep", "new/deep"),
+            ("inner/deep/file", "shown"),
+        ] {
+            let refused = Err(StoreErrorKind::NotSupported);
+            assert_eq!(share.rename(from, to), refused, "{from} to {to}");
+        }
+        assert!(!share.root().join("new").exists() && !inner.join("new").exists());
+        assert_eq!(share.read("shown").unwrap(), b"shown");
+
+        // Within it, all is as elsewhere, and one commit may be on both.
+        let mut changes = ["inner/a/b", "a/b", "inner/c"]
+            .map(|name| share.store.make_directory(&path(name)).unwrap());
+        share.store.sync_directories(&mut [], &mut changes).unwrap();
+        assert_eq!(share.rename("inner/deep/file", "inner/a/file"), Ok(()));
+        for name in ["inner/a/file", "inner/a/b", "inner/a", "a/b"] {
+            assert_eq!(share.delete(name), Ok(()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_name_gets_another_case() {
+    let directory = TempDir::new().unwrap();
+    let here = directory.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let Some(_mount) = Mount::exfat(&here, &directory.path().join("image")) else { return };
+    let store = Directory::open(&here, Options::default()).unwrap();
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&here).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let rename = |from: &str, to: &str, mode| {
+        let renamed = store.rename(&path(from), &path(to), mode, None);
+        renamed.and_then(|mut change| change.sync()).map_err(|error| error.kind)
+    };
+    upload(&store, &new_file("ReadMe"), b"x").unwrap();
+    upload(&store, &new_file("other"), b"y").unwrap();
+    store.make_directory(&path("Directory")).unwrap();
+    // Whoever says it otherwise does not mean what is listed.
+    for name in ["README", "DIRECTORY"] {
+        let error = store.delete(&path(name), None).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::NotFound, "{name}");
+        assert_eq!(rename(name, "new", Mode::Replace), Err(StoreErrorKind::NotFound), "{name}");
+        let error = store.make_directory(&path(name)).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Exists, "{name}");
+    }
+    assert_eq!(rename("other", "README", Mode::Replace), Err(StoreErrorKind::OtherSpelling));
+    assert_eq!(rename("other", "README", Mode::Create), Err(StoreErrorKind::Exists));
+    for (from, to, mode) in [
+        ("ReadMe", "README", Mode::Replace),
+        ("README", "readme", Mode::Create),
+        ("Directory", "DIRECTORY", Mode::Create),
+    ] {
+        assert_eq!(rename(from, to, mode), Ok(()), "{from} to {to}");
+        assert!(names().contains(&to.into()) && names().len() == 3, "{:?}", names());
+    }
+    assert_eq!(read_all(&mut store.open(&path("readme")).unwrap()).unwrap(), b"x");
+    upload(&store, &new_file("readme"), b"z").unwrap();
+    for name in ["readme", "other", "DIRECTORY"] {
+        store.delete(&path(name), None).unwrap();
+    }
+    assert!(names().is_empty(), "{:?}", names());
 }

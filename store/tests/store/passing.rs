@@ -30,9 +30,8 @@ fn pass_through(session: &mut Session<Directory>) -> &mut dyn PassThrough {
 }
 
 fn create(file: NewFile) -> Effect {
-    let NewFile { path, mode, size, modified, executable, durable } = file;
+    let NewFile { path, mode, if_match, size, modified, executable, durable } = file;
     let (handle, id) = (HANDLE, haul_core::RequestId(1));
-    let if_match = None;
     Effect::Create { handle, id, path, if_match, mode, size, modified, executable, durable }
 }
 

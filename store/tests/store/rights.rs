@@ -85,6 +85,56 @@ fn where_nothing_may_be_written_uploads_are_denied_early() {
     assert_eq!(share.read("directory/file").unwrap(), b"x");
 }
 
+#[test]
+fn where_nothing_may_be_written_nothing_is_changed() {
+    let share = Share::new();
+    share.put("directory/file", "x");
+    share.put("sticky/file", "x");
+    fs::create_dir(share.root().join("directory/empty")).unwrap();
+    fs::create_dir(share.root().join("open")).unwrap();
+    allow(&share, "directory", 0o755);
+    allow(&share, "open", 0o777);
+    allow(&share, "sticky", 0o1777);
+    as_nobody(|| {
+        let denied = Err(StoreErrorKind::Denied);
+        for name in ["directory/file", "directory/empty", "sticky/file"] {
+            assert_eq!(share.delete(name), denied, "{name}");
+            assert_eq!(share.rename(name, "open/a/b"), denied, "{name}");
+            assert_eq!(share.rename_new(name, "open/a/b"), denied, "{name}");
+        }
+        assert_eq!(share.make_directory("directory/new"), denied);
+        assert_eq!(share.make_directory("directory/a/b"), denied);
+        share.upload("open/mine", b"x").unwrap();
+        for to in ["directory/new", "directory/a/b", "directory/file", "sticky/file"] {
+            assert_eq!(share.rename("open/mine", to), denied, "{to}");
+        }
+        assert_eq!(share.delete("open/mine"), Ok(()));
+    });
+    assert_eq!(fs::read_dir(share.root().join("open")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(share.root().join("directory")).unwrap().count(), 2);
+}
+
+/// Nor need it be read to be fsynced.
+#[test]
+fn in_a_directory_that_may_be_written_names_can_change() {
+    for share in [Share::new(), Share::on_tmpfs()] {
+        for name in ["one", "two"] {
+            fs::create_dir(share.root().join(name)).unwrap();
+            allow(&share, name, 0o733);
+        }
+        as_nobody(|| {
+            share.make_directory("one/a/b").unwrap();
+            share.upload("one/file", b"x").unwrap();
+            share.rename("one/file", "two/a/file").unwrap();
+            share.rename("one/a", "two/b").unwrap();
+            assert_eq!(share.read("two/a/file").unwrap(), b"x");
+            for name in ["two/a/file", "two/a", "two/b/b", "two/b"] {
+                share.delete(name).unwrap();
+            }
+        });
+    }
+}
+
 /// What counts are the rights to the directory that a file goes into.
 #[test]
 fn a_directory_that_may_be_written_is_enough() {
@@ -161,6 +211,11 @@ fn a_new_file_is_as_if_made_there_by_hand() {
             share.upload(&name("made/new"), b"x").unwrap();
             assert_eq!(rights(&share.root().join(name("made/new"))), rights(&below));
             assert_eq!(rights(&share.root().join(name("made"))), rights(below.parent().unwrap()));
+            share.make_directory(&name("asked/for")).unwrap();
+            for made in ["asked", "asked/for"] {
+                let made = rights(&share.root().join(name(made)));
+                assert_eq!(made, rights(below.parent().unwrap()));
+            }
 
             fs::set_permissions(&touched, Permissions::from_mode(0o777)).unwrap();
             let file = NewFile { executable: true, ..new_file(&name("program")) };

@@ -113,7 +113,7 @@ fn an_upload_a_listing_and_a_download() {
     assert_eq!(perform(create("file")), Done::Started);
     assert_eq!(perform(write()), Done::Written);
     assert_eq!(perform(sync()), Done::Synced);
-    assert_eq!(perform(publish()), Done::Published { version: None });
+    let Done::Published { version } = perform(publish()) else { panic!("published") };
     assert_eq!(perform(sync_directories()), Done::Synced);
 
     assert_eq!(perform(list()), Done::Started);
@@ -123,7 +123,8 @@ fn an_upload_a_listing_and_a_download() {
     assert_eq!(perform(next_entries(8)), end);
 
     let Done::Opened(opened) = perform(open("file")) else { panic!("opened") };
-    assert_eq!(opened.size, Some(5));
+    assert_eq!((opened.size, opened.version), (Some(5), version));
+    assert!(version.is_some());
     let data = Done::Read(Bytes::from_static(b"hel"));
     assert_eq!(perform(read(3)), data);
     assert_eq!(perform(finish_reading(b"hello")), Done::Finished);
@@ -262,18 +263,10 @@ fn several_files_are_committed_together() {
 
     let handles = vec![Handle(1), Handle(2), Handle(3), Handle(4)];
     assert_eq!(perform(Effect::Sync { handles }), Ok(Done::Synced));
-    let published =
-        [1, 2, 3, 4].map(|number| perform(of(number, publish())).map_err(|error| error.kind));
+    let published = [1, 2, 3, 4].map(|number| perform(of(number, publish())));
+    let published = published.map(|done| done.map(|done| done.name()).map_err(|error| error.kind));
     let fails = Err(StoreErrorKind::IsDirectory);
-    assert_eq!(
-        published,
-        [
-            Ok(Done::Published { version: None }),
-            Ok(Done::Published { version: None }),
-            fails,
-            Ok(Done::Published { version: None })
-        ]
-    );
+    assert_eq!(published, [Ok("published"), Ok("published"), fails, Ok("published")]);
     let handles = vec![Handle(1), Handle(2), Handle(4)];
     assert_eq!(perform(Effect::SyncDirectories { handles }), Ok(Done::Synced));
     for name in ["a", "d/b", "d/c"] {

@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use haul_core::{Checksum, Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind, Timestamp};
-use haul_store::{Directory, Listing, NewFile, Options, Source, Staged, Store};
+use haul_core::{
+    Checksum, Depth, Entry, FilePath, Mode, StoreError, StoreErrorKind, Timestamp, Version,
+};
+use haul_store::{
+    Change, Directory, DirectoryChange, Listing, NewFile, Options, Source, Staged, Store,
+};
 use tempfile::TempDir;
 
 /// A shared directory, and beside it what must never be reached from it.
@@ -73,6 +77,27 @@ impl Share {
         upload(&self.store, &new_file(name), content).map_err(|error| error.kind)
     }
 
+    pub(crate) fn delete(&self, name: &str) -> Result<(), StoreErrorKind> {
+        kept(self.store.delete(&path(name), None))
+    }
+
+    pub(crate) fn make_directory(&self, name: &str) -> Result<(), StoreErrorKind> {
+        kept(self.store.make_directory(&path(name)))
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StoreErrorKind> {
+        kept(self.store.rename(&path(from), &path(to), Mode::Replace, None))
+    }
+
+    pub(crate) fn rename_new(&self, from: &str, to: &str) -> Result<(), StoreErrorKind> {
+        kept(self.store.rename(&path(from), &path(to), Mode::Create, None))
+    }
+
+    /// The version that a download of a file tells.
+    pub(crate) fn version(&self, name: &str) -> Version {
+        self.store.open(&path(name)).unwrap().opened().version.unwrap()
+    }
+
     pub(crate) fn list(&self, name: Option<&str>, depth: Depth) -> Result<Listed, StoreErrorKind> {
         self.list_with(name, depth, false)
     }
@@ -108,6 +133,11 @@ impl Share {
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         staged_in(&self.root())
     }
+}
+
+/// Fsyncs a change as a durable server does.
+fn kept(change: Result<DirectoryChange, StoreError>) -> Result<(), StoreErrorKind> {
+    change.and_then(|mut change| change.sync()).map_err(|error| error.kind)
 }
 
 pub(crate) struct Listed {
@@ -183,6 +213,7 @@ pub(crate) fn new_file(name: &str) -> NewFile {
     NewFile {
         path: path(name),
         mode: Mode::Replace,
+        if_match: None,
         size: None,
         modified: None,
         executable: false,

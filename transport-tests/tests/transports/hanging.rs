@@ -1,5 +1,6 @@
 //! Storage that hangs, like a mount whose server is gone.
 
+use std::convert::Infallible;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -29,6 +30,7 @@ impl Store for Hanging {
     type Listing = DirectoryListing;
     type Source = DirectorySource;
     type Staged = DirectoryStaged;
+    type Change = Infallible;
 
     fn list(
         &self,

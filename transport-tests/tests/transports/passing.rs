@@ -1,5 +1,6 @@
 //! A store that is no directory passes payload by the machine: the bytes wait in memory.
 
+use std::convert::Infallible;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf, Bytes, BytesMut};
-use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Version};
 use haul_store::{Kept, Listing, NewFile, PassThrough, Source, Staged, Store};
 use haul_transport::{DownloadOptions, ServerOptions};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -122,10 +123,10 @@ impl Staged for Writer {
         Ok(())
     }
 
-    fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, _: Checksum) -> Result<Option<Version>, StoreError> {
         let data = std::mem::take(&mut self.data).into();
         self.store.0.files.lock().unwrap().insert(self.path.clone(), data);
-        Ok(())
+        Ok(None)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
@@ -150,6 +151,7 @@ impl Store for Memory {
     type Listing = Unlisted;
     type Source = Reader;
     type Staged = Writer;
+    type Change = Infallible;
 
     fn list(&self, _: Option<&FilePath>, _: Depth, _: bool) -> Result<Unlisted, StoreError> {
         Ok(Unlisted)

@@ -1,10 +1,11 @@
 //! Sessions that fail, and others that are not affected.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use haul_core::{Checksum, Depth, FilePath, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Depth, FilePath, StoreError, StoreErrorKind, Version};
 use haul_store::{
     Directory, DirectoryListing, DirectorySource, DirectoryStaged, NewFile, Staged, Store,
 };
@@ -115,6 +116,7 @@ impl Store for Panicking {
     type Listing = DirectoryListing;
     type Source = DirectorySource;
     type Staged = DirectoryStaged;
+    type Change = Infallible;
 
     fn list(
         &self,
@@ -177,6 +179,7 @@ impl Store for Watched {
     type Listing = DirectoryListing;
     type Source = DirectorySource;
     type Staged = WatchedStaged;
+    type Change = Infallible;
 
     fn list(
         &self,
@@ -208,7 +211,7 @@ impl Staged for WatchedStaged {
         self.staged.sync()
     }
 
-    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError> {
         self.staged.publish(checksum)
     }
 

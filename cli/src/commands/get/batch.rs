@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use haul_core::{Checksum, Escaped, StoreError, StoreErrorKind};
+use haul_core::{Checksum, Escaped, StoreError, StoreErrorKind, Version};
 use haul_store::{NewFile, PassThrough, Staged, Target};
 
 /// What one command has brought, where that matters: none of it replaces another file of it.
@@ -132,13 +132,13 @@ impl Staged for GuardedStaged {
         self.staged.sync()
     }
 
-    fn publish(&mut self, checksum: Checksum) -> Result<(), StoreError> {
+    fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError> {
         // Held until the file is noted, so that no other connection publishes its like in between.
         let mut brought = self.batch.0.lock().unwrap_or_else(PoisonError::into_inner);
         brought.check(&self.path)?;
-        self.staged.publish(checksum)?;
+        let version = self.staged.publish(checksum)?;
         brought.note(&self.path);
-        Ok(())
+        Ok(version)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
@@ -172,7 +172,7 @@ mod tests {
             Ok(())
         }
 
-        fn publish(&mut self, _: Checksum) -> Result<(), StoreError> {
+        fn publish(&mut self, _: Checksum) -> Result<Option<Version>, StoreError> {
             let names = SPELLINGS.map(|name| self.0.with_file_name(name));
             for name in &names {
                 let _ = fs::remove_file(name);
@@ -181,7 +181,7 @@ mod tests {
             for name in names.iter().filter(|name| **name != self.0) {
                 fs::hard_link(&self.0, name).unwrap();
             }
-            Ok(())
+            Ok(None)
         }
 
         fn sync_directory(&mut self) -> Result<(), StoreError> {
@@ -194,6 +194,7 @@ mod tests {
         let file = NewFile {
             path: FilePath::parse("x").unwrap(),
             mode: Mode::Replace,
+            if_match: None,
             size: None,
             modified: None,
             executable: false,

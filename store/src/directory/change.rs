@@ -1,0 +1,175 @@
+//! Changes of names, and bringing them to stable storage.
+
+use std::sync::Arc;
+
+use haul_core::{FilePath, StoreError};
+
+use super::Shared;
+use super::budget::Place;
+use super::staged::{DirectoryStaged, cannot_keep};
+use crate::Change;
+use crate::file_system::FileSystem;
+use crate::workplace::Workplace;
+
+/// A change of names in a [`Directory`](crate::Directory).
+#[derive(Debug)]
+pub struct DirectoryChange {
+    shared: Arc<Shared>,
+    /// What was changed, for errors.
+    path: FilePath,
+    /// The directories to fsync, in this order.
+    directories: Vec<Arc<Workplace>>,
+    /// What became of the fsync, if that was done at once.
+    outcome: Result<(), StoreError>,
+    /// What it takes beside other changes and files.
+    _place: Option<Place>,
+}
+
+impl DirectoryChange {
+    /// A change in `directories`. One that has a new name comes before one that lost a name, so that a power cut
+    /// between the two leaves a file both names rather than none.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        path: &FilePath,
+        mut directories: Vec<Arc<Workplace>>,
+    ) -> Self {
+        directories.dedup_by_key(|directory| directory.id());
+        let place = shared.beside.take();
+        let no_place = place.is_none();
+        let (shared, path) = (Arc::clone(shared), path.clone());
+        let mut change = Self { shared, path, directories, outcome: Ok(()), _place: place };
+        if no_place {
+            // There are no descriptors to keep for later.
+            change.outcome = change.sync();
+            change.directories = Vec::new();
+        }
+        change
+    }
+
+    fn flushes(&self) -> bool {
+        self.directories.iter().all(|directory| self.shared.flushes(directory))
+    }
+}
+
+impl Change for DirectoryChange {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.outcome.clone()?;
+        let (root, shown) = (self.shared.location.id(), self.path.escaped().to_string());
+        let synced =
+            self.directories.iter().try_for_each(|directory| directory.sync_names(root, &shown));
+        synced.map_err(|errno| cannot_keep(&self.path, errno))
+    }
+}
+
+/// Brings the names of files and the changes of names to stable storage: by one fsync of their directory where that is
+/// enough, by one flush if they are in several.
+pub(super) fn sync_directories(
+    shared: &Shared,
+    files: &[DirectoryStaged],
+    changes: &mut [DirectoryChange],
+) -> Result<(), StoreError> {
+    let of_files = files.iter().map(DirectoryStaged::directory);
+    let mut directories =
+        of_files.chain(changes.iter().flat_map(|change| change.directories.iter()));
+    let Some(first) = directories.next().cloned() else {
+        return changes.iter_mut().try_for_each(Change::sync);
+    };
+    let in_several = directories.any(|directory| directory.id() != first.id());
+    let one_is_enough = !in_several && first.file_system == FileSystem::Journaled;
+    if one_is_enough {
+        if let [file, ..] = files {
+            file.sync_name()?;
+        } else if let [change, ..] = &mut *changes {
+            change.sync()?;
+        }
+        return changes.iter().try_for_each(|change| change.outcome.clone());
+    }
+    let together = files.len() + changes.len() > 1;
+    let mut flushed = None;
+    let mut last = None;
+    for file in files {
+        let place = file.directory();
+        if together && shared.flushes(place) {
+            flushed = Some(&file.path);
+        } else if last != Some(place.id()) || place.file_system == FileSystem::Unjournaled {
+            file.sync_name()?;
+            last = Some(place.id());
+        }
+    }
+    for change in changes {
+        if together && change.flushes() {
+            change.outcome.clone()?;
+            flushed = Some(&change.path);
+        } else {
+            change.sync()?;
+        }
+    }
+    match (flushed, &shared.flushes) {
+        (Some(path), Some(queue)) => shared.flush(queue).map_err(|errno| cannot_keep(path, errno)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use haul_core::Mode;
+
+    use super::*;
+    use crate::Store;
+    use crate::directory::{Directory, Options};
+
+    fn path(text: &str) -> FilePath {
+        FilePath::parse(text).unwrap()
+    }
+
+    fn directories(change: &DirectoryChange) -> Vec<Option<String>> {
+        let name = |directory: &Arc<Workplace>| {
+            let leads_to = |name: &Option<String>| {
+                change.shared.leads_to(name.as_deref().map(path).as_ref(), directory.id())
+            };
+            [None, Some("a".into()), Some("b".into()), Some("b/c".into())]
+                .into_iter()
+                .find(leads_to)
+        };
+        change.directories.iter().map(|directory| name(directory).unwrap()).collect()
+    }
+
+    /// The new name comes first: a power cut may come between the two.
+    #[test]
+    fn the_directories_of_both_names_are_fsynced() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Directory::open(directory.path(), Options::default()).unwrap();
+        let rename = |from: &str, to: &str| {
+            let change = store.rename(&path(from), &path(to), Mode::Replace, None);
+            directories(&change.unwrap())
+        };
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(directories(&store.make_directory(&path("b/c")).unwrap()), [some("b")]);
+        std::fs::create_dir(directory.path().join("a")).unwrap();
+        std::fs::write(directory.path().join("a/file"), "x").unwrap();
+        assert_eq!(rename("a/file", "b/c/file"), [some("b/c"), some("a")]);
+        assert_eq!(rename("b/c/file", "file"), [None, some("b/c")]);
+        assert_eq!(rename("file", "other"), [None]);
+        assert_eq!(rename("other", "other"), []);
+        assert_eq!(rename("b/c", "a/c"), [some("a"), some("b")]);
+        assert_eq!(directories(&store.delete(&path("a/c"), None).unwrap()), [some("a")]);
+    }
+
+    #[test]
+    fn without_descriptors_a_change_is_fsynced_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Directory::open(directory.path(), Options::default()).unwrap();
+        let taken: Vec<_> = iter::from_fn(|| store.0.beside.take()).collect();
+        let mut late = store.make_directory(&path("a")).unwrap();
+        assert_eq!(directories(&late), []);
+        drop(taken);
+        let mut changes = [store.make_directory(&path("b")).unwrap()];
+        assert_eq!(directories(&changes[0]), [None]);
+        store.sync_directories(&mut [], &mut changes).unwrap();
+        late.outcome = Err(cannot_keep(&late.path, rustix::io::Errno::IO));
+        let both = &mut [changes.into_iter().next().unwrap(), late];
+        store.sync_directories(&mut [], both).unwrap_err();
+    }
+}

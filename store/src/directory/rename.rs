@@ -1,0 +1,230 @@
+//! Giving files and directories other names.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use haul_core::{FilePath, Mode, StoreError, StoreErrorKind, Version};
+use rustix::fs::{AtFlags, FileType, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::change::DirectoryChange;
+use super::changeable::mount_point;
+use super::parent::Parent;
+use super::{MAX_MOVED, Shared, moves_again_and_again};
+use crate::error::failed;
+use crate::names::{self, rename_new};
+use crate::stat::Stat;
+use crate::temporary::{exists, replaceable, spelling};
+use crate::workplace::Workplace;
+
+/// See [`Store::rename`](crate::Store::rename).
+///
+/// What is on another file system or mount is refused, file or directory. A copy that is followed by a deletion is not
+/// whole when the process ends between the two: both names would be there. The client can do the two on its own.
+pub(super) fn rename(
+    shared: &Arc<Shared>,
+    from: &FilePath,
+    to: &FilePath,
+    mode: Mode,
+    if_match: Option<&Version>,
+) -> Result<DirectoryChange, StoreError> {
+    shared.require_changeable(from, "renamed")?;
+    shared.require_served(to)?;
+    for _ in 0..MAX_MOVED {
+        if let Some(change) = (Renaming { shared, from, to, mode }).once(if_match)? {
+            return Ok(change);
+        }
+    }
+    Err(moves_again_and_again("rename", from))
+}
+
+struct Renaming<'a> {
+    shared: &'a Arc<Shared>,
+    from: &'a FilePath,
+    to: &'a FilePath,
+    mode: Mode,
+}
+
+/// What is left to be done, given what was found under the new name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The name is free, and must be still when it is taken.
+    TakeNew,
+    /// A file is there that is replaced.
+    Replace,
+    /// It is the same file under another name: the old name goes.
+    Unlink,
+    /// It is the same name in another case.
+    Respell,
+}
+
+/// Whether `path` is below the directory `above`.
+fn is_below(path: &FilePath, above: &FilePath) -> bool {
+    path.as_str().strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
+}
+
+impl Renaming<'_> {
+    /// `None` if another program changed something meanwhile.
+    fn once(&self, if_match: Option<&Version>) -> Result<Option<DirectoryChange>, StoreError> {
+        let Self { shared, from, to, .. } = *self;
+        let old_place = shared.workplace(from.parent().as_ref());
+        let old_place = Arc::new(old_place.map_err(|errno| self.cannot(errno))?);
+        let find = || shared.changeable(&old_place, from, if_match, "rename");
+        let is_directory = find()?.file_type == FileType::Directory;
+        // Before directories are made below it.
+        if is_directory && is_below(to, from) {
+            return Err(self.moved_into_itself());
+        }
+        let mut parent = match Parent::make(shared, to) {
+            Err(Errno::NOENT) => return Ok(None),
+            made => made.map_err(|errno| self.cannot(errno))?,
+        };
+        let new_place = Arc::clone(parent.workplace());
+        let [old_name, new_name] = [from, to].map(|path| OsStr::new(path.file_name()));
+        let _held = names::hold([(old_place.id(), old_name), (new_place.id(), new_name)]);
+        let found = find()?;
+        if (old_place.id(), old_name) == (new_place.id(), new_name) {
+            return Ok(Some(DirectoryChange::new(shared, to, Vec::new())));
+        }
+        if !self.lead_to(&old_place, &new_place) {
+            return Ok(None);
+        }
+        let step = self.step(&found, &old_place, &new_place)?;
+        spelling::note(&new_place, new_name, found.id());
+        match self.carry_out(step, &old_place, &new_place) {
+            Ok(()) => {}
+            Err(Errno::NOENT | Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR | Errno::NOTDIR) => {
+                return Ok(None);
+            }
+            Err(Errno::BUSY) => return Err(mount_point("rename", from)),
+            Err(Errno::XDEV) => return Err(self.not_supported("they are on two file systems")),
+            Err(Errno::INVAL) if is_directory => return Err(self.moved_into_itself()),
+            Err(errno) => return Err(self.cannot(errno)),
+        }
+        if step == Step::Respell && self.is_listed_otherwise(&new_place, &found) {
+            return Err(self.not_supported("its file system keeps the case that a name has"));
+        }
+        // Only now it is certain that nobody moved the directory away before the file was in it.
+        let is_there = || shared.leads_to(to.parent().as_ref(), new_place.id());
+        if matches!(step, Step::TakeNew | Step::Replace) && !is_there() {
+            let back = (Renaming { shared, from: to, to: from, mode: Mode::Create }).carry_out(
+                Step::TakeNew,
+                &new_place,
+                &old_place,
+            );
+            back.map_err(|errno| self.cannot(errno))?;
+            return Ok(None);
+        }
+        parent.keep();
+        Ok(Some(DirectoryChange::new(shared, to, vec![new_place, old_place])))
+    }
+
+    fn carry_out(
+        &self,
+        step: Step,
+        old_place: &Workplace,
+        new_place: &Workplace,
+    ) -> Result<(), Errno> {
+        let [old_name, new_name] = [self.from, self.to].map(|path| OsStr::new(path.file_name()));
+        let shown = self.to.escaped().to_string();
+        match step {
+            Step::TakeNew => rename_new(old_place, old_name, new_place, new_name, &shown),
+            Step::Unlink => unlinkat(old_place, old_name, AtFlags::empty()),
+            Step::Replace | Step::Respell => renameat(old_place, old_name, new_place, new_name),
+        }
+    }
+
+    fn lead_to(&self, old_place: &Workplace, new_place: &Workplace) -> bool {
+        [(self.from, old_place), (self.to, new_place)]
+            .into_iter()
+            .all(|(path, place)| self.shared.leads_to(path.parent().as_ref(), place.id()))
+    }
+
+    /// Looks at what has the new name.
+    fn step(
+        &self,
+        found: &Stat,
+        old_place: &Workplace,
+        new_place: &Workplace,
+    ) -> Result<Step, StoreError> {
+        let name = OsStr::new(self.to.file_name());
+        let there = match Stat::at(new_place, name) {
+            Ok(there) => there,
+            Err(Errno::NOENT) => return Ok(Step::TakeNew),
+            Err(errno) => return Err(self.cannot(errno)),
+        };
+        let same_but_case = old_place.id() == new_place.id()
+            && self.from.file_name().to_lowercase() == self.to.file_name().to_lowercase();
+        if same_but_case && self.is_listed_otherwise(new_place, &there) {
+            return Ok(Step::Respell);
+        }
+        if self.mode == Mode::Create {
+            return Err(exists(new_place, name, &there, self.to.escaped()));
+        }
+        if there.file_type == FileType::Directory {
+            return Err(self.refused(StoreErrorKind::IsDirectory, "is a directory"));
+        }
+        if found.file_type == FileType::Directory {
+            return Err(self.refused(StoreErrorKind::NotAFile, "is not a directory's name"));
+        }
+        match replaceable(new_place, name, self.mode, self.to.escaped())? {
+            None => Ok(Step::TakeNew),
+            Some(there) if there.id() == found.id() => Ok(Step::Unlink),
+            Some(_) => Ok(Step::Replace),
+        }
+    }
+
+    /// Whether the new name is listed in another case.
+    fn is_listed_otherwise(&self, place: &Workplace, there: &Stat) -> bool {
+        let (root, path) = place.path_of(OsStr::new(self.to.file_name()));
+        spelling::other(root, &path, there.id()).is_some()
+    }
+
+    fn refused(&self, kind: StoreErrorKind, why: &str) -> StoreError {
+        StoreError::new(kind, format!("cannot rename to {}: it {why}", self.to.escaped()))
+    }
+
+    fn moved_into_itself(&self) -> StoreError {
+        let detail = format!("{} cannot be moved into itself", self.from.escaped());
+        StoreError::new(StoreErrorKind::IntoItself, detail)
+    }
+
+    fn not_supported(&self, why: &str) -> StoreError {
+        let (from, to) = (self.from.escaped(), self.to.escaped());
+        let detail = format!("cannot rename {from} to {to} in one step: {why}");
+        StoreError::new(StoreErrorKind::NotSupported, detail)
+    }
+
+    fn cannot(&self, errno: Errno) -> StoreError {
+        failed(format_args!("rename {} to {}", self.from.escaped(), self.to.escaped()), errno)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::directory::{Directory, Options};
+
+    /// What appears after the last look at the name is kept all the same.
+    #[test]
+    fn a_name_that_must_be_new_is_not_taken_from_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let store = Directory::open(directory.path(), Options::default()).unwrap();
+        fs::write(at("old"), "old").unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        fs::create_dir(at("empty")).unwrap();
+        fs::write(at("new"), "new").unwrap();
+        for (from, to) in [("old", "new"), ("directory", "empty"), ("directory", "new")] {
+            let [from, to] = [from, to].map(|path| FilePath::parse(path).unwrap());
+            let place = store.0.workplace(None).unwrap();
+            let renaming = Renaming { shared: &store.0, from: &from, to: &to, mode: Mode::Replace };
+            let taken = renaming.carry_out(Step::TakeNew, &place, &place);
+            assert_eq!(taken, Err(Errno::EXIST), "{from:?} to {to:?}");
+        }
+        assert_eq!(fs::read(at("new")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4);
+    }
+}
