@@ -40,8 +40,11 @@ impl Running {
         self.thread.take().unwrap().join().unwrap();
     }
 
+    /// A client that waits for the goodbye as long as for any reply, however busy the machine is.
     pub(crate) fn client(&self) -> Client {
-        Client::connect(self.address, ClientOptions::default()).unwrap()
+        let mut options = ClientOptions::default();
+        options.config.timing.goodbye = options.config.timing.reply;
+        Client::connect(self.address, options).unwrap()
     }
 
     /// Connects again and again until there is a place, and returns the peer after its greeting.
