@@ -240,6 +240,7 @@ where
     pub(crate) fn offload(&mut self, cx: &Context<'_>) {
         self.place = match mem::replace(&mut self.place, Place::Gone) {
             Place::Local(connection) => {
+                self.socket.unregister();
                 let handoff = Arc::new(Handoff::new(cx.waker().clone()));
                 let (theirs, socket) = (Arc::clone(&handoff), Arc::clone(self.socket.descriptor()));
                 let work = Box::pin(R::unblock(move || {

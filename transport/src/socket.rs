@@ -1,4 +1,4 @@
-//! A connected socket beside its stream: registered with the runtime, wherever the stream is.
+//! A connected socket beside its stream: registered with the runtime while a task waits for it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,8 +12,8 @@ use crate::tcp::TcpStream;
 
 /// A connected socket that is registered with a runtime.
 pub(crate) struct Socket<R: Runtime> {
-    /// Dropped before the socket is closed.
-    readiness: R::Readiness,
+    /// Dropped before the socket is closed; `None` while nobody waits by the runtime.
+    readiness: Option<R::Readiness>,
     descriptor: Arc<OwnedFd>,
 }
 
@@ -21,7 +21,7 @@ impl<R: Runtime> Socket<R> {
     /// Registers a nonblocking socket.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         let descriptor = Arc::new(socket);
-        Ok(Self { readiness: R::register(Arc::clone(&descriptor))?, descriptor })
+        Ok(Self { readiness: Some(R::register(Arc::clone(&descriptor))?), descriptor })
     }
 
     /// The stream over it.
@@ -33,11 +33,21 @@ impl<R: Runtime> Socket<R> {
         &self.descriptor
     }
 
+    /// Whether the socket is ready; if not, the waker of `cx` is woken when it may be.
     pub(crate) fn poll_ready(
         &mut self,
         cx: &mut Context<'_>,
         interest: Interest,
     ) -> Poll<io::Result<()>> {
-        self.readiness.poll_ready(cx, interest)
+        let readiness = match &mut self.readiness {
+            Some(readiness) => readiness,
+            none => none.insert(R::register(Arc::clone(&self.descriptor))?),
+        };
+        readiness.poll_ready(cx, interest)
+    }
+
+    /// Takes the registration back until the next wait: some runtimes are woken by every packet of a socket that is registered.
+    pub(crate) fn unregister(&mut self) {
+        self.readiness = None;
     }
 }
