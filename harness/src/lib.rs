@@ -8,7 +8,8 @@
 //!   shrink them and a fuzzer can mutate them. Time passes only when nothing else can happen. A machine that goes on
 //!   without moving a byte fails.
 //! - [`Handles`] checks how a machine uses its handles. Single and Pair have one, and so has the simulator.
-//! - [`ContractChecker`] wraps a machine and tries at each step what a faulty driver could do.
+//! - [`ContractChecker`] wraps a machine and tries at each step what a faulty driver could do; [`Abandoning`] only
+//!   abandons reads.
 //! - [`reference_parser`] is a simple parser of a client's lines, to compare `haul-core` with.
 
 mod choices;
@@ -27,7 +28,7 @@ mod turn;
 
 pub use choices::Choices;
 pub use content::Content;
-pub use contract::ContractChecker;
+pub use contract::{Abandoning, ContractChecker};
 pub use faults::{Change, Faults, Hold};
 pub use files::Files;
 pub use handles::Handles;
