@@ -6,8 +6,9 @@ use haul_core::FilePath;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::directory::{Budget, Place};
+use crate::budget::{Budget, Place};
 use crate::entries::{DirEntry, Entries};
+use crate::error::is_want_of_descriptors;
 use crate::stat::{FileId, Stat};
 
 /// The most directories that one descent has open at once. Those further out are closed, and opened again when it is their turn.
@@ -218,11 +219,6 @@ fn resumed(directory: OwnedFd, last: u64, name: &str) -> Result<Entries, Errno> 
         }
     }
     Err(Errno::STALE)
-}
-
-/// Whether this process, or the system, has no descriptor left.
-pub(crate) fn is_want_of_descriptors(errno: Errno) -> bool {
-    matches!(errno, Errno::MFILE | Errno::NFILE)
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ use std::io;
 use haul_core::{Escaped, StoreError, StoreErrorKind};
 use rustix::io::Errno;
 
-use crate::descent::is_want_of_descriptors;
-
 /// "cannot `what`: why", for this side's own log or user.
 pub(crate) fn failed(what: impl Display, errno: Errno) -> StoreError {
     failed_io(what, &errno.into())
@@ -23,6 +21,11 @@ pub(crate) fn failed_io(what: impl Display, error: &io::Error) -> StoreError {
     let error = StoreError::new(kind, format!("cannot {what}: {why}"));
     // Others close theirs before long.
     if errno.is_some_and(is_want_of_descriptors) { error.passing() } else { error }
+}
+
+/// Whether this process, or the system, has no descriptor left.
+pub(crate) fn is_want_of_descriptors(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE)
 }
 
 /// A call that does not fit what came before: the caller's bug.

@@ -81,6 +81,7 @@
 //! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in it is not removed. What else a file system lacks (times,
 //! links, renames that replace nothing, syncs of directories) has a fallback; the log says once what gets weaker. A file that is itself a mount point cannot be replaced, and is refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
+mod budget;
 mod descent;
 mod directory;
 mod enter;

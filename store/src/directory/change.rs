@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use haul_core::{FilePath, StoreError};
 
-use super::Shared;
-use super::budget::Place;
+use super::shared::Shared;
 use super::staged::{DirectoryStaged, cannot_keep};
 use crate::Change;
+use crate::budget::Place;
 use crate::file_system::FileSystem;
 use crate::workplace::Workplace;
 

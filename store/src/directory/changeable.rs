@@ -6,7 +6,7 @@ use haul_core::{FilePath, StoreError, StoreErrorKind, Version};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::error::{failed, shown};
 use crate::stat::Stat;
 use crate::temporary::spelling;

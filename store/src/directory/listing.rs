@@ -10,12 +10,12 @@ use haul_core::{Depth, Entry, ErrorCode, FilePath, StoreError, Timestamp};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::Listing;
-use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
+use crate::descent::{Around, Descent, Step};
 use crate::enter::enter;
 use crate::entries::DirEntry;
-use crate::error::failed;
+use crate::error::{failed, is_want_of_descriptors};
 use crate::stat::Stat;
 use crate::temporary::is_temporary;
 

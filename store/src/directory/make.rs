@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::change::DirectoryChange;
 use super::parent::Parent;
-use super::{MAX_MOVED, Shared, moves_again_and_again};
+use super::shared::{MAX_MOVED, Shared, moves_again_and_again};
 use crate::error::failed;
 use crate::names;
 use crate::stat::Stat;

@@ -1,7 +1,6 @@
 //! A local directory as a store.
 
 mod beneath;
-mod budget;
 mod change;
 mod changeable;
 mod checksums;
@@ -13,73 +12,38 @@ mod location;
 mod make;
 mod parent;
 mod rename;
+mod shared;
 mod source;
 mod staged;
 mod sweeper;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, StoreErrorKind, Version};
+use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, Version};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 use rustix::io::Errno;
 
 use self::beneath::Root;
-pub(crate) use self::budget::{Budget, Place};
 pub use self::change::DirectoryChange;
-use self::checksums::Checksums;
 use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
 use self::location::Location;
+pub use self::shared::Options;
+use self::shared::Shared;
 pub use self::source::DirectorySource;
 pub use self::staged::DirectoryStaged;
+use crate::budget::Budget;
 use crate::file_system::FileSystem;
 use crate::stat::Stat;
-use crate::temporary::is_temporary;
 use crate::{NewFile, Store};
-
-/// How often something is done anew because somebody removed or moved its directory at the same time. Whoever does
-/// nothing else may do so as fast as it is made.
-const MAX_MOVED: usize = 64;
-
-fn moves_again_and_again(doing: &str, path: &FilePath) -> StoreError {
-    let detail =
-        format!("cannot {doing} {}: its directory changes again and again", path.escaped());
-    StoreError::new(StoreErrorKind::Io, detail)
-}
-
-/// How a directory is shared.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Whether names that begin with `.` are served. Those of unfinished files never are.
-    pub hidden: bool,
-    /// Whether uploads are refused. Nothing is written or removed then.
-    pub read_only: bool,
-}
 
 /// A local directory and all below it as a [`Store`].
 ///
 /// What it promises is told in the [crate's documentation](crate).
 #[derive(Debug, Clone)]
 pub struct Directory(Arc<Shared>);
-
-/// What everything that is open in a directory needs of it.
-#[derive(Debug)]
-struct Shared {
-    root: Root,
-    location: Location,
-    options: Options,
-    checksums: Mutex<Checksums>,
-    /// That of the shared directory itself; others may be mounted in it.
-    file_system: FileSystem,
-    /// Where flushing that file system is as good as syncing each file.
-    flushes: Option<Flushes>,
-    /// Room for staged files beyond one a session.
-    beside: Budget,
-    /// Room for the directories of listings beyond one each.
-    listed: Budget,
-}
 
 impl Directory {
     /// Shares the directory `path`, which must exist. What a crash left anywhere in it is removed in the background.
@@ -183,24 +147,5 @@ impl Store for Directory {
         changes: &mut [DirectoryChange],
     ) -> Result<(), StoreError> {
         change::sync_directories(&self.0, files, changes)
-    }
-}
-
-impl Shared {
-    /// Whether a component of a path may be seen at all.
-    fn serves(&self, component: &[u8]) -> bool {
-        !is_temporary(component) && (self.options.hidden || component.first() != Some(&b'.'))
-    }
-
-    /// Refuses a path that is not there because it is hidden.
-    fn require_served(&self, path: &FilePath) -> Result<(), StoreError> {
-        if path.components().all(|component| self.serves(component.as_bytes())) {
-            return Ok(());
-        }
-        Err(StoreError::new(StoreErrorKind::NotFound, format!("{} is hidden", path.escaped())))
-    }
-
-    fn checksums(&self) -> MutexGuard<'_, Checksums> {
-        self.checksums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

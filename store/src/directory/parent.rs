@@ -8,7 +8,7 @@ use haul_core::FilePath;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::enter::{enter_unread, or_unread};
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};

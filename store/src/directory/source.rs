@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use haul_core::{Checksum, FilePath, Opened, StoreError, StoreErrorKind};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::error::failed;
 use crate::regular::RegularFile;
 use crate::{Kept, PassThrough, Source};

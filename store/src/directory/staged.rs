@@ -6,11 +6,11 @@ use std::sync::Arc;
 use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind, Version};
 use rustix::io::Errno;
 
-use super::budget::Place;
 use super::checksums::dates_mapped_writes;
 use super::flush::Flushes;
 use super::parent::{self, Nearest, Parent, leads_nowhere};
-use super::{MAX_MOVED, Shared};
+use super::shared::{MAX_MOVED, Shared};
+use crate::budget::Place;
 use crate::error::{failed, misuse};
 use crate::names;
 use crate::stat::Stat;

@@ -8,7 +8,7 @@ use std::thread;
 use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::enter::enter;
 use crate::temporary::{OLD_STAGING, sweep, told};
 

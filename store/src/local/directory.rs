@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags, fsync, mkdirat, open, openat, syncfs};
 use rustix::io::Errno;
 
 use super::file::{LocalSource, LocalTarget, Place};
-use super::walk::Walk;
 use crate::enter::{enter_unread, or_unread};
 use crate::error::{failed, failed_io, shown};
 use crate::lacks::is_missing;
@@ -108,11 +107,6 @@ impl LocalDirectory {
     pub fn make_directory(&self, path: &FilePath) -> Result<(), StoreError> {
         let made = self.directory(path);
         made.map(drop).map_err(|errno| refused("make", &self.shown(path), errno))
-    }
-
-    /// All that is beneath it.
-    pub fn walk(&self) -> Walk {
-        Walk::new(self.clone())
     }
 
     /// Opens what is beneath it for reading, or itself.

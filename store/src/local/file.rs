@@ -10,7 +10,7 @@ use haul_core::{Checksum, Mode, Opened, StoreError, StoreErrorKind, Version};
 use rustix::fs::{FileType, Mode as Permissions, OFlags, open};
 use rustix::io::Errno;
 
-use super::StreamSource;
+use super::stream::StreamSource;
 use crate::enter::or_unread;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;

@@ -10,11 +10,11 @@ use haul_core::{FilePath, PathError, StoreError};
 use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::LocalDirectory;
-use crate::descent::{Around, Descent, Step, is_want_of_descriptors};
+use super::directory::LocalDirectory;
+use crate::descent::{Around, Descent, Step};
 use crate::enter::enter;
 use crate::entries::DirEntry;
-use crate::error::{failed, shown};
+use crate::error::{failed, is_want_of_descriptors, shown};
 use crate::stat::{FileId, Stat};
 use crate::temporary::is_temporary;
 
@@ -94,8 +94,15 @@ pub struct Walk {
     begun: bool,
 }
 
+impl LocalDirectory {
+    /// All that is beneath it.
+    pub fn walk(&self) -> Walk {
+        Walk::new(self.clone())
+    }
+}
+
 impl Walk {
-    pub(super) fn new(directory: LocalDirectory) -> Self {
+    fn new(directory: LocalDirectory) -> Self {
         Self {
             directory,
             excluded: None,

@@ -3,6 +3,7 @@
 mod content;
 mod copy;
 mod name;
+mod occupied;
 mod publish;
 mod rights;
 mod room;
@@ -24,7 +25,7 @@ use rustix::io::Errno;
 use self::content::Content;
 use self::name::TemporaryName;
 pub(crate) use self::name::{OLD_STAGING, is_temporary};
-pub(crate) use self::publish::{exists, replaceable};
+pub(crate) use self::occupied::{exists, replaceable};
 pub(crate) use self::sweep::{sweep, told};
 use crate::error::{failed, misuse};
 use crate::lacks::{self, Lack};
