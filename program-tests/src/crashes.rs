@@ -104,7 +104,7 @@ pub fn power_cuts(
 }
 
 /// The file systems that can be made and mounted here, and have their power cut.
-fn cuttable() -> impl Iterator<Item = FileSystem> {
+pub(crate) fn cuttable() -> impl Iterator<Item = FileSystem> {
     FILE_SYSTEMS.iter().copied().filter(|&system| system.is_common()).filter(|&system| {
         let place = tempfile::tempdir().expect("a temporary directory can be made");
         let disk = Disk::new(system, place.path());

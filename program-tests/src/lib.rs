@@ -8,6 +8,8 @@
 
 mod abuse;
 mod cases;
+#[cfg(test)]
+mod changes;
 mod crashes;
 mod disk;
 mod faults;

@@ -49,7 +49,8 @@
 //! [not supported](haul_core::StoreErrorKind::NotSupported), of a file too: a copy that is followed by a deletion could end between the two. Nor is a rename that changes only the case of a name where
 //! the file system does not do that in one step. A link is deleted or renamed itself. What is neither a file, a link nor a directory stays, as does a mount point, and a name that is listed in another case is
 //! [not found](haul_core::StoreErrorKind::NotFound). What is renamed keeps its owner, group, mode and access list; a new directory has what one made there by hand has. After
-//! [`Store::sync_directories`] a change is on stable storage; until then a power cut may undo it, but leaves a file at least one of its names where there is a journal.
+//! [`Store::sync_directories`] a change is on stable storage; until then a power cut may undo it. Where there is a journal, what is renamed has one of its two names then; without one it may have both or, if
+//! fsck has to look for it, neither.
 //!
 //! **Versions.** A [version](haul_core::Version) is made of device, inode, size, and the times of the last change, the last write and the birth. It changes whenever the content does, and also when the file gets another name, other
 //! rights or other links, when the device gets another number, and on file systems that give an inode another number (some by FUSE). Two writes in one tick of the file system's clock are not told apart before Linux 6.13, nor, anywhere, is a

@@ -40,7 +40,11 @@ pub(crate) fn hold<const N: usize>(names: [(FileId, &OsStr); N]) -> HeldNames {
 
 impl Drop for HeldNames {
     fn drop(&mut self) {
-        held().retain(|name| !self.0.contains(name));
+        let mut held = held();
+        for name in &self.0 {
+            held.remove(name);
+        }
+        drop(held);
         RELEASED.notify_all();
     }
 }

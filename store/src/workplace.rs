@@ -9,7 +9,7 @@ use rustix::fs::{Access, AtFlags, OFlags, accessat, fcntl_getfl, fsync, syncfs};
 use rustix::io::Errno;
 
 use crate::enter::enter;
-use crate::file_system::FileSystem;
+use crate::file_system::{BTRFS, FileSystem, f_type};
 use crate::lacks::{self, Lack};
 use crate::stat::{FileId, Stat};
 
@@ -59,6 +59,11 @@ impl Workplace {
         }
     }
 
+    /// Whether what brings one name in it to stable storage does so for all that were given before.
+    pub(crate) fn syncs_names_together(&self) -> bool {
+        self.readable && self.file_system != FileSystem::Unjournaled
+    }
+
     /// The open directory, for whoever keeps it.
     pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
         &self.directory
@@ -105,7 +110,7 @@ impl Workplace {
         match self.file_system {
             FileSystem::Journaled if self.readable => fsync(&self.directory),
             FileSystem::Journaled | FileSystem::FastCommits | FileSystem::Unjournaled => {
-                self.file_system.flush(self.readable_above()?)
+                self.flush()
             }
             FileSystem::Fuse | FileSystem::Other if self.readable => {
                 self.sync_directory(&self.directory, name)?;
@@ -113,6 +118,15 @@ impl Workplace {
             }
             FileSystem::Fuse | FileSystem::Other => syncfs(self.readable_above()?),
         }
+    }
+
+    pub(crate) fn is_on_btrfs(&self) -> bool {
+        f_type(&self.directory) == Some(BTRFS)
+    }
+
+    /// Brings all of its file system to stable storage.
+    pub(crate) fn flush(&self) -> Result<(), Errno> {
+        self.file_system.flush(self.readable_above()?)
     }
 
     /// The innermost directory from this one upwards that can be read, on the same file system.

@@ -164,6 +164,14 @@ impl Drop for Disk {
     }
 }
 
+/// Keeps other tests of this process from starting programs meanwhile: until a program runs, it holds all files that
+/// are open here, and keeps a file system busy that is to be unmounted.
+#[cfg(test)]
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Repairs a file system of the ext family. Exit codes up to 2 mean that it is consistent now.
 fn check(device: &Path) -> Result<String, String> {
     let ended = Command::new("e2fsck").arg("-fy").arg(device).stdin(Stdio::null()).output();

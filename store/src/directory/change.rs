@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use haul_core::{FilePath, StoreError};
+use rustix::io::Errno;
 
 use super::shared::Shared;
 use super::staged::{DirectoryStaged, cannot_keep};
@@ -46,6 +47,14 @@ impl DirectoryChange {
         change
     }
 
+    /// Brings everything on the file system of `directory` to stable storage, with others who want that.
+    fn flush(&self, directory: &Workplace) -> Result<(), Errno> {
+        match &self.shared.flushes {
+            Some(queue) if self.shared.flushes(directory) => self.shared.flush(queue),
+            _ => directory.flush(),
+        }
+    }
+
     fn flushes(&self) -> bool {
         self.directories.iter().all(|directory| self.shared.flushes(directory))
     }
@@ -55,8 +64,13 @@ impl Change for DirectoryChange {
     fn sync(&mut self) -> Result<(), StoreError> {
         self.outcome.clone()?;
         let (root, shown) = (self.shared.location.id(), self.path.escaped().to_string());
-        let synced =
-            self.directories.iter().try_for_each(|directory| directory.sync_names(root, &shown));
+        let synced = match &*self.directories {
+            // The log of Btrfs would have the new name before it has the end of the old one; a flush has both.
+            [new, _] if new.is_on_btrfs() => self.flush(new),
+            directories => {
+                directories.iter().try_for_each(|directory| directory.sync_names(root, &shown))
+            }
+        };
         synced.map_err(|errno| cannot_keep(&self.path, errno))
     }
 }
@@ -68,37 +82,31 @@ pub(super) fn sync_directories(
     files: &[DirectoryStaged],
     changes: &mut [DirectoryChange],
 ) -> Result<(), StoreError> {
-    let of_files = files.iter().map(DirectoryStaged::directory);
-    let mut directories =
-        of_files.chain(changes.iter().flat_map(|change| change.directories.iter()));
-    let Some(first) = directories.next().cloned() else {
-        return changes.iter_mut().try_for_each(Change::sync);
-    };
-    let in_several = directories.any(|directory| directory.id() != first.id());
-    let one_is_enough = !in_several && first.file_system == FileSystem::Journaled;
-    if one_is_enough {
-        if let [file, ..] = files {
-            file.sync_name()?;
-        } else if let [change, ..] = &mut *changes {
-            change.sync()?;
-        }
-        return changes.iter().try_for_each(|change| change.outcome.clone());
+    changes.iter().try_for_each(|change| change.outcome.clone())?;
+    let of_files = files.iter().map(|file| (&file.path, file.directory()));
+    let of_changes = changes
+        .iter()
+        .flat_map(|change| change.directories.iter().map(|directory| (&change.path, directory)));
+    let mut directories = of_files.chain(of_changes);
+    let Some((path, first)) = directories.next() else { return Ok(()) };
+    let in_several = directories.any(|(_, directory)| directory.id() != first.id());
+    if !in_several && first.file_system == FileSystem::Journaled && first.syncs_names_together() {
+        let synced = first.sync_names(shared.location.id(), &path.escaped().to_string());
+        return synced.map_err(|errno| cannot_keep(path, errno));
     }
     let together = files.len() + changes.len() > 1;
-    let mut flushed = None;
-    let mut last = None;
+    let (mut flushed, mut last) = (None, None);
     for file in files {
         let place = file.directory();
         if together && shared.flushes(place) {
             flushed = Some(&file.path);
-        } else if last != Some(place.id()) || place.file_system == FileSystem::Unjournaled {
+        } else if last != Some(place.id()) || !place.syncs_names_together() {
             file.sync_name()?;
             last = Some(place.id());
         }
     }
     for change in changes {
         if together && change.flushes() {
-            change.outcome.clone()?;
             flushed = Some(&change.path);
         } else {
             change.sync()?;
@@ -168,7 +176,7 @@ mod tests {
         let mut changes = [store.make_directory(&path("b")).unwrap()];
         assert_eq!(directories(&changes[0]), [None]);
         store.sync_directories(&mut [], &mut changes).unwrap();
-        late.outcome = Err(cannot_keep(&late.path, rustix::io::Errno::IO));
+        late.outcome = Err(cannot_keep(&late.path, Errno::IO));
         let both = &mut [changes.into_iter().next().unwrap(), late];
         store.sync_directories(&mut [], both).unwrap_err();
     }
