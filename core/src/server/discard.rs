@@ -15,6 +15,11 @@ impl Discard {
         Self { left, skipped: 0 }
     }
 
+    /// A command was answered: what was skipped before is forgotten.
+    pub(super) fn answered(&mut self) {
+        self.skipped = 0;
+    }
+
     /// Payload that is to be skipped before the next line.
     pub(super) fn left(&self) -> u64 {
         self.left

@@ -37,6 +37,10 @@ impl Server {
 
     /// The command, or the session, ends like this, once the store is done with it and with all that came before.
     pub(super) fn decide(&mut self, end: Decided) {
+        if let Decided::Reply(_) = end {
+            // What the current `DATA` of a body still brings is no command; what was skipped before is forgotten.
+            self.discard = Discard::begin(self.body_left().unwrap_or(0));
+        }
         let release = self.running.as_ref().and_then(|running| running.exchange.release());
         self.verdict = Some(Verdict { end, at: self.link.timer.now(), release });
     }
@@ -233,8 +237,6 @@ impl Server {
         match end {
             End::Reply(reply) => {
                 if let Some(OnEnded::Settle) = self.enter(&table::REPLY) {
-                    // What its current `DATA` still brings is no command.
-                    self.discard = Discard::begin(self.body_left().unwrap_or(0));
                     self.decide(Decided::Reply(reply));
                 }
             }
@@ -282,6 +284,7 @@ impl Server {
             }
         }
         self.look.spent();
+        self.discard.answered();
         let lines = self.commit.take_waiting();
         self.line_as_it_is(&lines);
     }

@@ -168,4 +168,9 @@ fn the_bounds_of_a_server_are_met() {
         code(&format!("NO\n{skipped}DATA 11\n")),
         [ErrorCode::UnknownCommand, ErrorCode::Protocol]
     );
+    // What is skipped is counted for each refusal on its own.
+    let refused = format!("NO\n{skipped}");
+    assert_eq!(code(&refused.repeat(3)), [ErrorCode::UnknownCommand; 3]);
+    let given_up = format!("UPLOAD a\nABORT\n{skipped}");
+    assert_eq!(code(&given_up.repeat(3)), [ErrorCode::Aborted; 3]);
 }
