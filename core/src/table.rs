@@ -4,6 +4,11 @@
 //! so that no cell can ask for what its input has not. A cell that is missing cannot happen: in that state nothing is asked for
 //! that could bring the input.
 
+use core::fmt::Debug;
+
+#[cfg(test)]
+pub(crate) mod walk;
+
 /// A cell: what to do, and the state that follows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell<S, A> {
@@ -17,6 +22,43 @@ pub(crate) struct Row<S, A, const N: usize> {
     /// What the input is called in the table of `docs/PROTOCOL.md`.
     pub(crate) name: &'static str,
     pub(crate) cells: [Option<Cell<S, A>>; N],
+}
+
+/// The state that a machine is in. Only the cells of a table change it.
+#[derive(Debug)]
+pub(crate) struct Current<S> {
+    state: S,
+    #[cfg(test)]
+    visited: alloc::vec::Vec<(&'static str, S, S)>,
+}
+
+impl<S: Copy + Debug> Current<S> {
+    /// Begins in `state`.
+    pub(crate) fn new(state: S) -> Self {
+        Self {
+            state,
+            #[cfg(test)]
+            visited: alloc::vec::Vec::new(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> S {
+        self.state
+    }
+
+    /// Goes to the state that the row gives; the action of the cell.
+    pub(crate) fn enter<A: Copy, const N: usize>(&mut self, row: &'static Row<S, A, N>) -> Option<A>
+    where
+        S: Into<usize>,
+    {
+        let cell = row.cells[self.state.into()];
+        debug_assert!(cell.is_some(), "{} in {:?} cannot happen", row.name, self.state);
+        let cell = cell?;
+        #[cfg(test)]
+        self.visited.push((row.name, self.state, cell.next));
+        self.state = cell.next;
+        Some(cell.action)
+    }
 }
 
 /// Makes the rows of a table: `NAME = "input": Actions { State => Action, NextState; … }`. `State` and a type `Row<Actions>` are to be in scope.
@@ -35,56 +77,17 @@ macro_rules! rows {
             };
         )+
 
+        impl From<State> for usize {
+            fn from(state: State) -> Self {
+                state as Self
+            }
+        }
+
         /// Every row: its name, and for each state the action and the next state as they are called.
         #[cfg(test)]
-        pub(super) fn all() -> alloc::vec::Vec<crate::table::Named> {
+        pub(super) fn all() -> alloc::vec::Vec<crate::table::walk::Named> {
             alloc::vec![$($row.named()),+]
         }
     };
 }
 pub(crate) use rows;
-
-/// A row as it is called.
-#[cfg(test)]
-pub(crate) struct Named {
-    pub(crate) name: &'static str,
-    /// The action and the next state, for each state.
-    pub(crate) cells: alloc::vec::Vec<Option<(alloc::string::String, alloc::string::String)>>,
-}
-
-#[cfg(test)]
-impl<S: core::fmt::Debug, A: core::fmt::Debug, const N: usize> Row<S, A, N> {
-    pub(crate) fn named(&self) -> Named {
-        let cell = |cell: &Cell<S, A>| {
-            (alloc::format!("{:?}", cell.action), alloc::format!("{:?}", cell.next))
-        };
-        Named { name: self.name, cells: self.cells.iter().map(|c| c.as_ref().map(cell)).collect() }
-    }
-}
-
-/// A table in the form that it has in `docs/PROTOCOL.md`.
-#[cfg(test)]
-pub(crate) fn page(states: &[&str], rows: &[Named]) -> alloc::string::String {
-    use alloc::string::String;
-    use core::fmt::Write;
-
-    let mut page = String::from("| input |");
-    for state in states {
-        write!(page, " {state} |").expect("memory takes it");
-    }
-    page.push_str("\n| --- |");
-    page.push_str(&" --- |".repeat(states.len()));
-    page.push('\n');
-    for Named { name, cells } in rows {
-        write!(page, "| {name} |").expect("memory takes it");
-        for cell in &cells[..states.len()] {
-            match cell {
-                Some((action, next)) => write!(page, " {action} → {next} |"),
-                None => write!(page, " — |"),
-            }
-            .expect("memory takes it");
-        }
-        page.push('\n');
-    }
-    page
-}

@@ -19,6 +19,7 @@ use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::Greeting;
+use crate::table::Current;
 use crate::timer::{Timeout, What};
 use crate::verb::client_exchange::Known;
 use crate::verb::server_exchange::Handles;
@@ -51,7 +52,7 @@ const LINES_AT_ONCE: usize = 64 << 10;
 pub struct Client {
     config: ClientConfig,
     link: Link<ClientEvent>,
-    state: State,
+    current: Current<State>,
     greeting: Option<Greeting>,
     /// Why the connection is of no more use.
     failure: Option<Failure>,
@@ -70,8 +71,6 @@ pub struct Client {
     cannot_send: bool,
     /// The application knows that the connection is over.
     reported: bool,
-    #[cfg(test)]
-    visited: alloc::vec::Vec<(&'static str, State, State)>,
 }
 
 impl Client {
@@ -80,7 +79,7 @@ impl Client {
         Self {
             config,
             link: Link::new(),
-            state: State::Start,
+            current: Current::new(State::Start),
             greeting: None,
             failure: None,
             events: VecDeque::new(),
@@ -93,14 +92,12 @@ impl Client {
             known: Known::default(),
             cannot_send: false,
             reported: false,
-            #[cfg(test)]
-            visited: alloc::vec::Vec::new(),
         }
     }
 
     /// What the server said first, once it has.
     pub fn greeting(&self) -> Option<&Greeting> {
-        match self.state {
+        match self.current.get() {
             State::Idle | State::Waiting => self.greeting.as_ref(),
             State::Start | State::Leaving | State::Lingering | State::Over => None,
         }
@@ -113,7 +110,7 @@ impl Client {
 
     /// Why the connection is of no more use, if it is not.
     pub fn failure(&self) -> Option<&Failure> {
-        match self.state {
+        match self.current.get() {
             State::Over => self.failure.as_ref(),
             State::Leaving | State::Lingering => Some(&Failure::Ended),
             State::Start | State::Idle | State::Waiting => None,
@@ -187,7 +184,7 @@ impl Side for Client {
             if self.link.outbox.len() >= Limits::HIGH_WATER {
                 return Ask::Write;
             }
-            let ask = match self.state {
+            let ask = match self.current.get() {
                 State::Start | State::Idle | State::Waiting => self.advance_session(),
                 State::Leaving => Some(Ask::CloseWrite),
                 State::Lingering => self.advance_lingering(),
@@ -202,7 +199,7 @@ impl Side for Client {
     fn timeout(&self, ask: &Ask<ClientEvent>) -> Timeout {
         let timing = &self.config.timing;
         let in_payload = self.pipeline.payload_left() > 0;
-        match (ask, self.state) {
+        match (ask, self.current.get()) {
             (_, State::Idle | State::Waiting) if self.pipeline.only_leaves() => {
                 let limit = timing.goodbye.min(timing.reply);
                 Timeout::Fixed { what: What::Goodbye, limit }

@@ -19,15 +19,9 @@ use crate::verb::client_exchange::{
 use crate::wire::inbox::LineFault;
 
 impl Client {
-    /// Goes to the state that the table gives; the action of the cell. This alone changes the state.
+    /// Goes to the state that the table gives; the action of the cell.
     fn enter<A: Copy>(&mut self, row: &'static Row<A>) -> Option<A> {
-        let cell = row.cells[self.state as usize];
-        debug_assert!(cell.is_some(), "{} in {:?} cannot happen", row.name, self.state);
-        let cell = cell?;
-        #[cfg(test)]
-        self.visited.push((row.name, self.state, cell.next));
-        self.state = cell.next;
-        Some(cell.action)
+        self.current.enter(row)
     }
 
     /// Does something with the exchange of one request.

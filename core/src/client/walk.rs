@@ -1,6 +1,6 @@
 //! Walks every cell of the table on the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::message::{Depth, Mode};
 use crate::name::FilePath;
 use crate::output::{Output, Wait};
-use crate::table::page;
+use crate::table::walk::{Visited, assert_on_page};
 
 /// What happens to a machine.
 #[derive(Debug, Clone, Copy)]
@@ -202,7 +202,7 @@ fn reason(failure: &Failure) -> String {
 
 #[test]
 fn every_cell_is_what_the_machine_does() {
-    let mut visited = BTreeSet::new();
+    let mut visited = Visited::default();
     for (happens, told, then) in CASES {
         let client = Client::new(ClientConfig::default());
         let happens = happens.iter().copied().collect();
@@ -211,25 +211,10 @@ fn every_cell_is_what_the_machine_does() {
         let expected: Vec<&str> = told.split('|').filter(|text| !text.is_empty()).collect();
         let matches = play.told.iter().zip(&expected).all(|(text, begin)| text.starts_with(begin));
         assert!(play.told.len() == expected.len() && matches, "{:?}, not {told}", play.told);
-        assert_eq!(play.client.state, *then, "{told}");
-        visited.extend(
-            play.client
-                .visited
-                .iter()
-                .map(|(row, from, to)| (*row, format!("{from:?}"), format!("{to:?}"))),
-        );
+        assert_eq!(play.client.current.get(), *then, "{told}");
+        visited.add(&play.client.current);
     }
-    let mut cells = BTreeSet::new();
-    for row in table::all() {
-        for (state, cell) in STATES.iter().zip(&row.cells) {
-            if let Some((_, next)) = cell {
-                cells.insert((row.name, format!("{state:?}"), next.clone()));
-            }
-        }
-    }
-    let missed: Vec<_> = cells.difference(&visited).collect();
-    assert!(missed.is_empty(), "no conversation leads through {missed:#?}");
-    assert_eq!(visited, cells);
+    visited.assert_complete(&STATES, &table::all());
 }
 
 /// The states, in the order of the columns.
@@ -238,9 +223,5 @@ const STATES: [State; State::COUNT] =
 
 #[test]
 fn the_protocol_page_has_this_table() {
-    let names: Vec<String> = STATES[..State::COUNT - 1].iter().map(|s| format!("{s:?}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let table = page(&names, &table::all());
-    let protocol = include_str!("../../../docs/PROTOCOL.md");
-    assert!(protocol.contains(&table), "docs/PROTOCOL.md needs this table:\n{table}");
+    assert_on_page(&STATES, &table::all());
 }

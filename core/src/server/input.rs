@@ -111,7 +111,8 @@ impl Server {
         let limits = &self.config.limits;
         let row = if length > limits.max_data {
             &table::OVERSIZED_DATA
-        } else if self.state == State::Discarding && !self.discard.takes(length, limits.max_discard)
+        } else if self.current.get() == State::Discarding
+            && !self.discard.takes(length, limits.max_discard)
         {
             &table::EXCESSIVE_DATA
         } else {

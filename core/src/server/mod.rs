@@ -24,6 +24,7 @@ use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Greeting, Refusal, ServerLine};
+use crate::table::Current;
 use crate::timer::{Timeout, What};
 use crate::verb::Command;
 use crate::verb::server_exchange::{Exchange, Handles, Reply};
@@ -51,7 +52,7 @@ use table::State;
 pub struct Server {
     config: Arc<ServerConfig>,
     link: Link<ServerEvent>,
-    state: State,
+    current: Current<State>,
     /// The command under way; there while the state is `Busy` or `Body`, and in `Ending` until it is settled.
     running: Option<Running>,
     /// How the command or the session ends; there in `Ending`.
@@ -67,8 +68,6 @@ pub struct Server {
     drain: Option<Duration>,
     /// What was read and dropped since all was sent.
     lingered: u64,
-    #[cfg(test)]
-    visited: alloc::vec::Vec<(&'static str, State, State)>,
 }
 
 /// A command that is carried out.
@@ -124,7 +123,7 @@ impl Server {
         Self {
             config,
             link,
-            state,
+            current: Current::new(state),
             running: None,
             verdict: None,
             commit: Commit::default(),
@@ -135,8 +134,6 @@ impl Server {
             handles: Handles::default(),
             drain: None,
             lingered: 0,
-            #[cfg(test)]
-            visited: alloc::vec::Vec::new(),
         }
     }
 
@@ -160,7 +157,7 @@ impl Server {
     }
 
     fn is_between_commands(&self) -> bool {
-        matches!(self.state, State::Ready | State::Discarding)
+        matches!(self.current.get(), State::Ready | State::Discarding)
     }
 
     /// Whether a drain cuts off what still runs.
@@ -198,11 +195,11 @@ impl Side for Server {
                 return Ask::Perform(effect);
             }
             // What the store is to release waits for no client.
-            let may_pause = !matches!(self.state, State::Ending | State::Over);
+            let may_pause = !matches!(self.current.get(), State::Ending | State::Over);
             if self.link.outbox.len() >= Limits::HIGH_WATER && may_pause {
                 return Ask::Write;
             }
-            let ask = match self.state {
+            let ask = match self.current.get() {
                 State::Ready | State::Discarding => self.advance_between_commands(),
                 State::Busy | State::Body => self.advance_exchange(),
                 State::Ending => self.advance_ending(),
@@ -226,7 +223,7 @@ impl Side for Server {
         if !matches!(ask, Ask::Read(_)) {
             return flow;
         }
-        match self.state {
+        match self.current.get() {
             State::Flushing | State::Lingering | State::Over => {
                 Timeout::Fixed { what: What::Linger, limit: timing.linger }
             }
@@ -242,7 +239,7 @@ impl Side for Server {
     }
 
     fn hard_deadline(&self) -> Option<Duration> {
-        match self.state {
+        match self.current.get() {
             // What was announced goes out before anything else can be said.
             State::Busy if self.is_sending() => None,
             State::Ready | State::Discarding | State::Busy | State::Body => self.drain,
@@ -269,7 +266,7 @@ impl Side for Server {
             // Whoever sends one small file after the other fills a chunk with them.
             return chunk.saturating_add(ahead);
         }
-        let payload = match self.state {
+        let payload = match self.current.get() {
             State::Body => {
                 if self.config.pass_through
                     && let Some(line) = self.room_for_data_line()
@@ -318,7 +315,7 @@ impl Side for Server {
     fn outcome(&mut self, _: Effect, outcome: Result<Done, StoreError>) {
         if self.commit.is_under_way() {
             self.committed(outcome);
-        } else if self.state != State::Ending {
+        } else if self.current.get() != State::Ending {
             self.exchange_performed(outcome);
         }
     }

@@ -24,15 +24,9 @@ fn joins_commit(line: &Result<ClientLine, LineError>) -> bool {
 }
 
 impl Server {
-    /// Goes to the state that the table gives; the action of the cell. This alone changes the state.
+    /// Goes to the state that the table gives; the action of the cell.
     pub(super) fn enter<A: Copy>(&mut self, row: &'static Row<A>) -> Option<A> {
-        let cell = row.cells[self.state as usize];
-        debug_assert!(cell.is_some(), "{} in {:?} cannot happen", row.name, self.state);
-        let cell = cell?;
-        #[cfg(test)]
-        self.visited.push((row.name, self.state, cell.next));
-        self.state = cell.next;
-        Some(cell.action)
+        self.current.enter(row)
     }
 
     /// The command, or the session, ends like this, once the store is done with it and with all that came before.

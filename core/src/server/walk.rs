@@ -1,7 +1,6 @@
 //! Walks every cell of the table on the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
 
-use alloc::collections::{BTreeSet, VecDeque};
-use alloc::format;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,7 +15,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::limits::Limits;
 use crate::machine::Machine;
 use crate::output::{Output, Wait};
-use crate::table::page;
+use crate::table::walk::{Visited, assert_on_page};
 
 /// What happens to a machine.
 #[derive(Debug, Clone, Copy)]
@@ -260,7 +259,7 @@ const CASES: &[Case] = &[
 
 #[test]
 fn every_cell_is_what_the_machine_does() {
-    let mut visited = BTreeSet::new();
+    let mut visited = Visited::default();
     for (happens, fails, replies, then) in CASES {
         let mut play = Play::new(happens, fails);
         play.play();
@@ -270,25 +269,10 @@ fn every_cell_is_what_the_machine_does() {
         let expected: Vec<&str> = replies.split('|').filter(|reply| !reply.is_empty()).collect();
         let matches = lines.iter().zip(&expected).all(|(line, reply)| line.starts_with(reply));
         assert!(lines.len() == expected.len() && matches, "{happens:?}: {lines:?}, not {replies}");
-        assert_eq!(play.server.state, *then, "{happens:?}: {lines:?}");
-        visited.extend(
-            play.server
-                .visited
-                .iter()
-                .map(|(row, from, to)| (*row, format!("{from:?}"), format!("{to:?}"))),
-        );
+        assert_eq!(play.server.current.get(), *then, "{happens:?}: {lines:?}");
+        visited.add(&play.server.current);
     }
-    let mut cells = BTreeSet::new();
-    for row in table::all() {
-        for (state, cell) in STATES.iter().zip(&row.cells) {
-            if let Some((_, next)) = cell {
-                cells.insert((row.name, format!("{state:?}"), next.clone()));
-            }
-        }
-    }
-    let missed: Vec<_> = cells.difference(&visited).collect();
-    assert!(missed.is_empty(), "no conversation leads through {missed:#?}");
-    assert_eq!(visited, cells);
+    visited.assert_complete(&STATES, &table::all());
 }
 
 /// The states, in the order of the columns.
@@ -297,9 +281,5 @@ const STATES: [State; State::COUNT] =
 
 #[test]
 fn the_protocol_page_has_this_table() {
-    let names: Vec<String> = STATES[..State::COUNT - 1].iter().map(|s| format!("{s:?}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let table = page(&names, &table::all());
-    let protocol = include_str!("../../../docs/PROTOCOL.md");
-    assert!(protocol.contains(&table), "docs/PROTOCOL.md needs this table:\n{table}");
+    assert_on_page(&STATES, &table::all());
 }
