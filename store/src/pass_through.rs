@@ -8,8 +8,7 @@ use std::os::fd::BorrowedFd;
 /// local directory does it by a pipe of the kernel, so that its bytes are not copied through this process.
 ///
 /// Bytes go one way only. Those of a source come in by [`Source::hold`](crate::Source::hold) and go out by
-/// [`send`](Self::send), or by [`front`](Self::front) where the socket is written to by other means. Those for a staged
-/// file come in by [`receive`](Self::receive) and go out by [`Staged::write_held`](crate::Staged::write_held). Each
+/// [`send`](Self::send). Those for a staged file come in by [`receive`](Self::receive) and go out by [`Staged::write_held`](crate::Staged::write_held). Each
 /// time all that came in goes out before more comes in. An implementation bounds what it holds: it may take less than
 /// it is offered.
 ///
@@ -31,14 +30,4 @@ pub trait PassThrough {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket takes nothing now; any other error of the socket. After
     /// an error nothing was sent.
     fn send(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize>;
-
-    /// The next bytes to go out, at least one, for a socket that can only be waited for by a write. They stay held
-    /// until [`front_is_sent`](Self::front_is_sent) reports them as sent.
-    ///
-    /// # Errors
-    /// Any error of the memory that holds the bytes. The connection is given up then.
-    fn front(&mut self) -> io::Result<&[u8]>;
-
-    /// The caller has sent the first `count` bytes of the [`front`](Self::front), which may be none or all of them.
-    fn front_is_sent(&mut self, count: usize);
 }

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pwrite, read, retry_on_intr};
-use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use rustix::process::{Resource, getrlimit};
 
@@ -20,8 +19,6 @@ pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
 const ROOM: usize = 1 << 20;
 /// The number of bytes that are copied at once where the kernel cannot move them.
 const COPIED_AT_ONCE: usize = 64 << 10;
-/// What is copied out of the pipe for a socket that can only be waited for by a write.
-const FRONT: usize = 4 << 10;
 
 /// A pipe that holds pages of a file on their way to a socket, or of a socket on their way to a file.
 ///
@@ -33,9 +30,6 @@ const FRONT: usize = 4 << 10;
 pub(crate) struct PipeBuffer {
     reader: OwnedFd,
     writer: OwnedFd,
-    /// The next bytes of what goes out, when they had to be looked at; behind `front_sent` of them.
-    front: Vec<u8>,
-    front_sent: usize,
 }
 
 impl PipeBuffer {
@@ -48,7 +42,7 @@ impl PipeBuffer {
         }
         // Whoever has many pipes already gets less.
         let _ = fcntl_setpipe_size(&writer, ROOM);
-        Ok(Self { reader, writer, front: Vec::new(), front_sent: 0 })
+        Ok(Self { reader, writer })
     }
 
     /// Takes 1 to `length` bytes of a file; none at its end.
@@ -117,32 +111,10 @@ impl PassThrough for PipeBuffer {
     }
 
     fn send(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
-        let front = &self.front[self.front_sent..];
-        if !front.is_empty() {
-            let count = retry_on_intr(|| send(socket, front, SendFlags::NOSIGNAL))?;
-            self.front_is_sent(count);
-            return Ok(count);
-        }
         let moved = moved_until(length, |left| {
             retry_on_intr(|| splice(&self.reader, None, socket, None, left, SpliceFlags::NONBLOCK))
         });
         Ok(moved?)
-    }
-
-    fn front(&mut self) -> io::Result<&[u8]> {
-        if self.front.is_empty() {
-            self.front.reserve_exact(FRONT);
-            retry_on_intr(|| read(&self.reader, spare_capacity(&mut self.front)))?;
-        }
-        Ok(&self.front[self.front_sent..])
-    }
-
-    fn front_is_sent(&mut self, count: usize) {
-        self.front_sent += count;
-        if self.front_sent >= self.front.len() {
-            self.front = Vec::new();
-            self.front_sent = 0;
-        }
     }
 }
 
