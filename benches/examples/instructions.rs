@@ -77,11 +77,17 @@ fn session(files: u32, up: bool) {
         let path = FilePath::parse(&name).expect("the path keeps the rules");
         if up {
             sources = sources.with_file(&name, vec![7; 4096]);
-            client.request(Request::Upload { path, mode: Mode::Create });
+            client.request(Request::Upload { path, mode: Mode::Create, if_match: None });
         } else {
             share = share.with_file(&name, vec![7; 4096]);
             let mode = Mode::Create;
-            client.request(Request::Download { path, offset: 0, length: None, mode });
+            client.request(Request::Download {
+                path,
+                offset: 0,
+                length: None,
+                mode,
+                if_match: None,
+            });
         }
     }
     client.request(Request::Exit);

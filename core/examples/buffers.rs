@@ -218,15 +218,20 @@ fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<d
     let mut client = Side::new(Client::new(ClientConfig::default()), own);
     let mut server = Side::new(Server::new(Arc::default()), Files::default());
 
-    let upload = Request::Upload { path: path.clone(), mode: Mode::Create };
+    let upload = Request::Upload { path: path.clone(), mode: Mode::Create, if_match: None };
     client.machine.request(upload);
     let mut told = run(&mut client, &mut server)?;
 
     // What is there afterwards has come from the server.
     client.files.named.clear();
     client.machine.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
-    let download =
-        Request::Download { path: path.clone(), offset: 0, length: None, mode: Mode::Create };
+    let download = Request::Download {
+        path: path.clone(),
+        offset: 0,
+        length: None,
+        mode: Mode::Create,
+        if_match: None,
+    };
     client.machine.request(download);
     client.machine.request(Request::Exit);
     told.extend(run(&mut client, &mut server)?);

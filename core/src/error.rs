@@ -184,10 +184,15 @@ impl StoreErrorKind {
             Self::NotSupported => "the server's storage cannot do this",
             Self::Denied => match work {
                 Work::List => "the server has no right to list this",
-                Work::Download => "the server has no right to read this file",
+                Work::Download | Work::Checksum => "the server has no right to read this file",
                 Work::Upload => "the server has no right to store a file there",
+                Work::Delete => "the server has no right to delete this",
+                Work::MakeDirectory => "the server has no right to make a directory there",
+                Work::Move => "the server has no right to move this",
+                Work::Copy => "the server has no right to copy this",
             },
-            Self::ReadOnly => "no uploads are taken here: it is read-only",
+            Self::ReadOnly if work == Work::Upload => "no uploads are taken here: it is read-only",
+            Self::ReadOnly => "nothing can be changed here: it is read-only",
             Self::BadName => "the server's storage does not take this name",
             Self::TooLarge => "the file is larger than the server takes",
             Self::NoSpace => "the server's storage is full",
@@ -195,11 +200,19 @@ impl StoreErrorKind {
                 Work::List => "the directory changed while it was listed; list it again",
                 Work::Download => "the file changed while it was sent; fetch it again",
                 Work::Upload => "what is served changed meanwhile; nothing was published",
+                Work::Checksum => "the file changed while it was read, or before",
+                Work::Delete | Work::Move | Work::Copy | Work::MakeDirectory => {
+                    "the file is another one now; nothing was changed"
+                }
             },
             Self::Io => match work {
                 Work::List => "the server's storage failed; the listing is not complete",
                 Work::Download => "the server's storage failed; what came of the file is void",
                 Work::Upload => "the server's storage failed; nothing was published",
+                Work::Checksum => "the server's storage failed",
+                Work::Delete | Work::MakeDirectory | Work::Move | Work::Copy => {
+                    "the server's storage failed; nothing was changed"
+                }
             },
         }
     }
@@ -211,6 +224,11 @@ pub(crate) enum Work {
     List,
     Download,
     Upload,
+    Delete,
+    MakeDirectory,
+    Move,
+    Copy,
+    Checksum,
 }
 
 /// A failed effect.

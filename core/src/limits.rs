@@ -81,6 +81,8 @@ pub struct Timing {
     pub greeting: Duration,
     /// A client waits this long without any progress: for a reply to begin, for more of a body, and for the server to take any of one. It covers the server's own storage, so it is long.
     pub reply: Duration,
+    /// A client waits this long, and at least `reply`, for the reply to a command for which the server reads a whole file: COPY and CHECKSUM.
+    pub reading: Duration,
     /// A client waits this long, and no longer than `reply`, for the goodbye once nothing else is asked for: what it wanted is done by then.
     pub goodbye: Duration,
     /// While a connection closes, for the peer to close its side.
@@ -96,6 +98,7 @@ impl Default for Timing {
             min_bytes_per_window: 1 << 10,
             greeting: Duration::from_secs(10),
             reply: Duration::from_mins(5),
+            reading: Duration::from_hours(1),
             goodbye: Duration::from_secs(2),
             linger: Duration::from_secs(3),
         }

@@ -6,6 +6,7 @@ use crate::effect::RequestId;
 use crate::error::StoreError;
 use crate::message::{Depth, Entry, Greeting, Mode, Refusal, Sending, Summary};
 use crate::name::FilePath;
+use crate::version::Version;
 
 /// Something that a client shall do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Request {
         offset: u64,
         /// The most bytes; `None` is all to the end.
         length: Option<u64>,
+        /// The version that the file must have.
+        if_match: Option<Version>,
         /// What [`Effect::Create`](crate::Effect::Create) is told.
         mode: Mode,
     },
@@ -38,6 +41,53 @@ pub enum Request {
         path: FilePath,
         /// Whether an existing file may be replaced.
         mode: Mode,
+        /// The version of the file that it must replace.
+        if_match: Option<Version>,
+    },
+    /// Remove a file or an empty directory.
+    Delete {
+        /// What to remove.
+        path: FilePath,
+        /// The version that the file must have.
+        if_match: Option<Version>,
+    },
+    /// Make a directory, and the parents that it lacks.
+    MakeDirectory {
+        /// The directory.
+        path: FilePath,
+    },
+    /// Give a file or a directory another name.
+    Move {
+        /// The present name.
+        from: FilePath,
+        /// The future name.
+        to: FilePath,
+        /// Whether a file that has the future name may be replaced.
+        mode: Mode,
+        /// The version that the file must have.
+        if_match: Option<Version>,
+    },
+    /// Copy a file on the server.
+    Copy {
+        /// The file.
+        from: FilePath,
+        /// The name of the copy.
+        to: FilePath,
+        /// Whether a file that has this name may be replaced.
+        mode: Mode,
+        /// The version that the file must have.
+        if_match: Option<Version>,
+    },
+    /// Ask for the checksum of a file or a range of it.
+    Checksum {
+        /// The file.
+        path: FilePath,
+        /// The first byte, from the start of the file.
+        offset: u64,
+        /// The most bytes; `None` is all to the end.
+        length: Option<u64>,
+        /// The version that the file must have.
+        if_match: Option<Version>,
     },
     /// Ask what commands there are. The lines come as [`ClientEvent::Info`].
     Help,

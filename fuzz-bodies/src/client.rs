@@ -57,12 +57,24 @@ fn requests(wanted: u8) -> Vec<Request> {
     let path = |text| FilePath::parse(text).expect("the path keeps the rules");
     let all = [
         Request::List { path: None, depth: Depth::ONE, omitted: true },
-        Request::Download { path: path("notes.txt"), offset: 0, length: None, mode: Mode::Replace },
-        Request::Upload { path: path("notes.txt"), mode: Mode::Replace },
-        Request::Download { path: path("part"), offset: 6, length: Some(5), mode: Mode::Create },
-        Request::Upload { path: path("large"), mode: Mode::Create },
+        Request::Download {
+            path: path("notes.txt"),
+            offset: 0,
+            length: None,
+            mode: Mode::Replace,
+            if_match: None,
+        },
+        Request::Upload { path: path("notes.txt"), mode: Mode::Replace, if_match: None },
+        Request::Download {
+            path: path("part"),
+            offset: 6,
+            length: Some(5),
+            mode: Mode::Create,
+            if_match: None,
+        },
+        Request::Upload { path: path("large"), mode: Mode::Create, if_match: None },
         Request::Help,
-        Request::Upload { path: path("missing"), mode: Mode::Replace },
+        Request::Upload { path: path("missing"), mode: Mode::Replace, if_match: None },
         Request::Exit,
     ];
     all.into_iter()

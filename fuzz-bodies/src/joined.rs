@@ -100,9 +100,10 @@ fn request([kind, name, from, to]: [u8; 4]) -> Request {
             offset: u64::from(from),
             length: (kind & 16 != 0).then_some(u64::from(to) * 100),
             mode,
+            if_match: None,
         },
-        3 => Request::Download { path, offset: 0, length: None, mode },
-        _ => Request::Upload { path, mode },
+        3 => Request::Download { path, offset: 0, length: None, mode, if_match: None },
+        _ => Request::Upload { path, mode, if_match: None },
     }
 }
 
@@ -143,7 +144,7 @@ fn check(pair: &Pair<'_, Client, Server>, requests: &BTreeMap<RequestId, Request
 fn request_path(request: &Request) -> Option<&str> {
     match request {
         Request::Download { path, .. } => Some(path.as_str()),
-        Request::List { .. } | Request::Upload { .. } | Request::Help | Request::Exit => None,
+        _ => None,
     }
 }
 

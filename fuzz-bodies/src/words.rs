@@ -4,8 +4,10 @@ use std::fmt::Debug;
 
 use bytes::BytesMut;
 use haul_core::message::{Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
-use haul_core::verb::{Download, Exit, Help, List, Upload};
-use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
+use haul_core::verb::{
+    self, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+};
+use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp, Version};
 use haul_core::{ClientLine, Command};
 use haul_harness::reference_parser::{self, Reading};
 
@@ -97,8 +99,16 @@ impl Values<'_> {
         Checksum::of(self.raw(length).as_bytes())
     }
 
+    fn version(&mut self) -> Option<Version> {
+        Version::parse(&format!("v{}", self.byte())).filter(|_| self.flag())
+    }
+
+    fn mode(&mut self) -> Mode {
+        if self.flag() { Mode::Create } else { Mode::Replace }
+    }
+
     fn client_line(&mut self) -> Option<ClientLine> {
-        Some(match self.byte() % 8 {
+        Some(match self.byte() % 13 {
             0 => ClientLine::Data(1 + self.number() % Limits::MAX_DATA),
             1 => ClientLine::End { checksum: self.option(Self::checksum) },
             2 => ClientLine::Abort,
@@ -117,6 +127,30 @@ impl Values<'_> {
                 path: self.path()?,
                 offset: self.number(),
                 length: self.option(Self::number),
+                if_match: self.version(),
+            })),
+            7 => ClientLine::Command(Command::Delete(Delete {
+                path: self.path()?,
+                if_match: self.version(),
+            })),
+            8 => ClientLine::Command(Command::MakeDirectory(MakeDirectory { path: self.path()? })),
+            9 => ClientLine::Command(Command::Move(Move {
+                from: self.path()?,
+                to: self.path()?,
+                mode: self.mode(),
+                if_match: self.version(),
+            })),
+            10 => ClientLine::Command(Command::Copy(Copy {
+                from: self.path()?,
+                to: self.path()?,
+                mode: self.mode(),
+                if_match: self.version(),
+            })),
+            11 => ClientLine::Command(Command::Checksum(verb::Checksum {
+                path: self.path()?,
+                offset: self.number(),
+                length: self.option(Self::number),
+                if_match: self.version(),
             })),
             _ => ClientLine::Command(Command::Upload(Upload {
                 path: self.path()?,
@@ -124,6 +158,7 @@ impl Values<'_> {
                 mode: if self.flag() { Mode::Create } else { Mode::Replace },
                 modified: self.option(Self::time).flatten(),
                 executable: self.flag(),
+                if_match: None,
             })),
         })
     }
@@ -156,6 +191,7 @@ impl Values<'_> {
                 length: self.number(),
                 modified: self.time()?,
                 executable: self.flag(),
+                version: self.version(),
             }),
             4 => ServerLine::Data(1 + self.number() % Limits::MAX_DATA),
             5 => ServerLine::Ready,
@@ -168,6 +204,7 @@ impl Values<'_> {
                 length: self.option(Self::number),
                 size: self.option(Self::number),
                 checksum: self.option(Self::checksum),
+                version: self.version(),
             }),
             8 => ServerLine::Entry(Entry::Omitted {
                 shown: self.text(),

@@ -1,8 +1,9 @@
 //! A simple parser of a client's lines, written from docs/PROTOCOL.md alone, to compare `haul-core` with.
 
-use haul_core::verb::{Download, Exit, Help, List, Upload};
-use haul_core::{Checksum, Depth, FilePath, Mode, Timestamp};
-use haul_core::{ClientLine, Command};
+use haul_core::verb::{
+    Checksum, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+};
+use haul_core::{ClientLine, Command, Depth, FilePath, Mode, Timestamp, Version};
 
 /// What a line is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +105,26 @@ fn yes(text: &str) -> Option<()> {
     (text == "yes").then_some(())
 }
 
+fn mode(text: &str) -> Option<Mode> {
+    match text {
+        "replace" => Some(Mode::Replace),
+        "create" => Some(Mode::Create),
+        _ => None,
+    }
+}
+
+/// R-VER-1.
+fn version(text: &str) -> Option<Version> {
+    let good = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    let has_form = (1..=64).contains(&text.len()) && text.chars().all(good);
+    has_form.then(|| Version::parse(text).expect("it has the form of a version"))
+}
+
+/// The last word, which is a path.
+fn the_path(rest: &mut Vec<Token>) -> Option<FilePath> {
+    path(&rest.pop().filter(|token| token.key.is_none())?.value)
+}
+
 fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
     let command = match verb {
         "LIST" => {
@@ -125,27 +146,44 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
         "DOWNLOAD" => {
             let offset = take(&mut rest, "offset", number).ok()?.unwrap_or(0);
             let length = take(&mut rest, "length", number).ok()?;
-            let token = rest.pop().filter(|token| token.key.is_none())?;
-            Command::Download(Download { path: path(&token.value)?, offset, length })
+            let if_match = take(&mut rest, "if-match", version).ok()?;
+            let path = the_path(&mut rest)?;
+            Command::Download(Download { path, offset, length, if_match })
         }
         "UPLOAD" => {
             let size = take(&mut rest, "size", number).ok()?;
             let modified = take(&mut rest, "modified", Timestamp::parse).ok()?;
-            let mode = take(&mut rest, "mode", |text| match text {
-                "replace" => Some(Mode::Replace),
-                "create" => Some(Mode::Create),
-                _ => None,
-            })
-            .ok()?;
+            let mode = take(&mut rest, "mode", mode).ok()?.unwrap_or(Mode::Replace);
             let executable = take(&mut rest, "executable", yes).ok()?.is_some();
-            let token = rest.pop().filter(|token| token.key.is_none())?;
-            Command::Upload(Upload {
-                path: path(&token.value)?,
-                size,
-                mode: mode.unwrap_or(Mode::Replace),
-                modified,
-                executable,
-            })
+            let if_match = take(&mut rest, "if-match", version).ok()?;
+            if mode == Mode::Create && if_match.is_some() {
+                return None;
+            }
+            let path = the_path(&mut rest)?;
+            Command::Upload(Upload { path, size, mode, modified, executable, if_match })
+        }
+        "DELETE" => {
+            let if_match = take(&mut rest, "if-match", version).ok()?;
+            Command::Delete(Delete { path: the_path(&mut rest)?, if_match })
+        }
+        "MKDIR" => Command::MakeDirectory(MakeDirectory { path: the_path(&mut rest)? }),
+        "MOVE" | "COPY" => {
+            let mode = take(&mut rest, "mode", mode).ok()?.unwrap_or(Mode::Replace);
+            let if_match = take(&mut rest, "if-match", version).ok()?;
+            let to = the_path(&mut rest)?;
+            let from = the_path(&mut rest)?;
+            if verb == "MOVE" {
+                Command::Move(Move { from, to, mode, if_match })
+            } else {
+                Command::Copy(Copy { from, to, mode, if_match })
+            }
+        }
+        "CHECKSUM" => {
+            let offset = take(&mut rest, "offset", number).ok()?.unwrap_or(0);
+            let length = take(&mut rest, "length", number).ok()?;
+            let if_match = take(&mut rest, "if-match", version).ok()?;
+            let path = the_path(&mut rest)?;
+            Command::Checksum(Checksum { path, offset, length, if_match })
         }
         "HELP" => Command::Help(Help),
         "EXIT" | "QUIT" | "BYE" => Command::Exit(Exit),
@@ -167,7 +205,7 @@ pub fn read(line: &str) -> Reading {
         }
         "END" => {
             let read = tokens(rest).and_then(|mut rest| {
-                let checksum = take(&mut rest, "crc64nvme", Checksum::parse).ok()?;
+                let checksum = take(&mut rest, "crc64nvme", haul_core::Checksum::parse).ok()?;
                 rest.is_empty().then_some(ClientLine::End { checksum })
             });
             return fatal_or(read);

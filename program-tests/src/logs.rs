@@ -156,13 +156,17 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
     let mut expected = Vec::new();
     for name in HOSTILE_NAMES {
         let quoted = name.replace('"', "\\\"");
-        let lines = format!("UPLOAD \"{quoted}\"\nDATA 3\nabcEND\nDOWNLOAD \"{quoted}/x\"\n");
+        let lines = format!(
+            "UPLOAD \"{quoted}\"\nDATA 3\nabcEND\nDOWNLOAD \"{quoted}/x\"\nMOVE \"{quoted}\" \"to {quoted}\"\n"
+        );
         raw.send(lines.as_bytes());
         assert_eq!(raw.line(), "READY");
         assert!(raw.line().starts_with("OK "));
         assert!(raw.line().starts_with("ERR "));
+        assert_eq!(raw.line(), "OK");
         expected.push(("UPLOAD", (*name).to_owned()));
         expected.push(("DOWNLOAD", format!("{name}/x")));
+        expected.push(("MOVE", (*name).to_owned()));
     }
     raw.send(b"FETCH\" outcome=ok peer=\"1.2.3.4\nHELP\nEXIT\n");
     raw.rest();
@@ -188,6 +192,9 @@ pub fn a_request_is_one_line_of_the_log(program: &Path) {
         if verb == "UPLOAD" {
             assert_eq!(names, ["request", "verb", "path", "outcome", "bytes", "crc64nvme", "ms"]);
             assert_eq!((value("outcome").as_str(), value("bytes").as_str()), ("ok", "3"));
+        } else if verb == "MOVE" {
+            assert_eq!(names, ["request", "verb", "path", "to", "outcome", "ms"]);
+            assert_eq!(*value("to"), format!("to {path}"));
         } else {
             assert_eq!(names, ["request", "verb", "path", "outcome", "ms", "cause"]);
             assert_eq!(value("outcome"), "not-a-file");

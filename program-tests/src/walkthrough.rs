@@ -6,6 +6,7 @@
 //! - `haul-std` stands for the program under test,
 //! - port 4285 for the port that the server got,
 //! - `/home/me` for the directory that commands run in,
+//! - any version for any other,
 //! - a UTC time such as `2026-11-22T14:11:44Z` for any time, and a number before ` s` for any number of seconds.
 //!
 //! A command that begins with `haul-std serve` starts the server that all others use. It is stopped at the end.
@@ -125,6 +126,8 @@ fn constant(line: &str) -> String {
         let (key, value) = word.rsplit_once('=').map_or(("", word), |(key, value)| (key, value));
         if is_time(value) {
             format!("{key} (a time)")
+        } else if key == "version" {
+            String::from("(a version)")
         } else if next == "s" && value.parse::<f64>().is_ok() {
             String::from("(a number)")
         } else {

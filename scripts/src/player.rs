@@ -5,7 +5,7 @@ use std::path::Path;
 
 use haul_harness::Content;
 
-use crate::script::{Disturbance, Expectation, Script, Step};
+use crate::script::{Disturbance, Expectation, Script, Step, VERSION};
 use crate::tree;
 
 /// Plays the client of one script.
@@ -13,8 +13,11 @@ use crate::tree;
 pub struct Player<'a> {
     steps: &'a [Step],
     share: &'a Path,
-    /// How many bytes of a [`Step::Send`] were sent.
+    /// The bytes of the current [`Step::Send`], and how many of them were sent.
+    sending: Vec<u8>,
     sent: usize,
+    /// The version that the server told last.
+    version: Vec<u8>,
     /// Bytes that were received and not processed yet.
     received: Vec<u8>,
     /// The lines of the current step so far, or the payload's offset in the content.
@@ -56,7 +59,9 @@ impl<'a> Player<'a> {
         Self {
             steps: &script.steps,
             share,
+            sending: Vec::new(),
             sent: 0,
+            version: Vec::new(),
             received: Vec::new(),
             progress: Progress::default(),
             transcript: String::new(),
@@ -64,14 +69,19 @@ impl<'a> Player<'a> {
     }
 
     /// The next move. [`Next::CloseSending`] and [`Next::Drain`] are returned once.
-    pub fn next_move(&mut self) -> Result<Next<'a>, String> {
+    pub fn next_move(&mut self) -> Result<Next<'_>, String> {
         loop {
             match self.steps.first() {
                 None => return Ok(Next::Done),
-                Some(Step::Send(bytes)) if self.sent < bytes.len() => {
-                    return Ok(Next::Send(&bytes[self.sent..]));
+                Some(Step::Send(bytes)) => {
+                    if self.sending.is_empty() {
+                        self.sending = with_version(bytes, &self.version);
+                    }
+                    if self.sent < self.sending.len() {
+                        return Ok(Next::Send(&self.sending[self.sent..]));
+                    }
+                    self.step_done();
                 }
-                Some(Step::Send(_)) => self.step_done(),
                 Some(Step::CloseSending) => {
                     self.step_done();
                     return Ok(Next::CloseSending);
@@ -115,22 +125,22 @@ impl<'a> Player<'a> {
         if let Next::Send(_) = self.next_move()? {
             self.send_failed();
         }
-        match self.next_move()? {
-            Next::Receive if self.received.is_empty() => match self.steps.first() {
-                Some(Step::Expect(Expectation::End)) => {
-                    self.transcript.push_str("(end)\n");
-                    self.step_done();
-                    Ok(())
-                }
-                _ => Err(format!("the server closed instead of {}", self.waiting_for())),
-            },
-            Next::Receive => Err(format!(
+        if self.next_move()? != Next::Receive {
+            return Err("the server closed while the client was not done".to_owned());
+        }
+        if !self.received.is_empty() {
+            return Err(format!(
                 "the server closed after {:?} instead of {}",
                 show(&self.received),
                 self.waiting_for()
-            )),
-            _ => Err("the server closed while the client was not done".to_owned()),
+            ));
         }
+        let Some(Step::Expect(Expectation::End)) = self.steps.first() else {
+            return Err(format!("the server closed instead of {}", self.waiting_for()));
+        };
+        self.transcript.push_str("(end)\n");
+        self.step_done();
+        Ok(())
     }
 
     /// What the client waits for, as text.
@@ -152,6 +162,7 @@ impl<'a> Player<'a> {
 
     fn step_done(&mut self) {
         self.steps = &self.steps[1..];
+        self.sending.clear();
         self.sent = 0;
         self.progress = Progress::default();
     }
@@ -256,9 +267,21 @@ impl<'a> Player<'a> {
         let rest = self.received.split_off(end + 1);
         let line = std::mem::replace(&mut self.received, rest);
         match line.strip_suffix(b"\r\n") {
-            Some(line) if end < 4096 => Ok(Some(line.to_vec())),
+            Some(line) if end < 4096 => Ok(Some(self.without_version(line))),
             Some(_) => Err("a line of more than 4096 bytes".to_owned()),
             None => Err(format!("{:?} does not end with CRLF", show(&line))),
+        }
+    }
+
+    /// Takes the version off the end of a line: it is another one in each run.
+    fn without_version(&mut self, line: &[u8]) -> Vec<u8> {
+        let word = line.iter().rposition(|byte| *byte == b' ').map(|space| &line[space + 1..]);
+        match word.and_then(|word| word.strip_prefix(b"version=")) {
+            Some(version) if is_version(version) => {
+                self.version = version.to_vec();
+                line[..line.len() - b" version=".len() - version.len()].to_vec()
+            }
+            _ => line.to_vec(),
         }
     }
 
@@ -266,6 +289,25 @@ impl<'a> Player<'a> {
         self.transcript.push_str(&show(line));
         self.transcript.push('\n');
     }
+}
+
+/// R-VER-1.
+fn is_version(word: &[u8]) -> bool {
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
+    (1..=64).contains(&word.len()) && word.iter().all(good)
+}
+
+/// Replaces [`VERSION`] in bytes to be sent.
+fn with_version(bytes: &[u8], version: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(VERSION.len()).position(|window| window == VERSION) {
+        sent.extend_from_slice(&rest[..at]);
+        sent.extend_from_slice(version);
+        rest = &rest[at + VERSION.len()..];
+    }
+    sent.extend_from_slice(rest);
+    sent
 }
 
 /// The number of a `DATA` line in canonical form, 1 to 16 MiB.

@@ -108,12 +108,13 @@ impl ClientSide {
                     offset: *offset,
                     length: *length,
                     mode: Mode::Replace,
+                    if_match: None,
                 },
                 What::Upload { name, size, create, .. } => {
                     let data = Bytes::from(random.bytes(*size));
                     version = Some((oracle.attempt(&path(name), data.clone()), data));
                     let mode = if *create { Mode::Create } else { Mode::Replace };
-                    Request::Upload { path: path(name), mode }
+                    Request::Upload { path: path(name), mode, if_match: None }
                 }
             };
             let id = self.machine.request(request);

@@ -150,7 +150,7 @@ fn client_line(script: &mut Vec<u8>, random: &mut Random) {
         1 => {
             line(
                 script,
-                random.pick(&["HELP", "EXIT", "ABORT", "", "POST / HTTP/1.1", "MOVE a b"]),
+                random.pick(&["HELP", "EXIT", "ABORT", "", "POST / HTTP/1.1", "FETCH a b"]),
             );
         }
         2 => line(script, format!("DATA {}", random.next_u64() >> random.below(64))),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use haul_core::client::{ClientEvent, Failure, Progress, Request};
 use haul_core::message::Summary;
-use haul_core::{Depth, Entry, FilePath, Mode};
+use haul_core::{Depth, Entry, FilePath, Mode, Version};
 use haul_store::{OwnFiles, Source, Target};
 
 /// A request, with the files that it needs and whoever watches it.
@@ -103,7 +103,7 @@ pub fn download(
     let DownloadOptions { offset, length, mode } = options;
     let path = path.clone();
     transfer(
-        Request::Download { path, offset, length, mode },
+        Request::Download { path, offset, length, mode, if_match: None },
         OwnFiles::Target(target),
         on_progress,
     )
@@ -117,7 +117,7 @@ pub fn upload(
     on_progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Call<impl Watch<Output = Summary>> {
     let path = path.clone();
-    transfer(Request::Upload { path, mode }, OwnFiles::Source(source), on_progress)
+    transfer(Request::Upload { path, mode, if_match: None }, OwnFiles::Source(source), on_progress)
 }
 
 fn transfer(
@@ -158,10 +158,40 @@ impl Watch for Lines {
     }
 }
 
+/// Removes a file or an empty directory. With `if_match` it must be a file of that version.
+pub fn delete(path: &FilePath, if_match: Option<Version>) -> Call<impl Watch<Output = Summary>> {
+    plain(Request::Delete { path: path.clone(), if_match })
+}
+
+/// Makes a directory, and the parents that it lacks.
+pub fn make_directory(path: &FilePath) -> Call<impl Watch<Output = Summary>> {
+    plain(Request::MakeDirectory { path: path.clone() })
+}
+
+/// Gives a file or a directory another name.
+pub fn rename(from: &FilePath, to: &FilePath, mode: Mode) -> Call<impl Watch<Output = Summary>> {
+    plain(Request::Move { from: from.clone(), to: to.clone(), mode, if_match: None })
+}
+
+/// Copies a file on the server. The summary has the size and the checksum of the copy.
+pub fn copy(from: &FilePath, to: &FilePath, mode: Mode) -> Call<impl Watch<Output = Summary>> {
+    plain(Request::Copy { from: from.clone(), to: to.clone(), mode, if_match: None })
+}
+
+/// Asks for the checksum of a file as the server has it.
+pub fn checksum(path: &FilePath) -> Call<impl Watch<Output = Summary>> {
+    plain(Request::Checksum { path: path.clone(), offset: 0, length: None, if_match: None })
+}
+
+/// A call that moves no payload, and of which only the outcome is of interest.
+fn plain(request: Request) -> Call<impl Watch<Output = Summary>> {
+    let watch = |_: &ClientEvent| ControlFlow::Continue(());
+    Call { request, files: OwnFiles::Nothing, watch }
+}
+
 /// Ends the session, and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most. All that came before is done, whatever comes of this.
 pub fn exit() -> Call<impl Watch<Output = Summary>> {
-    let watch = |_: &ClientEvent| ControlFlow::Continue(());
-    Call { request: Request::Exit, files: OwnFiles::Nothing, watch }
+    plain(Request::Exit)
 }
 
 /// A call that is made alone, by a `run` of a client, for its outcome.

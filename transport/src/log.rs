@@ -215,7 +215,8 @@ impl<'l> Line<'l> {
         let Self { request, command, outcome, summary, took, cause, .. } = self;
         let quoted = |text| display(Escaped::new(text).quoted());
         let verb = command.map(|command| display(command.verb()));
-        let path = command.and_then(Command::path).map(|path| quoted(path.as_str()));
+        let [path, to] = command.map(Command::paths).unwrap_or_default();
+        let [path, to] = [path, to].map(|path| path.map(|path| quoted(path.as_str())));
         // A word of the peer's, as a later version may have it, is no field of its own.
         let outcome = display(Escaped::new(outcome));
         let Summary { entries, skipped, omitted, length, size, checksum, .. } =
@@ -227,8 +228,8 @@ impl<'l> Line<'l> {
         macro_rules! line {
             ($log:ident) => {
                 $log!(
-                    request, verb, path, outcome, bytes, crc64nvme, entries, skipped, omitted, ms,
-                    cause
+                    request, verb, path, to, outcome, bytes, crc64nvme, entries, skipped, omitted,
+                    ms, cause
                 )
             };
         }

@@ -42,10 +42,16 @@ fn session_with(names: &[String], size: usize) -> Session {
         || names.iter().map(|name| FilePath::parse(name).expect("the path keeps the rules"));
     for path in paths() {
         sources = sources.with_file(path.as_str(), vec![b'x'; size]);
-        client.request(Request::Upload { path, mode: Mode::Create });
+        client.request(Request::Upload { path, mode: Mode::Create, if_match: None });
     }
     for path in paths() {
-        client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Create });
+        client.request(Request::Download {
+            path,
+            offset: 0,
+            length: None,
+            mode: Mode::Create,
+            if_match: None,
+        });
     }
     client.request(Request::Exit);
     let local = LocalFiles { sources, targets: MemoryFiles::new(true) };

@@ -225,10 +225,11 @@ impl Connection {
                     watch(&ClientEvent::Entry { id: ID, entry: entry.clone() })
                 })
             }
-            (Request::Download { path, offset, length, mode }, OwnFiles::Target(target)) => {
-                self.download(&path, offset, length, mode, target, watch)
-            }
-            (Request::Upload { path, mode }, OwnFiles::Source(source)) => {
+            (
+                Request::Download { path, offset, length, mode, if_match: None },
+                OwnFiles::Target(target),
+            ) => self.download(&path, offset, length, mode, target, watch),
+            (Request::Upload { path, mode, if_match: None }, OwnFiles::Source(source)) => {
                 let on_progress =
                     &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
                 self.upload(&path, mode, source, on_progress)
@@ -338,8 +339,14 @@ impl Connection {
             executable: false,
             durable: false,
         };
-        let sending =
-            Sending { size, offset, length: size, modified: modified(), executable: false };
+        let sending = Sending {
+            size,
+            offset,
+            length: size,
+            modified: modified(),
+            executable: false,
+            version: None,
+        };
         let _ = watch(&ClientEvent::Sending { id: ID, sending });
         let mut staged = target.create(&file)?;
         let mut bytes = 0;

@@ -211,6 +211,10 @@ impl Side for Client {
             (Ask::Read(_), State::Start) => {
                 Timeout::Fixed { what: What::Greeting, limit: timing.greeting }
             }
+            (Ask::Read(_), _) if self.pipeline.reads_files() => {
+                let limit = timing.reading.max(timing.reply);
+                Timeout::Fixed { what: What::Reply, limit }
+            }
             (Ask::Read(_), _) if !in_payload => {
                 Timeout::Fixed { what: What::Reply, limit: timing.reply }
             }

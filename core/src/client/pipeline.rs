@@ -108,6 +108,11 @@ impl Pipeline {
         self.sent.front().map_or(0, |front| front.exchange.payload_left())
     }
 
+    /// Whether the server reads whole files before it can answer.
+    pub(super) fn reads_files(&self) -> bool {
+        self.sent.front().is_some_and(|front| front.exchange.reads_files())
+    }
+
     /// What takes the payload that comes next, and how much of it there will be.
     pub(super) fn reader(&mut self) -> Option<(&mut BodyReader, u64)> {
         self.sent.front_mut()?.exchange.reader()
@@ -119,7 +124,14 @@ impl Pipeline {
         let may_begin = match request {
             Request::Upload { .. } => self.sent.iter().all(Asked::is_upload),
             Request::List { .. } => self.sent.is_empty(),
-            Request::Download { .. } | Request::Help | Request::Exit => true,
+            Request::Download { .. }
+            | Request::Delete { .. }
+            | Request::MakeDirectory { .. }
+            | Request::Move { .. }
+            | Request::Copy { .. }
+            | Request::Checksum { .. }
+            | Request::Help
+            | Request::Exit => true,
         };
         // What an `ABORT` may still stop would begin anew behind whatever were sent now.
         let is_held_up = self.preparing.is_some()

@@ -110,7 +110,7 @@ impl Play {
         let path = FilePath::parse("f").expect("it is one");
         let request = match self.happens.front() {
             Some(Lists) => Request::List { path: None, depth: Depth::ONE, omitted: false },
-            Some(Uploads) => Request::Upload { path, mode: Mode::Replace },
+            Some(Uploads) => Request::Upload { path, mode: Mode::Replace, if_match: None },
             Some(Exits) => Request::Exit,
             _ => return false,
         };

@@ -7,6 +7,7 @@ use crate::checksum::Checksum;
 use crate::error::ErrorCode;
 use crate::name::FilePath;
 use crate::time::Timestamp;
+use crate::version::Version;
 use crate::wire::words::{Word, WordError, Words, flag, parse_number};
 
 impl From<WordError> for Garbled {
@@ -52,6 +53,7 @@ pub(crate) struct Arguments<'a> {
     pub(crate) pipeline: Option<u64>,
     pub(crate) modified: Option<Timestamp>,
     pub(crate) checksum: Option<Checksum>,
+    pub(crate) version: Option<Version>,
     pub(crate) executable: Option<()>,
     pub(crate) link: Option<()>,
     pub(crate) error: Option<ErrorCode>,
@@ -85,6 +87,7 @@ impl<'a> Arguments<'a> {
             "max-data" => &mut self.max_data,
             "pipeline" => &mut self.pipeline,
             "modified" => return keep(&mut self.modified, Timestamp::parse(value)),
+            "version" => return keep(&mut self.version, Version::parse(value)),
             "crc64nvme" => return keep(&mut self.checksum, Checksum::parse(value)),
             "executable" => return keep(&mut self.executable, flag(value)),
             "link" => return keep(&mut self.link, flag(value)),

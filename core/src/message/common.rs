@@ -39,9 +39,10 @@ impl Summary {
             entries: arguments.entries,
             omitted: arguments.omitted,
             skipped: arguments.skipped,
-            length: arguments.length,
             size: arguments.size,
+            length: arguments.length,
             checksum: arguments.checksum,
+            version: arguments.version,
         }
     }
 }
@@ -56,9 +57,10 @@ impl fmt::Display for Summary {
         option(f, "entries", self.entries.as_ref())?;
         option(f, "omitted", self.omitted.as_ref())?;
         option(f, "skipped", self.skipped.as_ref())?;
-        option(f, "length", self.length.as_ref())?;
         option(f, "size", self.size.as_ref())?;
-        option(f, "crc64nvme", self.checksum.as_ref())
+        option(f, "length", self.length.as_ref())?;
+        option(f, "crc64nvme", self.checksum.as_ref())?;
+        option(f, "version", self.version.as_ref())
     }
 }
 

@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::checksum::Checksum;
 use crate::error::ErrorCode;
 use crate::time::Timestamp;
+use crate::version::Version;
 
 pub use crate::wire::words::MAX_NUMBER;
 pub use entry::{Depth, Entry, Omission};
@@ -77,6 +78,8 @@ pub struct Sending {
     pub modified: Timestamp,
     /// Whether its owner may execute it.
     pub executable: bool,
+    /// Its version, if the server tells it.
+    pub version: Option<Version>,
 }
 
 /// The options of an `OK`. Which of them are there depends on the command.
@@ -90,12 +93,14 @@ pub struct Summary {
     pub omitted: Option<u64>,
     /// Names that a listing left out because they break the rules of names, if there are any.
     pub skipped: Option<u64>,
-    /// Bytes of a download.
-    pub length: Option<u64>,
-    /// Bytes of a published file.
+    /// Bytes of a published file, or of the whole file that a checksum is of.
     pub size: Option<u64>,
+    /// Bytes of a download, or of the range that a checksum is of.
+    pub length: Option<u64>,
     /// The checksum of those bytes.
     pub checksum: Option<Checksum>,
+    /// The version of the file, if the server tells it.
+    pub version: Option<Version>,
 }
 
 /// What an `ERR` says.

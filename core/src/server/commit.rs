@@ -11,11 +11,11 @@ use core::time::Duration;
 use bytes::BytesMut;
 
 use crate::effect::{Done, Effect, Handle, RequestId};
-use crate::error::{ErrorCode, StoreError, Work};
+use crate::error::{ErrorCode, StoreError};
 use crate::message::Refusal;
 use crate::name::FilePath;
-use crate::verb::Command;
 use crate::verb::server_exchange::{Change, Reply};
+use crate::verb::{Changes, Command};
 
 /// Changes that wait for their commit.
 #[derive(Debug, Default)]
@@ -39,6 +39,30 @@ pub(super) struct Pending {
     pub(super) change: Change,
     /// Lines that go before its reply.
     pub(super) lines: BytesMut,
+    failure: Option<Failure>,
+}
+
+impl Pending {
+    /// A change that has not failed.
+    pub(super) fn new(
+        id: RequestId,
+        command: Command,
+        began: Duration,
+        change: Change,
+        lines: BytesMut,
+    ) -> Self {
+        Self { id, command, began, change, lines, failure: None }
+    }
+
+    /// Whether it has not failed so far.
+    fn is_good(&self) -> bool {
+        self.failure.is_none()
+    }
+
+    /// Whether it is a staged file that is still to be published.
+    fn is_staged(&self) -> bool {
+        self.is_good() && self.change.publish.is_some()
+    }
 }
 
 /// What comes of a change.
@@ -58,15 +82,12 @@ enum Step {
     #[default]
     Gather,
     Sync,
-    /// The changes before this one have their names, or failed.
-    Publish(Outcomes),
-    SyncDirectories(Outcomes),
-    /// Files that are not to be durable are only closed; these are still open.
-    Close(Outcomes, Vec<Handle>),
+    /// The staged files of the changes before this one are published, or failed.
+    Publish(usize),
+    SyncDirectories,
+    /// What is not to be durable is only closed; the changes before this one are.
+    Close(usize),
 }
-
-/// What came of the first changes.
-type Outcomes = VecDeque<Result<(), Failure>>;
 
 #[derive(Debug, Clone)]
 struct Failure {
@@ -74,9 +95,11 @@ struct Failure {
     cause: StoreError,
 }
 
-impl From<StoreError> for Failure {
-    fn from(cause: StoreError) -> Self {
-        Self { refusal: Refusal::new(cause.kind.code(), cause.kind.words(Work::Upload)), cause }
+impl Failure {
+    /// The change fails for this reason.
+    fn of(pending: &Pending, cause: StoreError) -> Self {
+        let words = cause.kind.words(pending.change.work);
+        Self { refusal: Refusal::new(cause.kind.code(), words), cause }
     }
 }
 
@@ -95,14 +118,24 @@ impl Commit {
         !matches!(self.step, Step::Gather)
     }
 
-    /// Whether it matters to a command about `path` that these have their names: it is to meet them as if each had been committed as it came.
-    pub(super) fn concerns(&self, path: &FilePath) -> bool {
+    /// Whether these are to be committed before the command begins, because it would not meet the files as if each change
+    /// had been committed as it came. What is changed at once comes behind all that is still to be published: two paths
+    /// may be one file, through a link or in another spelling.
+    pub(super) fn precedes(&self, command: &Command) -> bool {
+        let mut staged = self.changes.iter().filter(|pending| pending.is_staged()).peekable();
+        if command.changes() == Changes::AtOnce {
+            return staged.peek().is_some();
+        }
         let below = |path: &FilePath, directory: &FilePath| {
             let rest = path.as_str().strip_prefix(directory.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mut paths = self.changes.iter().filter_map(|pending| pending.command.path());
-        paths.any(|other| below(path, other) || below(other, path))
+        staged.any(|pending| {
+            pending.command.paths().into_iter().flatten().any(|published| {
+                let mut paths = command.paths().into_iter().flatten();
+                paths.any(|path| below(path, published) || below(published, path))
+            })
+        })
     }
 
     /// The socket was read, and had something or nothing.
@@ -134,31 +167,52 @@ impl Commit {
     /// Begins the commit, if there is anything to commit.
     pub(super) fn begin(&mut self, durable: bool) {
         if !self.is_empty() && !self.is_under_way() {
-            self.step = if durable { Step::Sync } else { Step::Publish(Outcomes::new()) };
+            self.step = if durable { Step::Sync } else { Step::Publish(0) };
+            self.skip(durable);
         }
     }
 
-    fn handles<'a>(&'a self, outcomes: &'a Outcomes) -> impl Iterator<Item = Handle> + 'a {
-        let succeeded = self.changes.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok());
-        succeeded.map(|(pending, _)| pending.change.handle)
+    /// Goes on to the next step that has something to do; whether there is none.
+    fn skip(&mut self, durable: bool) -> bool {
+        if matches!(self.step, Step::Sync) && !self.changes.iter().any(Pending::is_staged) {
+            self.step = Step::Publish(0);
+        }
+        if let Step::Publish(at) = self.step {
+            self.step = match self.changes.iter().skip(at).position(Pending::is_staged) {
+                Some(next) => Step::Publish(at + next),
+                None if durable => Step::SyncDirectories,
+                None => Step::Close(0),
+            };
+        }
+        match self.step {
+            Step::SyncDirectories => !self.changes.iter().any(Pending::is_good),
+            Step::Close(at) => {
+                let next = self.changes.iter().skip(at).position(Pending::is_good);
+                self.step = Step::Close(at + next.unwrap_or(0));
+                next.is_none()
+            }
+            Step::Gather | Step::Sync | Step::Publish(_) => false,
+        }
+    }
+
+    fn handles(&self, which: fn(&Pending) -> bool) -> Vec<Handle> {
+        let those = self.changes.iter().filter(|pending| which(pending));
+        those.map(|pending| pending.change.handle).collect()
     }
 
     /// What the store is asked for next; `None` while more changes may come.
     pub(super) fn effect(&self) -> Option<Effect> {
-        match &self.step {
+        match self.step {
             Step::Gather => None,
-            Step::Sync => {
-                let handles = self.changes.iter().map(|pending| pending.change.handle).collect();
-                Some(Effect::Sync { handles })
+            Step::Sync => Some(Effect::Sync { handles: self.handles(Pending::is_staged) }),
+            Step::Publish(at) => {
+                let Change { handle, publish, .. } = self.changes.get(at)?.change;
+                Some(Effect::Publish { handle, checksum: publish? })
             }
-            Step::Publish(outcomes) => {
-                let Change { handle, checksum, .. } = self.changes.get(outcomes.len())?.change;
-                Some(Effect::Publish { handle, checksum })
+            Step::SyncDirectories => {
+                Some(Effect::SyncDirectories { handles: self.handles(Pending::is_good) })
             }
-            Step::SyncDirectories(outcomes) => {
-                Some(Effect::SyncDirectories { handles: self.handles(outcomes).collect() })
-            }
-            Step::Close(_, open) => open.last().map(|handle| Effect::Close { handle: *handle }),
+            Step::Close(at) => Some(Effect::Close { handle: self.changes.get(at)?.change.handle }),
         }
     }
 
@@ -168,60 +222,53 @@ impl Commit {
         durable: bool,
         outcome: Result<Done, StoreError>,
     ) -> Option<Vec<Answer>> {
-        let count = self.changes.len();
         match (core::mem::take(&mut self.step), outcome) {
-            (Step::Gather, _) => None,
-            (Step::Sync, Ok(_)) => {
-                self.step = Step::Publish(Outcomes::new());
-                None
-            }
-            // What the storage has of any of them cannot be trusted.
-            (Step::Sync, Err(error)) => {
-                let failure = Failure::from(error);
-                Some(self.answers((0..count).map(|_| Err(failure.clone())).collect()))
-            }
-            (Step::Publish(mut outcomes), outcome) => {
-                outcomes.push_back(outcome.map(drop).map_err(Failure::from));
-                if outcomes.len() < count {
-                    self.step = Step::Publish(outcomes);
-                } else if outcomes.iter().all(Result::is_err) {
-                    return Some(self.answers(outcomes));
-                } else if durable {
-                    self.step = Step::SyncDirectories(outcomes);
-                } else {
-                    let open = self.handles(&outcomes).collect();
-                    self.step = Step::Close(outcomes, open);
+            (Step::Gather, _) => return None,
+            (Step::Sync, outcome) => {
+                if let Err(cause) = outcome {
+                    // What the storage has of any of them cannot be trusted.
+                    for pending in self.changes.iter_mut().filter(|pending| pending.is_staged()) {
+                        pending.failure = Some(Failure::of(pending, cause.clone()));
+                    }
                 }
-                None
+                self.step = Step::Publish(0);
             }
-            (Step::Close(outcomes, mut open), _) => {
-                open.pop();
-                if open.is_empty() {
-                    return Some(self.answers(outcomes));
+            (Step::Publish(at), outcome) => {
+                if let Some(pending) = self.changes.get_mut(at) {
+                    match outcome {
+                        Ok(Done::Published { version }) => pending.change.summary.version = version,
+                        Ok(_) => {}
+                        Err(cause) => pending.failure = Some(Failure::of(pending, cause)),
+                    }
                 }
-                self.step = Step::Close(outcomes, open);
-                None
+                self.step = Step::Publish(at + 1);
             }
-            (Step::SyncDirectories(outcomes), Ok(_)) => Some(self.answers(outcomes)),
-            (Step::SyncDirectories(mut outcomes), Err(cause)) => {
-                let text = "the file is published, but may not survive a power cut";
-                let refusal = Refusal::new(ErrorCode::OutcomeUnknown, text);
-                for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-                    *outcome = Err(Failure { refusal: refusal.clone(), cause: cause.clone() });
+            (Step::SyncDirectories, Ok(_)) => return Some(self.answers()),
+            (Step::SyncDirectories, Err(cause)) => {
+                for pending in self.changes.iter_mut().filter(|pending| pending.is_good()) {
+                    let text = match pending.change.publish {
+                        Some(_) => "the file is published, but may not survive a power cut",
+                        None => "the change is made, but may not survive a power cut",
+                    };
+                    let refusal = Refusal::new(ErrorCode::OutcomeUnknown, text);
+                    pending.failure = Some(Failure { refusal, cause: cause.clone() });
                 }
-                Some(self.answers(outcomes))
+                return Some(self.answers());
             }
+            (Step::Close(at), _) => self.step = Step::Close(at + 1),
         }
+        self.skip(durable).then(|| self.answers())
     }
 
     /// What would have been said had each been committed as it came.
-    fn answers(&mut self, outcomes: Outcomes) -> Vec<Answer> {
-        let changes = core::mem::take(&mut self.changes).into_iter().zip(outcomes);
+    fn answers(&mut self) -> Vec<Answer> {
+        self.step = Step::Gather;
+        let changes = core::mem::take(&mut self.changes).into_iter();
         changes
-            .map(|(Pending { id, command, began, change, lines }, outcome)| {
-                let reply = match outcome {
-                    Ok(()) => Reply::ok(change.summary),
-                    Err(Failure { refusal, cause }) => {
+            .map(|Pending { id, command, began, change, lines, failure }| {
+                let reply = match failure {
+                    None => Reply::ok(change.summary),
+                    Some(Failure { refusal, cause }) => {
                         Reply { cause: Some(cause), ..Reply::refused(refusal) }
                     }
                 };

@@ -7,6 +7,7 @@ use super::table::{
     OnMalformed, OnRefused, Row, State,
 };
 use super::{Decided, Running, Server};
+use crate::effect::RequestId;
 use crate::error::ErrorCode;
 use crate::message::{LineError, Refusal};
 use crate::verb::server_exchange::{End, Reply};
@@ -77,7 +78,7 @@ impl Server {
     fn command(&mut self, command: Command) {
         match self.enter(row_of(&command)) {
             Some(OnCommand::Begin) => {
-                if command.path().is_some_and(|path| self.commit.concerns(path)) {
+                if self.commit.precedes(&command) {
                     self.begin_commit();
                 }
                 self.begin_command(command);
@@ -90,7 +91,7 @@ impl Server {
     fn begin_command(&mut self, command: Command) {
         self.commands += 1;
         let began = self.link.timer.now();
-        let exchange = command.serve(&mut self.handles);
+        let exchange = command.serve(RequestId(self.commands), &mut self.handles);
         self.running = Some(Running { command, began, exchange });
     }
 

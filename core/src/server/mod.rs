@@ -86,7 +86,7 @@ struct Verdict {
     /// When it was decided.
     at: Duration,
     /// What the store is still to let go of.
-    release: Option<Effect>,
+    release: VecDeque<Effect>,
 }
 
 #[derive(Debug)]

@@ -16,11 +16,11 @@ use crate::message::encode::append;
 use crate::message::{LineError, Refusal, Summary};
 use crate::output::Wait;
 use crate::verb::server_exchange::{Body, End, Exchange, Turn, View};
-use crate::verb::{ClientLine, HELP};
+use crate::verb::{Changes, ClientLine, HELP};
 
 /// Whether the command may join the changes that wait: it answers nothing before them and sees nothing of them.
 fn joins_commit(line: &Result<ClientLine, LineError>) -> bool {
-    matches!(line, Ok(ClientLine::Command(command)) if command.has_body())
+    matches!(line, Ok(ClientLine::Command(command)) if command.changes() != Changes::Nothing)
 }
 
 impl Server {
@@ -35,7 +35,8 @@ impl Server {
             // What the current `DATA` of a body still brings is no command; what was skipped before is forgotten.
             self.discard = Discard::begin(self.body_left().unwrap_or(0));
         }
-        let release = self.running.as_ref().and_then(|running| running.exchange.release());
+        let release = self.running.as_ref().map(|running| running.exchange.release());
+        let release = release.unwrap_or_default().into();
         self.verdict = Some(Verdict { end, at: self.link.timer.now(), release });
     }
 
@@ -240,7 +241,8 @@ impl Server {
                 {
                     let Running { command, began, .. } = running;
                     let lines = self.commit.take_waiting();
-                    self.commit.join(Pending { id: self.id(), command, began, change, lines });
+                    let pending = Pending::new(self.id(), command, began, change, lines);
+                    self.commit.join(pending);
                     let limits = &self.config.limits;
                     let most = if self.config.durable { limits.commit_batch } else { 1 };
                     if self.commit.len() >= most {
@@ -284,7 +286,8 @@ impl Server {
     }
 
     pub(super) fn advance_ending(&mut self) -> Option<Ask<ServerEvent>> {
-        if let Some(release) = self.verdict.as_mut().and_then(|verdict| verdict.release.take()) {
+        if let Some(release) = self.verdict.as_mut().and_then(|verdict| verdict.release.pop_front())
+        {
             return Some(Ask::Perform(release));
         }
         if self.commit.is_empty() {

@@ -294,6 +294,7 @@ rows! {
 
     /// The command under way needs only its commit.
     WHOLE = "change to be committed": OnEnded {
+        Busy => Join, Ready;
         Body => Join, Ready;
     }
 
@@ -314,6 +315,7 @@ rows! {
         Ready => Say, Ready;
         // Another one of the same commit failed before.
         Discarding => Say, Ready;
+        Busy => Say, Busy;
         Body => Say, Body;
         Ending => Say, Ending;
     }
@@ -322,6 +324,7 @@ rows! {
     COMMIT_FAILED = "commit failed": OnSettled {
         Ready => Say, Discarding;
         Discarding => Say, Discarding;
+        Busy => Say, Busy;
         Body => Say, Body;
         Ending => Say, Ending;
     }

@@ -76,12 +76,12 @@ impl Play {
             Effect::Publish { .. } => Done::Published { version: None },
             Effect::Close { .. } => Done::Closed,
             Effect::Discard { .. } => Done::Discarded,
-            Effect::Read { .. }
-            | Effect::WriteHeld { .. }
-            | Effect::Copy { .. }
-            | Effect::Delete { .. }
-            | Effect::MakeDirectory { .. }
-            | Effect::Move { .. } => panic!("{effect:?}"),
+            Effect::Delete { .. } | Effect::MakeDirectory { .. } | Effect::Move { .. } => {
+                Done::Changed
+            }
+            Effect::Read { .. } | Effect::WriteHeld { .. } | Effect::Copy { .. } => {
+                panic!("{effect:?}")
+            }
         })
     }
 
@@ -168,6 +168,8 @@ type Case = (&'static [Happens], &'static [&'static str], &'static str, State);
 const TWO: &str = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\nDATA 1\nxEND\n";
 const ONE_AND_A_HALF: &str = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\n";
 const ONE_AND_A_FAULT: &str = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\nX\n";
+const STORED_AND_DELETED: &str = "UPLOAD a\nDATA 1\nxEND\nDELETE a\n";
+const UNKNOWN_TWICE: &str = "ERR outcome-unknown|ERR outcome-unknown";
 const REFUSED_AND_MUCH: &str = concat!(
     "X\nDATA 64\n",
     "0123456789012345678901234567890123456789012345678901234567890123",
@@ -251,6 +253,11 @@ const CASES: &[Case] = &[
     (&[Sends(ONE_AND_A_HALF)], &["sync"], "READY|ERR io|READY", Body),
     (&[Sends(ONE_AND_A_FAULT)], &[], "READY|OK|READY|ERR protocol", Lingering),
     (&[Sends(ONE_AND_A_FAULT)], &["sync"], "READY|ERR io|READY|ERR protocol", Lingering),
+    (&[Sends("DELETE a\n")], &[], "OK", Ready),
+    (&[Sends("DELETE a\n")], &["delete"], "ERR io", Discarding),
+    (&[Sends(STORED_AND_DELETED)], &[], "READY|OK size|OK", Ready),
+    (&[Sends(STORED_AND_DELETED)], &["sync"], "READY|ERR io|OK", Ready),
+    (&[Sends("DELETE a\nMKDIR b\n")], &["sync-directory"], UNKNOWN_TWICE, Discarding),
     // Closing.
     (&[Sends("EXIT\n"), AtWrite(&Breaks)], &[], "", Over),
     (&[Sends("EXIT\n"), Breaks], &[], "OK \"bye\"", Over),

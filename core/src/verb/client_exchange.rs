@@ -215,6 +215,11 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the server reads a whole file before it can answer.
+    fn reads_files(&self) -> bool {
+        false
+    }
+
     /// Whether it is too late to fail.
     fn is_settled(&self) -> bool {
         false

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use super::client_exchange::{self, Pipelining, Preparation};
 use super::grammar::{Verb, line_of, no_arguments};
 use super::server_exchange::{End, Exchange, Handles, Reply, Turn, View};
-use crate::effect::Done;
+use crate::effect::{Done, RequestId};
 use crate::error::StoreError;
 use crate::message::{LineError, Summary};
 use crate::wire::words::Words;
@@ -32,7 +32,7 @@ impl Verb for Exit {
         no_arguments(words, Self::NAMES[0], Self)
     }
 
-    fn serve(&self, _: &mut Handles) -> Box<dyn Exchange> {
+    fn serve(&self, _: RequestId, _: &mut Handles) -> Box<dyn Exchange> {
         Box::new(Serving)
     }
 }

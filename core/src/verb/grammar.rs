@@ -9,11 +9,24 @@ use core::fmt;
 use bytes::BytesMut;
 
 use super::server_exchange::{Exchange, Handles};
+use crate::effect::RequestId;
 use crate::error::ErrorCode;
-use crate::message::LineError;
 use crate::message::encode::append;
+use crate::message::{LineError, Mode};
 use crate::name::FilePath;
+use crate::version::Version;
 use crate::wire::words::{Quoted, WordError, Words};
+
+/// What a command changes, and when others see it. What only changes may be committed with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// It does not change anything, or does more than that.
+    Nothing,
+    /// The change is visible as soon as the store has made it.
+    AtOnce,
+    /// A file is staged, and visible once it is published, in the commit.
+    AtCommit,
+}
 
 /// What the protocol needs to know of a verb.
 pub(super) trait Verb: Sized {
@@ -23,6 +36,8 @@ pub(super) trait Verb: Sized {
     const HELP: &'static str;
     /// Whether a body may follow the command.
     const HAS_BODY: bool = false;
+    /// What it changes.
+    const CHANGES: Changes = Changes::Nothing;
 
     /// Reads the words after the verb.
     fn parse(words: Words<'_>) -> Result<Self, LineError>;
@@ -33,13 +48,13 @@ pub(super) trait Verb: Sized {
         Ok(())
     }
 
-    /// The path that the command is about.
-    fn path(&self) -> Option<&FilePath> {
-        None
+    /// The path that the command is about, and a further one.
+    fn paths(&self) -> [Option<&FilePath>; 2] {
+        [None, None]
     }
 
-    /// Begins the server's part.
-    fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange>;
+    /// Begins the server's part in the command of this number.
+    fn serve(&self, id: RequestId, handles: &mut Handles) -> Box<dyn Exchange>;
 
     /// Whether `word` is one of the names, in any case.
     fn is_called(word: &str) -> bool {
@@ -94,6 +109,42 @@ pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), Li
         .map_err(|error| LineError::new(ErrorCode::BadName, error.to_string()))?;
     *slot = Some(path);
     Ok(())
+}
+
+/// Takes one of the two paths that a verb has.
+pub(super) fn set_paths(
+    from: &mut Option<FilePath>,
+    to: &mut Option<FilePath>,
+    text: &str,
+) -> Result<(), LineError> {
+    if to.is_some() {
+        return Err(bad_argument("two paths are enough; quote a path that has spaces"));
+    }
+    set_path(if from.is_none() { from } else { to }, text)
+}
+
+/// Takes the value of `if-match=`.
+pub(super) fn set_if_match(slot: &mut Option<Version>, value: &str) -> Result<(), LineError> {
+    let form = "a version, as SENDING and OK have it";
+    set(slot, "if-match", form, Version::parse(value))
+}
+
+/// Takes the value of `mode=`.
+pub(super) fn set_mode(slot: &mut Option<Mode>, value: &str) -> Result<(), LineError> {
+    let mode = match value {
+        "replace" => Some(Mode::Replace),
+        "create" => Some(Mode::Create),
+        _ => None,
+    };
+    set(slot, "mode", "replace or create", mode)
+}
+
+/// Writes `mode=` unless it is what is meant without it.
+pub(super) fn write_mode(f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
+    match mode {
+        Mode::Replace => Ok(()),
+        Mode::Create => f.write_str(" mode=create"),
+    }
 }
 
 /// Takes the value of an option, `None` if it does not parse. `form` says what the option needs.

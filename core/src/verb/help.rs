@@ -8,7 +8,7 @@ use core::fmt;
 use super::client_exchange::{self, NO_ANSWER, Preparation, Violation};
 use super::grammar::{Verb, line_of, no_arguments};
 use super::server_exchange::{End, Exchange, Handles, Reply, Turn, View};
-use crate::effect::Done;
+use crate::effect::{Done, RequestId};
 use crate::error::StoreError;
 use crate::limits::Limits;
 use crate::message::{LineError, ServerLine, Summary};
@@ -34,7 +34,7 @@ impl Verb for Help {
         no_arguments(words, Self::NAMES[0], Self)
     }
 
-    fn serve(&self, _: &mut Handles) -> Box<dyn Exchange> {
+    fn serve(&self, _: RequestId, _: &mut Handles) -> Box<dyn Exchange> {
         Box::new(Serving)
     }
 }

@@ -3,13 +3,14 @@
 //! Rules: R-LIST-1 to R-LIST-8.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU64;
 
 use super::client_exchange::{self, NO_ANSWER, OnRefusal, Pipelining, Preparation, Violation};
 use super::grammar::{FLAG, Verb, line_of, set, set_path, unknown_option, write_path};
 use super::server_exchange::{End, Exchange, Handles, Reply, Turn, View};
-use crate::effect::{Done, Effect, Handle};
+use crate::effect::{Done, Effect, Handle, RequestId};
 use crate::error::{ErrorCode, StoreError, Work};
 use crate::message::arguments::{Arguments, required};
 use crate::message::encode::{flag, option};
@@ -71,11 +72,11 @@ impl Verb for List {
         flag(f, "omitted", self.omitted)
     }
 
-    fn path(&self) -> Option<&FilePath> {
-        self.path.as_ref()
+    fn paths(&self) -> [Option<&FilePath>; 2] {
+        [self.path.as_ref(), None]
     }
 
-    fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange> {
+    fn serve(&self, _: RequestId, handles: &mut Handles) -> Box<dyn Exchange> {
         Box::new(Serving {
             list: self.clone(),
             handle: handles.next(),
@@ -202,8 +203,8 @@ impl Exchange for Serving {
         true
     }
 
-    fn release(&self) -> Option<Effect> {
-        self.is_open.then_some(Effect::Close { handle: self.handle })
+    fn release(&self) -> Vec<Effect> {
+        self.is_open.then_some(Effect::Close { handle: self.handle }).into_iter().collect()
     }
 }
 

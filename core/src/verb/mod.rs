@@ -3,12 +3,18 @@
 //! A verb's module has the grammar of its command and of the reply lines that are its own, its line of HELP, and what server
 //! and client do about it. Nothing else in this crate knows a verb by name, but for this list and the client's requests.
 
+mod change;
+mod checksum;
 pub(crate) mod client_exchange;
+mod copy;
+mod delete;
 mod download;
 mod exit;
 mod grammar;
 mod help;
 mod list;
+mod mkdir;
+mod relocate;
 pub(crate) mod server_exchange;
 mod upload;
 
@@ -20,7 +26,8 @@ use core::fmt;
 
 use bytes::BytesMut;
 
-use crate::checksum::Checksum;
+use crate::checksum as crc;
+use crate::effect::RequestId;
 use crate::error::ErrorCode;
 use crate::message::arguments::Arguments;
 use crate::message::body::{
@@ -36,12 +43,20 @@ use crate::request::Request;
 use crate::wire::words::Words;
 
 use grammar::{CommandLine, Verb};
+
 use server_exchange::{Exchange, Handles};
 
+pub(crate) use grammar::Changes;
+
+pub use checksum::Checksum;
+pub use copy::Copy;
+pub use delete::Delete;
 pub use download::Download;
 pub use exit::Exit;
 pub use help::Help;
 pub use list::List;
+pub use mkdir::MakeDirectory;
+pub use relocate::Move;
 pub use upload::{EAGER, Upload};
 
 macro_rules! verbs {
@@ -66,10 +81,17 @@ macro_rules! verbs {
                 }
             }
 
-            /// The path that the command is about.
-            pub fn path(&self) -> Option<&FilePath> {
+            /// The path that the command is about, and the future name that MOVE and COPY give.
+            pub fn paths(&self) -> [Option<&FilePath>; 2] {
                 match self {
-                    $(Self::$verb(verb) => verb.path(),)+
+                    $(Self::$verb(verb) => verb.paths(),)+
+                }
+            }
+
+            /// What it changes.
+            pub(crate) fn changes(&self) -> Changes {
+                match self {
+                    $(Self::$verb(_) => $verb::CHANGES,)+
                 }
             }
 
@@ -80,10 +102,10 @@ macro_rules! verbs {
                 }
             }
 
-            /// Begins the server's part.
-            pub(crate) fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange> {
+            /// Begins the server's part in the command of this number.
+            pub(crate) fn serve(&self, id: RequestId, handles: &mut Handles) -> Box<dyn Exchange> {
                 match self {
-                    $(Self::$verb(verb) => verb.serve(handles),)+
+                    $(Self::$verb(verb) => verb.serve(id, handles),)+
                 }
             }
 
@@ -113,6 +135,16 @@ verbs! {
     Download,
     /// Store a file.
     Upload,
+    /// Remove a file or an empty directory.
+    Delete,
+    /// Make a directory.
+    MakeDirectory,
+    /// Give a file or a directory another name.
+    Move,
+    /// Copy a file.
+    Copy,
+    /// Ask for the checksum of a file or a range of it.
+    Checksum,
     /// Ask what commands there are.
     Help,
     /// End the session.
@@ -141,7 +173,7 @@ pub enum ClientLine {
     /// `END`: the body is whole.
     End {
         /// The checksum of the body, if the client took it.
-        checksum: Option<Checksum>,
+        checksum: Option<crc::Checksum>,
     },
     /// `ABORT`: in a body, give it up; elsewhere, cancel every command not yet answered.
     Abort,
@@ -260,10 +292,17 @@ impl fmt::Display for ServerLine {
 pub(crate) fn ask(request: &Request, handles: &mut Handles) -> Box<dyn client_exchange::Exchange> {
     match request.clone() {
         Request::List { path, depth, omitted } => List { path, depth, omitted }.ask(),
-        Request::Download { path, offset, length, mode } => {
-            Download { path, offset, length }.ask(mode, handles)
+        Request::Download { path, offset, length, if_match, mode } => {
+            Download { path, offset, length, if_match }.ask(mode, handles)
         }
-        Request::Upload { path, mode } => upload::ask(path, mode, handles),
+        Request::Upload { path, mode, if_match } => upload::ask(path, mode, if_match, handles),
+        Request::Delete { path, if_match } => Delete { path, if_match }.ask(),
+        Request::MakeDirectory { path } => MakeDirectory { path }.ask(),
+        Request::Move { from, to, mode, if_match } => Move { from, to, mode, if_match }.ask(),
+        Request::Copy { from, to, mode, if_match } => Copy { from, to, mode, if_match }.ask(),
+        Request::Checksum { path, offset, length, if_match } => {
+            Checksum { path, offset, length, if_match }.ask()
+        }
         Request::Help => Help::ask(),
         Request::Exit => Exit::ask(),
     }

@@ -3,6 +3,7 @@
 //! An exchange sees a narrow view of its session. It asks the store, writes its own reply lines and ends; framing, pipelining,
 //! `ABORT`, draining, group commit and closing are the session's.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::BytesMut;
@@ -99,8 +100,9 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) handle: Handle,
-    /// The checksum of the staged file.
-    pub(crate) checksum: Checksum,
+    pub(crate) work: Work,
+    /// The checksum of a staged file, which is still to be published. Other changes are made already.
+    pub(crate) publish: Option<Checksum>,
     /// What the `OK` says once all is committed.
     pub(crate) summary: Summary,
 }
@@ -140,6 +142,11 @@ impl Reply {
     }
 }
 
+/// The file is not the one that `if-match=` asked for.
+pub(crate) fn another_version() -> Reply {
+    Reply::err(ErrorCode::Changed, "the file is another one now")
+}
+
 /// The server's part of a command, after its line.
 pub(crate) trait Exchange: fmt::Debug + Send + Sync {
     /// What to do next. It is asked again only when that is done.
@@ -148,9 +155,9 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
     /// Takes what came of the effect that was asked for.
     fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Option<End>;
 
-    /// What has the store let go of everything that is open, if anything is.
-    fn release(&self) -> Option<Effect> {
-        None
+    /// What has the store let go of everything that is open.
+    fn release(&self) -> Vec<Effect> {
+        Vec::new()
     }
 
     /// Whether it takes so long that an `ABORT` is looked for meanwhile.

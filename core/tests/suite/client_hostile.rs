@@ -89,7 +89,13 @@ pub(crate) fn sent(data: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn fetch() -> Request {
-    Request::Download { path: path("file"), offset: 0, length: None, mode: Mode::Replace }
+    Request::Download {
+        path: path("file"),
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+        if_match: None,
+    }
 }
 
 proptest! {
@@ -203,7 +209,7 @@ fn a_wrong_receipt_is_no_receipt() {
         ("OK".to_owned(), false),
     ] {
         let said = format!("{GREETING}READY\n{receipt}\n");
-        let upload = Request::Upload { path: path("small"), mode: Mode::Replace };
+        let upload = Request::Upload { path: path("small"), mode: Mode::Replace, if_match: None };
         let (events, _) = survive(&[upload], said.as_bytes(), &[200], End::HangUp, false);
         assert_eq!(results(&events).values().all(Result::is_ok), good, "{receipt}");
     }
@@ -250,7 +256,8 @@ fn a_deaf_server_is_not_waited_for_for_ever() {
     for reads_at_most in [0, 5, 30, 90, 95, 1000, 3000] {
         for reply in ["", "ERR no-space \"full\"\n", "ERR shutting-down \"x\"\n"] {
             let said = format!("{GREETING}READY\n{reply}");
-            let upload = Request::Upload { path: path("large"), mode: Mode::Replace };
+            let upload =
+                Request::Upload { path: path("large"), mode: Mode::Replace, if_match: None };
             let help = Request::Help;
             let mut files = local();
             let mut client = client(&[upload, help], false);

@@ -55,12 +55,16 @@ const TABLE: &[(&str, Option<&str>, &[&str], &str)] = &[
 fn request(name: &str) -> Request {
     match name {
         "list" => Request::List { path: None, depth: Depth::ONE, omitted: false },
-        "download" => {
-            Request::Download { path: path("f"), offset: 0, length: None, mode: Mode::Replace }
-        }
+        "download" => Request::Download {
+            path: path("f"),
+            offset: 0,
+            length: None,
+            mode: Mode::Replace,
+            if_match: None,
+        },
         "help" => Request::Help,
         "exit" => Request::Exit,
-        source => Request::Upload { path: path(source), mode: Mode::Replace },
+        source => Request::Upload { path: path(source), mode: Mode::Replace, if_match: None },
     }
 }
 

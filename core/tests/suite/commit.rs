@@ -94,6 +94,61 @@ fn no_receipt_comes_before_the_last_sync() {
     assert!(seen);
 }
 
+/// What is changed at once comes behind what is still to be published, since two paths may be one file. Apart from that
+/// changes of all kinds share the flushes of their commit.
+#[test]
+fn changes_share_their_flushes_and_keep_their_order() {
+    let made = |input: &str| {
+        let mut files = MemoryFiles::new(true);
+        let run = play(&(uploads(&["a", "b", "c"]) + input), &mut files);
+        assert!(codes(&run).iter().all(Option::is_none), "{}", run.text());
+        let at = effects(&files).iter().position(|&effect| effect == "publish");
+        let tail = effects(&files).split_off(at.expect("something is published"));
+        (tail, files.count("sync-directory"))
+    };
+    let uploads = ["publish", "publish", "publish", "sync-directory"];
+    let commit_after = |changes: &[&'static str]| ([&uploads, changes].concat(), 2);
+    assert_eq!(
+        made("DELETE a\nDELETE b\nMKDIR d\nMOVE c d/c\n"),
+        commit_after(&["delete", "delete", "make-directory", "move", "sync-directory"])
+    );
+    assert_eq!(
+        made("MKDIR d\nUPLOAD e\nEND\n"),
+        commit_after(&["make-directory", "create", "sync", "publish", "sync-directory"])
+    );
+    let (effects, flushes) = made("COPY a d\nCOPY b e\nCOPY c f\n");
+    assert_eq!(flushes, 2);
+    assert!(effects.ends_with(&["sync", "publish", "publish", "publish", "sync-directory"]));
+}
+
+/// `ABORT` cancels what only reads and copies, whenever it comes, and nothing of it stays.
+#[test]
+fn a_copy_and_a_checksum_can_be_cancelled() {
+    for command in ["COPY big other", "CHECKSUM big"] {
+        let mut outcomes = Vec::new();
+        for step in 0..12 {
+            let mut files = MemoryFiles::new(true).with_file("big", vec![b'x'; 5]);
+            let input = format!("{command}\nABORT\nHELP\n");
+            let single = Single {
+                by_line: true,
+                pace: Duration::from_secs(step),
+                storage: Duration::from_secs(1),
+                ..Single::new(input.as_bytes())
+            };
+            let run = single.play(&mut Server::new(config(1)), &mut files);
+            let codes = codes(&run);
+            assert_eq!((codes.len(), codes[1], files.has_open()), (2, None, false));
+            let is_copied = command.starts_with("COPY") && codes[0].is_none();
+            assert_eq!(files.file("other").is_some(), is_copied);
+            outcomes.push(codes[0]);
+        }
+        let (cancelled, done) = outcomes.split_at(outcomes.partition_point(Option::is_some));
+        assert!(cancelled.len() > 2, "{command}: {outcomes:?}");
+        assert!(!done.is_empty() && done.iter().all(Option::is_none), "{command}: {outcomes:?}");
+        assert!(cancelled.iter().all(|&code| code == Some(ErrorCode::Aborted)));
+    }
+}
+
 /// A failed sync is everybody's, a failed name its own file's, and a failed sync of the directory that of all who have their names.
 #[test]
 fn failures_meet_those_that_they_are_for() {

@@ -7,7 +7,11 @@ use haul_harness::{End, LocalFiles, MemoryFiles, Single};
 /// What a client sends of a file of this size to a server that says this after its greeting, a line at a time.
 fn sent(size: usize, said: &str) -> String {
     let mut client = Client::new(ClientConfig::default());
-    client.request(Request::Upload { path: FilePath::parse("a").unwrap(), mode: Mode::Replace });
+    client.request(Request::Upload {
+        path: FilePath::parse("a").unwrap(),
+        mode: Mode::Replace,
+        if_match: None,
+    });
     let mut files = LocalFiles {
         sources: MemoryFiles::new(true).with_file("a", vec![b'x'; size]),
         targets: MemoryFiles::new(true),

@@ -18,11 +18,22 @@ use crate::strategies::choices;
 use crate::transcript::{Reply, replies};
 
 const SESSION: &[u8] = b"LIST depth=all\nDOWNLOAD photos/sea.jpg\nUPLOAD notes.txt\nDATA 3\nabcDATA 2\ndeEND\nDOWNLOAD notes.txt\nHELP\n";
+/// The commands that change names, and that read a whole file without sending it.
+const CHANGES: &[u8] = b"COPY notes.txt copies/one\nCHECKSUM photos/sea.jpg\nMKDIR made\nMOVE empty made/moved\nDELETE notes.txt\nHELP\n";
 
 fn run(faults: Faults, pass_through: bool, durable: bool) -> (Vec<Reply>, MemoryFiles) {
+    run_session(SESSION, faults, pass_through, durable)
+}
+
+fn run_session(
+    session: &[u8],
+    faults: Faults,
+    pass_through: bool,
+    durable: bool,
+) -> (Vec<Reply>, MemoryFiles) {
     let config = ServerConfig { pass_through, durable, ..(*config(20_000)).clone() };
     let mut files = fill(MemoryFiles::new(durable)).with_faults(faults);
-    let run = Single::new(SESSION).play(&mut Server::new(Arc::new(config)), &mut files);
+    let run = Single::new(session).play(&mut Server::new(Arc::new(config)), &mut files);
     assert!(run.over);
     (replies(&run.output).1, files)
 }
@@ -91,6 +102,43 @@ fn every_failed_effect_has_its_reply() {
                     !matches!(replies[2].code(), Some(code) if code != ErrorCode::OutcomeUnknown);
                 let content: &[u8] = if published { b"abcde" } else { b"hello world\n" };
                 assert_eq!(files.file("notes.txt"), Some(content), "{effect} {kind:?}");
+            }
+        }
+    }
+}
+
+/// Each effect of the commands that change names fails once, with each kind: the changes of the others are made, and the one
+/// that fails has changed nothing, unless its reply says that nobody knows.
+#[test]
+fn every_failed_change_has_its_reply() {
+    for durable in [true, false] {
+        let (all, files) = run_session(CHANGES, Faults::default(), false, durable);
+        assert_eq!(all.iter().filter_map(Reply::code).count(), 0);
+        let effects: Vec<&str> = files.journal().iter().map(|record| record.name).collect();
+        for (at, effect) in effects.iter().enumerate() {
+            for &kind in StoreErrorKind::ALL {
+                let faults = Faults { fail: Some((at, kind)), ..Faults::default() };
+                let (replies, files) = run_session(CHANGES, faults, false, durable);
+                assert_eq!(replies.len(), 6, "{effect} {kind:?}");
+                assert!(!files.has_open(), "{effect} {at} {kind:?} leaves something open");
+                let failed = |at: usize| replies[at].code().is_some();
+                let unknown = |at: usize| replies[at].code() == Some(ErrorCode::OutcomeUnknown);
+                match *effect {
+                    "close" => assert_eq!(replies.iter().filter_map(Reply::code).count(), 0),
+                    "sync-directory" => {
+                        assert!((0..6).any(unknown) && (0..6).all(|at| unknown(at) == failed(at)));
+                    }
+                    _ => {
+                        let codes: Vec<ErrorCode> =
+                            replies.iter().filter_map(Reply::code).collect();
+                        assert_eq!(codes, [kind.code()], "{effect} {kind:?}");
+                    }
+                }
+                let made = |at: usize| !failed(at) || unknown(at);
+                assert_eq!(files.file("copies/one").is_some(), made(0), "{effect} {kind:?}");
+                assert_eq!(files.file("made/moved").is_some(), made(3), "{effect} {kind:?}");
+                assert_eq!(files.file("empty").is_none(), made(3), "{effect} {kind:?}");
+                assert_eq!(files.file("notes.txt").is_none(), made(4), "{effect} {kind:?}");
             }
         }
     }

@@ -102,7 +102,13 @@ fn name(number: usize) -> FilePath {
 }
 
 fn download(number: usize) -> Request {
-    Request::Download { path: name(number), offset: 0, length: None, mode: Mode::Replace }
+    Request::Download {
+        path: name(number),
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+        if_match: None,
+    }
 }
 
 #[test]
@@ -114,7 +120,8 @@ fn commands_go_out_together() {
 
 #[test]
 fn small_bodies_go_out_together() {
-    let upload = |number| Request::Upload { path: name(number), mode: Mode::Replace };
+    let upload =
+        |number| Request::Upload { path: name(number), mode: Mode::Replace, if_match: None };
     let told = run((0..1000).map(upload), None);
     assert!(told.failed.is_empty(), "{:?}", told.failed);
     // 16 files of 4 KiB are 64 KiB.

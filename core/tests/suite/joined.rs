@@ -45,10 +45,14 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
         Just(Request::Help),
         (select(SHARED), 0..20_u64, option::of(0..40_000_u64), mode.clone()).prop_map(
             |(name, offset, length, mode)| {
-                Request::Download { path: path(name), offset, length, mode }
+                Request::Download { path: path(name), offset, length, mode, if_match: None }
             }
         ),
-        (select(SOURCES), mode).prop_map(|(name, mode)| Request::Upload { path: path(name), mode }),
+        (select(SOURCES), mode).prop_map(|(name, mode)| Request::Upload {
+            path: path(name),
+            mode,
+            if_match: None
+        }),
     ]
 }
 
@@ -214,7 +218,7 @@ fn expected(
             fetched.push(path.clone());
             Ok(())
         }
-        Request::Upload { path, mode } => {
+        Request::Upload { path, mode, .. } => {
             if path.as_str() == "missing" {
                 return Err(None);
             }
@@ -224,6 +228,7 @@ fn expected(
             stored.push(path.clone());
             Ok(())
         }
+        other => unreachable!("these properties never ask for {other:?}"),
     }
 }
 
@@ -277,12 +282,12 @@ proptest! {
         let mut pair = setup.pair(ROOM);
         for (at, length) in names.iter().enumerate() {
             let name = vec!["\"".repeat(length / 4); 4].join("/");
-            pair.client.request(Request::Download { path: path(&name), offset: 0, length: None, mode: Mode::Replace });
+            pair.client.request(Request::Download { path: path(&name), offset: 0, length: None, mode: Mode::Replace, if_match: None });
             if uploads && at % 16 == 0 {
-                pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+                pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace, if_match: None });
             }
             let length = (at % 8 != 0).then_some(10);
-            pair.client.request(Request::Download { path: path("photos/sea.jpg"), offset: 0, length, mode: Mode::Replace });
+            pair.client.request(Request::Download { path: path("photos/sea.jpg"), offset: 0, length, mode: Mode::Replace, if_match: None });
         }
         prop_assert_eq!(pair.play(), Standstill::Idle);
         let failed = results(&pair.client_events).values().filter(|result| refusal(result) == Some(ErrorCode::NotFound)).count();

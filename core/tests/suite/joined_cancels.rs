@@ -54,6 +54,7 @@ fn an_abort_hits_nobody_else() {
         offset,
         length: Some(9000),
         mode: Mode::Replace,
+        if_match: None,
     };
     let list = Request::List { path: None, depth: Depth::All, omitted: false };
     let requests = [fetch(0), list.clone(), fetch(1), fetch(2), Request::Help, list, fetch(3)];
@@ -99,6 +100,7 @@ fn a_goodbye_survives_an_abort_before_it() {
             offset: 0,
             length: None,
             mode: Mode::Replace,
+            if_match: None,
         });
         let exit = pair.client.request(Request::Exit);
         for _ in 0..at {
@@ -120,6 +122,7 @@ fn a_cancel_is_answered_without_another_request() {
         offset: 0,
         length: None,
         mode: Mode::Replace,
+        if_match: None,
     };
     for choices in [&[][..], &[7, 100, 151]] {
         for at in 0..120 {
@@ -146,6 +149,7 @@ fn nothing_overtakes_what_an_abort_has_hit() {
         offset,
         length: None,
         mode: Mode::Replace,
+        if_match: None,
     };
     for choices in [&[][..], &[7, 100, 151]] {
         for at in 0..200 {

@@ -86,7 +86,7 @@ proptest! {
         let LocalFiles { sources, targets } = std::mem::take(&mut pair.local);
         let faults = Faults { change: Some((at, change)), hold: setup.passing.then_some(Hold::WithChecksum), ..Faults::default() };
         pair.local = LocalFiles { sources: sources.with_faults(faults), targets };
-        let id = pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace });
+        let id = pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace, if_match: None });
         let help = pair.client.request(Request::Help);
         pair.play();
         let results = results(&pair.client_events);

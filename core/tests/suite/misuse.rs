@@ -221,6 +221,7 @@ fn of_a_client() {
             offset: 0,
             length: None,
             mode: Mode::Create,
+            if_match: None,
         });
         client.request(Request::Exit);
         client

@@ -17,7 +17,7 @@ fn list(omitted: bool) -> Request {
 }
 
 fn upload(name: &str) -> Request {
-    Request::Upload { path: path(name), mode: Mode::Replace }
+    Request::Upload { path: path(name), mode: Mode::Replace, if_match: None }
 }
 
 fn local() -> LocalFiles {
@@ -180,7 +180,13 @@ fn what_may_be_executed_may_be_so_on_the_other_side() {
     let mut pair = Pair::new(client, local(), server, shared, 1 << 16, &[]);
     for name in ["run", "read"] {
         let (path, mode) = (path(name), Mode::Replace);
-        pair.client.request(Request::Download { path, offset: 0, length: None, mode });
+        pair.client.request(Request::Download {
+            path,
+            offset: 0,
+            length: None,
+            mode,
+            if_match: None,
+        });
     }
     for name in ["tool", "text", "other"] {
         pair.client.request(upload(name));

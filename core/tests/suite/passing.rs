@@ -206,7 +206,13 @@ fn a_server_sends_more_than_4_gib() {
 fn a_client_fetches_more_than_4_gib() {
     let mut client = Client::new(ClientConfig { pass_through: true, ..ClientConfig::default() });
     let path = FilePath::parse("huge").expect("a path");
-    client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Replace });
+    client.request(Request::Download {
+        path,
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+        if_match: None,
+    });
     let mut lines = std::iter::once("HAUL/1 \"\" max-data=1 pipeline=1\n".to_owned())
         .chain(std::iter::once(format!(
             "SENDING size={HUGE} offset=0 length={HUGE} modified=2026-11-22T08:31:25Z\n"
@@ -272,7 +278,13 @@ fn what_comes_with_a_line_holds_up_nothing() {
 
     let mut client = Client::new(ClientConfig { pass_through: true, ..ClientConfig::default() });
     let path = FilePath::parse("file").expect("a path");
-    client.request(Request::Download { path, offset: 0, length: None, mode: Mode::Replace });
+    client.request(Request::Download {
+        path,
+        offset: 0,
+        length: None,
+        mode: Mode::Replace,
+        if_match: None,
+    });
     let greeting = "HAUL/1 \"\" max-data=1 pipeline=1\n";
     let sending =
         format!("SENDING size={TOTAL} offset=0 length={TOTAL} modified=2026-11-22T08:31:25Z\n");

@@ -33,11 +33,20 @@ fn check(told: &[(u64, Option<u64>)], total: u64) {
 #[test]
 fn of_a_download() {
     let path = FilePath::parse("photos/sea.jpg").unwrap();
-    check(&told(Request::Download { path, offset: 1, length: None, mode: Mode::Create }), 49_999);
+    check(
+        &told(Request::Download {
+            path,
+            offset: 1,
+            length: None,
+            mode: Mode::Create,
+            if_match: None,
+        }),
+        49_999,
+    );
 }
 
 #[test]
 fn of_an_upload() {
     let path = FilePath::parse("large").unwrap();
-    check(&told(Request::Upload { path, mode: Mode::Replace }), 150_000);
+    check(&told(Request::Upload { path, mode: Mode::Replace, if_match: None }), 150_000);
 }

@@ -40,6 +40,22 @@ pub(crate) enum Op {
         create: bool,
         executable: bool,
     },
+    Delete(&'static str),
+    Move {
+        from: &'static str,
+        to: &'static str,
+        create: bool,
+    },
+    Copy {
+        from: &'static str,
+        to: &'static str,
+        create: bool,
+    },
+    Checksum {
+        name: &'static str,
+        offset: u64,
+        length: Option<u64>,
+    },
     /// An upload that is refused by its name, and a body that comes all the same.
     Escape(Body),
     Bad(&'static str, ErrorCode),
@@ -112,6 +128,13 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (select(NAMES), body(), size, any::<bool>(), any::<bool>()).prop_map(
             |(name, body, size, create, executable)| Op::Upload { name, body, size, create, executable }
         ),
+        2 => select(NAMES).prop_map(Op::Delete),
+        2 => (select(NAMES), select(NAMES), any::<bool>())
+            .prop_map(|(from, to, create)| Op::Move { from, to, create }),
+        2 => (select(SOURCES), select(NAMES), any::<bool>())
+            .prop_map(|(from, to, create)| Op::Copy { from, to, create }),
+        1 => (select(SOURCES), 0..40_u64, option::of(0..60_000_u64))
+            .prop_map(|(name, offset, length)| Op::Checksum { name, offset, length }),
         2 => body().prop_map(Op::Escape),
         2 => select(vec![
             Op::Bad("FETCH x", ErrorCode::UnknownCommand),
@@ -188,6 +211,23 @@ impl Op {
                 );
                 body.write(out);
             }
+            Self::Delete(name) => {
+                out.extend_from_slice(format!("DELETE \"{name}\"\r\n").as_bytes());
+            }
+            Self::Move { from, to, create } => {
+                let mode = if *create { "create" } else { "replace" };
+                out.extend_from_slice(format!("MOVE \"{from}\" \"{to}\" mode={mode}\n").as_bytes());
+            }
+            Self::Copy { from, to, create } => {
+                let mode = if *create { " mode=create" } else { "" };
+                out.extend_from_slice(format!("COPY{mode} \"{from}\" \"{to}\"\r\n").as_bytes());
+            }
+            Self::Checksum { name, offset, length } => {
+                let length = length.map_or_else(String::new, |length| format!(" length={length}"));
+                out.extend_from_slice(
+                    format!("CHECKSUM \"{name}\" offset={offset}{length}\r\n").as_bytes(),
+                );
+            }
             Self::Escape(body) => {
                 out.extend_from_slice(b"UPLOAD ../escape\r\n");
                 body.write(out);
@@ -201,11 +241,35 @@ impl Op {
         match self {
             Self::List { .. } | Self::Help => None,
             Self::ListMissing => Some(ErrorCode::NotFound),
-            Self::Download { name, offset, .. } => match files.get(*name) {
-                None if *name == "photos" => Some(ErrorCode::IsDirectory),
-                None => Some(ErrorCode::NotFound),
-                Some(data) => (*offset > data.len() as u64).then_some(ErrorCode::BadRange),
-            },
+            Self::Download { name, offset, .. } | Self::Checksum { name, offset, .. } => {
+                match read(files, name) {
+                    Err(code) => Some(code),
+                    Ok(data) => (*offset > data.len() as u64).then_some(ErrorCode::BadRange),
+                }
+            }
+            Self::Delete(name) => files.remove(*name).is_none().then_some(ErrorCode::NotFound),
+            Self::Move { from, to, create } => {
+                if let Err(code) = read(files, from) {
+                    return Some(code);
+                }
+                if from != to && *create && files.contains_key(*to) {
+                    return Some(ErrorCode::Exists);
+                }
+                let data = files.remove(*from)?;
+                files.insert((*to).to_owned(), data);
+                None
+            }
+            Self::Copy { from, to, create } => {
+                let data = match read(files, from) {
+                    Ok(data) => data.clone(),
+                    Err(code) => return Some(code),
+                };
+                if *create && files.contains_key(*to) {
+                    return Some(ErrorCode::Exists);
+                }
+                files.insert((*to).to_owned(), data);
+                None
+            }
             Self::Upload { name, body, size, create, .. } => {
                 let bytes = body.bytes();
                 if *create && files.contains_key(*name) {
@@ -230,6 +294,14 @@ impl Op {
             Self::Bad(_, code) => Some(*code),
         }
     }
+}
+
+/// The file that is read of this name, or why there is none.
+fn read<'a>(files: &'a BTreeMap<String, Bytes>, name: &str) -> Result<&'a Bytes, ErrorCode> {
+    files.get(name).ok_or(match name {
+        "photos" => ErrorCode::IsDirectory,
+        _ => ErrorCode::NotFound,
+    })
 }
 
 /// What the client sends for these, in one go.
@@ -311,7 +383,15 @@ proptest! {
                     let length = length.map_or(rest.len(), |length| rest.len().min(length.try_into().unwrap_or(usize::MAX)));
                     prop_assert_eq!(&reply.payload[..], &rest[..length]);
                 }
-                Op::Upload { name, .. } => {
+                Op::Checksum { name, offset, length } => {
+                    let ServerLine::Ok(summary) = &reply.last else { unreachable!("it has no code") };
+                    let rest = &before[*name][usize::try_from(*offset)?..];
+                    let length = length.map_or(rest.len(), |length| rest.len().min(length.try_into().unwrap_or(usize::MAX)));
+                    prop_assert_eq!(summary.size, Some(before[*name].len() as u64));
+                    prop_assert_eq!(summary.length, Some(length as u64));
+                    prop_assert_eq!(summary.checksum, Some(Checksum::of(&rest[..length])));
+                }
+                Op::Upload { name, .. } | Op::Copy { to: name, .. } => {
                     let ServerLine::Ok(receipt) = &reply.last else { unreachable!("it has no code") };
                     prop_assert_eq!(receipt.size, Some(files[*name].len() as u64));
                     prop_assert_eq!(receipt.checksum, Some(Checksum::of(&files[*name])));

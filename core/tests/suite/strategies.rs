@@ -4,9 +4,13 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use haul_core::message::{Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
-use haul_core::verb::{Download, Exit, Help, List, Upload};
-use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp};
-use haul_core::{ClientLine, Command};
+use haul_core::verb::{
+    self, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+};
+use haul_core::{
+    Checksum, ClientLine, Command, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Omission,
+    Timestamp, Version,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -74,16 +78,40 @@ fn mode() -> impl Strategy<Value = Mode> {
     select(vec![Mode::Replace, Mode::Create])
 }
 
+fn version() -> impl Strategy<Value = Version> {
+    "[A-Za-z0-9._-]{1,64}".prop_map(|word| Version::parse(&word).expect("it has the form of one"))
+}
+
+fn if_match() -> impl Strategy<Value = Option<Version>> {
+    option::of(version())
+}
+
 fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         (option::of(path()), depth(), any::<bool>())
             .prop_map(|(path, depth, omitted)| Command::List(List { path, depth, omitted })),
-        (path(), number(), option::of(number())).prop_map(|(path, offset, length)| {
-            Command::Download(Download { path, offset, length })
+        (path(), number(), option::of(number()), if_match()).prop_map(
+            |(path, offset, length, if_match)| {
+                Command::Download(Download { path, offset, length, if_match })
+            }
+        ),
+        (path(), option::of(number()), mode(), option::of(timestamp()), any::<bool>(), if_match())
+            .prop_map(|(path, size, mode, modified, executable, if_match)| {
+                let if_match = if_match.filter(|_| mode == Mode::Replace);
+                Command::Upload(Upload { path, size, mode, modified, executable, if_match })
+            }),
+        (path(), if_match())
+            .prop_map(|(path, if_match)| Command::Delete(Delete { path, if_match })),
+        path().prop_map(|path| Command::MakeDirectory(MakeDirectory { path })),
+        (path(), path(), mode(), if_match()).prop_map(|(from, to, mode, if_match)| {
+            Command::Move(Move { from, to, mode, if_match })
         }),
-        (path(), option::of(number()), mode(), option::of(timestamp()), any::<bool>()).prop_map(
-            |(path, size, mode, modified, executable)| {
-                Command::Upload(Upload { path, size, mode, modified, executable })
+        (path(), path(), mode(), if_match()).prop_map(|(from, to, mode, if_match)| {
+            Command::Copy(Copy { from, to, mode, if_match })
+        }),
+        (path(), number(), option::of(number()), if_match()).prop_map(
+            |(path, offset, length, if_match)| {
+                Command::Checksum(verb::Checksum { path, offset, length, if_match })
             }
         ),
         Just(Command::Help(Help)),
@@ -112,8 +140,8 @@ fn text() -> BoxedStrategy<String> {
 fn summary() -> BoxedStrategy<Summary> {
     let number = || option::of(number());
     let numbers = (number(), number(), number(), number(), number());
-    (option::of(text()), numbers, option::of(checksum()))
-        .prop_map(|(text, (entries, omitted, skipped, length, size), checksum)| Summary {
+    (option::of(text()), numbers, option::of(checksum()), option::of(version()))
+        .prop_map(|(text, (entries, omitted, skipped, length, size), checksum, version)| Summary {
             text: text.map(Cow::Owned),
             entries,
             omitted,
@@ -121,6 +149,7 @@ fn summary() -> BoxedStrategy<Summary> {
             length,
             size,
             checksum,
+            version,
         })
         .boxed()
 }
@@ -151,9 +180,9 @@ pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
             }),
         (text(), select(Omission::ALL.to_vec()))
             .prop_map(|(shown, reason)| ServerLine::Entry(Entry::Omitted { shown, reason })),
-        (number(), number(), number(), timestamp(), any::<bool>()).prop_map(
-            |(size, offset, length, modified, executable)| {
-                ServerLine::Sending(Sending { size, offset, length, modified, executable })
+        (number(), number(), number(), timestamp(), any::<bool>(), option::of(version())).prop_map(
+            |(size, offset, length, modified, executable, version)| {
+                ServerLine::Sending(Sending { size, offset, length, modified, executable, version })
             }
         ),
         (1..=Limits::MAX_DATA).prop_map(ServerLine::Data),
@@ -169,9 +198,9 @@ pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
 pub(crate) fn near_line() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         select(vec![
-            "LIST", "list", "DOWNLOAD", "UPLOAD", "HELP", "EXIT", "QUIT", "Bye", "DATA", "data",
-            "END", "ABORT", "HAUL/1", "FILE", "DIR", "SENDING", "READY", "INFO", "OK", "ERR",
-            "HTTP/1.1",
+            "LIST", "list", "DOWNLOAD", "UPLOAD", "DELETE", "MKDIR", "MOVE", "COPY", "CHECKSUM",
+            "HELP", "EXIT", "QUIT", "Bye", "DATA", "data", "END", "ABORT", "HAUL/1", "FILE", "DIR",
+            "SENDING", "READY", "INFO", "OK", "ERR", "HTTP/1.1",
         ])
         .prop_map(String::from),
         select(vec![

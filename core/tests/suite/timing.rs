@@ -373,9 +373,14 @@ fn each_wait_of_a_client_has_its_bound() {
     let timing = Timing { reply: 100 * SECOND, linger: 3 * SECOND, ..Timing::default() };
     let path = || FilePath::parse("a").unwrap();
     let list = || Request::List { path: None, depth: Depth::ONE, omitted: false };
-    let download =
-        || Request::Download { path: path(), offset: 0, length: None, mode: Mode::Create };
-    let upload = || Request::Upload { path: path(), mode: Mode::Replace };
+    let download = || Request::Download {
+        path: path(),
+        offset: 0,
+        length: None,
+        mode: Mode::Create,
+        if_match: None,
+    };
+    let upload = || Request::Upload { path: path(), mode: Mode::Replace, if_match: None };
     let greeting = "HAUL/1 \"\" max-data=99999 pipeline=9\n";
     let sending = "SENDING size=9000 offset=0 length=9000 modified=1970-01-01T00:00:00Z\n";
     let never = Duration::from_secs(1_000_000);

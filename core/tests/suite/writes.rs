@@ -76,7 +76,7 @@ proptest! {
     fn of_a_client_that_changes_its_mind(choices in choices()) {
         let setup = Setup::plain(choices.clone());
         let mut client = setup.client();
-        let upload = || Request::Upload { path: path("large"), mode: Mode::Replace };
+        let upload = || Request::Upload { path: path("large"), mode: Mode::Replace, if_match: None };
         let id = client.request(upload());
         client.request(upload());
         let input = b"HAUL/1 \"\" max-data=9000 pipeline=64\r\nREADY\r\n";

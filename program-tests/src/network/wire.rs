@@ -36,6 +36,8 @@ pub(super) enum Part {
     Trailer,
     /// The server's reply to an upload.
     Receipt,
+    /// The version at the end of the receipt. It is an opaque word that no checksum covers.
+    Version,
     Farewell,
 }
 
@@ -59,7 +61,13 @@ impl Wire {
             let line = std::str::from_utf8(&bytes[at..=at + length]).expect("lines of text");
             let part = part_of(line);
             let end = at + line.len();
-            parts.push((at..end, part));
+            match line.find(" version=") {
+                Some(version) if part == Part::Receipt => {
+                    parts.push((at..at + version, part));
+                    parts.push((at + version..end, Part::Version));
+                }
+                _ => parts.push((at..end, part)),
+            }
             at = end;
             if part == Part::Chunk {
                 let count: usize = line["DATA ".len()..].trim_end().parse().expect("a number");

@@ -43,6 +43,9 @@
 //! | `{big}`, `{big[0..9]}` | a content |
 //! | `{crc big}`, `{len big}` | its checksum and its length |
 //! | `{unfinished}` | a name that a temporary file of the server can have |
+//! | `{version}` | in what the client sends: the version that the server told last |
+//!
+//! A `version=` at the end of a line of the server is not compared: it is another one in each run.
 
 mod parse;
 mod text;
@@ -56,6 +59,9 @@ use crate::setup::Setup;
 use crate::tree::Tree;
 
 pub use parse::ScriptError;
+
+/// Stands in what a client sends for the version that the server told last.
+pub(crate) const VERSION: &[u8] = b"\0version\0";
 
 /// A conversation between a client and a server, and its effect on the files.
 #[derive(Debug, Clone)]
@@ -148,6 +154,7 @@ const FILES: &[(&str, &str)] = script_files![
     "connection",
     "download",
     "errors",
+    "files",
     "lines",
     "list",
     "paths",

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use haul_harness::Content;
 
+use super::VERSION;
 use crate::tree::UNFINISHED;
 
 /// The named contents of a script.
@@ -62,6 +63,8 @@ impl Names {
             bytes.extend_from_slice(self.named(name)?.checksum().as_bytes());
         } else if let Some(name) = inside.strip_prefix("len ") {
             bytes.extend_from_slice(self.named(name)?.length().to_string().as_bytes());
+        } else if inside == "version" {
+            bytes.extend_from_slice(VERSION);
         } else if inside == "unfinished" {
             bytes.extend_from_slice(UNFINISHED.as_bytes());
         } else {

@@ -22,13 +22,13 @@ const LARGE: usize = 8 << 20;
 type Outcomes = RefCell<HashMap<String, Result<Summary, Failure>>>;
 
 fn up(mine: &Share, name: &str) -> (Request, OwnFiles) {
-    let request = Request::Upload { path: path(name), mode: Mode::Create };
+    let request = Request::Upload { path: path(name), mode: Mode::Create, if_match: None };
     (request, OwnFiles::Source(source(mine, name)))
 }
 
 fn down(mine: &Share, name: &str) -> (Request, OwnFiles) {
     let request =
-        Request::Download { path: path(name), offset: 0, length: None, mode: Mode::Create };
+        Request::Download { path: path(name), offset: 0, length: None, mode: Mode::Create, if_match: None };
     (request, OwnFiles::Target(target(mine, name)))
 }
 

@@ -214,7 +214,7 @@ impl Job for Fetch {
         };
         let (path, offset, length, mode) = (path.clone(), *offset, *length, *mode);
         Ok(Begun::Move(Item {
-            request: Request::Download { path: path.clone(), offset, length, mode },
+            request: Request::Download { path: path.clone(), offset, length, mode, if_match: None },
             files: OwnFiles::Target(target),
             what: What { direction: Direction::Down, path, local, replaces: mode == Mode::Replace },
         }))

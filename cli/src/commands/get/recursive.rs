@@ -434,7 +434,7 @@ impl Job for One {
         let target = how.batch.guard(local.clone(), Box::new(target));
         let (offset, length, mode) = (0, None, how.mode);
         Ok(Begun::Move(Item {
-            request: Request::Download { path: path.clone(), offset, length, mode },
+            request: Request::Download { path: path.clone(), offset, length, mode, if_match: None },
             files: OwnFiles::Target(target),
             what: What {
                 direction: Direction::Down,

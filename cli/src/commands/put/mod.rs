@@ -201,7 +201,7 @@ impl Job for Send {
         };
         let source = Peeked::wait(source).map_err(|error| Error::local(&error))?;
         Ok(Begun::Move(Item {
-            request: Request::Upload { path: path.clone(), mode: *mode },
+            request: Request::Upload { path: path.clone(), mode: *mode, if_match: None },
             files: OwnFiles::Source(source),
             what: What {
                 direction: Direction::Up,

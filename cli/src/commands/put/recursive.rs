@@ -197,7 +197,7 @@ impl Job for One {
             return Ok(Begun::Same(size));
         }
         Ok(Begun::Move(Item {
-            request: Request::Upload { path: path.clone(), mode: *mode },
+            request: Request::Upload { path: path.clone(), mode: *mode, if_match: None },
             files: OwnFiles::Source(Box::new(source)),
             what: What {
                 direction: Direction::Up,

@@ -1,6 +1,7 @@
 //! What `DOWNLOAD` is told.
 
 use crate::name::FilePath;
+use crate::version::Version;
 
 /// The arguments of `DOWNLOAD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,4 +12,6 @@ pub struct Download {
     pub offset: u64,
     /// The most bytes; `None` is all to the end.
     pub length: Option<u64>,
+    /// The version that the file must have.
+    pub if_match: Option<Version>,
 }

@@ -10,8 +10,11 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::client_exchange;
-use super::grammar::{NUMBER, Verb, bad_argument, set, set_path, unknown_option, write_path};
+use super::grammar::{
+    NUMBER, Verb, bad_argument, set, set_if_match, set_path, unknown_option, write_path,
+};
 use super::server_exchange::{Exchange, Handles};
+use crate::effect::RequestId;
 use crate::message::arguments::{Arguments, required};
 use crate::message::encode::{flag, option};
 use crate::message::{Garbled, LineError, Mode, Sending};
@@ -33,10 +36,10 @@ impl Download {
 
 impl Verb for Download {
     const NAMES: &'static [&'static str] = &["DOWNLOAD"];
-    const HELP: &'static str = "DOWNLOAD path [offset=N] [length=N] - fetch a file";
+    const HELP: &'static str = "DOWNLOAD path [offset=N] [length=N] [if-match=V] - fetch a file";
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
-        let (mut path, mut offset, mut length) = (None, None, None);
+        let (mut path, mut offset, mut length, mut if_match) = (None, None, None, None);
         for word in words {
             match word? {
                 Word::Plain(text) => set_path(&mut path, &text)?,
@@ -46,11 +49,12 @@ impl Verb for Download {
                 Word::Option { key: "length", value } => {
                     set(&mut length, "length", NUMBER, parse_number(&value))?;
                 }
+                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
                 Word::Option { key, .. } => return Err(unknown_option(key)),
             }
         }
         let path = path.ok_or_else(|| bad_argument("DOWNLOAD needs a path"))?;
-        Ok(Self { path, offset: offset.unwrap_or(0), length })
+        Ok(Self { path, offset: offset.unwrap_or(0), length, if_match })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,14 +62,15 @@ impl Verb for Download {
         if self.offset != 0 {
             write!(f, " offset={}", self.offset)?;
         }
-        option(f, "length", self.length.as_ref())
+        option(f, "length", self.length.as_ref())?;
+        option(f, "if-match", self.if_match.as_ref())
     }
 
-    fn path(&self) -> Option<&FilePath> {
-        Some(&self.path)
+    fn paths(&self) -> [Option<&FilePath>; 2] {
+        [Some(&self.path), None]
     }
 
-    fn serve(&self, handles: &mut Handles) -> Box<dyn Exchange> {
+    fn serve(&self, _: RequestId, handles: &mut Handles) -> Box<dyn Exchange> {
         Box::new(server::Serving::new(self.clone(), handles.next()))
     }
 }
@@ -79,6 +84,7 @@ impl Sending {
             length: required(arguments.length)?,
             modified: required(arguments.modified)?,
             executable: arguments.executable.is_some(),
+            version: arguments.version,
         })
     }
 }
@@ -86,8 +92,9 @@ impl Sending {
 impl fmt::Display for Sending {
     /// The whole line, `SENDING` included, without its ending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, offset, length, modified, executable } = self;
+        let Self { size, offset, length, modified, executable, version } = self;
         write!(f, "SENDING size={size} offset={offset} length={length} modified={modified}")?;
-        flag(f, "executable", *executable)
+        flag(f, "executable", *executable)?;
+        option(f, "version", version.as_ref())
     }
 }

@@ -1,6 +1,8 @@
 //! The server's part of `DOWNLOAD`.
 
-use super::super::server_exchange::{End, Exchange, Reply, Turn, View};
+use alloc::vec::Vec;
+
+use super::super::server_exchange::{End, Exchange, Reply, Turn, View, another_version};
 use super::arguments::Download;
 use crate::body::BodyWriter;
 use crate::effect::{Done, Effect, Handle, Opened};
@@ -40,6 +42,9 @@ impl Serving {
                 StoreError::new(StoreErrorKind::NotAFile, "a served file needs a known size");
             return Some(Reply::failed(Work::Download, error).into());
         };
+        if self.download.if_match.is_some() && self.download.if_match != opened.version {
+            return Some(another_version().into());
+        }
         let offset = self.download.offset;
         let Some(rest) = size.checked_sub(offset) else {
             let text = "the offset lies past the end of the file";
@@ -51,8 +56,8 @@ impl Serving {
         let writer = BodyWriter::new(self.handle, known);
         self.range = Some(Range { offset, length, writer });
         let modified = opened.modified.unwrap_or(Timestamp::EPOCH);
-        let executable = opened.executable;
-        view.line(&Sending { size, offset, length, modified, executable });
+        let Opened { executable, version, .. } = opened;
+        view.line(&Sending { size, offset, length, modified, executable, version });
         None
     }
 }
@@ -109,8 +114,8 @@ impl Exchange for Serving {
         }
     }
 
-    fn release(&self) -> Option<Effect> {
-        self.is_open.then_some(Effect::Close { handle: self.handle })
+    fn release(&self) -> Vec<Effect> {
+        self.is_open.then_some(Effect::Close { handle: self.handle }).into_iter().collect()
     }
 
     fn is_cancellable(&self) -> bool {

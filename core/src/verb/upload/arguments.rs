@@ -3,6 +3,7 @@
 use crate::message::Mode;
 use crate::name::FilePath;
 use crate::time::Timestamp;
+use crate::version::Version;
 
 /// The arguments of `UPLOAD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Upload {
     pub modified: Option<Timestamp>,
     /// Whether its owner may execute it.
     pub executable: bool,
+    /// The version of the file that it must replace.
+    pub if_match: Option<Version>,
 }
 
 /// The line that asks for the body, without its ending.

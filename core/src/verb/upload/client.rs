@@ -13,6 +13,7 @@ use crate::message::body::{AbortLine, EndLine};
 use crate::message::{Mode, Refusal, ServerLine, Summary};
 use crate::name::FilePath;
 use crate::request::{ClientEvent, Failure, Progress};
+use crate::version::Version;
 
 /// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
 pub const EAGER: u64 = 1 << 20;
@@ -22,6 +23,8 @@ pub const EAGER: u64 = 1 << 20;
 pub(super) struct Sending {
     path: FilePath,
     mode: Mode,
+    /// The version of the file that it must replace.
+    if_match: Option<Version>,
     step: Step,
     opened: Opened,
     /// Its command says that the file is executable.
@@ -58,10 +61,16 @@ enum Heard {
 }
 
 impl Sending {
-    pub(super) fn new(path: FilePath, mode: Mode, handle: Handle) -> Self {
+    pub(super) fn new(
+        path: FilePath,
+        mode: Mode,
+        if_match: Option<Version>,
+        handle: Handle,
+    ) -> Self {
         Self {
             path,
             mode,
+            if_match,
             step: Step::Open,
             opened: Opened::default(),
             says_executable: false,
@@ -117,6 +126,7 @@ impl Exchange for Sending {
             mode: self.mode,
             modified,
             executable: self.says_executable,
+            if_match: self.if_match,
         }))
     }
 

@@ -1,5 +1,7 @@
 //! The server's part of `UPLOAD`.
 
+use alloc::vec::Vec;
+
 use super::super::server_exchange::{Body, Change, End, Exchange, Reply, Turn, View};
 use super::arguments::{READY, Upload};
 use crate::body::BodyReader;
@@ -41,7 +43,12 @@ impl Serving {
             return Reply::err(ErrorCode::ChecksumMismatch, text).into();
         }
         let summary = Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() };
-        End::Commit(Change { handle: self.reader.handle(), checksum, summary })
+        End::Commit(Change {
+            handle: self.reader.handle(),
+            work: Work::Upload,
+            publish: Some(checksum),
+            summary,
+        })
     }
 }
 
@@ -49,7 +56,8 @@ impl Exchange for Serving {
     fn next(&mut self, view: &mut View<'_>) -> Turn {
         match self.step {
             Step::Create => {
-                let Upload { path, size, mode, modified, executable } = self.upload.clone();
+                let Upload { path, size, mode, modified, executable, if_match } =
+                    self.upload.clone();
                 if size.zip(view.limits.max_file_size).is_some_and(|(size, limit)| size > limit) {
                     return Turn::End(too_large().into());
                 }
@@ -58,7 +66,7 @@ impl Exchange for Serving {
                     handle,
                     id,
                     path,
-                    if_match: None,
+                    if_match,
                     mode,
                     size,
                     modified,
@@ -87,9 +95,10 @@ impl Exchange for Serving {
         None
     }
 
-    fn release(&self) -> Option<Effect> {
+    fn release(&self) -> Vec<Effect> {
         let handle = self.reader.handle();
-        (self.step != Step::Create).then_some(Effect::Discard { handle })
+        let is_begun = self.step != Step::Create;
+        is_begun.then_some(Effect::Discard { handle }).into_iter().collect()
     }
 
     fn body(&mut self) -> Option<&mut dyn Body> {

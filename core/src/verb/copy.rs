@@ -1,0 +1,218 @@
+//! `COPY`: another file gets the same content.
+//!
+//! Rules: R-COPY-1 to R-COPY-3.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::checksum::AskingForChecksum;
+use super::client_exchange;
+use super::grammar::{
+    Changes, Verb, bad_argument, set_if_match, set_mode, set_paths, unknown_option, write_mode,
+    write_path,
+};
+use super::server_exchange::{Change, End, Exchange, Handles, Reply, Turn, View, another_version};
+use crate::checksum::Hasher;
+use crate::effect::{Done, Effect, Handle, Opened, RequestId};
+use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
+use crate::message::encode::option;
+use crate::message::{LineError, Mode, Summary};
+use crate::name::FilePath;
+use crate::version::Version;
+use crate::wire::words::{Word, Words};
+
+/// What is copied between two looks at what the client has sent, in bytes.
+const PIECE: usize = 16 << 20;
+
+/// The arguments of `COPY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// The file.
+    pub from: FilePath,
+    /// The name of the copy.
+    pub to: FilePath,
+    /// Whether a file that has this name may be replaced.
+    pub mode: Mode,
+    /// The version that the file must have.
+    pub if_match: Option<Version>,
+}
+
+impl Copy {
+    /// Begins the client's part.
+    pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
+        AskingForChecksum::begin(self)
+    }
+}
+
+impl Verb for Copy {
+    const NAMES: &'static [&'static str] = &["COPY"];
+    const HELP: &'static str = "COPY from to [mode=replace|create] [if-match=V] - copy a file";
+    const CHANGES: Changes = Changes::AtCommit;
+
+    fn parse(words: Words<'_>) -> Result<Self, LineError> {
+        let (mut from, mut to, mut mode, mut if_match) = (None, None, None, None);
+        for word in words {
+            match word? {
+                Word::Plain(text) => set_paths(&mut from, &mut to, &text)?,
+                Word::Option { key: "mode", value } => set_mode(&mut mode, &value)?,
+                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
+                Word::Option { key, .. } => return Err(unknown_option(key)),
+            }
+        }
+        let (from, to) =
+            from.zip(to).ok_or_else(|| bad_argument("COPY needs two paths, from and to"))?;
+        Ok(Self { from, to, mode: mode.unwrap_or(Mode::Replace), if_match })
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_path(f, &self.from)?;
+        write_path(f, &self.to)?;
+        write_mode(f, self.mode)?;
+        option(f, "if-match", self.if_match.as_ref())
+    }
+
+    fn paths(&self) -> [Option<&FilePath>; 2] {
+        [Some(&self.from), Some(&self.to)]
+    }
+
+    fn serve(&self, _: RequestId, handles: &mut Handles) -> Box<dyn Exchange> {
+        Box::new(Serving {
+            copy: self.clone(),
+            source: handles.next(),
+            staged: handles.next(),
+            step: Step::Open,
+            opened: Opened::default(),
+            copied: 0,
+            hasher: Hasher::new(),
+        })
+    }
+}
+
+/// A copy, as the server sees it.
+#[derive(Debug)]
+struct Serving {
+    copy: Copy,
+    source: Handle,
+    staged: Handle,
+    step: Step,
+    opened: Opened,
+    copied: u64,
+    hasher: Hasher,
+}
+
+/// How far a copy is: each step comes only after the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Open,
+    /// The source is open.
+    Create,
+    /// The staged file is there, too.
+    Body,
+    /// All is copied, and the source is to be as it was.
+    Finish,
+    /// Only the staged file is open.
+    Finished,
+}
+
+impl Serving {
+    fn opened(&mut self, view: &View<'_>, opened: Opened) -> Option<End> {
+        self.step = Step::Create;
+        self.opened = opened;
+        if self.copy.if_match.is_some() && self.copy.if_match != opened.version {
+            return Some(another_version().into());
+        }
+        let limit = view.limits.max_file_size;
+        if opened.size.zip(limit).is_some_and(|(size, limit)| size > limit) {
+            let text = StoreErrorKind::TooLarge.words(Work::Copy);
+            return Some(Reply::err(ErrorCode::TooLarge, text).into());
+        }
+        None
+    }
+
+    fn changed() -> End {
+        let detail = "the file ended before its size";
+        Reply::failed(Work::Copy, StoreError::new(StoreErrorKind::Changed, detail)).into()
+    }
+}
+
+impl Exchange for Serving {
+    fn next(&mut self, view: &mut View<'_>) -> Turn {
+        let (source, id) = (self.source, view.id);
+        let left = self.opened.size.map_or(u64::MAX, |size| size - self.copied);
+        if self.step == Step::Body && left == 0 {
+            self.step = Step::Finish;
+        }
+        Turn::Perform(match self.step {
+            Step::Open => Effect::Open { handle: source, id, path: self.copy.from.clone() },
+            Step::Create => Effect::Create {
+                handle: self.staged,
+                id,
+                path: self.copy.to.clone(),
+                if_match: None,
+                mode: self.copy.mode,
+                size: self.opened.size,
+                modified: self.opened.modified,
+                executable: self.opened.executable,
+                durable: view.durable,
+            },
+            Step::Body => {
+                let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                Effect::Copy { from: source, to: self.staged, offset: self.copied, length }
+            }
+            Step::Finish | Step::Finished => Effect::FinishReading {
+                handle: source,
+                offset: 0,
+                length: self.copied,
+                checksum: self.hasher.checksum(),
+            },
+        })
+    }
+
+    fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Option<End> {
+        match outcome {
+            Ok(Done::Opened(opened)) => return self.opened(view, opened),
+            Ok(Done::Started) => self.step = Step::Body,
+            Ok(Done::Copied { length: 0, .. }) if self.opened.size.is_some() => {
+                return Some(Self::changed());
+            }
+            Ok(Done::Copied { length: 0, .. }) => self.step = Step::Finish,
+            Ok(Done::Copied { length, checksum }) => {
+                self.copied += length as u64;
+                self.hasher.append(checksum, length as u64);
+            }
+            Ok(Done::Finished) => {
+                self.step = Step::Finished;
+                let checksum = self.hasher.checksum();
+                let (size, crc) = (Some(self.copied), Some(checksum));
+                let summary = Summary { size, checksum: crc, ..Summary::default() };
+                let (handle, publish) = (self.staged, Some(checksum));
+                return Some(End::Commit(Change { handle, work: Work::Copy, publish, summary }));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                if self.step == Step::Finish {
+                    // That closed the source.
+                    self.step = Step::Finished;
+                }
+                return Some(Reply::failed(Work::Copy, error).into());
+            }
+        }
+        None
+    }
+
+    fn release(&self) -> Vec<Effect> {
+        let source = Effect::Close { handle: self.source };
+        let staged = Effect::Discard { handle: self.staged };
+        match self.step {
+            Step::Open => Vec::new(),
+            Step::Create => [source].into(),
+            Step::Body | Step::Finish => [source, staged].into(),
+            Step::Finished => [staged].into(),
+        }
+    }
+
+    fn is_cancellable(&self) -> bool {
+        true
+    }
+}
