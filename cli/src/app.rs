@@ -1,4 +1,4 @@
-//! What every command works with: the runtime, the settings, the streams and at most one connection.
+//! What every command works with: the transport, the settings, the streams and at most one connection.
 
 use std::fmt::Display;
 use std::io;
@@ -14,18 +14,18 @@ use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
 use crate::address::ServerAddress;
-use crate::args::Settings;
 use crate::console::Console;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::output;
 use crate::progress;
-use crate::runtime::{Remote, Runtime};
+use crate::settings::Settings;
+use crate::transport::{Remote, Transport};
 use crate::unreachable;
 
 /// A running program.
-pub(crate) struct App<'a, R> {
-    pub(crate) runtime: &'a R,
+pub(crate) struct App<'a, T> {
+    pub(crate) transport: &'a T,
     pub(crate) settings: Settings,
     /// The one that [was chosen](Self::choose_server).
     pub(crate) server: ServerAddress,
@@ -37,10 +37,18 @@ pub(crate) struct App<'a, R> {
     remote: Option<Box<dyn Remote>>,
 }
 
-impl<'a, R: Runtime> App<'a, R> {
-    pub(crate) fn new(runtime: &'a R, settings: Settings, console: Console) -> Self {
+impl<'a, T: Transport> App<'a, T> {
+    pub(crate) fn new(transport: &'a T, settings: Settings, console: Console) -> Self {
         let server = ServerAddress::default();
-        Self { runtime, settings, server, console, durable: false, incomplete: false, remote: None }
+        Self {
+            transport,
+            settings,
+            server,
+            console,
+            durable: false,
+            incomplete: false,
+            remote: None,
+        }
     }
 
     /// What names start from.
@@ -163,13 +171,13 @@ impl<'a, R: Runtime> App<'a, R> {
     /// Tells something on stderr that is not an error. If it cannot be written there is nobody to tell.
     pub(crate) fn note(&mut self, note: impl Display) {
         if !self.settings.quiet {
-            let _ = self.console.stderr.line(format_args!("{}: {note}", R::PROGRAM));
+            let _ = self.console.stderr.line(format_args!("{}: {note}", T::PROGRAM));
         }
     }
 
     /// Tells of an error, and gives the code to end with.
     pub(crate) fn report(&mut self, error: &Error) -> Exit {
-        self.console.report(R::PROGRAM, self.settings.color, error)
+        self.console.report(T::PROGRAM, self.settings.color, error)
     }
 
     fn remote(&mut self) -> Result<&mut dyn Remote, Error> {
@@ -192,11 +200,11 @@ impl<'a, R: Runtime> App<'a, R> {
         };
         let connect_timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         let begun = Instant::now();
-        let connected = self.runtime.connect(&server.host, server.port, config, connect_timeout);
+        let connected = self.transport.connect(&server.host, server.port, config, connect_timeout);
         if connected.is_ok() {
             tracing::info!(%server, after = ?begun.elapsed(), "connected");
         }
-        connected.map_err(|error| unreachable::explain(R::PROGRAM, server, &error))
+        connected.map_err(|error| unreachable::explain(T::PROGRAM, server, &error))
     }
 
     pub(crate) fn progress_target(&self) -> ProgressDrawTarget {

@@ -1,20 +1,13 @@
 //! The command line as types.
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
-use std::str::FromStr;
-use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::address::ServerAddress;
 use crate::commands::{completions, get, ls, man, put, serve, shell};
-use crate::error::Error;
 use crate::exit::Exit;
+use crate::settings::Settings;
 
 /// Move files between machines, every byte checked
 ///
@@ -26,41 +19,6 @@ pub(crate) struct Cli {
     pub(crate) settings: Settings,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What holds for every command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Settings {
-    /// The server: `haul://HOST[:PORT][/PATH]` [default: that of `HAUL_SERVER`, or `haul://127.0.0.1:4285`]
-    ///
-    /// Without `haul://` it is understood too. Names on the command line start from PATH, which is taken as it stands, without percent-encoding.
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    pub(crate) server: Option<ServerAddress>,
-    /// How long to try to reach the server, and again to wait for its greeting [default: 20 to reach it, 10 for the greeting]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) connect_timeout: Option<Duration>,
-    /// How long the server may go on without any progress, its own work on its storage included [default: 300]
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) timeout: Option<Duration>,
-    /// Print nothing but errors, and what was asked for
-    #[arg(long, short, global = true)]
-    pub(crate) quiet: bool,
-    /// Print results as JSON, one object a line
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Use colors; `NO_COLOR` in the environment turns `auto` off
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorChoice,
-    /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
-    #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
-    pub(crate) no_pass_through: bool,
-    /// Connect again up to N times in a row after a connection is lost, and go on with the files that were not confirmed
-    #[arg(long, global = true, value_name = "N", default_value = "3", value_parser = whole("a whole number", 0..=u32::MAX))]
-    pub(crate) retry: u32,
-    /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
-    #[arg(long, short, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 /// What to do.
@@ -130,32 +88,6 @@ pub(crate) fn parse(
     Err(command.error(ErrorKind::ArgumentConflict, wrong))
 }
 
-/// A year is as good as for ever, and fits wherever times are added up.
-pub(crate) const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    whole("a whole number of seconds", 1..=SECONDS_PER_YEAR)(text).map(Duration::from_secs)
-}
-
-/// Reads a number within `range`, or says that it shall be `what` from its start to its end.
-pub(crate) fn whole<T>(
-    what: &'static str,
-    range: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, String> + Clone
-where
-    T: FromStr + PartialOrd + Display + Clone,
-{
-    move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| format!("{what} from {} to {}", range.start(), range.end()))
-    }
-}
-
-/// Reads how many of something there may be.
-pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| String::from("a whole number from 1"))
-}
-
 /// Whether `error` is a text to show as it is: help, asked for or in place of a missing command, or the version.
 pub(crate) fn is_text(error: &clap::Error) -> bool {
     matches!(
@@ -166,84 +98,10 @@ pub(crate) fn is_text(error: &clap::Error) -> bool {
     )
 }
 
-/// A wrong command line in one line.
-pub(crate) fn explain(error: &clap::Error) -> Error {
-    let rendered = error.render().to_string();
-    // The paragraphs are: what is wrong, tips if there are any, the usage, where to find help.
-    let mut paragraphs = rendered
-        .split("\n\n")
-        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|text| !text.starts_with("Usage:") && !text.starts_with("For more information"));
-    let what = paragraphs.next().unwrap_or_default();
-    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
-    let tips: Vec<String> = paragraphs.map(|tip| tip.replacen("tip: ", "", 1)).collect();
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let command: Vec<&str> = usage
-        .split_whitespace()
-        .skip_while(|word| *word == "Usage:")
-        .take_while(|word| !word.starts_with(['-', '[', '<']))
-        .collect();
-    let word = |kind| match error.get(kind) {
-        Some(ContextValue::String(word)) => Some(word.as_str()),
-        _ => None,
-    };
-    let serves = command.last() == Some(&"serve");
-    let meant = word(ContextKind::InvalidSubcommand)
-        .and_then(meant)
-        .or_else(|| meant_option(word(ContextKind::InvalidArg)?, serves));
-    // These are words that look alike.
-    let tips = if meant.is_some() { Vec::new() } else { tips };
-    let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
-    let advice = meant
-        .map(String::from)
-        .into_iter()
-        .chain(tips)
-        .chain([help])
-        .collect::<Vec<_>>()
-        .join("; ");
-    Error::usage(what).advise(advice)
-}
-
-/// What does here what other programs, and the protocol, call by this word.
-fn meant(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "upload" | "up" | "send" | "push" | "store" | "add" => "put sends files to the server",
-        "download" | "down" | "fetch" | "pull" | "receive" | "recv" | "cat" | "mget" => {
-            "get brings files from the server; -o - shows one"
-        }
-        "cp" | "copy" | "scp" | "sync" | "rsync" | "mput" => {
-            "put sends files to the server, get brings them; -r takes directories"
-        }
-        "list" | "dir" | "ll" | "la" | "find" | "tree" => "ls lists what is there; -r all of it",
-        "server" | "start" | "daemon" | "listen" | "share" | "run" => "serve serves a directory",
-        "connect" | "open" | "session" | "ftp" | "client" => "shell takes commands line by line",
-        "rm" | "del" | "delete" | "mv" | "move" | "rename" | "mkdir" | "rmdir" => {
-            "files there cannot be removed or renamed from here; put makes the directories it needs"
-        }
-        "exit" | "quit" | "bye" | "logout" | "close" | "disconnect" => {
-            "each command ends by itself; EXIT is for the shell"
-        }
-        _ => return None,
-    })
-}
-
-/// What does here what other programs call by this option.
-fn meant_option(option: &str, serves: bool) -> Option<&'static str> {
-    Some(match option {
-        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--bind" | "--address" if serves => {
-            "--listen HOST:PORT says where to serve"
-        }
-        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--address" | "--url" => {
-            "--server HOST:PORT names the server"
-        }
-        "-R" if !serves => "-r takes directories",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::explain::explain;
 
     fn read(line: &str) -> Result<Cli, clap::Error> {
         parse("haul-test", line.split(' ').map(OsString::from))

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
+use indicatif::ProgressBar;
 
 use crate::descriptors;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::progress;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// The bar on the terminal. There is one of each in a process.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Where a program reads and writes.
 pub struct Console {
@@ -165,11 +168,7 @@ impl Stream {
 
     /// On a terminal this goes beside the bar that may be there.
     fn with<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
-        if self.terminal {
-            progress::beside(|| self.with_writer(call))
-        } else {
-            self.with_writer(call)
-        }
+        if self.terminal { beside(|| self.with_writer(call)) } else { self.with_writer(call) }
     }
 
     fn with_writer<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
@@ -195,6 +194,20 @@ impl Write for Stream {
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream").field("terminal", &self.terminal).finish_non_exhaustive()
+    }
+}
+
+/// Says which bar is on the terminal from now on.
+pub(crate) fn show(bar: Option<ProgressBar>) {
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+}
+
+/// Writes something on the terminal where the bar is, which comes back below.
+pub(crate) fn beside<T>(write: impl FnOnce() -> T) -> T {
+    let bar = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
     }
 }
 

@@ -9,7 +9,7 @@ use haul_core::{ErrorCode, StoreErrorKind};
 use haul_transport::ConnectError;
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 
-use crate::runtime::ServeError;
+use crate::transport::ServeError;
 
 macro_rules! exits {
     ($($variant:ident = $code:literal, $meaning:literal;)+) => {

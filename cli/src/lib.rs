@@ -1,6 +1,6 @@
 //! All that a person types and sees, shared by the HAUL programs.
 //!
-//! A program is its transport, as a [`Runtime`], and this crate:
+//! A program is its transport, as a [`Transport`], and this crate:
 //!
 //! ```ignore
 //! fn main() -> std::process::ExitCode {
@@ -10,7 +10,7 @@
 //!
 //! # How it is built
 //!
-//! `args` reads the command line; each command is a module under `commands` and works with an `App`: the [`Runtime`], the settings, the [`Console`] and at most one
+//! `args` reads the command line; each command is a module under `commands` and works with an `App`: the [`Transport`], the settings, the [`Console`] and at most one
 //! connection. `operands` tells names on the server, files here and the server itself apart. A command asks the [`Remote`] and prints results to stdout; what fails becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). Names are
 //! decided in `names`, which knows only what the person typed: nothing that a server says can choose a file here.
 //!
@@ -33,14 +33,17 @@ mod console;
 mod descriptors;
 mod error;
 mod exit;
+mod explain;
 mod logs;
 mod names;
+mod number;
 mod operands;
 mod output;
 mod program;
 mod progress;
-mod runtime;
+mod settings;
 mod size;
+mod transport;
 mod unreachable;
 
 use std::env;
@@ -56,7 +59,7 @@ use tracing_subscriber::filter::LevelFilter;
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
 pub use program::{BlockOn, Program, start_runtime};
-pub use runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
+pub use transport::{LastWords, Remote, ServeError, ServeOptions, Transport, Watch};
 
 use app::App;
 use args::{Cli, Command};
@@ -64,29 +67,29 @@ use commands::{completions, get, ls, man, put, serve, shell};
 use error::Error;
 use logs::Logs;
 
-/// Runs the program of `runtime` with the process's arguments and streams.
+/// Runs the program of `transport` with the process's arguments and streams.
 // By value, so that `main` of a program is one expression.
 #[allow(clippy::needless_pass_by_value)]
-pub fn main<R: Runtime>(runtime: R) -> ExitCode {
+pub fn main<T: Transport>(transport: T) -> ExitCode {
     // A write beyond the limit of `ulimit -f` shall be an error of that write; its signal would end the process.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
-        eprintln!("{}: {error}", R::PROGRAM);
+        eprintln!("{}: {error}", T::PROGRAM);
         return Exit::Unexpected.into();
     }
-    run(&runtime, env::args_os(), Console::system()).into()
+    run(&transport, env::args_os(), Console::system()).into()
 }
 
-/// Runs the program of `runtime`. The first of `args` is the program's own name. Logging is set up by the first call in a process.
-pub fn run<R: Runtime>(
-    runtime: &R,
+/// Runs the program of `transport`. The first of `args` is the program's own name. Logging is set up by the first call in a process.
+pub fn run<T: Transport>(
+    transport: &T,
     args: impl IntoIterator<Item = OsString>,
     mut console: Console,
 ) -> Exit {
-    let cli = match args::parse(R::PROGRAM, args) {
+    let cli = match args::parse(T::PROGRAM, args) {
         Ok(cli) => cli,
-        Err(error) => return not_a_command(&mut console, R::PROGRAM, &error),
+        Err(error) => return not_a_command(&mut console, T::PROGRAM, &error),
     };
-    let mut app = App::new(runtime, cli.settings.clone(), console);
+    let mut app = App::new(transport, cli.settings.clone(), console);
     let outcome = prepare(&app, &cli).and_then(|logs| {
         let outcome = execute(&mut app, &cli.command);
         // An error comes after what was logged, and where nobody reads that there is nobody to tell.
@@ -99,26 +102,26 @@ pub fn run<R: Runtime>(
     };
     if exit == Exit::Interrupted {
         // What a server says to a goodbye is not waited for.
-        return runtime.signal().map_or(exit, Exit::by_signal);
+        return transport.signal().map_or(exit, Exit::by_signal);
     }
     app.say_goodbye();
     exit
 }
 
-fn execute<R: Runtime>(app: &mut App<'_, R>, command: &Command) -> Result<Exit, Error> {
+fn execute<T: Transport>(app: &mut App<'_, T>, command: &Command) -> Result<Exit, Error> {
     match command {
         Command::Serve(args) => serve::run(app, args)?,
         Command::Ls(args) => ls::run(app, args)?,
         Command::Get(args) => return get::run(app, args),
         Command::Put(args) => return put::run(app, args),
         Command::Shell(args) => return shell::run(app, args),
-        Command::Completions(args) => completions::run(app, args)?,
-        Command::Man(args) => man::run(app, args)?,
+        Command::Completions(args) => completions::run(app, args, args::command(T::PROGRAM))?,
+        Command::Man(args) => man::run(app, args, args::command(T::PROGRAM))?,
     }
     Ok(Exit::Done)
 }
 
-fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
+fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {
     // Before anything is stored or brought: the report of it must not fail afterwards.
     if cli.command.reads_stdin() {
         app.console.stdin.check()?;
@@ -132,24 +135,24 @@ fn prepare<R: Runtime>(app: &App<'_, R>, cli: &Cli) -> Result<Logs, Error> {
     }
     let usual = if serving { LevelFilter::INFO } else { LevelFilter::WARN };
     let level = logs::level(usual, cli.settings.verbose, cli.settings.quiet);
-    Logs::start(R::PROGRAM, &app.console.stderr, level, cli.settings.color, serving)
+    Logs::start(T::PROGRAM, &app.console.stderr, level, cli.settings.color, serving)
 }
 
 /// Has a signal say that it ended the program also where no request runs that it could cancel.
-fn listen_to_signals<R: Runtime>(app: &App<'_, R>) {
+fn listen_to_signals<T: Transport>(app: &App<'_, T>) {
     let (stderr, color) = (app.console.stderr.clone(), app.settings.color);
     let last_words = move || {
         let interrupted = Error::new(Exit::Interrupted, "interrupted");
-        stderr.clone().error(R::PROGRAM, color, &interrupted);
+        stderr.clone().error(T::PROGRAM, color, &interrupted);
     };
     // If it fails it is tried again by the first connection, which cannot be without.
-    let _ = app.runtime.listen_to_signals(Box::new(last_words));
+    let _ = app.transport.listen_to_signals(Box::new(last_words));
 }
 
 /// Prints help or the version, or tells what is wrong with a command line.
 fn not_a_command(console: &mut Console, program: &str, error: &clap::Error) -> Exit {
     if !args::is_text(error) {
-        return console.report(program, ColorChoice::Auto, &args::explain(error));
+        return console.report(program, ColorChoice::Auto, &explain::explain(error));
     }
     let (stream, exit) = if error.use_stderr() {
         (&mut console.stderr, Exit::Usage)

@@ -37,7 +37,7 @@ pub(crate) struct ToServer {
     pub(crate) name: Option<String>,
 }
 
-impl<R> App<'_, R> {
+impl<T> App<'_, T> {
     /// Chooses the server that was not named among the words.
     pub(crate) fn choose_server(&mut self) -> Result<(), Error> {
         self.server = match &self.settings.server {

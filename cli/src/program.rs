@@ -17,7 +17,7 @@ use haul_transport::{
 use tracing::warn;
 
 use crate::exit::Exit;
-use crate::runtime::{LastWords, Remote, Runtime, ServeError, ServeOptions, Watch};
+use crate::transport::{LastWords, Remote, ServeError, ServeOptions, Transport, Watch};
 
 /// A runtime that a thread can wait on.
 pub trait BlockOn: Send + Sync + 'static {
@@ -62,7 +62,7 @@ impl<B> Program<B> {
     }
 }
 
-impl<B: BlockOn> Runtime for Program<B> {
+impl<B: BlockOn> Transport for Program<B> {
     const PROGRAM: &'static str = B::PROGRAM;
 
     fn serve(

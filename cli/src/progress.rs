@@ -2,7 +2,7 @@
 //!
 //! One line on stderr shows as much as the terminal is wide enough for: first how much of how much
 //! and the name, then the time that is left, the rate, and last a bar. What a program prints on the
-//! same terminal meanwhile goes [beside](beside) that line, never into it.
+//! same terminal meanwhile goes [beside](console::beside) that line, never into it.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -18,7 +18,7 @@ use indicatif::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::console::Stream;
+use crate::console::{self, Stream};
 
 /// The columns of a terminal that does not say how many it has.
 const USUAL_COLUMNS: usize = 80;
@@ -30,18 +30,6 @@ const MOST_CELLS: usize = 24;
 const BETWEEN: usize = 2;
 const REDRAW: Duration = Duration::from_millis(100);
 const MOST_DRAWN_PER_SECOND: u8 = 20;
-
-/// The bar on the terminal. There is one of each in a process.
-static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
-
-/// Writes something on the terminal where the bar is, which comes back below.
-pub(crate) fn beside<T>(write: impl FnOnce() -> T) -> T {
-    let bar = lock(&SHOWN).clone();
-    match bar {
-        Some(bar) => bar.suspend(write),
-        None => write(),
-    }
-}
 
 /// A line on stderr that is drawn again and again, and removed when it is dropped.
 pub(crate) struct Bar {
@@ -55,7 +43,7 @@ impl Bar {
         let bar = Self::draw(target, name, columns);
         if !bar.bar.is_hidden() {
             bar.bar.enable_steady_tick(REDRAW);
-            *lock(&SHOWN) = Some(bar.bar.clone());
+            console::show(Some(bar.bar.clone()));
         }
         bar
     }
@@ -90,7 +78,7 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         if !self.bar.is_hidden() {
-            *lock(&SHOWN) = None;
+            console::show(None);
         }
         self.bar.finish_and_clear();
     }
@@ -383,12 +371,12 @@ mod tests {
         let mut bar = Bar::new(target, "sea.jpg");
         bar.update(Progress { bytes: 1, total: Some(4) });
         bar.bar.force_draw();
-        beside(|| terminal.write_line("sky.jpg  4 bytes  stored")).unwrap();
+        console::beside(|| terminal.write_line("sky.jpg  4 bytes  stored")).unwrap();
         let shown = terminal.contents();
         assert!(shown.starts_with("sky.jpg  4 bytes  stored\nsea.jpg"), "{shown}");
         drop(bar);
         assert_eq!(terminal.contents(), "sky.jpg  4 bytes  stored");
-        assert_eq!(beside(|| 1), 1);
+        assert_eq!(console::beside(|| 1), 1);
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use std::io;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::app::App;
-use crate::args;
 use crate::error::Error;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Print a script for a shell that completes commands and options
 #[derive(Debug, Args)]
@@ -17,10 +16,14 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &CompletionsArgs) -> Result<(), Error> {
+/// Prints a script for `program`.
+pub(crate) fn run<T: Transport>(
+    app: &mut App<'_, T>,
+    args: &CompletionsArgs,
+    mut program: Command,
+) -> Result<(), Error> {
     let mut script = Vec::new();
-    let mut command = args::command(R::PROGRAM);
-    clap_complete::generate(args.shell, &mut command, R::PROGRAM, &mut script);
+    clap_complete::generate(args.shell, &mut program, T::PROGRAM, &mut script);
     let mut stdout = app.console.stdout.clone();
     io::Write::write_all(&mut stdout, &script).map_err(|error| Error::output(&error))
 }

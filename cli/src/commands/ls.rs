@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::names;
 use crate::output::{self, EntryRecord};
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// The most memory for entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
 const SORTED: usize = 32 << 20;
@@ -51,7 +51,7 @@ pub(crate) struct LsArgs {
     unsorted: bool,
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &LsArgs) -> Result<(), Error> {
+pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &LsArgs) -> Result<(), Error> {
     let name = app.name_on_server(args.path.as_deref())?;
     let path = names::place(app.base(), name.as_deref())?;
     let depth = if args.recursive { Depth::All } else { Depth::ONE };
@@ -66,8 +66,8 @@ pub(crate) struct How {
 }
 
 /// Prints what is in `path`.
-pub(crate) fn list<R: Runtime>(
-    app: &mut App<'_, R>,
+pub(crate) fn list<T: Transport>(
+    app: &mut App<'_, T>,
     path: Option<&FilePath>,
     depth: Depth,
     how: How,
@@ -75,7 +75,7 @@ pub(crate) fn list<R: Runtime>(
     let stdout = &app.console.stdout;
     let mut printer = Printer {
         gaps: Gaps {
-            program: R::PROGRAM,
+            program: T::PROGRAM,
             recursive: depth != Depth::ONE,
             quiet: app.settings.quiet,
             found: false,

@@ -2,13 +2,12 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_mangen::Man;
 
 use crate::app::App;
-use crate::args;
 use crate::error::Error;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Print the manual page of this program or of one of its commands, in roff
 #[derive(Debug, Args)]
@@ -17,8 +16,12 @@ pub(crate) struct ManArgs {
     command: Option<String>,
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ManArgs) -> Result<(), Error> {
-    let mut program = args::command(R::PROGRAM);
+/// Prints the page of `program`, or of a command of it.
+pub(crate) fn run<T: Transport>(
+    app: &mut App<'_, T>,
+    args: &ManArgs,
+    mut program: Command,
+) -> Result<(), Error> {
     program.build();
     let command = match &args.command {
         None => program,

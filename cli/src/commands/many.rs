@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use haul_core::Timestamp;
 
 use super::exclude::{self, Pattern};
-use crate::args::whole;
+use crate::number::whole;
 
 /// Which files are moved, and over how many connections.
 #[derive(Debug, Clone, Args)]

@@ -8,7 +8,7 @@ use indicatif::BinaryBytes;
 use crate::app::App;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Codes above are those of programs that a signal ended.
 const BY_SIGNAL: u8 = 128;
@@ -50,7 +50,11 @@ impl Default for Tally {
 
 impl Tally {
     /// Takes in one outcome and tells of it if it is a failure. What is done has the bytes that it moved.
-    pub(crate) fn count<R: Runtime>(&mut self, app: &mut App<'_, R>, outcome: &Result<u64, Error>) {
+    pub(crate) fn count<T: Transport>(
+        &mut self,
+        app: &mut App<'_, T>,
+        outcome: &Result<u64, Error>,
+    ) {
         match outcome {
             Ok(bytes) => {
                 self.done += 1;
@@ -61,7 +65,12 @@ impl Tally {
     }
 
     /// Counts `things` that fail for one reason, and prints it.
-    pub(crate) fn fail<R: Runtime>(&mut self, app: &mut App<'_, R>, things: usize, error: &Error) {
+    pub(crate) fn fail<T: Transport>(
+        &mut self,
+        app: &mut App<'_, T>,
+        things: usize,
+        error: &Error,
+    ) {
         self.failed += things;
         let exit = app.report(error);
         self.first_failure.get_or_insert(exit);
@@ -71,7 +80,7 @@ impl Tally {
     }
 
     /// Something is done, and counted as such, but it cannot be printed. Why is printed once.
-    pub(crate) fn unprinted<R: Runtime>(&mut self, app: &mut App<'_, R>, error: &Error) {
+    pub(crate) fn unprinted<T: Transport>(&mut self, app: &mut App<'_, T>, error: &Error) {
         if self.unprinted == 0 {
             self.ended_by_output = self.first_failure.is_none();
             self.fail(app, 0, error);
@@ -80,7 +89,12 @@ impl Tally {
     }
 
     /// A part of what was asked for is left out. That is printed also with `--quiet`, and the code is not 0.
-    pub(crate) fn leave_out<R: Runtime>(&mut self, app: &mut App<'_, R>, things: u64, what: &str) {
+    pub(crate) fn leave_out<T: Transport>(
+        &mut self,
+        app: &mut App<'_, T>,
+        things: u64,
+        what: &str,
+    ) {
         self.left_out += usize::try_from(things).unwrap_or(usize::MAX);
         app.report(&Error::safe(Exit::Partial, what.to_owned()));
     }
@@ -101,7 +115,7 @@ impl Tally {
     }
 
     /// Tells what came of it all, if it was several things.
-    pub(crate) fn tell<R: Runtime>(&self, app: &mut App<'_, R>) {
+    pub(crate) fn tell<T: Transport>(&self, app: &mut App<'_, T>) {
         let Self { done, bytes, same, failed, left_out, unprinted, .. } = *self;
         if done + same + failed + left_out < 2 {
             return;

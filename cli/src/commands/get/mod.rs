@@ -22,8 +22,8 @@ use crate::exit::Exit;
 use crate::names::{self, DASH, Destination};
 use crate::operands::FromServer;
 use crate::output::Direction;
-use crate::runtime::Runtime;
 use crate::size::Size;
+use crate::transport::Transport;
 
 use batch::Batch;
 use special::Kind;
@@ -84,7 +84,7 @@ pub(crate) struct Download {
     pub(crate) mode: Mode,
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Exit, Error> {
+pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &GetArgs) -> Result<Exit, Error> {
     let args = &resolved(app, args)?;
     app.durable = args.sync;
     let mut tally = Tally::default();
@@ -105,7 +105,7 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<Ex
 }
 
 /// The arguments with names on the server in the place of addresses.
-fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &GetArgs) -> Result<GetArgs, Error> {
+fn resolved<T: Transport>(app: &mut App<'_, T>, args: &GetArgs) -> Result<GetArgs, Error> {
     let FromServer { names, here } = app.names_to_get(&args.names)?;
     if let (Some(here), Some(output)) = (&here, &args.output) {
         let message = format!("{} and {}: two destinations", here.display(), output.display());
@@ -164,7 +164,7 @@ pub(crate) fn mode(force: bool) -> Mode {
 }
 
 /// Brings one file and tells of it.
-pub(crate) fn fetch<R: Runtime>(app: &mut App<'_, R>, download: Download) -> Result<(), Error> {
+pub(crate) fn fetch<T: Transport>(app: &mut App<'_, T>, download: Download) -> Result<(), Error> {
     let mut job = Fetch::new(download, &app.console, &Batch::default());
     transfer::one(app, &mut job)
 }

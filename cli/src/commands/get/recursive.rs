@@ -25,7 +25,7 @@ use crate::commands::transfer::{self, Begun, Extent, Item, Job, Retries, Step, W
 use crate::error::Error;
 use crate::names::{self, DASH, Destination};
 use crate::output::{self, Direction};
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Links to directories that are followed; what is more is named as left out.
 const MOST_LINKS: usize = 10_000;
@@ -61,8 +61,8 @@ struct Plan {
     extent: Extent,
 }
 
-pub(super) fn run<R: Runtime>(
-    app: &mut App<'_, R>,
+pub(super) fn run<T: Transport>(
+    app: &mut App<'_, T>,
     args: &GetArgs,
     tally: &mut Tally,
 ) -> Result<(), Error> {
@@ -122,9 +122,9 @@ pub(super) fn run<R: Runtime>(
 
 impl Plan {
     /// Adds what is in `there`, to go to `here`.
-    fn add<R: Runtime>(
+    fn add<T: Transport>(
         &mut self,
-        app: &mut App<'_, R>,
+        app: &mut App<'_, T>,
         args: &GetArgs,
         there: Option<&FilePath>,
         here: &Path,
@@ -202,7 +202,7 @@ enum Stop {
 }
 
 impl Listed<'_> {
-    fn list_all<R: Runtime>(&mut self, app: &mut App<'_, R>) -> Result<(), Error> {
+    fn list_all<T: Transport>(&mut self, app: &mut App<'_, T>) -> Result<(), Error> {
         self.list(app, self.there)?;
         self.within_link = true;
         while let Some(link) = self.links.pop() {
@@ -218,9 +218,9 @@ impl Listed<'_> {
     }
 
     /// Asks for all that is beneath `path`. A name that lies elsewhere ends it.
-    fn list<R: Runtime>(
+    fn list<T: Transport>(
         &mut self,
-        app: &mut App<'_, R>,
+        app: &mut App<'_, T>,
         path: Option<&FilePath>,
     ) -> Result<(), Error> {
         let mut stopped = None;

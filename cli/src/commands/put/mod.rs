@@ -22,7 +22,7 @@ use crate::exit::Exit;
 use crate::names::{self, DASH, Origin};
 use crate::operands::ToServer;
 use crate::output::Direction;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 use peeked::Peeked;
 
@@ -75,7 +75,7 @@ enum Named {
     Directory(PathBuf, Option<FilePath>),
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Exit, Error> {
+pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &PutArgs) -> Result<Exit, Error> {
     let args = &resolved(app, args)?;
     let mut tally = Tally::default();
     let named = plan(app, args, &mut tally)?;
@@ -103,7 +103,7 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<Ex
 }
 
 /// The arguments with a name on the server in the place of an address.
-fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<PutArgs, Error> {
+fn resolved<T: Transport>(app: &mut App<'_, T>, args: &PutArgs) -> Result<PutArgs, Error> {
     let ToServer { files, name } = app.files_to_put(&args.files)?;
     let name = match (name, &args.name) {
         (Some(name), Some(other)) if name != "/" => {
@@ -117,8 +117,8 @@ fn resolved<R: Runtime>(app: &mut App<'_, R>, args: &PutArgs) -> Result<PutArgs,
     Ok(PutArgs { files, name, ..args.clone() })
 }
 
-fn plan<R: Runtime>(
-    app: &mut App<'_, R>,
+fn plan<T: Transport>(
+    app: &mut App<'_, T>,
     args: &PutArgs,
     tally: &mut Tally,
 ) -> Result<Vec<Named>, Error> {
@@ -171,7 +171,7 @@ pub(crate) fn mode(create: bool) -> Mode {
 }
 
 /// Sends one file and tells of it.
-pub(crate) fn send<R: Runtime>(app: &mut App<'_, R>, upload: Upload) -> Result<(), Error> {
+pub(crate) fn send<T: Transport>(app: &mut App<'_, T>, upload: Upload) -> Result<(), Error> {
     transfer::one(app, &mut Send { upload, stdin: None })
 }
 

@@ -18,7 +18,7 @@ use crate::commands::transfer::{self, Begun, Dotted, Extent, Item, Job, Retries,
 use crate::error::Error;
 use crate::names;
 use crate::output::Direction;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// A file: the number of its directory, and its path from there.
 type Record = (usize, String);
@@ -32,8 +32,8 @@ struct Tree {
 }
 
 /// Sends the files of `steps`, then those in `trees`.
-pub(super) fn run<R: Runtime>(
-    app: &mut App<'_, R>,
+pub(super) fn run<T: Transport>(
+    app: &mut App<'_, T>,
     args: &PutArgs,
     steps: Vec<Step>,
     trees: Vec<(PathBuf, Option<FilePath>)>,
@@ -82,8 +82,8 @@ pub(super) fn run<R: Runtime>(
 }
 
 /// Notes all files of a tree, and reports each name that it leaves out.
-fn walk<R: Runtime>(
-    app: &mut App<'_, R>,
+fn walk<T: Transport>(
+    app: &mut App<'_, T>,
     many: &Many,
     number: usize,
     tree: &Tree,

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::commands::many;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// The most files that are remembered, which is 256 MiB.
 const MOST: usize = 1 << 25;
@@ -25,9 +25,9 @@ pub(super) struct There {
 
 impl There {
     /// Asks for all that is beneath `directory`, which may be missing.
-    pub(super) fn add<R: Runtime>(
+    pub(super) fn add<T: Transport>(
         &mut self,
-        app: &mut App<'_, R>,
+        app: &mut App<'_, T>,
         directory: Option<&FilePath>,
     ) -> Result<(), Error> {
         let Self { keys, files } = self;

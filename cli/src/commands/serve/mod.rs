@@ -17,12 +17,12 @@ use haul_transport::{ServerOptions, Unreached};
 use self::announcement::Announcement;
 use crate::address::ListenAddress;
 use crate::app::App;
-use crate::args::{SECONDS_PER_YEAR, at_least_one, whole};
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names;
-use crate::runtime::{Runtime, ServeError, ServeOptions};
+use crate::number::{SECONDS_PER_YEAR, at_least_one, whole};
 use crate::size::Size;
+use crate::transport::{ServeError, ServeOptions, Transport};
 
 /// What is served unless a directory is named.
 const DEFAULT_DIRECTORY: &str = "./shared";
@@ -141,7 +141,7 @@ fn banner(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<(), Error> {
+pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ServeArgs) -> Result<(), Error> {
     // Before the share is opened: it divides them up.
     if let Err(error) = raise_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
@@ -152,14 +152,14 @@ pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ServeArgs) -> Result<
     // Where it leads now: what is shared stays the same if the name leads elsewhere later.
     let shared = std::fs::canonicalize(&options.directory);
     let announced = Announcement {
-        program: R::PROGRAM,
+        program: T::PROGRAM,
         directory: shared.as_deref().unwrap_or(&options.directory),
         sharing: &options.sharing,
         quiet: app.settings.quiet,
         json: app.settings.json,
     };
     let stdout = &app.console.stdout;
-    app.runtime
+    app.transport
         .serve(&options, &mut |addresses| announced.announce(stdout, addresses))
         .map_err(|error| explain(&error, &options))
 }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names::{self, Origin};
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Type commands in one session with the server, or run a script of them
 ///
@@ -49,7 +49,7 @@ EXIT                                  end (also QUIT, BYE, Ctrl-D)
 HELP [server]                         this text, or the server's own
 Words with spaces are quoted: 'my file', \"my file\" or my\\ file.";
 
-pub(crate) fn run<R: Runtime>(app: &mut App<'_, R>, args: &ShellArgs) -> Result<Exit, Error> {
+pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ShellArgs) -> Result<Exit, Error> {
     app.choose_server()?;
     let (name, input): (String, Box<dyn Read>) = match &args.script {
         Some(path) => {
@@ -79,7 +79,7 @@ enum Flow {
 }
 
 /// Does what a line says.
-fn execute<R: Runtime>(app: &mut App<'_, R>, line: Line) -> Result<Flow, Error> {
+fn execute<T: Transport>(app: &mut App<'_, T>, line: Line) -> Result<Flow, Error> {
     match line {
         Line::Nothing => {}
         Line::List { path, depth, long } => {

@@ -19,12 +19,12 @@ use crate::app::App;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 const PROMPT: &str = "haul> ";
 
 /// Asks for lines until one ends the session.
-pub(super) fn run<R: Runtime>(app: &mut App<'_, R>) -> Result<(), Error> {
+pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
     let banner = app.connect()?.banner.clone();
     let server = app.server.clone();
     app.note(format_args!(
@@ -72,7 +72,7 @@ pub(super) fn run<R: Runtime>(app: &mut App<'_, R>) -> Result<(), Error> {
 }
 
 /// Does what a line says, and tells of a failure.
-fn obey<R: Runtime>(app: &mut App<'_, R>, text: &str) -> Flow {
+fn obey<T: Transport>(app: &mut App<'_, T>, text: &str) -> Flow {
     let was_connected = app.is_connected();
     // A person has read it; the code is for scripts.
     app.incomplete = false;
@@ -89,7 +89,7 @@ fn obey<R: Runtime>(app: &mut App<'_, R>, text: &str) -> Flow {
 }
 
 /// The names in a directory of the server, as far as they can be had now; completion is no reason to connect or to complain.
-fn names_in<R: Runtime>(app: &mut App<'_, R>, directory: &str) -> Vec<Name> {
+fn names_in<T: Transport>(app: &mut App<'_, T>, directory: &str) -> Vec<Name> {
     let mut names = Vec::new();
     let Ok(path) = names::place(app.base(), Some(directory)) else { return names };
     if app.is_connected() {

@@ -8,11 +8,11 @@ use crate::app::App;
 use crate::commands::tally::Tally;
 use crate::error::{self, Error};
 use crate::exit::Exit;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// Runs the lines of `input`, called `name` in errors, up to its end, an `EXIT` or, unless it shall `keep_going`, the first failure, which gives the code then.
-pub(super) fn run<R: Runtime>(
-    app: &mut App<'_, R>,
+pub(super) fn run<T: Transport>(
+    app: &mut App<'_, T>,
     name: &str,
     input: impl BufRead,
     keep_going: bool,

@@ -12,13 +12,13 @@ use haul_store::OwnFiles;
 use haul_transport::Call;
 
 use super::dots::{Dots, Dotted};
-use super::{Begun, Extent, Item, Job, Step, What, is_refused};
+use super::job::{Begun, Extent, Item, Job, Step, What, is_refused};
 use crate::app::App;
 use crate::commands::tally::Tally;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::progress::Bar;
-use crate::runtime::{Runtime, Watch};
+use crate::transport::{Transport, Watch};
 
 /// A job, and whether a connection was lost while it was under way.
 struct Queued {
@@ -26,8 +26,8 @@ struct Queued {
     again: bool,
 }
 
-pub(super) struct Desk<'d, 'a, R> {
-    pub(super) app: &'d mut App<'a, R>,
+pub(super) struct Desk<'d, 'a, T> {
+    pub(super) app: &'d mut App<'a, T>,
     tally: &'d mut Tally,
     bar: Option<Bar>,
     extent: Extent,
@@ -50,8 +50,8 @@ pub(super) struct Desk<'d, 'a, R> {
     pub(super) lost: Option<Error>,
 }
 
-impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
-    pub(super) fn new(app: &'d mut App<'a, R>, tally: &'d mut Tally, extent: Extent) -> Self {
+impl<'d, 'a, T: Transport> Desk<'d, 'a, T> {
+    pub(super) fn new(app: &'d mut App<'a, T>, tally: &'d mut Tally, extent: Extent) -> Self {
         Self {
             done_before: tally.done(),
             app,
@@ -90,7 +90,7 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
     }
 
     /// Prints something where the bar was.
-    pub(super) fn without_bar<T>(&mut self, print: impl FnOnce(&mut App<'a, R>) -> T) -> T {
+    pub(super) fn without_bar<O>(&mut self, print: impl FnOnce(&mut App<'a, T>) -> O) -> O {
         self.bar = None;
         print(self.app)
     }
@@ -272,12 +272,12 @@ impl<'d, 'a, R: Runtime> Desk<'d, 'a, R> {
 }
 
 /// The next files, as calls.
-pub(super) struct Calls<'s, 'd, 'a, R, I> {
-    pub(super) desk: &'s Mutex<Desk<'d, 'a, R>>,
+pub(super) struct Calls<'s, 'd, 'a, T, I> {
+    pub(super) desk: &'s Mutex<Desk<'d, 'a, T>>,
     pub(super) steps: &'s Mutex<I>,
 }
 
-impl<R: Runtime, I: Iterator<Item = Step>> Calls<'_, '_, '_, R, I> {
+impl<T: Transport, I: Iterator<Item = Step>> Calls<'_, '_, '_, T, I> {
     /// Whether there is something to move. It is opened then, however long that takes.
     pub(super) fn has_first(&self) -> bool {
         let Some(first) = self.pull(true) else { return false };
@@ -320,7 +320,7 @@ impl<R: Runtime, I: Iterator<Item = Step>> Calls<'_, '_, '_, R, I> {
     }
 }
 
-impl<'s, R: Runtime, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, R, I> {
+impl<'s, T: Transport, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, T, I> {
     type Item = Call<Watch<'s>>;
 
     fn next(&mut self) -> Option<Self::Item> {

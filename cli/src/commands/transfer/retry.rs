@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::runtime::Runtime;
+use crate::transport::Transport;
 
 /// The pause before the first try; each further one doubles it.
 const FIRST: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ impl Retries {
     }
 
     /// Says that it goes on after `error`, and waits as long as that asks for. `false` if it is to end with it.
-    pub(crate) fn wait<R: Runtime>(&mut self, app: &mut App<'_, R>, error: &Error) -> bool {
+    pub(crate) fn wait<T: Transport>(&mut self, app: &mut App<'_, T>, error: &Error) -> bool {
         let Some(least) = error.retry_after().filter(|_| self.made < self.most) else {
             return false;
         };
@@ -41,7 +41,7 @@ impl Retries {
             "{}; connecting again in {seconds} s ({made} of {most})",
             error.what()
         ));
-        app.runtime.pause(pause);
+        app.transport.pause(pause);
         true
     }
 }

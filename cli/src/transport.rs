@@ -15,9 +15,9 @@ use haul_transport::{Call, ConnectError, ServerOptions};
 
 /// A transport, as a program's command line sees it.
 ///
-/// Both calls block. Signals are the runtime's: while it serves, SIGINT, SIGTERM, SIGHUP and SIGQUIT begin a drain and a second one ends at once; while a client's request runs, they
+/// Both calls block. Signals are its own: while it serves, SIGINT, SIGTERM, SIGHUP and SIGQUIT begin a drain and a second one ends at once; while a client's request runs, they
 /// cancel it ([`Failure::Cancelled`]), and a second one ends the program.
-pub trait Runtime: Sync {
+pub trait Transport: Sync {
     /// The program's name, such as `haul-std`.
     const PROGRAM: &'static str;
 

@@ -1,160 +1,25 @@
-//! A server in memory behind [`Runtime`], and a way to run a command line against it.
+//! What the server in memory answers.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Cursor, Read, Write};
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use std::thread;
-use std::time::Duration;
 
-use haul_cli::{Console, Exit, Input, Remote, Runtime, ServeError, ServeOptions, Stream, Watch};
+use haul_cli::{Remote, Watch};
 use haul_core::RequestId;
-use haul_core::client::{ClientConfig, ClientEvent, Failure, Progress, Request};
-use haul_core::message::{Greeting, Refusal, Sending, Summary};
-use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Timestamp, Timing};
+use haul_core::client::{ClientEvent, Failure, Progress, Request};
+use haul_core::message::{Greeting, Sending, Summary};
+use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode};
 use haul_store::{NewFile, OwnFiles, Source, Target};
-use haul_transport::{Call, ConnectError, Unreached};
+use haul_transport::Call;
 
-/// What is on the server, and what it shall do.
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
-    /// Listed in addition to the files, whatever was asked for.
-    pub(crate) invented: Vec<Entry>,
-    pub(crate) skipped: Option<u64>,
-    /// Directories that are links, by their paths: a listing does not descend into them.
-    pub(crate) links: Vec<String>,
-    /// A directory here that gets what is stored, too.
-    pub(crate) mirror: Option<PathBuf>,
-    /// How many connections there were when stdin was read first.
-    pub(crate) connected_before_input: Option<usize>,
-    /// Failures of requests for a path, each once.
-    pub(crate) failures: HashMap<String, Failure>,
-    /// Bytes after which a download fails.
-    pub(crate) corrupt_after: Option<usize>,
-    /// How long each piece of a file takes.
-    pub(crate) pace: Duration,
-    /// Bytes of a transfer after which its connection is lost, once.
-    pub(crate) lost_after: Option<u64>,
-    /// What is stored though its upload fails: only the receipt is lost.
-    pub(crate) lost_receipt: Option<&'static str>,
-    pub(crate) unreachable: bool,
-    /// Whether the last client wanted its files on stable storage.
-    pub(crate) durable: bool,
-    /// How it was connected to last: how long that may take, and the session's bounds on time.
-    pub(crate) timing: Option<(Duration, Timing)>,
-    /// The signal that cancels requests.
-    pub(crate) signal: Option<i32>,
-    pub(crate) connected: Vec<String>,
-    /// How many connections can be made, if not any number.
-    pub(crate) most_connections: Option<usize>,
-    /// Pauses before another try.
-    pub(crate) pauses: Vec<Duration>,
-    /// Uploads that were refused because their names begin with a dot, if that is refused.
-    pub(crate) refused_dots: Option<Vec<String>>,
-    pub(crate) said_goodbye: usize,
-    pub(crate) served: Option<ServeOptions>,
-    pub(crate) cannot_listen: bool,
-}
+use super::{Fake, State, modified, refusal};
 
-#[derive(Clone, Default)]
-pub(crate) struct Fake(Arc<Mutex<State>>);
-
-impl Fake {
-    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
-        let fake = Self::default();
-        for (name, content) in files {
-            fake.state().files.insert((*name).to_owned(), content.as_bytes().to_vec());
-        }
-        fake
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
-    }
-
-    pub(crate) fn fails(self, path: &str, failure: Failure) -> Self {
-        self.state().failures.insert(path.to_owned(), failure);
-        self
-    }
-
-    pub(crate) fn run(&self, line: &[&str]) -> Outcome {
-        Run::default().run(self, line)
-    }
-}
-
-pub(crate) fn refusal(code: ErrorCode) -> Failure {
-    Failure::Refused(Refusal::new(code, "no"))
-}
-
-pub(crate) fn path(text: &str) -> FilePath {
-    FilePath::parse(text).unwrap()
-}
-
-pub(crate) fn modified() -> Timestamp {
-    Timestamp::parse("2026-11-22T08:31:25.5Z").unwrap()
-}
-
-impl Runtime for Fake {
-    const PROGRAM: &'static str = "haul-test";
-
-    fn serve(
-        &self,
-        options: &ServeOptions,
-        ready: &mut dyn FnMut(&[SocketAddr]),
-    ) -> Result<(), ServeError> {
-        let mut state = self.state();
-        state.served = Some(options.clone());
-        if state.cannot_listen {
-            return Err(ServeError::Listen(io::ErrorKind::AddrInUse.into()));
-        }
-        let address = |(host, _): &(String, u16)| SocketAddr::new(host.parse().unwrap(), 4999);
-        ready(&options.addresses.iter().map(address).collect::<Vec<_>>());
-        Ok(())
-    }
-
-    fn connect(
-        &self,
-        host: &str,
-        port: u16,
-        config: ClientConfig,
-        connect_timeout: Duration,
-    ) -> Result<Box<dyn Remote>, ConnectError> {
-        let mut state = self.state();
-        state.durable = config.durable;
-        state.timing = Some((connect_timeout, config.timing));
-        state.connected.push(format!("{host} {port}"));
-        let enough = state.most_connections.is_some_and(|most| state.connected.len() > most);
-        if state.unreachable || enough {
-            let error = io::Error::from_raw_os_error(111);
-            let address = SocketAddr::new([127, 0, 0, 1].into(), port);
-            return Err(ConnectError::Unreached(vec![Unreached { address, error }]));
-        }
-        if let Some(failure) = state.failures.remove("connect") {
-            return Err(failure.into());
-        }
-        drop(state);
-        let greeting =
-            Greeting { banner: String::from("Welcome"), max_data: 1 << 20, pipeline: 64 };
-        Ok(Box::new(Connection { server: self.clone(), greeting }))
-    }
-
-    fn signal(&self) -> Option<i32> {
-        self.state().signal
-    }
-
-    fn pause(&self, duration: Duration) {
-        self.state().pauses.push(duration);
-    }
-}
-
-struct Connection {
-    server: Fake,
-    greeting: Greeting,
+/// A connection to the server.
+pub(super) struct Connection {
+    pub(super) server: Fake,
+    pub(super) greeting: Greeting,
 }
 
 impl Connection {
@@ -264,7 +129,7 @@ impl Connection {
         let mut entries = BTreeMap::new();
         for (name, content) in &state.files {
             let whole = Entry::File {
-                path: self::path(name),
+                path: super::path(name),
                 size: content.len() as u64,
                 modified: modified(),
                 executable: false,
@@ -284,7 +149,7 @@ impl Connection {
                     let entry = if end == name.len() {
                         whole.clone()
                     } else {
-                        Entry::Directory { path: self::path(&name_here), error: None, link }
+                        Entry::Directory { path: super::path(&name_here), error: None, link }
                     };
                     entries.insert(name_here, entry);
                     end += 1;
@@ -414,127 +279,5 @@ impl Connection {
         }
         self.server.state().files.insert(path.as_str().to_owned(), content);
         Ok(Summary { size: Some(size), checksum: Some(checksum), ..Summary::default() })
-    }
-}
-
-/// How a command line is run.
-#[derive(Default)]
-pub(crate) struct Run {
-    pub(crate) stdin: &'static str,
-    /// Whether a person looks at stdout and stderr.
-    pub(crate) terminal: bool,
-    /// Bytes of stdout that are read before it is closed.
-    pub(crate) stdout_closes_after: Option<usize>,
-    /// Whether it is full then, and not closed.
-    pub(crate) stdout_fills: bool,
-}
-
-/// How it ended.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) exit: Exit,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Outcome {
-    /// Ended with `exit` and one error that has each of `parts`.
-    #[track_caller]
-    pub(crate) fn failed(&self, exit: Exit, parts: &[&str]) {
-        let errors = self.errors();
-        assert_eq!((self.exit, errors.len()), (exit, 1), "{self:?}");
-        for part in parts {
-            assert!(errors[0].contains(part), "{part:?} in {self:?}");
-        }
-    }
-
-    /// The lines of stderr but the totals of several files.
-    #[track_caller]
-    pub(crate) fn errors(&self) -> Vec<&str> {
-        let lines = self.stderr.lines().map(|line| line.strip_prefix("haul-test: "));
-        let lines = lines.map(|line| line.unwrap_or_else(|| panic!("{self:?}")));
-        lines.filter(|line| !is_total(line)).collect()
-    }
-
-    /// Ended well and without a word on stderr.
-    #[track_caller]
-    pub(crate) fn done(&self, stdout: &str) {
-        assert_eq!((self.exit, self.stderr.as_str()), (Exit::Done, ""), "{self:?}");
-        assert_eq!(self.stdout, stdout);
-    }
-}
-
-fn is_total(line: &str) -> bool {
-    let mut words = line.split(' ');
-    let count = words.next().and_then(|word| word.parse::<u64>().ok());
-    count.is_some() && words.next().is_some_and(|word| word.starts_with("file"))
-}
-
-impl Run {
-    /// Runs `line`, of which the server is `haul://test` unless it says otherwise.
-    pub(crate) fn run(self, fake: &Fake, line: &[&str]) -> Outcome {
-        let server: &[&str] = match line.first() {
-            Some(&("serve" | "completions" | "man")) | None => &[],
-            _ if line.iter().any(|word| *word == "--server" || word.contains("://")) => &[],
-            _ => &["--server", "haul://test"],
-        };
-        let args = ["haul-test"].iter().chain(server).chain(line).map(OsString::from);
-        let stdout =
-            Sink { room: self.stdout_closes_after, fills: self.stdout_fills, ..Sink::default() };
-        let stderr = Sink::default();
-        let console = Console {
-            stdin: Input::new(Typed { text: Cursor::new(self.stdin), fake: fake.clone() }, false),
-            stdout: Stream::new(stdout.clone(), self.terminal),
-            stderr: Stream::new(stderr.clone(), self.terminal),
-        };
-        let exit = haul_cli::run(fake, args, console);
-        Outcome { exit, stdout: stdout.text(), stderr: stderr.text() }
-    }
-}
-
-#[derive(Clone, Default)]
-struct Sink {
-    written: Arc<Mutex<Vec<u8>>>,
-    room: Option<usize>,
-    fills: bool,
-}
-
-impl Sink {
-    fn text(&self) -> String {
-        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let mut written = self.written.lock().unwrap();
-        let room = self.room.map_or(data.len(), |room| room.saturating_sub(written.len()));
-        let count = data.len().min(room);
-        if count == 0 && !data.is_empty() {
-            let full = io::Error::from_raw_os_error(28);
-            return Err(if self.fills { full } else { io::ErrorKind::BrokenPipe.into() });
-        }
-        written.extend_from_slice(&data[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What somebody types.
-struct Typed {
-    text: Cursor<&'static str>,
-    fake: Fake,
-}
-
-impl Read for Typed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.fake.state();
-        let connected = state.connected.len();
-        state.connected_before_input.get_or_insert(connected);
-        drop(state);
-        self.text.read(buffer)
     }
 }

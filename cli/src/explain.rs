@@ -1,0 +1,80 @@
+//! What is said of a wrong command line.
+
+use clap::error::{ContextKind, ContextValue};
+
+use crate::error::Error;
+
+/// A wrong command line in one line.
+pub(crate) fn explain(error: &clap::Error) -> Error {
+    let rendered = error.render().to_string();
+    // The paragraphs are: what is wrong, tips if there are any, the usage, where to find help.
+    let mut paragraphs = rendered
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|text| !text.starts_with("Usage:") && !text.starts_with("For more information"));
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    let tips: Vec<String> = paragraphs.map(|tip| tip.replacen("tip: ", "", 1)).collect();
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let command: Vec<&str> = usage
+        .split_whitespace()
+        .skip_while(|word| *word == "Usage:")
+        .take_while(|word| !word.starts_with(['-', '[', '<']))
+        .collect();
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let serves = command.last() == Some(&"serve");
+    let meant = word(ContextKind::InvalidSubcommand)
+        .and_then(meant)
+        .or_else(|| meant_option(word(ContextKind::InvalidArg)?, serves));
+    // These are words that look alike.
+    let tips = if meant.is_some() { Vec::new() } else { tips };
+    let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
+    let advice = meant
+        .map(String::from)
+        .into_iter()
+        .chain(tips)
+        .chain([help])
+        .collect::<Vec<_>>()
+        .join("; ");
+    Error::usage(what).advise(advice)
+}
+
+/// What does here what other programs, and the protocol, call by this word.
+fn meant(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "upload" | "up" | "send" | "push" | "store" | "add" => "put sends files to the server",
+        "download" | "down" | "fetch" | "pull" | "receive" | "recv" | "cat" | "mget" => {
+            "get brings files from the server; -o - shows one"
+        }
+        "cp" | "copy" | "scp" | "sync" | "rsync" | "mput" => {
+            "put sends files to the server, get brings them; -r takes directories"
+        }
+        "list" | "dir" | "ll" | "la" | "find" | "tree" => "ls lists what is there; -r all of it",
+        "server" | "start" | "daemon" | "listen" | "share" | "run" => "serve serves a directory",
+        "connect" | "open" | "session" | "ftp" | "client" => "shell takes commands line by line",
+        "rm" | "del" | "delete" | "mv" | "move" | "rename" | "mkdir" | "rmdir" => {
+            "files there cannot be removed or renamed from here; put makes the directories it needs"
+        }
+        "exit" | "quit" | "bye" | "logout" | "close" | "disconnect" => {
+            "each command ends by itself; EXIT is for the shell"
+        }
+        _ => return None,
+    })
+}
+
+/// What does here what other programs call by this option.
+fn meant_option(option: &str, serves: bool) -> Option<&'static str> {
+    Some(match option {
+        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--bind" | "--address" if serves => {
+            "--listen HOST:PORT says where to serve"
+        }
+        "--host" | "--hostname" | "--port" | "-p" | "-P" | "--address" | "--url" => {
+            "--server HOST:PORT names the server"
+        }
+        "-R" if !serves => "-r takes directories",
+        _ => return None,
+    })
+}
