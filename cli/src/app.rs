@@ -1,5 +1,6 @@
 //! What every command works with: the transport, the settings, the streams and at most one connection.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::mem;
@@ -17,7 +18,8 @@ use crate::address::ServerAddress;
 use crate::console::Console;
 use crate::error::{self, Error};
 use crate::exit::Exit;
-use crate::output;
+use crate::names;
+use crate::output::{self, Change};
 use crate::progress;
 use crate::settings::Settings;
 use crate::transport::{Remote, Transport};
@@ -29,6 +31,10 @@ pub(crate) struct App<'a, T> {
     pub(crate) settings: Settings,
     /// The one that [was chosen](Self::choose_server).
     pub(crate) server: ServerAddress,
+    /// Where names start in the shell, with the whole path. It lies where the [server](Self::server) says that names start.
+    pub(crate) directory: Option<FilePath>,
+    /// The line of a script that errors come from.
+    pub(crate) place: Option<String>,
     pub(crate) console: Console,
     /// Whether files that are brought here go to stable storage, over connections that are made from now on.
     pub(crate) durable: bool,
@@ -44,6 +50,8 @@ impl<'a, T: Transport> App<'a, T> {
             transport,
             settings,
             server,
+            directory: None,
+            place: None,
             console,
             durable: false,
             incomplete: false,
@@ -54,6 +62,16 @@ impl<'a, T: Transport> App<'a, T> {
     /// What names start from.
     pub(crate) fn base(&self) -> Option<&FilePath> {
         self.server.base.as_ref()
+    }
+
+    /// A name as it is written in the shell, as one that starts from the [base](Self::base).
+    pub(crate) fn absolute(&self, name: &str) -> Result<String, Error> {
+        names::absolute(self.base(), self.directory.as_ref(), name)
+    }
+
+    /// `path` as it is written here.
+    pub(crate) fn written<'p>(&self, path: &'p FilePath) -> Cow<'p, str> {
+        names::written(self.base(), self.directory.as_ref(), path)
     }
 
     /// Connects if there is no connection, and gives the server's greeting.
@@ -152,15 +170,27 @@ impl<'a, T: Transport> App<'a, T> {
         line: impl Display,
         record: &impl Serialize,
     ) -> Result<(), Error> {
+        if self.settings.quiet && !self.settings.json { Ok(()) } else { self.answer(line, record) }
+    }
+
+    /// Prints what was asked for: `line` for people or `record` for programs.
+    pub(crate) fn answer(
+        &mut self,
+        line: impl Display,
+        record: &impl Serialize,
+    ) -> Result<(), Error> {
         if self.settings.json {
             let terminal = self.console.stdout.is_terminal();
             let line = output::json(record, terminal).map_err(io::Error::from);
             self.print(line.map_err(|error| Error::output(&error))?)
-        } else if self.settings.quiet {
-            Ok(())
         } else {
             self.print(line)
         }
+    }
+
+    /// Prints that something was changed.
+    pub(crate) fn tell(&mut self, change: &Change<'_>) -> Result<(), Error> {
+        self.result(change, &change.record()).map_err(|error| error.at("it is done"))
     }
 
     /// Prints a line that was asked for.
@@ -177,7 +207,8 @@ impl<'a, T: Transport> App<'a, T> {
 
     /// Tells of an error, and gives the code to end with.
     pub(crate) fn report(&mut self, error: &Error) -> Exit {
-        self.console.report(T::PROGRAM, self.settings.color, error)
+        let placed = self.place.as_ref().map(|place| error.clone().at(place));
+        self.console.report(T::PROGRAM, self.settings.color, placed.as_ref().unwrap_or(error))
     }
 
     fn remote(&mut self) -> Result<&mut dyn Remote, Error> {

@@ -5,13 +5,16 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{completions, get, ls, man, put, serve, shell};
+use crate::app::App;
+use crate::commands::{completions, cp, get, ls, man, mkdir, mv, put, rm, serve, shell, sum};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::settings::Settings;
+use crate::transport::Transport;
 
 /// Move files between machines, every byte checked
 ///
-/// `put` replaces a file on the server, unless --create is given; `get` replaces none here, unless --force is.
+/// `put`, `mv` and `cp` replace a file on the server, unless --create is given; `get` replaces none here, unless --force is.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -28,6 +31,11 @@ pub(crate) enum Command {
     Ls(ls::LsArgs),
     Get(get::GetArgs),
     Put(put::PutArgs),
+    Rm(rm::RmArgs),
+    Mv(mv::MvArgs),
+    Cp(cp::CpArgs),
+    Mkdir(mkdir::MkdirArgs),
+    Sum(sum::SumArgs),
     Shell(shell::ShellArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
@@ -35,9 +43,28 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Does what it says.
+    pub(crate) fn run<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Exit, Error> {
+        match self {
+            Self::Serve(args) => serve::run(app, args)?,
+            Self::Ls(args) => ls::run(app, args)?,
+            Self::Get(args) => return get::run(app, args),
+            Self::Put(args) => return put::run(app, args),
+            Self::Rm(args) => return rm::run(app, args),
+            Self::Mv(args) => return mv::run(app, args),
+            Self::Cp(args) => return cp::run(app, args),
+            Self::Mkdir(args) => return mkdir::run(app, args),
+            Self::Sum(args) => return sum::run(app, args),
+            Self::Shell(args) => return shell::run(app, args),
+            Self::Completions(args) => completions::run(app, args, command(T::PROGRAM))?,
+            Self::Man(args) => man::run(app, args, command(T::PROGRAM))?,
+        }
+        Ok(Exit::Done)
+    }
+
     /// Whether it is a client's.
     pub(crate) fn asks_a_server(&self) -> bool {
-        matches!(self, Self::Ls(_) | Self::Get(_) | Self::Put(_) | Self::Shell(_))
+        !matches!(self, Self::Serve(_) | Self::Completions(_) | Self::Man(_))
     }
 
     /// Whether it takes something from stdin.
@@ -56,7 +83,12 @@ impl Command {
             Self::Serve(_) => false,
             Self::Get(args) => !quiet || args.writes_stdout(),
             // What a script prints beside receipts is not known before.
-            Self::Put(_) | Self::Shell(_) => !quiet,
+            Self::Put(_)
+            | Self::Rm(_)
+            | Self::Mv(_)
+            | Self::Cp(_)
+            | Self::Mkdir(_)
+            | Self::Shell(_) => !quiet,
             _ => true,
         }
     }
@@ -185,10 +217,12 @@ mod tests {
         for (word, part) in [
             ("upload", "put sends"),
             ("download", "get brings"),
-            ("cp", "put sends"),
+            ("scp", "put sends"),
+            ("verify", "sum --check"),
+            ("cd", "for the shell"),
             ("list", "ls lists"),
             ("LIST", "ls lists"),
-            ("rm", "cannot be removed"),
+            ("delete", "rm deletes"),
             ("exit", "each command ends by itself"),
             ("quit", "each command ends by itself"),
         ] {

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 const SHOWN: usize = 256;
 
 /// Why something was not done. Its parts are safe for a terminal: texts and names are escaped as they come in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Error {
     exit: Exit,
     message: String,

@@ -49,15 +49,20 @@ fn meant(word: &str) -> Option<&'static str> {
         "download" | "down" | "fetch" | "pull" | "receive" | "recv" | "cat" | "mget" => {
             "get brings files from the server; -o - shows one"
         }
-        "cp" | "copy" | "scp" | "sync" | "rsync" | "mput" => {
-            "put sends files to the server, get brings them; -r takes directories"
+        "copy" | "scp" | "sync" | "rsync" | "mput" => {
+            "put sends files to the server, get brings them, cp copies them there"
         }
         "list" | "dir" | "ll" | "la" | "find" | "tree" => "ls lists what is there; -r all of it",
         "server" | "start" | "daemon" | "listen" | "share" | "run" => "serve serves a directory",
         "connect" | "open" | "session" | "ftp" | "client" => "shell takes commands line by line",
-        "rm" | "del" | "delete" | "mv" | "move" | "rename" | "mkdir" | "rmdir" => {
-            "files there cannot be removed or renamed from here; put makes the directories it needs"
+        "del" | "delete" | "remove" | "unlink" | "rmdir" | "erase" => {
+            "rm deletes files and directories on the server"
         }
+        "move" | "rename" | "ren" => "mv moves and renames files and directories on the server",
+        "md" | "makedir" => "mkdir makes directories on the server",
+        "checksum" | "cksum" | "crc" | "hash" | "md5sum" | "sha256sum" | "verify" | "check"
+        | "diff" | "cmp" => "sum prints checksums; sum --check compares with the files here",
+        "cd" | "chdir" | "pwd" => "cd is for the shell; --server haul://HOST/DIR begins in DIR",
         "exit" | "quit" | "bye" | "logout" | "close" | "disconnect" => {
             "each command ends by itself; EXIT is for the shell"
         }

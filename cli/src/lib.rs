@@ -17,12 +17,12 @@
 //! # What a program promises
 //!
 //! - Results go to stdout, all else to stderr. With `--json` each result is one object on a line; with `--quiet` only what was asked for is printed, and errors.
-//! - `get` and `put` end with a line or object for each file, when it is verified and has its name. `path` in JSON is the name on the server; `target` (of `get`) and `source`
+//! - `get` and `put` end with a line or object for each file, when it is verified and has its name, and `rm`, `mv`, `cp` and `mkdir` for each name, when the server has confirmed it. `path` in JSON is the name on the server; `target` (of `get`) and `source`
 //!   (of `put`) are names here, `-` for a stream.
 //! - An error is one line that says what to do next. Text from a server is escaped and cut in it; nothing from a server reaches a terminal raw.
 //! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word. A stdin or stdout that is closed or open in the wrong direction is an error
 //!   before anything is done, if the command would use it; a server uses neither.
-//! - What a recursive transfer or listing leaves out is named with its reason, also with `--quiet`, and makes the code [`Exit::Partial`].
+//! - What a recursive transfer, listing or deletion leaves out is named with its reason, also with `--quiet`, and makes the code [`Exit::Partial`].
 //! - The codes are those of [`Exit`]; `--help` shows them.
 
 mod address;
@@ -63,7 +63,6 @@ pub use transport::{LastWords, Remote, ServeError, ServeOptions, Transport, Watc
 
 use app::App;
 use args::{Cli, Command};
-use commands::{completions, get, ls, man, put, serve, shell};
 use error::Error;
 use logs::Logs;
 
@@ -91,7 +90,7 @@ pub fn run<T: Transport>(
     };
     let mut app = App::new(transport, cli.settings.clone(), console);
     let outcome = prepare(&app, &cli).and_then(|logs| {
-        let outcome = execute(&mut app, &cli.command);
+        let outcome = cli.command.run(&mut app);
         // An error comes after what was logged, and where nobody reads that there is nobody to tell.
         if logs.finish() { outcome } else { outcome.map_err(Error::silence) }
     });
@@ -106,19 +105,6 @@ pub fn run<T: Transport>(
     }
     app.say_goodbye();
     exit
-}
-
-fn execute<T: Transport>(app: &mut App<'_, T>, command: &Command) -> Result<Exit, Error> {
-    match command {
-        Command::Serve(args) => serve::run(app, args)?,
-        Command::Ls(args) => ls::run(app, args)?,
-        Command::Get(args) => return get::run(app, args),
-        Command::Put(args) => return put::run(app, args),
-        Command::Shell(args) => return shell::run(app, args),
-        Command::Completions(args) => completions::run(app, args, args::command(T::PROGRAM))?,
-        Command::Man(args) => man::run(app, args, args::command(T::PROGRAM))?,
-    }
-    Ok(Exit::Done)
 }
 
 fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {

@@ -1,5 +1,6 @@
 //! Names on the server and files here: what belongs to what. Nothing in this module asks the server, so nothing that a server says can choose a file.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use haul_core::{FilePath, PathError};
@@ -73,6 +74,69 @@ pub(crate) fn place(
     match named(name)? {
         None => Ok(base.cloned()),
         Some(path) => file(base, path.as_str()).map(Some),
+    }
+}
+
+/// The file or directory that is meant by `name`, which is not the place that names start from.
+pub(crate) fn entry(base: Option<&FilePath>, name: &str) -> Result<FilePath, Error> {
+    match named(name)? {
+        Some(path) => file(base, path.as_str()),
+        None if name.is_empty() => Err(bad_name(name, PathError::Empty)),
+        None => {
+            let message =
+                format!("{}: this is the directory that names start from", error::cut(name));
+            Err(Error::usage(message).advise("name what is in it"))
+        }
+    }
+}
+
+/// What is meant by each of `names`.
+pub(crate) fn entries(base: Option<&FilePath>, names: &[String]) -> Vec<Result<FilePath, Error>> {
+    names.iter().map(|name| entry(base, name)).collect()
+}
+
+/// `name`, which starts from `directory` or, with a `/` in front, from `base`, as a name that starts from `base`, where `directory` lies. A `..` is the directory above.
+pub(crate) fn absolute(
+    base: Option<&FilePath>,
+    directory: Option<&FilePath>,
+    name: &str,
+) -> Result<String, Error> {
+    let goes_up = name.split('/').any(|component| component == "..");
+    if name.is_empty() || name.contains("://") || (directory == base && !goes_up) {
+        return Ok(name.to_owned());
+    }
+    let from = directory.filter(|_| directory != base && !name.starts_with('/'));
+    let from = from.and_then(|directory| relative(base, directory)).unwrap_or_default();
+    let mut components = Vec::new();
+    for component in from.split('/').chain(name.split('/')) {
+        match component {
+            "" | "." => {}
+            ".." => {
+                let above = components.pop().ok_or_else(|| {
+                    Error::usage(format!("{}: there is nothing above /", error::cut(name)))
+                });
+                above?;
+            }
+            component => components.push(component),
+        }
+    }
+    let is_directory = is_directory(name) || name.ends_with("..");
+    let slash = if components.is_empty() || is_directory { "/" } else { "" };
+    Ok(components.join("/") + slash)
+}
+
+/// `path` as it is written when names start from `directory` or, with a `/` in front, from `base`.
+pub(crate) fn written<'a>(
+    base: Option<&FilePath>,
+    directory: Option<&FilePath>,
+    path: &'a FilePath,
+) -> Cow<'a, str> {
+    // The directory itself is written as what it is above.
+    let within = directory == base || directory != Some(path);
+    match (relative(directory, path).filter(|_| within), relative(base, path)) {
+        (Some(name), _) => Cow::Borrowed(name),
+        (None, Some(name)) => Cow::Owned(format!("/{name}")),
+        (None, None) => Cow::Borrowed(path.as_str()),
     }
 }
 
@@ -220,6 +284,49 @@ mod tests {
         assert_eq!(relative(Some(&base), &base), Some("photos"));
         assert_eq!(relative(Some(&base), &path("photosets/a")), None);
         assert_eq!(relative(Some(&base), &path("other")), None);
+    }
+
+    #[test]
+    fn a_current_directory_is_where_names_start() {
+        let base = path("top");
+        let within = path("top/photos/old");
+        let absolute = |name: &str| absolute(Some(&base), Some(&within), name);
+        for (name, expected) in [
+            ("sea.jpg", "photos/old/sea.jpg"),
+            ("new/", "photos/old/new/"),
+            (".", "photos/old/"),
+            ("..", "photos/"),
+            ("../sea.jpg", "photos/sea.jpg"),
+            ("../..", "/"),
+            ("/", "/"),
+            ("/a//b", "a/b"),
+            ("", ""),
+            ("haul://h/x", "haul://h/x"),
+        ] {
+            assert_eq!(absolute(name).unwrap(), expected, "{name}");
+        }
+        for name in ["../../..", "/..", "../../../a"] {
+            assert_eq!(absolute(name).unwrap_err().exit(), Exit::Usage, "{name}");
+        }
+        assert_eq!(super::absolute(None, None, "a/../b").unwrap(), "b");
+        assert_eq!(super::absolute(None, None, ".//a").unwrap(), ".//a");
+
+        let written = |name: &str| written(Some(&base), Some(&within), &path(name)).into_owned();
+        assert_eq!(written("top/photos/old/a"), "a");
+        assert_eq!(written("top/photos/a"), "/photos/a");
+        assert_eq!(written("top/photos/old"), "/photos/old");
+        assert_eq!(super::written(Some(&base), Some(&base), &path("top/a")), "a");
+    }
+
+    #[test]
+    fn where_names_start_is_no_entry() {
+        let base = path("photos");
+        for name in ["/", ".", "", "./", "..", "haul://h"] {
+            for base in [None, Some(&base)] {
+                assert_eq!(entry(base, name).unwrap_err().exit(), Exit::Usage, "{name:?}");
+            }
+        }
+        assert_eq!(entry(Some(&base), "a/").unwrap(), path("photos/a"));
     }
 
     #[test]

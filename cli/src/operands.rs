@@ -40,10 +40,12 @@ pub(crate) struct ToServer {
 impl<T> App<'_, T> {
     /// Chooses the server that was not named among the words.
     pub(crate) fn choose_server(&mut self) -> Result<(), Error> {
-        self.server = match &self.settings.server {
+        let server = match &self.settings.server {
             Some(server) => server.clone(),
             None => from_environment(env::var_os(VARIABLE))?,
         };
+        self.directory.clone_from(&server.base);
+        self.server = server;
         Ok(())
     }
 
@@ -68,6 +70,21 @@ impl<T> App<'_, T> {
             [names @ .., last] if !Address::is_whole(last) => (names, Some(PathBuf::from(last))),
             names => (names, None),
         };
+        Ok(FromServer { names: self.names_of_addresses(words)?, here })
+    }
+
+    /// Chooses the server of names that may be whole addresses, and gives the names there.
+    pub(crate) fn names_on_server(&mut self, words: &[String]) -> Result<Vec<String>, Error> {
+        if !words.iter().any(|word| Address::is_whole(word)) {
+            self.choose_server()?;
+            return Ok(words.to_vec());
+        }
+        let names = self.names_of_addresses(words)?.into_iter();
+        Ok(names.map(|name| if name.is_empty() { String::from("/") } else { name }).collect())
+    }
+
+    /// Chooses the server of whole addresses, and gives the names there. That of an address without a path is empty.
+    fn names_of_addresses(&mut self, words: &[String]) -> Result<Vec<String>, Error> {
         let mut chosen: Option<ServerAddress> = None;
         let mut names = Vec::with_capacity(words.len());
         for word in words {
@@ -85,7 +102,7 @@ impl<T> App<'_, T> {
             names.push(address.name);
         }
         self.named_server(chosen.unwrap_or_default())?;
-        Ok(FromServer { names, here })
+        Ok(names)
     }
 
     /// Chooses the server of files that go to the address that the last word may be.
@@ -117,6 +134,7 @@ impl<T> App<'_, T> {
             let message = format!("--server says {other}, a name {server}");
             return Err(Error::usage(message).advise("name the server once"));
         }
+        self.directory.clone_from(&server.base);
         self.server = server;
         Ok(())
     }

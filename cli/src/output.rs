@@ -138,16 +138,22 @@ impl fmt::Display for Transfer<'_> {
                 write!(f, "{} -> {}", Escaped::new(&local), self.path.escaped())?;
             }
         }
-        let unit = if self.size == 1 { "byte" } else { "bytes" };
-        write!(f, "  {} {unit}", self.size)?;
-        if let Some(checksum) = self.checksum {
-            write!(f, "  crc64nvme {checksum}")?;
-        }
+        write_size_and_checksum(f, self.size, self.checksum)?;
         f.write_str(match self.direction {
             Direction::Down => "  verified",
             Direction::Up => "  stored",
         })
     }
+}
+
+fn write_size_and_checksum(
+    f: &mut fmt::Formatter<'_>,
+    size: u64,
+    checksum: Option<Checksum>,
+) -> fmt::Result {
+    let unit = if size == 1 { "byte" } else { "bytes" };
+    write!(f, "  {size} {unit}")?;
+    checksum.map_or(Ok(()), |checksum| write!(f, "  crc64nvme {checksum}"))
 }
 
 /// A file that came or went whole, for programs. `path` is its name on the server.
@@ -159,6 +165,73 @@ pub(crate) struct TransferRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crc64nvme: Option<String>,
+}
+
+/// Something on the server that was changed.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    action: &'static str,
+    path: &'a FilePath,
+    from: Option<&'a FilePath>,
+    copied: Option<(u64, Checksum)>,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn deleted(path: &'a FilePath) -> Self {
+        Self { action: "deleted", path, from: None, copied: None }
+    }
+
+    pub(crate) fn made(path: &'a FilePath) -> Self {
+        Self { action: "made", path, from: None, copied: None }
+    }
+
+    pub(crate) fn moved(from: &'a FilePath, path: &'a FilePath) -> Self {
+        Self { action: "moved", path, from: Some(from), copied: None }
+    }
+
+    /// `summary` is what the server said of the copy.
+    pub(crate) fn copied(from: &'a FilePath, path: &'a FilePath, summary: &Summary) -> Self {
+        let copied = summary.size.zip(summary.checksum);
+        Self { action: "copied", path, from: Some(from), copied }
+    }
+
+    /// The record for programs.
+    pub(crate) fn record(&self) -> ChangeRecord<'a> {
+        ChangeRecord {
+            path: self.path.as_str(),
+            action: self.action,
+            from: self.from.map(FilePath::as_str),
+            size: self.copied.map(|(size, _)| size),
+            crc64nvme: self.copied.map(|(_, checksum)| checksum.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Change<'_> {
+    /// The line for people: `notes.txt -> letters/notes.txt  moved`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(from) = self.from {
+            write!(f, "{} -> ", from.escaped())?;
+        }
+        write!(f, "{}", self.path.escaped())?;
+        if let Some((size, checksum)) = self.copied {
+            write_size_and_checksum(f, size, Some(checksum))?;
+        }
+        write!(f, "  {}", self.action)
+    }
+}
+
+/// Something on the server that was changed, for programs. `path` is its name now, or that it had.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChangeRecord<'a> {
+    path: &'a str,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crc64nvme: Option<String>,
 }

@@ -15,7 +15,7 @@ use crate::process::Bench;
 use crate::unfinished::unfinished;
 
 /// Names that other programs handle wrongly.
-const ODD_NAMES: &[&str] = &[
+pub(super) const ODD_NAMES: &[&str] = &[
     "plain.txt",
     "two  spaces ",
     "\"quoted\" 'both' ways",
@@ -461,7 +461,7 @@ pub(super) fn assert_nothing_is_unfinished(bench: &Bench) {
     assert!(left.is_empty(), "left unfinished: {left:?}");
 }
 
-fn json_lines(text: &[u8]) -> Vec<serde_json::Value> {
+pub(super) fn json_lines(text: &[u8]) -> Vec<serde_json::Value> {
     let text = std::str::from_utf8(text).expect("JSON is UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }

@@ -13,6 +13,7 @@ mod changes;
 mod crashes;
 mod disk;
 mod faults;
+mod file_commands;
 mod history;
 mod hostile_servers;
 mod hung_mount;
@@ -39,6 +40,7 @@ pub use cases::*;
 pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
+pub use file_commands::*;
 pub use hostile_servers::hostile_servers;
 pub use hung_mount::*;
 pub use injection::*;
@@ -187,6 +189,15 @@ macro_rules! program_tests {
             a_server_that_does_not_say_goodbye_is_left
             a_listing_without_end_takes_no_memory
             memory_does_not_grow_with_the_tree
+            odd_names_are_moved_copied_and_deleted
+            a_tree_is_deleted_and_no_link_is_followed
+            what_rm_cannot_delete_is_named
+            a_wrong_change_is_one_line
+            names_go_into_directories
+            a_check_finds_what_differs
+            changes_that_are_not_allowed_are_refused
+            a_deletion_goes_on_after_a_restart
+            a_shell_changes_things_where_it_is
             hostile_servers
         }
     };

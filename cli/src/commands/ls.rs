@@ -86,6 +86,7 @@ pub(crate) fn list<T: Transport>(
         long: how.long,
         directory: stdout.styled(app.settings.color, DIRECTORY),
         base: app.base().cloned(),
+        current: app.directory.clone(),
         out: BufWriter::with_capacity(BLOCK, stdout.clone()),
     };
     let mut held = (!how.unsorted).then(Held::default);
@@ -164,6 +165,8 @@ struct Printer {
     long: bool,
     directory: Style,
     base: Option<FilePath>,
+    /// Where printed names start.
+    current: Option<FilePath>,
     out: BufWriter<Stream>,
 }
 
@@ -240,7 +243,7 @@ impl Printer {
 
     fn print(&mut self, entry: &Entry, size_width: usize) -> io::Result<()> {
         let Some(path) = entry.path() else { return Ok(()) };
-        let path = names::relative(self.base.as_ref(), path).unwrap_or_default();
+        let path = &*names::written(self.base.as_ref(), self.current.as_ref(), path);
         if self.json {
             let line = output::json(&EntryRecord::new(path, entry), self.terminal)?;
             return writeln!(self.out, "{line}");

@@ -71,8 +71,18 @@ impl Tally {
         things: usize,
         error: &Error,
     ) {
-        self.failed += things;
         let exit = app.report(error);
+        self.failed += things;
+        self.note(exit);
+    }
+
+    /// Something failed that is reported already.
+    pub(crate) fn reported(&mut self, exit: Exit) {
+        self.failed += 1;
+        self.note(exit);
+    }
+
+    fn note(&mut self, exit: Exit) {
         self.first_failure.get_or_insert(exit);
         if exit.code() > BY_SIGNAL {
             self.interrupted = Some(exit);

@@ -33,7 +33,7 @@ use crate::requirements::or_skip;
 use crate::running::Ended;
 
 /// Runs a program as a user without special rights.
-const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+pub(crate) const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /// Runs a client with these words, which contain no spaces, against `server`.
 fn client(bench: &Bench, server: &Serving, words: &str) -> Ended {
@@ -89,13 +89,13 @@ fn failing<'a>(injections: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// Whether checks can run as another user here.
-fn can_be_nobody() -> bool {
+pub(crate) fn can_be_nobody() -> bool {
     let [setpriv, options @ ..] = NOBODY else { return false };
     or_skip(run(Command::new(setpriv).args(options).arg("true"))).is_some()
 }
 
 /// A bench that everybody may enter, with a copy of the program that everybody may run.
-fn open_to_everybody(program: &Path) -> Bench {
+pub(crate) fn open_to_everybody(program: &Path) -> Bench {
     let bench = Bench::new(program).with_own_program();
     for path in [bench.place(), &bench.share(), &bench.here()] {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -104,6 +104,6 @@ fn open_to_everybody(program: &Path) -> Bench {
 }
 
 /// Gives a directory to the user of [`NOBODY`].
-fn give_to_nobody(path: &Path) {
+pub(crate) fn give_to_nobody(path: &Path) {
     std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
 }

@@ -9,7 +9,7 @@ use haul_core::Escaped;
 use rustyline::completion::{Completer, Pair};
 use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
 
-use super::line::{VERBS, canonical};
+use super::line::{TAKES_NAMES, VERBS, canonical};
 
 /// The most names of one directory that are offered.
 pub(super) const MOST: usize = 1000;
@@ -132,7 +132,8 @@ impl Typed {
         match (canonical(verb).as_str(), &names[..]) {
             ("UPLOAD", []) => Wanted::Here,
             ("DOWNLOAD", [_, to]) if to.eq_ignore_ascii_case("to") => Wanted::Here,
-            ("LIST" | "DOWNLOAD", []) => Wanted::There,
+            ("LIST" | "DOWNLOAD" | "CD", []) => Wanted::There,
+            (verb, _) if TAKES_NAMES.contains(&verb) => Wanted::There,
             ("UPLOAD", [_, word]) if word.eq_ignore_ascii_case("as") => Wanted::There,
             _ => Wanted::Nothing,
         }
@@ -218,6 +219,9 @@ mod tests {
             assert_eq!(replacements(line, &names), (start, expected.clone()), "{line}");
         }
         assert_eq!(replacements("get my", &names), (4, expected.clone()));
+        for line in ["cd my", "rm -r a my", "mv a my", "cp a my", "mkdir my", "sum --check my"] {
+            assert_eq!(replacements(line, &names).1, expected, "{line}");
+        }
         assert_eq!(replacements("upload x as a/me", &names), (12, vec!["a/me".to_owned()]));
         assert_eq!(
             replacements("list 'my dir/'m", &[name("m", false)]),
@@ -265,7 +269,7 @@ mod tests {
     #[test]
     fn where_no_name_belongs_none_is_offered() {
         let names = [name("x", false)];
-        for line in ["list a ", "download a ", "exit ", "frob "] {
+        for line in ["list a ", "download a ", "cd a ", "pwd ", "exit ", "frob "] {
             assert_eq!(replacements(line, &names).1, Vec::<String>::new(), "{line}");
         }
     }

@@ -1,14 +1,21 @@
 //! A typed line: a verb of the protocol in any case, and words quoted as in a shell.
 //!
-//! The words of other programs' shells, ls, get and put, stand for the verbs too.
+//! The words of other programs' shells, such as ls, get and rm, stand for the verbs too, and the options of the newer ones are those of the commands.
 //!
-//! Every line that the wire knows with words in double quotes reads the same here; single quotes, backslashes and comments are what people are used to besides.
+//! Words in double quotes are what they are on the wire; single quotes, backslashes and comments are what people are used to besides.
 
 use std::path::PathBuf;
 
+use clap::{Args, Command};
 use haul_core::Depth;
 
+use crate::commands::cp::CpArgs;
+use crate::commands::mkdir::MkdirArgs;
+use crate::commands::mv::MvArgs;
+use crate::commands::rm::RmArgs;
+use crate::commands::sum::SumArgs;
 use crate::error::Error;
+use crate::explain::explain;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +37,27 @@ pub(super) enum Line {
         name: Option<String>,
         create: bool,
     },
+    Delete(RmArgs),
+    MakeDirectory(MkdirArgs),
+    Move(MvArgs),
+    Copy(CpArgs),
+    Checksum(SumArgs),
+    /// Go to a directory; `None` is where the session began.
+    GoTo(Option<String>),
+    WhereAmI,
     Help,
     ServerHelp,
     Exit,
 }
 
 /// The verbs, for completion.
-pub(super) const VERBS: &[&str] = &["BYE", "DOWNLOAD", "EXIT", "HELP", "LIST", "QUIT", "UPLOAD"];
+pub(super) const VERBS: &[&str] = &[
+    "BYE", "CD", "CHECKSUM", "COPY", "DELETE", "DOWNLOAD", "EXIT", "HELP", "LIST", "MKDIR", "MOVE",
+    "PWD", "QUIT", "UPLOAD",
+];
+
+/// Those whose words are all names on the server.
+pub(super) const TAKES_NAMES: &[&str] = &["CHECKSUM", "COPY", "DELETE", "MKDIR", "MOVE"];
 
 /// The verb of the protocol that a word stands for, in upper case; or the word.
 pub(super) fn canonical(word: &str) -> String {
@@ -45,6 +66,10 @@ pub(super) fn canonical(word: &str) -> String {
         "LS" | "DIR" => "LIST",
         "GET" => "DOWNLOAD",
         "PUT" => "UPLOAD",
+        "RM" | "DEL" => "DELETE",
+        "MV" | "REN" | "RENAME" => "MOVE",
+        "CP" => "COPY",
+        "SUM" => "CHECKSUM",
         _ => return word,
     };
     verb.to_owned()
@@ -57,8 +82,17 @@ impl Line {
                 .advise(r#"a quote that is meant itself is written \" or \'"#)
         })?;
         let Some((verb, words)) = words.split_first() else { return Ok(Self::Nothing) };
+        let verb_here = canonical(verb);
+        match verb_here.as_str() {
+            "DELETE" => return args(words, DELETE).map(Self::Delete),
+            "MKDIR" => return args(words, MKDIR).map(Self::MakeDirectory),
+            "MOVE" => return args(words, MOVE).map(Self::Move),
+            "COPY" => return args(words, COPY).map(Self::Copy),
+            "CHECKSUM" => return args(words, CHECKSUM).map(Self::Checksum),
+            _ => {}
+        }
         let (options, words) = split_options(words);
-        match canonical(verb).as_str() {
+        match verb_here.as_str() {
             "LIST" => list(&options, &words),
             "DOWNLOAD" => download(&options, &words),
             "UPLOAD" => upload(&options, &words),
@@ -69,12 +103,26 @@ impl Line {
             },
             "EXIT" | "QUIT" | "BYE" if words.is_empty() && options.is_empty() => Ok(Self::Exit),
             "EXIT" | "QUIT" | "BYE" => Err(form("EXIT")),
-            "CD" | "LCD" | "PWD" => Err(Error::usage(format!("{verb}: no such command")).advise(
-                "names start where the session began: --server haul://HOST/DIR begins in DIR",
-            )),
+            "CD" if options.is_empty() && words.len() < 2 => {
+                Ok(Self::GoTo(words.first().map(|&name| name.to_owned())))
+            }
+            "CD" => Err(form("CD [DIR]")),
+            "PWD" if words.is_empty() && options.is_empty() => Ok(Self::WhereAmI),
+            "PWD" => Err(form("PWD")),
+            "LCD" => Err(Error::usage(format!("{verb}: no such command"))
+                .advise("files here are named from the directory that the shell was started in")),
             _ => Err(Error::usage(format!("{verb}: no such command")).advise("HELP lists them")),
         }
     }
+}
+
+/// What `words` mean for the command whose arguments are `A`.
+fn args<A: Args>(words: &[String], form: &'static str) -> Result<A, Error> {
+    let command = Command::new("").no_binary_name(true).disable_help_flag(true);
+    A::augment_args(command)
+        .try_get_matches_from(words)
+        .and_then(|matches| A::from_arg_matches(&matches))
+        .map_err(|error| explain(&error).advise(format!("the form is: {form}")))
 }
 
 /// Options stand anywhere before a `--`; what follows that is taken as it is.
@@ -138,6 +186,11 @@ fn upload(options: &[&str], words: &[&str]) -> Result<Line, Error> {
 
 const DOWNLOAD: &str = "DOWNLOAD [-f] NAME [to FILE]";
 const UPLOAD: &str = "UPLOAD [--create] FILE [as NAME]";
+const DELETE: &str = "DELETE [-r] [-f] NAME...";
+const MKDIR: &str = "MKDIR [-p] NAME...";
+const MOVE: &str = "MOVE [--create] NAME... TO";
+const COPY: &str = "COPY [--create] NAME... TO";
+const CHECKSUM: &str = "CHECKSUM [--check [--against HERE]] NAME...";
 
 fn form(form: &'static str) -> Error {
     Error::usage(format!("the form is: {form}")).advise("names with spaces are quoted")
@@ -209,10 +262,40 @@ mod tests {
     }
 
     #[test]
+    fn the_newer_verbs_have_the_options_of_the_commands() {
+        for (line, same) in [
+            ("rm -rf a 'b c'", "DELETE --recursive --force a \"b c\""),
+            ("del -- -f", "Delete -- -f"),
+            ("mkdir -p a", "MKDIR --parents a"),
+            ("mv -n a b", "MOVE a b --create"),
+            ("ren a b c", "move a b c"),
+            ("cp a b --no-clobber", "COPY --create a b"),
+            ("sum -c a", "CHECKSUM a --check"),
+        ] {
+            assert_eq!(parse(line), parse(same), "{line}");
+            assert_ne!(parse(line), parse("PWD"));
+        }
+        assert_eq!(parse("cd 'a b'"), Line::GoTo(Some("a b".into())));
+        assert_eq!(parse("cd"), Line::GoTo(None));
+        assert_eq!(parse("pwd"), Line::WhereAmI);
+    }
+
+    #[test]
     fn what_is_wrong_says_its_form() {
         for (text, part) in [
             ("fetch x", "HELP lists them"),
-            ("cd x", "begins in DIR"),
+            ("cd a b", "CD [DIR]"),
+            ("cd -x", "CD [DIR]"),
+            ("pwd x", "PWD"),
+            ("lcd x", "started in"),
+            ("rm", "DELETE [-r] [-f] NAME..."),
+            ("rm -x a", "unexpected argument '-x'"),
+            ("rm -x a", "DELETE [-r] [-f] NAME..."),
+            ("mkdir", "MKDIR [-p] NAME..."),
+            ("mv a", "MOVE [--create] NAME... TO"),
+            ("copy a", "COPY [--create] NAME... TO"),
+            ("sum", "CHECKSUM [--check"),
+            ("sum --against x a", "--check"),
             ("list a b", "LIST [PATH]"),
             ("list depth=0", "LIST [PATH]"),
             ("list -x", "LIST [PATH]"),

@@ -14,7 +14,8 @@ use haul_core::Escaped;
 use haul_transport::call;
 
 use self::line::Line;
-use super::{get, ls, put};
+use super::kind::{Kind, kind};
+use super::{cp, get, ls, mkdir, mv, put, rm, sum};
 use crate::app::App;
 use crate::error::{self, Error};
 use crate::exit::Exit;
@@ -23,7 +24,8 @@ use crate::transport::Transport;
 
 /// Type commands in one session with the server, or run a script of them
 ///
-/// LIST, DOWNLOAD, UPLOAD and EXIT, in upper or lower case; HELP tells their form. Words are quoted as in a shell: 'my file', "my file" or my\ file.
+/// The verbs of the protocol, LIST, DOWNLOAD, UPLOAD, DELETE, MKDIR, MOVE, COPY, CHECKSUM and EXIT, in upper or lower case, or the names of the commands, such as ls, get and rm; HELP tells their form.
+/// CD and PWD change and print the directory on the server that names start from. Words are quoted as in a shell: 'my file', "my file" or my\ file.
 /// With a SCRIPT, or when stdin is not a terminal, lines are read without a prompt, # begins a comment, and the first line that fails ends it.
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
@@ -45,8 +47,16 @@ const HELP: &str = "\
 LIST [PATH] [depth=N|all] [-l]        what is there; -l shows sizes and times
 DOWNLOAD [-f] NAME [to FILE]          bring a file; -f replaces the one here
 UPLOAD [--create] FILE [as NAME]      send a file; --create replaces nothing
+DELETE [-r] [-f] NAME...              delete; -r directories with their content
+MKDIR [-p] NAME...                    make directories
+MOVE [--create] NAME... TO            move or rename; into TO/ if it ends so
+COPY [--create] NAME... TO            copy files on the server
+CHECKSUM [--check] NAME...            checksums; --check compares with files here
+CD [DIR]                              go to a directory there, or back to the first
+PWD                                   where names on the server start
 EXIT                                  end (also QUIT, BYE, Ctrl-D)
 HELP [server]                         this text, or the server's own
+ls, get, put, rm, mv, cp and sum are understood too.
 Words with spaces are quoted: 'my file', \"my file\" or my\\ file.";
 
 pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ShellArgs) -> Result<Exit, Error> {
@@ -75,40 +85,113 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ShellArgs) -> Resul
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Continue,
+    /// What failed is reported already; this is the code for it.
+    Failed(Exit),
     End,
 }
 
 /// Does what a line says.
 fn execute<T: Transport>(app: &mut App<'_, T>, line: Line) -> Result<Flow, Error> {
-    match line {
-        Line::Nothing => {}
+    let exit = match line {
+        Line::Nothing => Exit::Done,
         Line::List { path, depth, long } => {
-            let path = names::place(app.base(), path.as_deref())?;
+            let path = app.absolute(path.as_deref().unwrap_or("."))?;
+            let path = names::place(app.base(), Some(&path))?;
             ls::list(app, path.as_ref(), depth, ls::How { long, unsorted: false })?;
+            Exit::Done
         }
         Line::Download { name, to, force } => {
-            let path = names::file(app.base(), &name)?;
+            let path = names::file(app.base(), &app.absolute(&name)?)?;
             let destination = names::destination(&path, to.as_deref())?;
             let mode = get::mode(force);
             get::fetch(app, get::Download { path, destination, offset: 0, length: None, mode })?;
+            Exit::Done
         }
         Line::Upload { file, name, create } => {
             if file.as_os_str() == names::DASH {
                 return Err(Error::usage("stdin is what the commands come from")
                     .advise("name a file, or use put - --as NAME"));
             }
-            let path = names::uploaded(app.base(), &file, name.as_deref())
+            let name = app.absolute(name.as_deref().unwrap_or("."))?;
+            let path = names::uploaded(app.base(), &file, Some(&name))
                 .map_err(|error| error.advise("give it another name: UPLOAD FILE as NAME"))?;
             let mode = put::mode(create);
             put::send(app, put::Upload { origin: Origin::File(file), path, mode })?;
+            Exit::Done
         }
-        Line::Help => app.print(HELP)?,
+        Line::Delete(mut args) => {
+            args.names = absolute(app, &args.names)?;
+            rm::delete(app, &args)
+        }
+        Line::MakeDirectory(mut args) => {
+            args.names = absolute(app, &args.names)?;
+            mkdir::make(app, &args)
+        }
+        Line::Move(mut args) => {
+            args.from_to.names = absolute(app, &args.from_to.names)?;
+            mv::rename(app, &args.from_to)?
+        }
+        Line::Copy(mut args) => {
+            args.from_to.names = absolute(app, &args.from_to.names)?;
+            cp::copy(app, &args.from_to)?
+        }
+        Line::Checksum(mut args) => {
+            args.names = absolute(app, &args.names)?;
+            sum::sum(app, &args)?
+        }
+        Line::GoTo(name) => {
+            go_to(app, name.as_deref().unwrap_or("/"))?;
+            Exit::Done
+        }
+        Line::WhereAmI => {
+            app.print(Escaped::new(&directory(app)))?;
+            Exit::Done
+        }
+        Line::Help => {
+            app.print(HELP)?;
+            Exit::Done
+        }
         Line::ServerHelp => {
             for text in app.request("HELP", call::help())? {
                 app.print(Escaped::new(&text))?;
             }
+            Exit::Done
         }
         Line::Exit => return Ok(Flow::End),
+    };
+    Ok(if exit == Exit::Done { Flow::Continue } else { Flow::Failed(exit) })
+}
+
+/// Names as they start from where the session began.
+fn absolute<T: Transport>(app: &App<'_, T>, names: &[String]) -> Result<Vec<String>, Error> {
+    names.iter().map(|name| app.absolute(name)).collect()
+}
+
+/// Has names start from the directory `name`.
+fn go_to<T: Transport>(app: &mut App<'_, T>, name: &str) -> Result<(), Error> {
+    let path = names::place(app.base(), Some(&app.absolute(name)?))?;
+    let there = path.as_ref().filter(|_| path.as_ref() != app.base()).cloned();
+    match kind(app, there.as_ref())? {
+        Kind::Directory => app.directory = path,
+        Kind::File => {
+            return Err(Error::new(Exit::Refused, format!("{name}: this is a file"))
+                .advise("name a directory"));
+        }
+        Kind::Missing => {
+            return Err(Error::new(Exit::NotFound, format!("{name}: there is no such directory"))
+                .advise("LIST shows what is there"));
+        }
     }
-    Ok(Flow::Continue)
+    Ok(())
+}
+
+/// Where names start, as it is written.
+fn directory<T>(app: &App<'_, T>) -> String {
+    match &app.directory {
+        Some(directory) if app.directory != app.server.base => {
+            let base = app.server.base.as_ref();
+            format!("/{}", names::relative(base, directory).unwrap_or_default())
+        }
+        _ => String::from("/"),
+    }
 }

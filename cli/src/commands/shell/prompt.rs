@@ -14,14 +14,12 @@ use rustyline::{CompletionType, Config, Editor};
 
 use super::complete::{Completion, MOST, Name};
 use super::line::Line;
-use super::{Flow, execute};
+use super::{Flow, directory, execute};
 use crate::app::App;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::names;
 use crate::transport::Transport;
-
-const PROMPT: &str = "haul> ";
 
 /// Asks for lines until one ends the session.
 pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
@@ -46,7 +44,8 @@ pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
         names_in(*app.borrow_mut(), directory)
     })));
     let ended = loop {
-        match editor.readline(PROMPT) {
+        let prompt = prompt(&app.borrow());
+        match editor.readline(&prompt) {
             Ok(text) => {
                 if let Some(completion) = editor.helper() {
                     completion.forget();
@@ -71,27 +70,40 @@ pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
     ended
 }
 
+/// Says where names start, if that is not where the session began.
+fn prompt<T>(app: &App<'_, T>) -> String {
+    match directory(app).as_str() {
+        "/" => String::from("haul> "),
+        directory => format!("haul {}> ", Escaped::new(directory)),
+    }
+}
+
 /// Does what a line says, and tells of a failure.
 fn obey<T: Transport>(app: &mut App<'_, T>, text: &str) -> Flow {
     let was_connected = app.is_connected();
     // A person has read it; the code is for scripts.
     app.incomplete = false;
     let error = match Line::parse(text).and_then(|line| execute(app, line)) {
+        Ok(Flow::Failed(_)) => None,
         Ok(flow) => return flow,
-        Err(error) => error,
+        Err(error) => Some(error),
     };
-    app.report(&error);
+    if let Some(error) = &error {
+        app.report(error);
+    }
     if was_connected && !app.is_connected() {
         app.note("the connection is lost; the next command connects again");
     }
     // A terminal that is gone cannot be asked again.
-    if error.is_silent() { Flow::End } else { Flow::Continue }
+    if error.is_some_and(|error| error.is_silent()) { Flow::End } else { Flow::Continue }
 }
 
 /// The names in a directory of the server, as far as they can be had now; completion is no reason to connect or to complain.
 fn names_in<T: Transport>(app: &mut App<'_, T>, directory: &str) -> Vec<Name> {
     let mut names = Vec::new();
-    let Ok(path) = names::place(app.base(), Some(directory)) else { return names };
+    let directory = if directory.is_empty() { "." } else { directory };
+    let Ok(directory) = app.absolute(directory) else { return names };
+    let Ok(path) = names::place(app.base(), Some(&directory)) else { return names };
     if app.is_connected() {
         let take = |entry: &Entry| {
             let is_directory = matches!(entry, Entry::Directory { .. });

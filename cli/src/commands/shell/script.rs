@@ -26,10 +26,12 @@ pub(super) fn run<T: Transport>(
         if matches!(line, Ok(Line::Nothing)) {
             continue;
         }
-        let outcome = line.and_then(|line| execute(app, line));
-        match outcome.map_err(|error| error.at(&format!("{name}:{number}"))) {
+        app.place = Some(format!("{name}:{number}"));
+        match line.and_then(|line| execute(app, line)) {
             Ok(Flow::End) => break,
             Ok(Flow::Continue) => tally.count(app, &Ok(0)),
+            Ok(Flow::Failed(exit)) if exit == Exit::Interrupted || !keep_going => return exit,
+            Ok(Flow::Failed(exit)) => tally.reported(exit),
             Err(error) => {
                 let over = !readable || error.is_silent() || error.exit() == Exit::Interrupted;
                 if over || !keep_going {

@@ -14,7 +14,7 @@ use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode};
 use haul_store::{NewFile, OwnFiles, Source, Target};
 use haul_transport::Call;
 
-use super::{Fake, State, modified, refusal};
+use super::{Fake, State, changes, modified, refusal};
 
 /// A connection to the server.
 pub(super) struct Connection {
@@ -99,6 +99,14 @@ impl Connection {
                     &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
                 self.upload(&path, mode, source, on_progress)
             }
+            (
+                request @ (Request::Delete { .. }
+                | Request::MakeDirectory { .. }
+                | Request::Move { .. }
+                | Request::Copy { .. }
+                | Request::Checksum { .. }),
+                OwnFiles::Nothing,
+            ) => changes::answer(&mut self.server.state(), &request),
             (Request::Help, _) => {
                 if let Some(failure) = self.server.state().failures.remove("HELP") {
                     return Err(failure);
@@ -159,10 +167,19 @@ impl Connection {
                 }
             }
         }
+        let within = |name: &&String| {
+            let level = name.strip_prefix(&prefix).map(|rest| rest.matches('/').count() as u64);
+            level.is_some_and(|level| level == 0 || depth.goes_below(level))
+        };
+        for name in state.directories.iter().filter(within) {
+            let entry = Entry::Directory { path: super::path(name), error: None, link: false };
+            entries.entry(name.clone()).or_insert(entry);
+        }
         // Any order is allowed: the worst for whoever wants to sort.
         let listed: Vec<Entry> =
             entries.into_values().rev().chain(state.invented.clone()).collect();
-        if listed.is_empty() && path.is_some() {
+        let made = path.is_some_and(|path| state.directories.contains(path.as_str()));
+        if listed.is_empty() && path.is_some() && !made {
             return Err(refusal(ErrorCode::NotFound));
         }
         let skipped = state.skipped;

@@ -1,9 +1,10 @@
 //! A server in memory behind [`Transport`], and a way to run a command line against it.
 
+mod changes;
 mod connection;
 mod run;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ pub(crate) use run::{Outcome, Run};
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// Directories that were made; those of files are there anyway.
+    pub(crate) directories: BTreeSet<String>,
+    /// What was deleted, in this order.
+    pub(crate) deleted: Vec<String>,
     /// Listed in addition to the files, whatever was asked for.
     pub(crate) invented: Vec<Entry>,
     pub(crate) skipped: Option<u64>,
@@ -40,7 +45,7 @@ pub(crate) struct State {
     pub(crate) pace: Duration,
     /// Bytes of a transfer after which its connection is lost, once.
     pub(crate) lost_after: Option<u64>,
-    /// What is stored though its upload fails: only the receipt is lost.
+    /// What is stored, or changed, though the request for it fails: only the receipt is lost.
     pub(crate) lost_receipt: Option<&'static str>,
     pub(crate) unreachable: bool,
     /// Whether the last client wanted its files on stable storage.
