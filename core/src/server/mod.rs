@@ -305,7 +305,7 @@ impl Side for Server {
     fn broken(&mut self, direction: Direction) {
         if direction == Direction::Read && !self.commit.is_empty() {
             // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is broken.
-            self.commit.read(false);
+            self.looked(false);
             return;
         }
         self.link.outbox.clear();
