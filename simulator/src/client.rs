@@ -6,15 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
-use haul_core::{Depth, Done, Effect, Entry, Machine, Mode, RequestId, StoreError};
+use haul_core::{Depth, Done, Effect, Entry, Machine, Mode, RequestId, StoreError, Version};
 use haul_harness::Random;
 use haul_store::{FilesById, OwnFiles, Perform};
 
 use crate::disk::SharedDisk;
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::local::{LocalSource, LocalTarget};
-use crate::oracle::{Oracle, Since, VersionId};
-use crate::plan::{Leave, SessionPlan, Task, What, path};
+use crate::op::Op;
+use crate::oracle::{Oracle, Since};
+use crate::plan::{Leave, SessionPlan, Task, Wanted, What, path};
 use crate::store::SIMULATED;
 
 /// A machine, its requests, and the client's files.
@@ -48,7 +49,12 @@ pub(super) struct Asked {
     pub(super) what: What,
     cancel: Option<u32>,
     /// The content of an upload.
-    pub(super) version: Option<(VersionId, Bytes)>,
+    pub(super) data: Option<Bytes>,
+    /// The change of served files that it asks for.
+    pub(super) op: Option<Op>,
+    pub(super) if_match: Option<Version>,
+    /// The version that a download was announced with.
+    pub(super) announced: Option<Version>,
     pub(super) since: Since,
     pub(super) entries: Vec<Entry>,
     pub(super) finished: bool,
@@ -96,30 +102,25 @@ impl ClientSide {
         {
             self.asked += 1;
             let since = oracle.now();
-            let mut version = None;
-            let request = match &what {
-                What::List { all } => {
-                    let depth = if *all { Depth::All } else { Depth::ONE };
-                    Request::List { path: None, depth, omitted: self.backend.disk.lock().oddities }
-                }
-                What::Help => Request::Help,
-                What::Download { name, offset, length } => Request::Download {
-                    path: path(name),
-                    offset: *offset,
-                    length: *length,
-                    mode: Mode::Replace,
-                    if_match: None,
-                },
-                What::Upload { name, size, create, .. } => {
-                    let data = Bytes::from(random.bytes(*size));
-                    version = Some((oracle.attempt(&path(name), data.clone()), data));
-                    let mode = if *create { Mode::Create } else { Mode::Replace };
-                    Request::Upload { path: path(name), mode, if_match: None }
-                }
-            };
+            let (request, data) = self.backend.request(&what, random);
+            let op = op(&request, data.as_ref());
+            let if_match = if_match(&request);
+            if let Some(op) = &op {
+                oracle.attempt(self.backend.session, op);
+            }
             let id = self.machine.request(request);
-            let entries = Vec::new();
-            let asked = Asked { what, cancel, version, since, entries, finished: false };
+            let (entries, finished) = (Vec::new(), false);
+            let asked = Asked {
+                what,
+                cancel,
+                data,
+                op,
+                if_match,
+                announced: None,
+                since,
+                entries,
+                finished,
+            };
             self.backend.requests.insert(id, asked);
         }
     }
@@ -172,13 +173,89 @@ impl ClientSide {
     }
 }
 
+fn mode(create: bool) -> Mode {
+    if create { Mode::Create } else { Mode::Replace }
+}
+
+/// The change of served files that a request asks for.
+fn op(request: &Request, data: Option<&Bytes>) -> Option<Op> {
+    match request.clone() {
+        Request::Upload { path, .. } => Some(Op::Upload { path, data: data?.clone() }),
+        Request::Delete { path, .. } => Some(Op::Delete { path }),
+        Request::MakeDirectory { path } => Some(Op::MakeDirectory { path }),
+        Request::Move { from, to, .. } => Some(Op::Move { from, to }),
+        Request::Copy { from, to, .. } => Some(Op::Copy { from, to }),
+        _ => None,
+    }
+}
+
+fn if_match(request: &Request) -> Option<Version> {
+    match request {
+        Request::Download { if_match, .. }
+        | Request::Upload { if_match, .. }
+        | Request::Delete { if_match, .. }
+        | Request::Move { if_match, .. }
+        | Request::Copy { if_match, .. }
+        | Request::Checksum { if_match, .. } => *if_match,
+        _ => None,
+    }
+}
+
+impl Backend {
+    fn version(&self, wanted: Wanted, name: &str) -> Option<Version> {
+        let present = || self.disk.lock().version(&path(name));
+        match wanted {
+            Wanted::Any => None,
+            Wanted::Present => present().or(Version::parse("none")),
+            Wanted::Other => Version::parse("other"),
+        }
+    }
+
+    /// What the machine is asked for, and what is uploaded.
+    fn request(&self, what: &What, random: &mut Random) -> (Request, Option<Bytes>) {
+        let request = match *what {
+            What::List { all } => {
+                let depth = if all { Depth::All } else { Depth::ONE };
+                Request::List { path: None, depth, omitted: self.disk.lock().oddities }
+            }
+            What::Help => Request::Help,
+            What::Download { name, offset, length, wanted } => {
+                let (path, if_match) = (path(name), self.version(wanted, name));
+                Request::Download { path, offset, length, if_match, mode: Mode::Replace }
+            }
+            What::Upload { name, size, create, wanted, .. } => {
+                let data = Bytes::from(random.bytes(size));
+                let (path, if_match) = (path(name), self.version(wanted, name));
+                return (Request::Upload { path, mode: mode(create), if_match }, Some(data));
+            }
+            What::Delete { name, wanted } => {
+                Request::Delete { path: path(name), if_match: self.version(wanted, name) }
+            }
+            What::MakeDirectory { name } => Request::MakeDirectory { path: path(name) },
+            What::Move { from, to, create, wanted } => {
+                let if_match = self.version(wanted, from);
+                Request::Move { from: path(from), to: path(to), mode: mode(create), if_match }
+            }
+            What::Copy { from, to, create, wanted } => {
+                let if_match = self.version(wanted, from);
+                Request::Copy { from: path(from), to: path(to), mode: mode(create), if_match }
+            }
+            What::Checksum { name, offset, length, wanted } => {
+                let (path, if_match) = (path(name), self.version(wanted, name));
+                Request::Checksum { path, offset, length, if_match }
+            }
+        };
+        (request, None)
+    }
+}
+
 impl Application<ClientEvent> for Backend {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let (disk, session) = (self.disk.clone(), self.session);
         match effect {
             Effect::Open { id, .. } => {
                 let asked = self.requests.get(id);
-                if let Some(Asked { version: Some((_, data)), what, .. }) = asked {
+                if let Some(Asked { data: Some(data), what, .. }) = asked {
                     let known_size = matches!(what, What::Upload { known_size: true, .. });
                     let source = LocalSource { disk, session, data: data.clone(), known_size };
                     self.files.waiting().give(*id, OwnFiles::Source(Box::new(source)));
@@ -206,6 +283,11 @@ impl Application<ClientEvent> for Backend {
             ClientEvent::Entry { id, entry } => {
                 if let Some(asked) = self.requests.get_mut(id) {
                     asked.entries.push(entry.clone());
+                }
+            }
+            ClientEvent::Sending { id, sending } => {
+                if let Some(asked) = self.requests.get_mut(id) {
+                    asked.announced = sending.version;
                 }
             }
             _ => {}

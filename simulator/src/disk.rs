@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use haul_core::{FilePath, RequestId};
+use haul_core::{FilePath, RequestId, Version};
 use haul_harness::Random;
 
 use crate::fault::{Fault, Tally};
 use crate::planted::Planted;
+use crate::tree::{DirectoryId, Node, Tree};
 
 /// The content of a file.
 #[derive(Debug, Default)]
@@ -17,9 +18,16 @@ pub(super) struct Inode {
     pub(super) synced: usize,
     /// This many bytes were there at the last sync of any file.
     pub(super) flushed: Option<usize>,
-    /// The number of changes by other programs.
+    /// The number of changes by other programs, and by power cuts.
     pub(super) changes: u32,
     pub(super) executable: bool,
+}
+
+impl Inode {
+    /// The version of the file that has the number `inode`.
+    pub(super) fn version(&self, inode: usize) -> Version {
+        Version::parse(&format!("{inode}-{}", self.changes)).expect("a short word")
+    }
 }
 
 /// A file that a client has downloaded.
@@ -33,12 +41,7 @@ pub(super) struct Fetched {
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) inodes: Vec<Inode>,
-    /// The names as programs see them.
-    pub(super) names: BTreeMap<FilePath, usize>,
-    /// The names that were synced.
-    durable: BTreeMap<FilePath, usize>,
-    /// The names given since the last sync, in order.
-    pending: Vec<(FilePath, usize)>,
+    pub(super) names: Tree,
     pub(super) staging: BTreeSet<usize>,
     /// Staged files that could not be removed.
     pub(super) leftovers: usize,
@@ -96,19 +99,19 @@ impl Disk {
         let executable = self.is_executable(&data);
         let inode = self.allocate(data);
         self.inodes[inode].executable = executable;
-        self.pending.retain(|(pending, _)| pending != path);
-        self.names.insert(path.clone(), inode);
-        self.durable.insert(path.clone(), inode);
+        self.names.link(path, Node::File(inode));
+        self.names.sync_all();
         self.touched = true;
     }
 
-    /// Another program changes the content of a file.
+    /// Another program changes the content of a file, and syncs everything.
     pub(super) fn change(&mut self, path: &FilePath, data: Vec<u8>) {
         let executable = self.is_executable(&data);
-        if let Some(inode) = self.names.get(path) {
-            let inode = &mut self.inodes[*inode];
+        if let Some(inode) = self.inode(path) {
+            let inode = &mut self.inodes[inode];
             let changes = inode.changes + 1;
             *inode = Inode { synced: data.len(), data, flushed: None, changes, executable };
+            self.names.sync_all();
             self.touched = true;
         }
     }
@@ -118,21 +121,27 @@ impl Disk {
         self.oddities && data.first().is_some_and(|byte| byte % 2 == 1)
     }
 
+    pub(super) fn inode(&self, path: &FilePath) -> Option<usize> {
+        match self.names.node(path) {
+            Ok(Some(Node::File(inode))) => Some(inode),
+            _ => None,
+        }
+    }
+
     pub(super) fn file(&self, path: &FilePath) -> Option<&[u8]> {
-        self.names.get(path).map(|inode| self.inodes[*inode].data.as_slice())
+        self.inode(path).map(|inode| self.inodes[inode].data.as_slice())
     }
 
-    pub(super) fn is_directory(&self, path: &FilePath) -> bool {
-        self.names.keys().any(|name| {
-            name.as_str().strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
+    /// The version of a file.
+    pub(super) fn version(&self, path: &FilePath) -> Option<Version> {
+        self.inode(path).map(|inode| self.inodes[inode].version(inode))
     }
 
-    pub(super) fn link(&mut self, path: &FilePath, inode: usize) {
+    /// A staged file gets its name. Returns the directory that it is in.
+    pub(super) fn link(&mut self, path: &FilePath, inode: usize) -> DirectoryId {
         self.staging.remove(&inode);
-        self.names.insert(path.clone(), inode);
-        self.pending.push((path.clone(), inode));
         self.touched = true;
+        self.names.link(path, Node::File(inode))
     }
 
     /// Syncs the bytes of these files.
@@ -156,28 +165,14 @@ impl Disk {
         }
     }
 
-    pub(super) fn sync_directory_of(&mut self, path: &FilePath) {
-        let parent = path.parent();
-        for (name, inode) in std::mem::take(&mut self.pending) {
-            if name.parent() == parent {
-                self.durable.insert(name, inode);
-            } else {
-                self.pending.push((name, inode));
-            }
-        }
-    }
-
     /// Each name and byte that was not synced survives or not. Then staged files are removed.
     pub(super) fn cut_power(&mut self, random: &mut Random) {
         self.boot += 1;
-        for (name, inode) in std::mem::take(&mut self.pending) {
-            if random.one_in(2) {
-                self.durable.insert(name, inode);
-            }
-        }
-        self.names.clone_from(&self.durable);
-        for inode in self.names.values() {
-            let inode = &mut self.inodes[*inode];
+        self.names.cut_power(random);
+        let mut named = BTreeSet::new();
+        for (path, node) in self.names.all() {
+            let Node::File(number) = node else { continue };
+            let inode = &mut self.inodes[number];
             let length = inode.data.len();
             if inode.synced < length {
                 inode.data.truncate(random.between(inode.synced, length - 1));
@@ -185,8 +180,18 @@ impl Disk {
                     inode.data.resize(length, 0);
                 }
                 inode.synced = inode.data.len();
+                inode.changes += 1;
+            }
+            // Of a file that kept its old name beside the new one, other programs change one.
+            if !named.insert(number) {
+                let Inode { data, executable, .. } = &self.inodes[number];
+                let (data, executable) = (data.clone(), *executable);
+                let twin = self.allocate(data);
+                self.inodes[twin].executable = executable;
+                self.names.link(&path, Node::File(twin));
             }
         }
+        self.names.sync_all();
         self.sweep();
         self.reading.clear();
         self.touched = true;

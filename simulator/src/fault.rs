@@ -95,6 +95,14 @@ faults! {
     PublishExists = "publish fails: exists",
     /// The directory cannot be synced.
     SyncDirectoryFails = "sync-directory fails",
+    /// A file cannot be copied to the end.
+    CopyFails = "copy fails",
+    /// A file or directory cannot be deleted.
+    DeleteFails = "delete fails",
+    /// A directory cannot be made.
+    MakeDirectoryFails = "make-directory fails",
+    /// A file or directory cannot be moved.
+    MoveFails = "move fails",
     /// A staged file cannot be removed.
     DiscardFails = "discard fails",
     /// Another program truncates a file.

@@ -8,7 +8,7 @@ use haul_harness::Random;
 
 use crate::drive::Turn;
 use crate::pipe::{Io, Pipe};
-use crate::plan::{NAMES, Task, What};
+use crate::plan::{DIRECTORIES, NAMES, Task, What};
 
 /// What it does when it has sent everything.
 #[derive(Debug, Clone, Copy)]
@@ -142,7 +142,8 @@ fn payload(script: &mut Vec<u8>, size: usize, random: &mut Random) -> Checksum {
 
 fn client_line(script: &mut Vec<u8>, random: &mut Random) {
     let name = random.pick(NAMES);
-    match random.below(14) {
+    match random.below(18) {
+        14.. => change(script, name, random),
         0 => line(
             script,
             random.pick(&["LIST", "LIST depth=all", "list \"d\" depth=2", "LIST missing"]),
@@ -150,7 +151,15 @@ fn client_line(script: &mut Vec<u8>, random: &mut Random) {
         1 => {
             line(
                 script,
-                random.pick(&["HELP", "EXIT", "ABORT", "", "POST / HTTP/1.1", "FETCH a b"]),
+                random.pick(&[
+                    "HELP",
+                    "EXIT",
+                    "ABORT",
+                    "",
+                    "POST / HTTP/1.1",
+                    "MOVE a",
+                    "FETCH a b",
+                ]),
             );
         }
         2 => line(script, format!("DATA {}", random.next_u64() >> random.below(64))),
@@ -177,6 +186,22 @@ fn client_line(script: &mut Vec<u8>, random: &mut Random) {
             }
         }
     }
+}
+
+/// A command that changes names, or reads a whole file.
+fn change(script: &mut Vec<u8>, name: &str, random: &mut Random) {
+    let others = if random.one_in(3) { DIRECTORIES } else { NAMES };
+    let other = random.pick(others);
+    let mut command = match random.below(6) {
+        0 => format!("DELETE \"{name}\""),
+        1 => format!("DELETE \"{other}\""),
+        2 => format!("MKDIR \"{other}\""),
+        3 => format!("MOVE \"{name}\" \"{other}\""),
+        4 => format!("COPY \"{name}\" \"{other}\""),
+        _ => format!("CHECKSUM \"{name}\""),
+    };
+    command.push_str(random.pick(&["", "", "", " if-match=0-0", " mode=create", " length=9"]));
+    line(script, command);
 }
 
 fn server_reply(script: &mut Vec<u8>, what: &What, random: &mut Random) {
@@ -208,6 +233,17 @@ fn server_reply(script: &mut Vec<u8>, what: &What, random: &mut Random) {
             let sent = usize::try_from(length).unwrap_or(0) + random.below(8) / 7;
             let checksum = payload(script, sent, random);
             line(script, format!("OK length={length} crc64nvme={checksum}"));
+        }
+        What::Delete { .. } | What::MakeDirectory { .. } | What::Move { .. } => {
+            line(
+                script,
+                random.pick(&["OK", "OK \"done\"", "OK version=1", "ERR not-empty \"no\""]),
+            );
+        }
+        What::Copy { .. } | What::Checksum { .. } => {
+            let checksum = Checksum::from_u64(random.next_u64());
+            let length = random.pick(&["", " length=3"]);
+            line(script, format!("OK size=5{length} crc64nvme={checksum} version=1"));
         }
         What::Upload { size, .. } => {
             line(script, "READY");

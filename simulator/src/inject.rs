@@ -7,6 +7,8 @@ use bytes::Bytes;
 use crate::connection::{Actor, Connection, End};
 use crate::drive::DriverState;
 use crate::fault::Fault;
+use crate::op::{Made, Op};
+use crate::oracle::By;
 use crate::world::World;
 
 const FEW: u32 = 20;
@@ -168,14 +170,14 @@ impl World<'_> {
             }
             _ => data = self.random.bytes(data.len() / 2),
         }
-        self.oracle.attempt(&path, Bytes::from(data.clone()));
+        let op = Op::Upload { path: path.clone(), data: Bytes::from(data.clone()) };
         if fault == Fault::FileReplaced {
             disk.place(&path, data);
         } else {
             disk.change(&path, data);
         }
         drop(disk);
-        self.look_at_disk()?;
+        self.look_at_disk(Some((By::Program, Made { op, copied: None })))?;
         Ok(true)
     }
 }

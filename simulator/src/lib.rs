@@ -7,8 +7,12 @@
 //!
 //! In every run these invariants hold:
 //!
-//! - A name only ever shows whole versions, and after a power cut none that is older than the last acknowledged one.
-//! - What a client is told is true: an `OK` for an upload, a refusal, the bytes of a download, the lines of a listing.
+//! - The files are those that the server's effects make of what was there before, and somebody asked for each effect.
+//!   Names only ever show whole contents, and no version is that of two contents.
+//! - After a power cut no name shows anything older than the last change of it that was acknowledged, and what was moved
+//!   has one of its names.
+//! - What a client is told is true: an `OK` for a change, which was made once and to the version that was meant; a
+//!   refusal, which what was there explains; the bytes of a download, a checksum, the lines of a listing.
 //! - Each request ends once, and replies come in the order of requests. No request fails because of the connection
 //!   without a fault that explains it.
 //! - No machine reads or writes more at once than its limits allow.
@@ -17,21 +21,26 @@
 //! A failing run is [shrunk](check) before it is reported. [`Planted`] bugs show that a violation of each invariant is
 //! detected.
 
+mod changes;
 mod check;
 mod client;
 mod connection;
 mod disk;
 mod drive;
 mod fault;
+mod history;
 mod hostile;
 mod inject;
 mod local;
+mod op;
 mod oracle;
 mod pipe;
 mod plan;
 mod planted;
+mod refusal;
 mod server;
 mod store;
+mod tree;
 mod world;
 
 use std::fmt;

@@ -8,8 +8,10 @@ use haul_harness::Random;
 use crate::fault::Fault;
 
 /// The names that clients use. Those of [`FOUND`] exist from the beginning.
-pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g"];
+pub(super) const NAMES: &[&str] = &["a", "b", "d/c", "d/e f", "new", "d/other", "f/g", "h/c"];
 const FOUND: usize = 3;
+/// Names that directories have, or shall have.
+pub(super) const DIRECTORIES: &[&str] = &["d", "f", "h", "h/i"];
 
 pub(super) fn path(name: &str) -> FilePath {
     FilePath::parse(name).expect("the simulation's names keep the rules")
@@ -27,7 +29,7 @@ pub struct Plan {
     pub(super) pass_through: bool,
     pub(super) chunk: usize,
     pub(super) pipeline: u64,
-    /// The most uploads that are committed together.
+    /// The most changes that are committed together.
     pub(super) commit_batch: usize,
     pub(super) max_data: u64,
     /// The capacity of one direction of a connection.
@@ -82,8 +84,23 @@ pub(super) struct Task {
 pub(super) enum What {
     List { all: bool },
     Help,
-    Download { name: &'static str, offset: u64, length: Option<u64> },
-    Upload { name: &'static str, size: usize, known_size: bool, create: bool },
+    Download { name: &'static str, offset: u64, length: Option<u64>, wanted: Wanted },
+    Upload { name: &'static str, size: usize, known_size: bool, create: bool, wanted: Wanted },
+    Delete { name: &'static str, wanted: Wanted },
+    MakeDirectory { name: &'static str },
+    Move { from: &'static str, to: &'static str, create: bool, wanted: Wanted },
+    Copy { from: &'static str, to: &'static str, create: bool, wanted: Wanted },
+    Checksum { name: &'static str, offset: u64, length: Option<u64>, wanted: Wanted },
+}
+
+/// The version that a file must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Any,
+    /// That which it has when the client asks.
+    Present,
+    /// One that no file has.
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +111,21 @@ pub(super) struct FaultPlan {
 }
 
 /// Faults for which few sessions have an opportunity, so that they must be planned more often to happen as often as
-/// others.
-const SELDOM: &[Fault] = &[Fault::NoRoom, Fault::LocalWriteFails, Fault::LocalPublishFails];
+/// others: some of them as often as they stand here.
+const SELDOM: &[Fault] = &[
+    Fault::NoRoom,
+    Fault::NoRoom,
+    Fault::NoRoom,
+    Fault::ListFails,
+    Fault::NextEntriesFails,
+    Fault::CopyFails,
+    Fault::CopyFails,
+    Fault::DeleteFails,
+    Fault::MakeDirectoryFails,
+    Fault::MoveFails,
+    Fault::LocalWriteFails,
+    Fault::LocalPublishFails,
+];
 
 fn file_size(random: &mut Random) -> usize {
     match random.below(64) {
@@ -107,25 +137,56 @@ fn file_size(random: &mut Random) -> usize {
     }
 }
 
+fn wanted(random: &mut Random) -> Wanted {
+    match random.below(16) {
+        0..4 => Wanted::Present,
+        4 => Wanted::Other,
+        _ => Wanted::Any,
+    }
+}
+
 fn upload(random: &mut Random) -> What {
+    let create = random.one_in(5);
     What::Upload {
         name: random.pick(NAMES),
         size: file_size(random),
         known_size: !random.one_in(3),
-        create: random.one_in(5),
+        create,
+        wanted: if create { Wanted::Any } else { wanted(random) },
+    }
+}
+
+/// A name that is rather there than not.
+fn present(random: &mut Random) -> &'static str {
+    if random.one_in(4) { random.pick(NAMES) } else { NAMES[random.below(FOUND)] }
+}
+
+fn name_of_anything(random: &mut Random) -> &'static str {
+    if random.one_in(4) { random.pick(DIRECTORIES) } else { random.pick(NAMES) }
+}
+
+/// What is committed together with others.
+fn change(random: &mut Random) -> What {
+    let create = random.one_in(5);
+    let from = if random.one_in(4) { name_of_anything(random) } else { present(random) };
+    let to = name_of_anything(random);
+    match random.below(10) {
+        0..2 => What::Delete { name: from, wanted: wanted(random) },
+        2..4 => What::MakeDirectory { name: to },
+        4..7 => What::Move { from, to, create, wanted: wanted(random) },
+        _ => What::Copy { from, to, create, wanted: wanted(random) },
     }
 }
 
 fn task(random: &mut Random) -> Task {
-    let name = random.pick(NAMES);
-    let what = match random.below(12) {
+    let offset = if random.one_in(2) { 0 } else { random.below(3000) as u64 };
+    let length = random.one_in(3).then(|| random.below(3000) as u64);
+    let what = match random.below(16) {
         0..2 => What::List { all: random.one_in(2) },
         2 => What::Help,
-        3..7 => What::Download {
-            name: if random.one_in(4) { name } else { NAMES[random.below(FOUND)] },
-            offset: if random.one_in(2) { 0 } else { random.below(3000) as u64 },
-            length: random.one_in(3).then(|| random.below(3000) as u64),
-        },
+        3..7 => What::Download { name: present(random), offset, length, wanted: wanted(random) },
+        7 => What::Checksum { name: present(random), offset, length, wanted: wanted(random) },
+        8..12 => change(random),
         _ => upload(random),
     };
     let cancel = random.one_in(10).then(|| u32::try_from(random.below(60)).unwrap_or(0));
@@ -140,8 +201,8 @@ impl Plan {
         let narrow = random.one_in(4);
         let sessions: Vec<SessionPlan> = (0..random.between(1, 3))
             .map(|at| {
-                // Uploads in sequence are committed together.
-                let uploads = random.one_in(4);
+                // Changes in sequence are committed together.
+                let changes = random.one_in(4);
                 SessionPlan {
                     start: if at == 0 { 0 } else { step(random) / 2 },
                     peers: match random.below(8) {
@@ -149,9 +210,11 @@ impl Plan {
                         1 => Peers::HostileServer,
                         _ => Peers::Honest,
                     },
-                    window: if uploads { random.between(3, 8) } else { random.between(1, 4) },
-                    tasks: if uploads {
-                        let whats = (0..random.between(2, 8)).map(|_| upload(random));
+                    window: if changes { random.between(3, 8) } else { random.between(1, 4) },
+                    tasks: if changes {
+                        let whats = (0..random.between(2, 8)).map(|_| {
+                            if random.one_in(3) { change(random) } else { upload(random) }
+                        });
                         whats.map(|what| Task { what, cancel: None }).collect()
                     } else {
                         (0..random.between(1, 5)).map(|_| task(random)).collect()
@@ -162,7 +225,7 @@ impl Plan {
             .collect();
         let mut faults: Vec<FaultPlan> = (0..random.below(13))
             .map(|_| {
-                let kinds = if random.one_in(6) { SELDOM } else { Fault::ALL };
+                let kinds = if random.one_in(5) { SELDOM } else { Fault::ALL };
                 let fault = random.pick(kinds);
                 // A fault that waits for an effect must not come after the last one.
                 let at = step(random) / if fault.waits_for_an_effect() { 6 } else { 1 };

@@ -11,6 +11,12 @@ pub enum Planted {
     FlushJoinedLate,
     /// Of several directories that are synced together, only the first one is.
     BatchDirectorySyncShort,
+    /// A change of names counts as synced and is not.
+    ChangeSyncSkipped,
+    /// A file loses its old name before it has the new one.
+    MoveSplit,
+    /// A file is taken for the version that was meant, whatever it is.
+    MatchIgnored,
     /// A file is published before its bytes are synced.
     PublishBeforeSync,
     /// A directory counts as synced and is not.
@@ -48,6 +54,9 @@ impl Planted {
         Self::BatchSyncShort,
         Self::FlushJoinedLate,
         Self::BatchDirectorySyncShort,
+        Self::ChangeSyncSkipped,
+        Self::MoveSplit,
+        Self::MatchIgnored,
         Self::PublishBeforeSync,
         Self::DirectorySyncSkipped,
         Self::TornPublish,

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use haul_core::message::Refusal;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
-use haul_core::{Done, Effect, ErrorCode, FilePath, Handle, Machine, StoreError};
+use haul_core::{
+    Checksum, Done, Effect, ErrorCode, FilePath, Handle, Machine, StoreError, Version,
+};
 use haul_store::{Identity, Perform, Session};
 
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::fault::Fault;
+use crate::op::{Made, Op};
 use crate::planted::Planted;
 use crate::store::{SIMULATED, SimStore};
 
@@ -30,12 +32,34 @@ pub(super) struct ServerSide {
 struct Backend {
     store: SimStore,
     session: Session<SimStore>,
-    /// The uploads without a name, as the machine handed them on.
-    uploads: BTreeMap<Handle, (FilePath, Vec<u8>)>,
-    published: Option<(FilePath, Bytes)>,
+    /// The file that is read, and its version.
+    source: Option<(Handle, FilePath, Option<Version>)>,
+    /// The staged files, as the machine handed them on.
+    staged: BTreeMap<Handle, Staged>,
+    made: Option<Made>,
     answered: u64,
     took: Duration,
     broken: Option<String>,
+}
+
+#[derive(Debug)]
+struct Staged {
+    path: FilePath,
+    data: Vec<u8>,
+    /// The file that it is a copy of, and its version.
+    copied: Option<(FilePath, Option<Version>)>,
+}
+
+impl Staged {
+    fn published(self, checksum: Checksum) -> Made {
+        let Self { path, data, copied } = self;
+        match copied {
+            Some((from, version)) => {
+                Made { op: Op::Copy { from, to: path }, copied: Some((version, checksum)) }
+            }
+            None => Made { op: Op::Upload { path, data: data.into() }, copied: None },
+        }
+    }
 }
 
 impl ServerSide {
@@ -50,8 +74,9 @@ impl ServerSide {
         let backend = Backend {
             store,
             session,
-            uploads: BTreeMap::new(),
-            published: None,
+            source: None,
+            staged: BTreeMap::new(),
+            made: None,
             answered: 0,
             took: Duration::ZERO,
             broken: None,
@@ -73,9 +98,52 @@ impl ServerSide {
         self.backend.broken.take().map_or(Ok(turn), Err)
     }
 
-    /// The file that was published in this turn, and how long the turn took.
-    pub(super) fn take_published(&mut self) -> (Option<(FilePath, Bytes)>, Duration) {
-        (self.backend.published.take(), std::mem::take(&mut self.backend.took))
+    /// What was changed in this turn, and how long the turn took.
+    pub(super) fn take_made(&mut self) -> (Option<Made>, Duration) {
+        (self.backend.made.take(), std::mem::take(&mut self.backend.took))
+    }
+}
+
+impl Backend {
+    fn note(&mut self, effect: &Effect, outcome: &Result<Done, StoreError>) {
+        let made = |op| Some(Made { op, copied: None });
+        match (effect, outcome) {
+            (Effect::Open { handle, path, .. }, Ok(Done::Opened(opened))) => {
+                self.source = Some((*handle, path.clone(), opened.version));
+            }
+            (Effect::FinishReading { .. }, _) => self.source = None,
+            (Effect::Close { handle }, _) => {
+                self.source.take_if(|(source, ..)| source == handle);
+            }
+            (Effect::Create { handle, path, .. }, Ok(Done::Started)) => {
+                let copied = self.source.clone().map(|(_, path, version)| (path, version));
+                self.staged
+                    .insert(*handle, Staged { path: path.clone(), data: Vec::new(), copied });
+            }
+            (Effect::Write { handle, data, .. }, Ok(_)) => {
+                if let Some(staged) = self.staged.get_mut(handle) {
+                    staged.data.extend_from_slice(data);
+                }
+            }
+            (Effect::Sync { handles }, Err(_)) => {
+                self.staged.retain(|handle, _| !handles.contains(handle));
+            }
+            (Effect::Publish { handle, checksum }, _) => {
+                let staged = self.staged.remove(handle).filter(|_| outcome.is_ok());
+                self.made = staged.map(|staged| staged.published(*checksum));
+            }
+            (Effect::Discard { handle }, _) => drop(self.staged.remove(handle)),
+            (Effect::Delete { path, .. }, Ok(_)) => {
+                self.made = made(Op::Delete { path: path.clone() });
+            }
+            (Effect::MakeDirectory { path, .. }, Ok(_)) => {
+                self.made = made(Op::MakeDirectory { path: path.clone() });
+            }
+            (Effect::Move { from, to, .. }, Ok(_)) => {
+                self.made = made(Op::Move { from: from.clone(), to: to.clone() });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -90,25 +158,7 @@ impl Application<ServerEvent> for Backend {
         {
             self.broken = Some(format!("{} was out of its place: {error}", effect.name()));
         }
-        match (effect, &outcome) {
-            (Effect::Create { handle, path, .. }, Ok(Done::Started)) => {
-                self.uploads.insert(*handle, (path.clone(), Vec::new()));
-            }
-            (Effect::Write { handle, data, .. }, Ok(_)) => {
-                if let Some((_, written)) = self.uploads.get_mut(handle) {
-                    written.extend_from_slice(data);
-                }
-            }
-            (Effect::Sync { handles }, Err(_)) => {
-                self.uploads.retain(|handle, _| !handles.contains(handle));
-            }
-            (Effect::Publish { handle, .. }, _) => {
-                let upload = self.uploads.remove(handle).filter(|_| outcome.is_ok());
-                self.published = upload.map(|(path, data)| (path, data.into()));
-            }
-            (Effect::Discard { handle }, _) => drop(self.uploads.remove(handle)),
-            _ => {}
-        }
+        self.note(effect, &outcome);
         outcome
     }
 

@@ -1,6 +1,5 @@
 //! The server's store on the simulated disk.
 
-use std::convert::Infallible;
 use std::{slice, vec};
 
 use bytes::Bytes;
@@ -11,10 +10,12 @@ use haul_core::{
 };
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
+use crate::changes::SimChange;
 use crate::disk::{Disk, Inode, SharedDisk};
 use crate::fault::Fault;
 use crate::plan;
 use crate::planted::Planted;
+use crate::tree::{DirectoryId, NoParent, Node};
 
 /// The text of every error of the simulation. Any other error is a mistake of a machine or a session.
 pub(super) const SIMULATED: &str = "simulated";
@@ -37,7 +38,7 @@ pub(super) struct SimStore {
 }
 
 impl SimStore {
-    fn fails(&self, faults: &[(Fault, StoreErrorKind)]) -> Result<(), StoreError> {
+    pub(super) fn fails(&self, faults: &[(Fault, StoreErrorKind)]) -> Result<(), StoreError> {
         let mut disk = self.disk.lock();
         let failing = faults.iter().find(|(fault, _)| disk.triggers(self.session, *fault));
         failing.map_or(Ok(()), |(_, kind)| Err(error(*kind)))
@@ -48,7 +49,7 @@ impl Store for SimStore {
     type Listing = SimListing;
     type Source = SimSource;
     type Staged = SimStaged;
-    type Change = Infallible;
+    type Change = SimChange;
 
     fn list(
         &self,
@@ -72,14 +73,14 @@ impl Store for SimStore {
     fn open(&self, path: &FilePath) -> Result<SimSource, StoreError> {
         self.fails(&[(Fault::OpenFails, StoreErrorKind::Denied)])?;
         let disk = self.disk.lock();
-        let Some(inode) = disk.names.get(path).copied() else {
-            let directory = disk.is_directory(path);
-            let kind =
-                if directory { StoreErrorKind::IsDirectory } else { StoreErrorKind::NotFound };
-            return Err(error(kind));
+        let inode = match disk.names.node(path).map_err(no_parent)? {
+            None => return Err(error(StoreErrorKind::NotFound)),
+            Some(Node::Directory(_)) => return Err(error(StoreErrorKind::IsDirectory)),
+            Some(Node::File(inode)) => inode,
         };
         let Inode { data, changes, executable, .. } = &disk.inodes[inode];
         let (size, changes, executable) = (data.len() as u64, *changes, *executable);
+        let version = disk.inodes[inode].version(inode);
         Ok(SimSource {
             store: self.clone(),
             path: path.clone(),
@@ -88,25 +89,14 @@ impl Store for SimStore {
             changes,
             size,
             executable,
+            version,
         })
     }
 
     fn create(&self, file: &NewFile) -> Result<SimStaged, StoreError> {
         self.fails(&[(Fault::CreateFails, StoreErrorKind::NoSpace)])?;
         let mut disk = self.disk.lock();
-        if disk.is_directory(&file.path) {
-            return Err(error(StoreErrorKind::IsDirectory));
-        }
-        if file.mode == Mode::Create && disk.names.contains_key(&file.path) {
-            return Err(error(StoreErrorKind::Exists));
-        }
-        let mut parent = file.path.parent();
-        while let Some(directory) = parent {
-            if disk.names.contains_key(&directory) {
-                return Err(error(StoreErrorKind::NotAFile));
-            }
-            parent = directory.parent();
-        }
+        replaceable(&disk, &file.path, file.mode, file.if_match.as_ref())?;
         let inode = disk.allocate(Vec::new());
         disk.inodes[inode].executable =
             file.executable && disk.planted != Some(Planted::ExecutableForgotten);
@@ -116,8 +106,10 @@ impl Store for SimStore {
             store: self.clone(),
             path,
             mode,
+            if_match: file.if_match,
             inode,
             published: false,
+            directory: None,
             rest: Vec::new(),
             boot,
         })
@@ -136,7 +128,7 @@ impl Store for SimStore {
             Some(Planted::SyncSkipped) => {}
             Some(Planted::PublishBeforeSync) => {
                 for file in files {
-                    disk.link(&file.path, file.inode);
+                    file.directory = Some(disk.link(&file.path, file.inode));
                     file.published = true;
                 }
             }
@@ -148,51 +140,134 @@ impl Store for SimStore {
         Ok(())
     }
 
+    fn copy(
+        &self,
+        source: &mut SimSource,
+        staged: &mut SimStaged,
+        offset: u64,
+        length: usize,
+    ) -> Result<(usize, Checksum), StoreError> {
+        self.fails(&[(Fault::CopyFails, StoreErrorKind::NoSpace)])?;
+        let bytes = source.read(offset, length.min(COPIED_AT_ONCE))?;
+        if !bytes.is_empty() {
+            staged.write(offset, &bytes)?;
+        }
+        Ok((bytes.len(), Checksum::of(&bytes)))
+    }
+
+    fn delete(&self, path: &FilePath, if_match: Option<&Version>) -> Result<SimChange, StoreError> {
+        self.delete_name(path, if_match)
+    }
+
+    fn make_directory(&self, path: &FilePath) -> Result<SimChange, StoreError> {
+        self.make_new_directory(path)
+    }
+
+    fn rename(
+        &self,
+        from: &FilePath,
+        to: &FilePath,
+        mode: Mode,
+        if_match: Option<&Version>,
+    ) -> Result<SimChange, StoreError> {
+        self.rename_to(from, to, mode, if_match)
+    }
+
     fn sync_directories(
         &self,
         files: &mut [SimStaged],
-        _: &mut [Infallible],
+        changes: &mut [SimChange],
     ) -> Result<(), StoreError> {
         self.fails(&[(Fault::SyncDirectoryFails, StoreErrorKind::Io)])?;
         let mut disk = self.disk.lock();
         for file in &mut *files {
             disk.inodes[file.inode].data.append(&mut file.rest);
         }
-        let synced = match disk.planted {
-            Some(Planted::DirectorySyncSkipped) => 0,
-            Some(Planted::BatchDirectorySyncShort) => 1,
-            _ => files.len(),
+        let (files_synced, changes_synced) = match disk.planted {
+            Some(Planted::DirectorySyncSkipped) => (0, changes.len()),
+            Some(Planted::BatchDirectorySyncShort) => (1.min(files.len()), changes.len()),
+            Some(Planted::ChangeSyncSkipped) => (files.len(), 0),
+            _ => (files.len(), changes.len()),
         };
-        files[..synced].iter().for_each(|file| disk.sync_directory_of(&file.path));
+        let of_files = files[..files_synced].iter().filter_map(|file| file.directory);
+        let of_changes = changes[..changes_synced].iter().flat_map(|change| &change.directories);
+        of_files.chain(of_changes.copied()).for_each(|directory| disk.names.sync(directory));
         disk.touched = true;
         Ok(())
     }
 }
 
+/// The most bytes that are copied at once, so that something may happen meanwhile.
+const COPIED_AT_ONCE: usize = 2000;
+
+/// Why a name cannot be looked up.
+pub(super) fn no_parent(reason: NoParent) -> StoreError {
+    error(match reason {
+        NoParent::Missing => StoreErrorKind::NotFound,
+        NoParent::File => StoreErrorKind::NotAFile,
+    })
+}
+
+/// Whether a file may take this name.
+pub(super) fn replaceable(
+    disk: &Disk,
+    path: &FilePath,
+    mode: Mode,
+    if_match: Option<&Version>,
+) -> Result<(), StoreError> {
+    let found = match disk.names.node(path) {
+        Err(NoParent::File) => return Err(error(StoreErrorKind::NotAFile)),
+        Err(NoParent::Missing) => None,
+        Ok(found) => found,
+    };
+    match found {
+        Some(Node::Directory(_)) if mode != Mode::Create => Err(error(StoreErrorKind::IsDirectory)),
+        Some(_) if mode == Mode::Create => Err(error(StoreErrorKind::Exists)),
+        None if if_match.is_some() => Err(error(StoreErrorKind::NotFound)),
+        _ => require_version(disk, path, if_match),
+    }
+}
+
+/// What has this name must be a file of this version.
+pub(super) fn require_version(
+    disk: &Disk,
+    path: &FilePath,
+    if_match: Option<&Version>,
+) -> Result<(), StoreError> {
+    let is_ignored = disk.planted == Some(Planted::MatchIgnored);
+    if is_ignored || if_match.is_none() || disk.version(path).as_ref() == if_match {
+        Ok(())
+    } else {
+        Err(error(StoreErrorKind::Changed))
+    }
+}
+
 fn entries(disk: &Disk, path: Option<&FilePath>, depth: Depth) -> Result<Vec<Entry>, StoreError> {
-    let entry = |path: &FilePath, inode: &usize| Entry::File {
-        path: path.clone(),
-        size: disk.inodes[*inode].data.len() as u64,
-        modified: Timestamp::EPOCH,
-        executable: disk.inodes[*inode].executable,
+    let entry = |path: &FilePath, node: Node| match node {
+        Node::Directory(_) => Entry::Directory { path: path.clone(), error: None, link: false },
+        Node::File(inode) => Entry::File {
+            path: path.clone(),
+            size: disk.inodes[inode].data.len() as u64,
+            modified: Timestamp::EPOCH,
+            executable: disk.inodes[inode].executable,
+        },
     };
     let mut prefix = String::new();
     if let Some(path) = path {
-        if let Some(inode) = disk.names.get(path) {
-            return Ok(vec![entry(path, inode)]);
+        match disk.names.node(path).map_err(no_parent)? {
+            None => return Err(error(StoreErrorKind::NotFound)),
+            Some(file @ Node::File(_)) => return Ok(vec![entry(path, file)]),
+            Some(Node::Directory(_)) => prefix = format!("{}/", path.as_str()),
         }
-        if !disk.is_directory(path) {
-            return Err(error(StoreErrorKind::NotFound));
-        }
-        prefix = format!("{}/", path.as_str());
     }
-    let below = disk.names.iter().filter(|(path, _)| {
+    let all = disk.names.all();
+    let below = all.iter().filter(|(path, _)| {
         path.as_str().strip_prefix(&prefix).is_some_and(|rest| {
             let level = rest.matches('/').count() as u64;
             level == 0 || depth.goes_below(level)
         })
     });
-    Ok(below.map(|(path, inode)| entry(path, inode)).collect())
+    Ok(below.map(|(path, node)| entry(path, *node)).collect())
 }
 
 pub(super) struct SimListing {
@@ -220,12 +295,13 @@ pub(super) struct SimSource {
     changes: u32,
     size: u64,
     executable: bool,
+    version: Version,
 }
 
 impl Source for SimSource {
     fn opened(&self) -> Opened {
         let (size, executable) = (Some(self.size), self.executable);
-        Opened { size, executable, ..Opened::default() }
+        Opened { size, executable, version: Some(self.version), ..Opened::default() }
     }
 
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
@@ -270,8 +346,11 @@ pub(super) struct SimStaged {
     store: SimStore,
     path: FilePath,
     mode: Mode,
+    if_match: Option<Version>,
     inode: usize,
     published: bool,
+    /// The directory that it is in, if it has its name.
+    directory: Option<DirectoryId>,
     /// The part that a torn publication holds back.
     rest: Vec<u8>,
     boot: u32,
@@ -313,30 +392,30 @@ impl Staged for SimStaged {
         ])?;
         let mut disk = self.store.disk.lock();
         let planted = disk.planted;
-        if self.mode == Mode::Create && disk.names.contains_key(&self.path) && !self.published {
-            return Err(error(StoreErrorKind::Exists));
+        if !self.published {
+            replaceable(&disk, &self.path, self.mode, self.if_match.as_ref())?;
         }
         let inode = &mut disk.inodes[self.inode];
-        let length = inode.data.len();
+        let (length, version) = (inode.data.len(), Some(inode.version(self.inode)));
         let unsynced = inode.synced < length;
         match planted {
             Some(Planted::PublishBeforeSync) if self.store.durable => {
                 inode.synced = length;
-                return Ok(None);
+                return Ok(version);
             }
             Some(Planted::PublishSkipped) => {
                 self.published = true;
                 disk.staging.remove(&self.inode);
-                return Ok(None);
+                return Ok(version);
             }
             Some(Planted::TornPublish) => self.rest = inode.data.split_off(length / 2),
             Some(Planted::SyncSkipped | Planted::BatchSyncShort | Planted::FlushJoinedLate) => {}
             _ if unsynced && self.store.durable => disk.breach("published before it was synced"),
             _ => {}
         }
-        disk.link(&self.path, self.inode);
+        self.directory = Some(disk.link(&self.path, self.inode));
         self.published = true;
-        Ok(None)
+        Ok(version)
     }
 
     fn sync_directory(&mut self) -> Result<(), StoreError> {
@@ -354,7 +433,9 @@ impl Drop for SimStaged {
         let planted = disk.planted;
         match planted {
             Some(Planted::DiscardSkipped) => {}
-            Some(Planted::RefusedPublished) => disk.link(&self.path, self.inode),
+            Some(Planted::RefusedPublished) => {
+                disk.link(&self.path, self.inode);
+            }
             _ if disk.triggers(self.store.session, Fault::DiscardFails) => disk.leftovers += 1,
             _ => {
                 disk.staging.remove(&self.inode);

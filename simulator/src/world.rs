@@ -16,7 +16,8 @@ use crate::disk::SharedDisk;
 use crate::drive::Turn;
 use crate::fault::{Fault, Tally};
 use crate::hostile::Hostile;
-use crate::oracle::Oracle;
+use crate::op::Made;
+use crate::oracle::{By, Oracle};
 use crate::pipe::Io;
 use crate::plan::{FaultPlan, NAMES, Peers, Plan, SessionPlan, path};
 use crate::planted::Planted;
@@ -57,7 +58,7 @@ impl<'p> World<'p> {
         for (name, size) in NAMES.iter().zip(&plan.found) {
             let data = random.bytes(*size);
             disk.lock().place(&path(name), data.clone());
-            oracle.found(&path(name), Bytes::from(data));
+            oracle.found(&disk.lock(), &path(name), Bytes::from(data));
         }
         let limits = Limits {
             max_data: plan.max_data,
@@ -218,7 +219,7 @@ impl<'p> World<'p> {
             now: self.now,
         };
         let turn = connection.act(end, context)?;
-        let mut took = Duration::ZERO;
+        let (mut made, mut took) = (None, Duration::ZERO);
         match &mut connection.endpoint(end).actor {
             Actor::Client(client) => {
                 let finished = client.take_finished()?;
@@ -231,13 +232,7 @@ impl<'p> World<'p> {
                 }
             }
             Actor::Server(server) => {
-                let (published, time) = server.take_published();
-                took = time;
-                if let Some((path, data)) = published
-                    && self.plan.sessions[at].peers == Peers::HostileClient
-                {
-                    self.oracle.attempt(&path, data);
-                }
+                (made, took) = server.take_made();
             }
             Actor::Hostile(_) | Actor::Gone => {}
         }
@@ -251,7 +246,11 @@ impl<'p> World<'p> {
             connection.leave(end);
             self.tell(|| format!("session {at}: the {end:?} is over"));
         }
-        self.look_at_disk()
+        let by = match self.plan.sessions[at].peers {
+            Peers::Honest => By::Session(at),
+            Peers::HostileClient | Peers::HostileServer => By::Anybody,
+        };
+        self.look_at_disk(made.map(|made| (by, made)))
     }
 
     /// Time passes that nobody waited for.
@@ -273,20 +272,22 @@ impl<'p> World<'p> {
         connection.wake();
         if flips > 0 {
             (connection.touched, connection.flipped) = (true, true);
-            self.oracle.names_may_differ |= end == End::Client;
+            if end == End::Client {
+                self.oracle.flipped.insert(at);
+            }
             self.tally.note(fault);
             self.tell(|| format!("session {at}: {}", fault.name()));
         }
     }
 
-    /// Checks the files, as after every step.
-    pub(super) fn look_at_disk(&mut self) -> Result<(), String> {
+    /// Checks the files, as after every step, and what was `made` of them.
+    pub(super) fn look_at_disk(&mut self, made: Option<(By, Made)>) -> Result<(), String> {
         let mut disk = self.disk.lock();
         if let Some(breach) = disk.breach.take() {
             return Err(breach);
         }
-        if std::mem::take(&mut disk.touched) {
-            self.oracle.observe(&disk)?;
+        if std::mem::take(&mut disk.touched) || made.is_some() {
+            self.oracle.observe(&disk, made)?;
         }
         Ok(())
     }
