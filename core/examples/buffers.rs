@@ -83,7 +83,7 @@ impl<M: Machine> Side<M> {
                 output.closed = true;
                 machine.write_closed()?;
             }
-            Output::Receive { .. } | Output::SendHeld { .. } => {
+            Output::Receive { .. } | Output::Send { .. } => {
                 unreachable!("pass-through is off, and these files hold no bytes")
             }
             Output::Closed => return Ok(false),
@@ -198,7 +198,7 @@ impl Files {
                 Err(StoreError::new(StoreErrorKind::NotSupported, "files are only stored here"))
             }
             // Pass-through is off.
-            Effect::Hold { .. } | Effect::WriteHeld { .. } => misfit(),
+            Effect::PrepareSend { .. } | Effect::WriteReceived { .. } => misfit(),
         }
     }
 

@@ -86,15 +86,15 @@ pub enum Effect {
         /// The maximum number of bytes to answer with, at least 1.
         length: usize,
     },
-    /// Keep bytes of a source ready for [`Output::SendHeld`](crate::Output::SendHeld), whatever happens to the file
-    /// meanwhile. It comes only if pass-through is on. Answer: [`Done::Held`], or as for [`Read`](Self::Read) where
-    /// holding is not possible or not worth it.
-    Hold {
+    /// Prepare bytes of a source for [`Output::Send`](crate::Output::Send). They stay as they are even if the file
+    /// changes before they are sent. The machine asks for this only if pass-through is on. Answer:
+    /// [`Done::SendPrepared`]; or as for [`Read`](Self::Read), where pass-through is impossible or not worth it.
+    PrepareSend {
         /// The source.
         handle: Handle,
         /// Where the bytes begin, counted from the start of the file.
         offset: u64,
-        /// The maximum number of bytes to keep, at least 1.
+        /// The maximum number of bytes to prepare, at least 1.
         length: usize,
         /// The maximum number of bytes to answer with if they are read instead, at least 1: those take memory.
         read: usize,
@@ -146,14 +146,14 @@ pub enum Effect {
         /// At least one byte.
         data: Bytes,
     },
-    /// Append what [`Output::Receive`](crate::Output::Receive) brought to a staged file. Answer: [`Done::HeldWritten`],
-    /// for all of it.
-    WriteHeld {
+    /// Append the bytes that [`Output::Receive`](crate::Output::Receive) took from the socket to a staged file. Answer:
+    /// [`Done::ReceivedWritten`], for all of them.
+    WriteReceived {
         /// The staged file, the same one as in `Receive`.
         handle: Handle,
         /// Where the bytes belong: always the number of bytes written before.
         offset: u64,
-        /// The number of bytes: all that are held.
+        /// The number of bytes: all that were received.
         length: usize,
     },
     /// Fsync the bytes of staged files. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
@@ -265,11 +265,11 @@ impl Effect {
             Self::NextEntries { .. } => "next-entries",
             Self::Open { .. } => "open",
             Self::Read { .. } => "read",
-            Self::Hold { .. } => "hold",
+            Self::PrepareSend { .. } => "prepare-send",
             Self::FinishReading { .. } => "finish-reading",
             Self::Create { .. } => "create",
             Self::Write { .. } => "write",
-            Self::WriteHeld { .. } => "write-held",
+            Self::WriteReceived { .. } => "write-received",
             Self::Sync { .. } => "sync",
             Self::Publish { .. } => "publish",
             Self::SyncDirectories { .. } => "sync-directory",
@@ -290,7 +290,7 @@ impl Effect {
             | (Self::Open { .. }, Done::Opened(_))
             | (Self::FinishReading { .. }, Done::Finished)
             | (Self::Write { .. }, Done::Written)
-            | (Self::WriteHeld { .. }, Done::HeldWritten { .. })
+            | (Self::WriteReceived { .. }, Done::ReceivedWritten { .. })
             | (Self::Sync { .. } | Self::SyncDirectories { .. }, Done::Synced)
             | (Self::Publish { .. }, Done::Published { .. })
             | (
@@ -301,13 +301,14 @@ impl Effect {
             | (Self::Discard { .. }, Done::Discarded) => true,
             (Self::Copy { length, .. }, Done::Copied { length: copied, .. }) => copied <= length,
             (Self::NextEntries { max, .. }, Done::Entries { entries, .. }) => entries.len() <= *max,
-            (Self::Read { length, .. } | Self::Hold { read: length, .. }, Done::Read(data)) => {
-                data.len() <= *length
-            }
             (
-                Self::Hold { length, checksum: needed, .. },
-                Done::Held { length: held, checksum },
-            ) => (1..=*length).contains(held) && (checksum.is_some() || !needed),
+                Self::Read { length, .. } | Self::PrepareSend { read: length, .. },
+                Done::Read(data),
+            ) => data.len() <= *length,
+            (
+                Self::PrepareSend { length, checksum: needed, .. },
+                Done::SendPrepared { length: prepared, checksum },
+            ) => (1..=*length).contains(prepared) && (checksum.is_some() || !needed),
             _ => false,
         }
     }
@@ -330,10 +331,10 @@ pub enum Done {
     },
     /// Of [`Effect::Open`].
     Opened(Opened),
-    /// Of [`Effect::Read`] and [`Effect::Hold`]: the bytes.
+    /// Of [`Effect::Read`] and [`Effect::PrepareSend`]: the bytes.
     Read(Bytes),
-    /// Of [`Effect::Hold`]: the bytes are ready to go out by [`Output::SendHeld`](crate::Output::SendHeld).
-    Held {
+    /// Of [`Effect::PrepareSend`]: the bytes are ready to go out by [`Output::Send`](crate::Output::Send).
+    SendPrepared {
         /// The number of bytes, 1 to the length asked for.
         length: usize,
         /// Their checksum; required if the machine asked for it.
@@ -343,8 +344,8 @@ pub enum Done {
     Finished,
     /// Of [`Effect::Write`].
     Written,
-    /// Of [`Effect::WriteHeld`].
-    HeldWritten {
+    /// Of [`Effect::WriteReceived`].
+    ReceivedWritten {
         /// The checksum of the bytes that were appended, as they are in the file.
         checksum: Checksum,
     },
@@ -379,10 +380,10 @@ impl Done {
             Self::Entries { .. } => "entries",
             Self::Opened(_) => "opened",
             Self::Read(_) => "read",
-            Self::Held { .. } => "held",
+            Self::SendPrepared { .. } => "send-prepared",
             Self::Finished => "finished",
             Self::Written => "written",
-            Self::HeldWritten { .. } => "held-written",
+            Self::ReceivedWritten { .. } => "received-written",
             Self::Synced => "synced",
             Self::Copied { .. } => "copied",
             Self::Changed => "changed",

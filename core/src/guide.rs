@@ -60,9 +60,9 @@
 //! | effect that fails | leads to |
 //! | --- | --- |
 //! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open |
-//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::Hold) | `Close`, and the request's failure in place of what would have come next |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::PrepareSend) | `Close`, and the request's failure in place of what would have come next |
 //! | [`FinishReading`](Effect::FinishReading) | the request's failure; the source is closed |
-//! | [`Write`](Effect::Write), [`WriteHeld`](Effect::WriteHeld) | `Discard`, and the request's failure; nothing was published |
+//! | [`Write`](Effect::Write), [`WriteReceived`](Effect::WriteReceived) | `Discard`, and the request's failure; nothing was published |
 //! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are discarded |
 //! | [`Publish`](Effect::Publish) | the request's failure; its file is discarded, and the others take their names |
 //! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
@@ -114,11 +114,11 @@
 //! and checks every byte, by the checksums that it is told.
 //!
 //! **In**: [`Output::Receive`] stands in the place of a read for the rest of a `DATA`, once all that the machine had read before is written. The driver moves bytes from the
-//! socket to where it holds them, and [`Effect::WriteHeld`] has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to, it
+//! socket to where it holds them, and [`Effect::WriteReceived`] has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to, it
 //! reads as ever.
 //!
-//! **Out**: [`Effect::Hold`] stands in the place of [`Effect::Read`]. If the files answer by [`Done::Held`], the machine writes the `DATA` line, then asks for
-//! [`Output::SendHeld`] until all is out. The bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened) brought the checksum of the
+//! **Out**: [`Effect::PrepareSend`] stands in the place of [`Effect::Read`]. If the files answer by [`Done::SendPrepared`], the machine writes the `DATA` line, then asks for
+//! [`Output::Send`] until all is out. The bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened) brought the checksum of the
 //! file and all of it is sent, none is asked for with the pieces, and nobody has to read them.
 //!
 //! All is asked for only if `pass_through` is on in the configuration of the machine. Both directions may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
@@ -133,35 +133,35 @@
 //!     staged: Vec<u8>,
 //!     served: Vec<u8>,
 //!     /// What came from the socket for `staged`, and what is on its way to the socket from `served`.
-//!     held: Vec<u8>,
+//!     passing: Vec<u8>,
 //! }
 //!
 //! fn step(server: &mut Server, socket: &mut (impl Read + Write), files: &mut Files) -> Result<bool, Misuse> {
 //!     match server.poll(Duration::ZERO) {
 //!         Output::Receive { length, .. } => {
-//!             match socket.take(length.min(16 << 10) as u64).read_to_end(&mut files.held) {
+//!             match socket.take(length.min(16 << 10) as u64).read_to_end(&mut files.passing) {
 //!                 Ok(0) => server.received(0)?,
-//!                 Ok(count) => server.held(count)?,
+//!                 Ok(count) => server.passed_through(count)?,
 //!                 Err(_) => server.read_failed()?,
 //!             }
 //!         }
-//!         Output::Perform(Effect::WriteHeld { offset, length, .. }) => {
-//!             assert_eq!((*offset, *length), (files.staged.len() as u64, files.held.len()));
-//!             let checksum = Checksum::of(&files.held);
-//!             files.staged.append(&mut files.held);
-//!             server.performed(Ok(Done::HeldWritten { checksum }))?;
+//!         Output::Perform(Effect::WriteReceived { offset, length, .. }) => {
+//!             assert_eq!((*offset, *length), (files.staged.len() as u64, files.passing.len()));
+//!             let checksum = Checksum::of(&files.passing);
+//!             files.staged.append(&mut files.passing);
+//!             server.performed(Ok(Done::ReceivedWritten { checksum }))?;
 //!         }
-//!         Output::Perform(Effect::Hold { offset, length, .. }) => {
+//!         Output::Perform(Effect::PrepareSend { offset, length, .. }) => {
 //!             let start = *offset as usize;
-//!             files.held = files.served[start..start + length].to_vec();
-//!             let (length, checksum) = (*length, Some(Checksum::of(&files.held)));
-//!             server.performed(Ok(Done::Held { length, checksum }))?;
+//!             files.passing = files.served[start..start + length].to_vec();
+//!             let (length, checksum) = (*length, Some(Checksum::of(&files.passing)));
+//!             server.performed(Ok(Done::SendPrepared { length, checksum }))?;
 //!         }
-//!         Output::SendHeld { length, .. } => {
-//!             assert_eq!(length, files.held.len());
-//!             match socket.write(&files.held) {
+//!         Output::Send { length, .. } => {
+//!             assert_eq!(length, files.passing.len());
+//!             match socket.write(&files.passing) {
 //!                 Ok(count) => {
-//!                     files.held.drain(..count);
+//!                     files.passing.drain(..count);
 //!                     server.sent(count)?;
 //!                 }
 //!                 Err(_) => server.write_failed()?,
@@ -214,7 +214,7 @@
 //! # let body = "x".repeat(20_000);
 //! # let input = format!("UPLOAD a\nDATA 20000\n{body}END\nDOWNLOAD b\nEXIT\n");
 //! # let mut socket = Socket { input: io::Cursor::new(input.into_bytes()), output: Vec::new() };
-//! # let mut files = Files { staged: Vec::new(), served: vec![b'y'; 10_000], held: Vec::new() };
+//! # let mut files = Files { staged: Vec::new(), served: vec![b'y'; 10_000], passing: Vec::new() };
 //! let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
 //! let mut server = Server::new(Arc::new(config));
 //! while step(&mut server, &mut socket, &mut files)? {}
@@ -338,7 +338,7 @@
 //! - Put bytes of its own on the socket, or keep bytes from the machine that came on it.
 //! - Close the socket before [`Output::Closed`], unless it gives up: the peer's last reply may still be on its way.
 //! - Go on after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
-//! - Switch `pass_through` on without carrying out [`Effect::WriteHeld`] for what it reported by [`held`](Machine::held).
+//! - Switch `pass_through` on without carrying out [`Effect::WriteReceived`] for what it reported by [`passed_through`](Machine::passed_through).
 //! - Print a peer's text other than through [`Escaped`](crate::Escaped).
 
 #[cfg(doc)]

@@ -16,7 +16,7 @@
 //! | [`Output::Perform`] | file work: an [`Effect`] | [`Machine::performed`] |
 //! | [`Output::Event`] | look at it | [`Machine::acknowledge`] |
 //! | [`Output::CloseWrite`] | close the sending half | [`Machine::write_closed`] |
-//! | [`Output::Receive`], [`Output::SendHeld`] | move payload from or to the socket without the machine | [`Machine::held`], [`Machine::sent`] |
+//! | [`Output::Receive`], [`Output::Send`] | move payload from or to the socket without the machine | [`Machine::passed_through`], [`Machine::sent`] |
 //! | [`Output::Closed`] | close the socket | nothing: it is over |
 //!
 //! Four properties make this easy to drive:
@@ -98,7 +98,7 @@
 //!             Output::CloseWrite => server.write_closed(),
 //!             // Never asked for unless `pass_through` is on and the store holds bytes.
 //!             Output::Receive { .. } => server.read_failed(),
-//!             Output::SendHeld { .. } => server.write_failed(),
+//!             Output::Send { .. } => server.write_failed(),
 //!             Output::Closed => return Ok(()),
 //!         };
 //!         reported.map_err(io::Error::other)?;

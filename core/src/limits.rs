@@ -11,8 +11,9 @@ pub struct Limits {
     pub pipeline: u64,
     /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket at once during a body. Each session holds about two of these.
     pub chunk: usize,
-    /// The payload that passes by the machine at once, if any does, and is sent as one `DATA`. It stays in the system's memory, not in the session's.
-    pub held: usize,
+    /// As [`chunk`](Self::chunk), for payload that passes between the store and the socket without the machine. It takes
+    /// the system's memory, not the session's.
+    pub pass_through_chunk: usize,
     /// The largest file that a server takes; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
     /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is committed on its own.
@@ -54,7 +55,7 @@ impl Default for Limits {
             // A thousand small files in four round trips; short replies to as many uploads still fit into the buffers of a socket.
             pipeline: 256,
             chunk: 256 << 10,
-            held: 1 << 20,
+            pass_through_chunk: 1 << 20,
             max_file_size: None,
             commit_batch: 64,
             max_discard: 64 << 20,

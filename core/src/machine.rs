@@ -12,7 +12,7 @@ use crate::wire::outbox::Outbox;
 /// One side of a connection: [`Server`](crate::server::Server) or [`Client`](crate::client::Client).
 ///
 /// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it reports, `poll` gives the same output:
-/// an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`], [`Output::Receive`] and [`Output::SendHeld`] wait for the peer; they end early
+/// an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`], [`Output::Receive`] and [`Output::Send`] wait for the peer; they end early
 /// when the [`deadline`](Self::deadline) has come, and the next `poll` decides what follows.
 ///
 /// A [`Misuse`] means that a report did not fit what was asked for. The machine is unchanged by it.
@@ -35,11 +35,11 @@ pub trait Machine {
     /// There was nothing to read.
     fn would_block(&mut self) -> Result<(), Misuse>;
 
-    /// The first `count` bytes of the segments, or of what was held, were written.
+    /// The first `count` bytes of the segments, or of the prepared payload, were written.
     fn sent(&mut self, count: usize) -> Result<(), Misuse>;
 
-    /// `count` bytes (at least 1) went from the socket to where they are held.
-    fn held(&mut self, count: usize) -> Result<(), Misuse>;
+    /// `count` bytes (at least 1) passed from the socket to the store.
+    fn passed_through(&mut self, count: usize) -> Result<(), Misuse>;
 
     /// The socket cannot be read any more.
     fn read_failed(&mut self) -> Result<(), Misuse>;
@@ -64,7 +64,7 @@ pub enum Ask<E> {
     Read(Wait),
     Write,
     Receive { handle: Handle, length: usize },
-    SendHeld { handle: Handle, length: usize },
+    Send { handle: Handle, length: usize },
     Perform(Effect),
     Event(E),
     CloseWrite,
@@ -78,7 +78,7 @@ impl<E> Ask<E> {
             Self::Read(_) => "read",
             Self::Write => "write",
             Self::Receive { .. } => "receive",
-            Self::SendHeld { .. } => "send-held",
+            Self::Send { .. } => "send",
             Self::Perform(effect) => effect.name(),
             Self::Event(_) => "event",
             Self::CloseWrite => "close-write",
@@ -92,7 +92,7 @@ impl<E> Ask<E> {
             Self::Read(Wait::UntilDeadline)
             | Self::Write
             | Self::Receive { .. }
-            | Self::SendHeld { .. } => true,
+            | Self::Send { .. } => true,
             Self::Nothing
             | Self::Read(Wait::Never)
             | Self::Perform(_)
@@ -135,9 +135,9 @@ impl<E> Link<E> {
         }
     }
 
-    /// Sends held bytes, after what announces them is out.
-    pub(crate) fn send_held(&self, handle: Handle, length: usize) -> Ask<E> {
-        if self.outbox.is_empty() { Ask::SendHeld { handle, length } } else { Ask::Write }
+    /// Passes prepared payload to the socket, after the queued output, which announces it.
+    pub(crate) fn send(&self, handle: Handle, length: usize) -> Ask<E> {
+        if self.outbox.is_empty() { Ask::Send { handle, length } } else { Ask::Write }
     }
 
     fn misuse(&self, told: &'static str) -> Misuse {
@@ -171,11 +171,11 @@ pub trait Side {
     /// Something was there to read, or nothing was.
     fn looked(&mut self, found: bool);
 
-    /// Held bytes went out.
-    fn sent_held(&mut self, count: usize);
+    /// The socket took `count` bytes of prepared payload.
+    fn passed_out(&mut self, count: usize);
 
-    /// Payload is held for the file.
-    fn holds(&mut self, count: usize);
+    /// `count` bytes of payload passed from the socket to the store.
+    fn passed_in(&mut self, count: usize);
 
     /// The socket is broken in one direction.
     fn broken(&mut self, direction: Direction);
@@ -236,9 +236,7 @@ impl<S: Side> Machine for S {
             Ask::Nothing | Ask::Write => Output::Write(link.outbox.segments()),
             Ask::Read(wait) => Output::Read(*wait),
             Ask::Receive { handle, length } => Output::Receive { handle: *handle, length: *length },
-            Ask::SendHeld { handle, length } => {
-                Output::SendHeld { handle: *handle, length: *length }
-            }
+            Ask::Send { handle, length } => Output::Send { handle: *handle, length: *length },
             Ask::Perform(effect) => Output::Perform(effect),
             Ask::Event(event) => Output::Event(event),
             Ask::CloseWrite => Output::CloseWrite,
@@ -295,26 +293,26 @@ impl<S: Side> Machine for S {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
             }
-            Ask::SendHeld { length, .. } if count <= length => {
+            Ask::Send { length, .. } if count <= length => {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
-                self.sent_held(count);
+                self.passed_out(count);
             }
             _ => return Err(link.misuse("sent")),
         }
         Ok(())
     }
 
-    fn held(&mut self, count: usize) -> Result<(), Misuse> {
+    fn passed_through(&mut self, count: usize) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
             Ask::Receive { length, .. } if (1..=length).contains(&count) => {
                 link.ask = Ask::Nothing;
                 link.timer.flowed(count as u64);
-                self.holds(count);
+                self.passed_in(count);
                 Ok(())
             }
-            _ => Err(link.misuse("held")),
+            _ => Err(link.misuse("passed_through")),
         }
     }
 
@@ -331,7 +329,7 @@ impl<S: Side> Machine for S {
     fn write_failed(&mut self) -> Result<(), Misuse> {
         let link = self.link_mut();
         match link.ask {
-            Ask::Write | Ask::SendHeld { .. } => link.ask = Ask::Nothing,
+            Ask::Write | Ask::Send { .. } => link.ask = Ask::Nothing,
             _ => return Err(link.misuse("write_failed")),
         }
         self.broken(Direction::Write);

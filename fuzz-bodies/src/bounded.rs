@@ -49,8 +49,8 @@ impl<M: Machine> Machine for Bounded<M> {
         self.machine.sent(count)
     }
 
-    fn held(&mut self, count: usize) -> Result<(), Misuse> {
-        self.machine.held(count)
+    fn passed_through(&mut self, count: usize) -> Result<(), Misuse> {
+        self.machine.passed_through(count)
     }
 
     fn read_failed(&mut self) -> Result<(), Misuse> {

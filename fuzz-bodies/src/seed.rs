@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use haul_core::{Limits, StoreErrorKind};
-use haul_harness::{Change, End, Faults, Hold, Single};
+use haul_harness::{Change, End, Faults, PassThrough, Single};
 
 /// Twelve bytes that decide a run, in the order of the fields. If all but the first four are zero, nothing goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -92,13 +92,14 @@ impl Seed {
 
     pub(super) fn faults(self) -> Faults {
         let failing = self.failing.checked_sub(1).map(usize::from);
-        let hold = [None, None, Some(Hold::WithChecksum), Some(Hold::WithoutChecksum)];
+        let pass_through =
+            [None, None, Some(PassThrough::WithChecksum), Some(PassThrough::WithoutChecksum)];
         let change = [None, None, Some(Change::Cut), Some(Change::Replaced)];
         let [_, _, _, _, short, unknown_size, skips, little_room] = bits(self.files);
         Faults {
             fail: failing.map(|at| (at, pick(self.failure, StoreErrorKind::ALL))),
             short_reads: short.then_some(7),
-            hold: pick(self.files, &hold),
+            pass_through: pick(self.files, &pass_through),
             change: pick(self.files >> 2, &change).map(|change| (5, change)),
             unknown_size,
             room: usize::from(little_room),

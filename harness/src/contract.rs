@@ -17,8 +17,8 @@ fn fitting<E>(output: &Output<'_, E>) -> &'static [&'static str] {
     match output {
         Output::Read(Wait::Never) => &["received", "end", "would_block", "read_failed"],
         Output::Read(Wait::UntilDeadline) => &["received", "end", "read_failed"],
-        Output::Write(_) | Output::SendHeld { .. } => &["sent", "write_failed"],
-        Output::Receive { .. } => &["received", "end", "held", "read_failed"],
+        Output::Write(_) | Output::Send { .. } => &["sent", "write_failed"],
+        Output::Receive { .. } => &["received", "end", "passed_through", "read_failed"],
         Output::Perform(_) => &["performed", "file_failed"],
         Output::Event(_) => &["acknowledge"],
         Output::CloseWrite => &["write_closed"],
@@ -66,7 +66,7 @@ impl<M: Machine<Event: Debug>> ContractChecker<M> {
             "end": machine.received(0);
             "would_block": machine.would_block();
             "sent": machine.sent(0);
-            "held": machine.held(1);
+            "passed_through": machine.passed_through(1);
             "read_failed": machine.read_failed();
             "write_failed": machine.write_failed();
             "performed": machine.performed(Ok(Done::Discarded));
@@ -76,9 +76,9 @@ impl<M: Machine<Event: Debug>> ContractChecker<M> {
             // Reports with impossible numbers.
             "received too much": machine.received(usize::MAX);
             "sent too much": machine.sent(usize::MAX);
-            "held none": machine.held(0);
-            "held too much": machine.held(usize::MAX);
-            "held nothing": machine.performed(Ok(Done::Held { length: 0, checksum: None }));
+            "passed_through none": machine.passed_through(0);
+            "passed_through too much": machine.passed_through(usize::MAX);
+            "send-prepared of nothing": machine.performed(Ok(Done::SendPrepared { length: 0, checksum: None }));
         }
         let after = shown(&machine.poll(now));
         assert_eq!(before, after, "a second poll or a misuse changed something");
@@ -118,8 +118,8 @@ macro_rules! wrap {
                 self.0.sent(count)
             }
 
-            fn held(&mut self, count: usize) -> Result<(), Misuse> {
-                self.0.held(count)
+            fn passed_through(&mut self, count: usize) -> Result<(), Misuse> {
+                self.0.passed_through(count)
             }
 
             fn read_failed(&mut self) -> Result<(), Misuse> {

@@ -9,8 +9,8 @@ pub struct Faults {
     pub fail: Option<(usize, StoreErrorKind)>,
     /// A read returns at most this many bytes.
     pub short_reads: Option<usize>,
-    /// What may be held is held. Otherwise the answer is [`Done::Read`](haul_core::Done::Read).
-    pub hold: Option<Hold>,
+    /// Payload of a source passes by the machine where it may. Otherwise the answer is [`Done::Read`](haul_core::Done::Read).
+    pub pass_through: Option<PassThrough>,
     /// Happens to the open file when it was read up to this offset.
     pub change: Option<(u64, Change)>,
     /// The size of a file is not known when it is opened.
@@ -21,12 +21,12 @@ pub struct Faults {
     pub skipped: u64,
 }
 
-/// Whether held bytes come with their checksum.
+/// Whether prepared payload comes with its checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// They do, and the checksum of the whole file is not known.
+pub enum PassThrough {
+    /// It does, and the checksum of the whole file is not known.
     WithChecksum,
-    /// They do not: the checksum of the whole file is known when it is opened.
+    /// It does not: the checksum of the whole file is known when it is opened.
     WithoutChecksum,
 }
 

@@ -8,9 +8,9 @@ pub trait Files {
     /// Carries out an effect, and returns what [`Effect`] says.
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
 
-    /// Holds bytes that were taken from the socket for a staged file.
+    /// Takes bytes that passed from the socket, for a staged file.
     fn receive(&mut self, handle: Handle, bytes: &[u8]);
 
-    /// The next `count` of the bytes of a source that are held for the socket.
-    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes;
+    /// Returns the next `count` bytes of a source that were prepared for the socket.
+    fn send(&mut self, handle: Handle, count: usize) -> Bytes;
 }

@@ -54,11 +54,11 @@ impl Handles {
                 }
                 Ok(())
             }
-            Effect::Read { handle, .. } | Effect::Hold { handle, .. } => {
+            Effect::Read { handle, .. } | Effect::PrepareSend { handle, .. } => {
                 self.require(&[*handle], &[Kind::Source])
             }
             Effect::FinishReading { handle, .. } => self.end(&[*handle], &[Kind::Source]),
-            Effect::Write { handle, .. } | Effect::WriteHeld { handle, .. } => {
+            Effect::Write { handle, .. } | Effect::WriteReceived { handle, .. } => {
                 self.require(&[*handle], &[Kind::Staged])
             }
             Effect::Sync { handles } if outcome.is_ok() => self.require(handles, &[Kind::Staged]),

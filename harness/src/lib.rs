@@ -29,7 +29,7 @@ mod turn;
 pub use choices::Choices;
 pub use content::Content;
 pub use contract::{Abandoning, ContractChecker};
-pub use faults::{Change, Faults, Hold};
+pub use faults::{Change, Faults, PassThrough};
 pub use files::Files;
 pub use handles::Handles;
 pub use local_files::LocalFiles;

@@ -27,14 +27,14 @@ impl Files for LocalFiles {
         match effect {
             Effect::Open { .. }
             | Effect::Read { .. }
-            | Effect::Hold { .. }
+            | Effect::PrepareSend { .. }
             | Effect::FinishReading { .. } => {
                 assert!(!self.targets.has_open(), "a client has one file open at most");
                 self.sources.perform(effect)
             }
             Effect::Create { .. }
             | Effect::Write { .. }
-            | Effect::WriteHeld { .. }
+            | Effect::WriteReceived { .. }
             | Effect::Sync { .. }
             | Effect::Publish { .. }
             | Effect::SyncDirectories { .. }
@@ -59,7 +59,7 @@ impl Files for LocalFiles {
         self.targets.receive(handle, bytes);
     }
 
-    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
-        self.sources.send_held(handle, count)
+    fn send(&mut self, handle: Handle, count: usize) -> Bytes {
+        self.sources.send(handle, count)
     }
 }

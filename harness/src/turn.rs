@@ -112,7 +112,7 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                         machine.received(count)?;
                     } else {
                         files.receive(handle, &buffer[..count]);
-                        machine.held(count)?;
+                        machine.passed_through(count)?;
                     }
                     return Ok(Turn::Moved(count));
                 }
@@ -120,10 +120,10 @@ pub(super) fn turn<M: Machine, F: Files, W: Wire>(
                 Io::Failed => machine.read_failed()?,
             }
         }
-        Output::SendHeld { handle, length } => match wire.room() {
+        Output::Send { handle, length } => match wire.room() {
             Io::Moved(room) => {
                 insist(handles.sends(handle));
-                let bytes = files.send_held(handle, choices.size(length).min(room));
+                let bytes = files.send(handle, choices.size(length).min(room));
                 wire.write(&bytes);
                 machine.sent(bytes.len())?;
                 return Ok(Turn::Moved(bytes.len()));

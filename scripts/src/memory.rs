@@ -198,7 +198,7 @@ impl Connection {
                 self.to_client.closed = true;
                 self.server.write_closed()?;
             }
-            Output::Receive { .. } | Output::SendHeld { .. } => {
+            Output::Receive { .. } | Output::Send { .. } => {
                 unreachable!("pass-through is off, and this store holds no bytes")
             }
             Output::Closed => return Ok(Turn::Over),

@@ -165,7 +165,7 @@ pub(super) fn turn<M: Machine>(
             driver.handles.receives(handle)?;
             receive(machine, driver, bench, length)
         }
-        Output::SendHeld { handle, length } => {
+        Output::Send { handle, length } => {
             driver.handles.sends(handle)?;
             if length != driver.held.len() {
                 return Err(String::from("not what is held is asked for"));
@@ -206,7 +206,7 @@ fn perform<E>(
     application: &mut impl Application<E>,
 ) -> Result<Done, StoreError> {
     match effect {
-        Effect::Hold { handle, offset, length, read, checksum } => {
+        Effect::PrepareSend { handle, offset, length, read, checksum } => {
             let holds = random.one_in(2);
             let length = if holds { *length } else { *read };
             let (handle, offset) = (*handle, *offset);
@@ -215,17 +215,17 @@ fn perform<E>(
                     let checksum = checksum.then(|| Checksum::of(&data));
                     let length = data.len();
                     driver.held = data;
-                    Ok(Done::Held { length, checksum })
+                    Ok(Done::SendPrepared { length, checksum })
                 }
                 done => Ok(done),
             }
         }
-        Effect::WriteHeld { handle, offset, length: _ } => {
+        Effect::WriteReceived { handle, offset, length: _ } => {
             let data = std::mem::take(&mut driver.received);
             let checksum = Checksum::of(&data);
             let (handle, offset) = (*handle, *offset);
             application.perform(&Effect::Write { handle, offset, data })?;
-            Ok(Done::HeldWritten { checksum })
+            Ok(Done::ReceivedWritten { checksum })
         }
         effect => application.perform(effect),
     }
@@ -243,7 +243,7 @@ fn receive<M: Machine>(
         Io::Moved(0) => acted(machine.received(0)),
         Io::Moved(count) => {
             driver.received = Bytes::copy_from_slice(&buffer[..count]);
-            acted(machine.held(count))
+            acted(machine.passed_through(count))
         }
         Io::Blocked => Ok(Turn::Blocked),
         Io::Failed => acted(machine.read_failed()),

@@ -286,7 +286,7 @@ fn converse(store: &Arc<Memory>, mut input: &[u8]) -> Result<Vec<u8>, Box<dyn Er
             }
             Output::Event(_) => server.acknowledge()?,
             Output::CloseWrite => server.write_closed()?,
-            Output::Receive { .. } | Output::SendHeld { .. } => {
+            Output::Receive { .. } | Output::Send { .. } => {
                 unreachable!("pass-through is off, and a session holds no bytes")
             }
             Output::Closed => return Ok(said),

@@ -120,4 +120,4 @@ pub use pass_through::PassThrough;
 pub use perform::Perform;
 pub use provider::{Identity, StoreProvider};
 pub use session::Session;
-pub use store::{Change, Kept, Listing, NewFile, Source, Staged, Store, Target};
+pub use store::{Change, Listing, NewFile, Prepared, Source, Staged, Store, Target};

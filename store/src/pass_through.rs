@@ -7,14 +7,14 @@ use std::os::fd::BorrowedFd;
 /// [`Source::pass_through`](crate::Source::pass_through) and [`Staged::pass_through`](crate::Staged::pass_through); a
 /// local directory does it by a pipe of the kernel, so that its bytes are not copied through this process.
 ///
-/// Bytes go one way only. Those of a source come in by [`Source::hold`](crate::Source::hold) and go out by
-/// [`send`](Self::send). Those for a staged file come in by [`receive`](Self::receive) and go out by [`Staged::write_held`](crate::Staged::write_held). Each
-/// time all that came in goes out before more comes in. An implementation bounds what it holds: it may take less than
+/// Bytes go one way only. Those of a source come in by [`Source::prepare_send`](crate::Source::prepare_send) and go out by
+/// [`send`](Self::send). Those for a staged file come in by [`receive`](Self::receive) and go out by [`Staged::write_received`](crate::Staged::write_received). Each
+/// time all that came in goes out before more comes in. An implementation bounds what it takes: it may take less than
 /// it is offered.
 ///
 /// No method waits for the peer. The socket is a connected stream socket in nonblocking mode.
 pub trait PassThrough {
-    /// Takes up to `length` bytes, at least 1, from `socket`, while nothing is held. Returns the number of bytes, 0 at
+    /// Takes up to `length` bytes, at least 1, from `socket`, while it is empty. Returns the number of bytes, 0 at
     /// the end of the stream.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ pub trait PassThrough {
     /// were no pass-through.
     fn receive(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize>;
 
-    /// Sends up to `length` of the bytes that are held, at least 1, to `socket`. Returns the number of bytes, at least
+    /// Sends up to `length` of the bytes in it, at least 1, to `socket`. Returns the number of bytes, at least
     /// 1. It raises no `SIGPIPE`, or only one that the process ignores.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use haul_core::{Done, Effect, Handle, StoreError};
 
-use crate::{Kept, PassThrough, Source};
+use crate::{PassThrough, Prepared, Source};
 
 /// Carries out the effects of one session. Dropping it closes what is open and discards what is staged.
 pub trait Perform {
@@ -21,16 +21,16 @@ pub trait Perform {
     }
 }
 
-/// Carries out [`Effect::Hold`].
-pub(crate) fn hold(
+/// Carries out [`Effect::PrepareSend`].
+pub(crate) fn prepare_send(
     source: &mut (impl Source + ?Sized),
     offset: u64,
     length: usize,
     read: usize,
     checksum: bool,
 ) -> Result<Done, StoreError> {
-    match source.hold(offset, length, checksum)? {
-        Some(Kept { length, checksum }) => Ok(Done::Held { length, checksum }),
+    match source.prepare_send(offset, length, checksum)? {
+        Some(Prepared { length, checksum }) => Ok(Done::SendPrepared { length, checksum }),
         None => source.read(offset, read).map(Done::Read),
     }
 }

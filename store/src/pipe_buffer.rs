@@ -14,7 +14,7 @@ use crate::PassThrough;
 /// many of so many.
 const FOR_PIPES: (u64, u64) = (3, 4);
 /// Smaller files are not worth a pipe.
-pub(crate) const WORTH_HOLDING: u64 = 64 << 10;
+pub(crate) const WORTH_PASSING: u64 = 64 << 10;
 /// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
 const ROOM: usize = 1 << 20;
 /// The number of bytes that are copied at once where the kernel cannot move them.
@@ -60,7 +60,7 @@ impl PipeBuffer {
         })
     }
 
-    /// Puts `length` bytes, all that is held, into a file. After an error it is unknown what is still held.
+    /// Moves `length` bytes, all that the pipe contains, into a file. After an error nobody knows what it still contains.
     pub(crate) fn put(&self, file: impl AsFd, mut offset: u64, length: usize) -> Result<(), Errno> {
         let file = file.as_fd();
         let mut left = length;
@@ -77,7 +77,7 @@ impl PipeBuffer {
         Ok(())
     }
 
-    /// Puts `length` bytes, all that is held, into a file by way of this process.
+    /// Copies `length` bytes, all that the pipe contains, into a file by way of this process.
     fn copy(&self, file: BorrowedFd<'_>, mut offset: u64, length: usize) -> Result<(), Errno> {
         let mut buffer = Vec::with_capacity(COPIED_AT_ONCE.min(length));
         let mut left = length;

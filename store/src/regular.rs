@@ -11,10 +11,10 @@ use rustix::io::{Errno, pread, read, retry_on_intr};
 
 use crate::error::failed;
 use crate::file_checksum::checksum_of;
-use crate::pipe_buffer::{PipeBuffer, WORTH_HOLDING};
+use crate::pipe_buffer::{PipeBuffer, WORTH_PASSING};
 use crate::pseudo::is_pseudo;
 use crate::stat::{Stat, Version};
-use crate::{Kept, PassThrough, StreamSource};
+use crate::{PassThrough, Prepared, StreamSource};
 
 /// Smaller files are read ahead whole without being told.
 const WORTH_ADVISING: u64 = 128 << 10;
@@ -172,15 +172,15 @@ impl RegularFile {
         Ok(bytes)
     }
 
-    /// See [`Source::hold`](crate::Source::hold).
-    pub(crate) fn hold(
+    /// See [`Source::prepare_send`](crate::Source::prepare_send).
+    pub(crate) fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
+    ) -> Result<Option<Prepared>, StoreError> {
         let length = self.there(offset, length);
-        if !matches!(self.content, Content::Sized) || self.version.size < WORTH_HOLDING {
+        if !matches!(self.content, Content::Sized) || self.version.size < WORTH_PASSING {
             return Ok(None);
         }
         if matches!(self.passage, Passage::Untried) {
@@ -199,7 +199,7 @@ impl RegularFile {
         }
         let checksum =
             if checksum { Some(self.checksum_now(offset, length as u64)?) } else { None };
-        Ok(Some(Kept { length, checksum }))
+        Ok(Some(Prepared { length, checksum }))
     }
 
     /// See [`Source::pass_through`](crate::Source::pass_through).
@@ -304,7 +304,7 @@ mod tests {
         file.version.size = 1 << 20;
         file.content = Content::Sized;
         for _ in 0..2 {
-            assert_eq!(file.hold(0, 4096, true), Ok(None));
+            assert_eq!(file.prepare_send(0, 4096, true), Ok(None));
             assert!(file.pass_through().is_none());
         }
         assert_eq!(file.read(0, 4096).unwrap().len(), 4096);

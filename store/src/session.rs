@@ -7,7 +7,7 @@ use std::sync::Arc;
 use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::error::misuse;
-use crate::perform::hold;
+use crate::perform::prepare_send;
 use crate::{
     Identity, Listing, NewFile, PassThrough, Perform, Source, Staged, Store, StoreProvider,
 };
@@ -217,8 +217,8 @@ impl<P: StoreProvider> Session<P> {
             Effect::Read { handle, offset, length } => {
                 self.source(*handle)?.read(*offset, *length).map(Done::Read)
             }
-            Effect::Hold { handle, offset, length, read, checksum } => {
-                hold(self.source(*handle)?, *offset, *length, *read, *checksum)
+            Effect::PrepareSend { handle, offset, length, read, checksum } => {
+                prepare_send(self.source(*handle)?, *offset, *length, *read, *checksum)
             }
             Effect::FinishReading { handle, offset, length, checksum } => {
                 let finished = self.source(*handle)?.finish(*offset, *length, *checksum);
@@ -245,9 +245,9 @@ impl<P: StoreProvider> Session<P> {
             Effect::Write { handle, offset, data } => {
                 self.staged(*handle)?.write(*offset, data).map(|()| Done::Written)
             }
-            Effect::WriteHeld { handle, offset, length } => {
-                let checksum = self.staged(*handle)?.write_held(*offset, *length)?;
-                Ok(Done::HeldWritten { checksum })
+            Effect::WriteReceived { handle, offset, length } => {
+                let checksum = self.staged(*handle)?.write_received(*offset, *length)?;
+                Ok(Done::ReceivedWritten { checksum })
             }
             Effect::Sync { handles } => self.sync(handles),
             Effect::Publish { handle, checksum } => {

@@ -263,24 +263,24 @@ pub trait Source: Send {
     /// [`Io`](haul_core::StoreErrorKind::Io).
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError>;
 
-    /// Keeps 1 to `length` bytes at `offset` ready in [`pass_through`](Self::pass_through), with their checksum if
-    /// `checksum` is set; `None` if the caller has to read them, because holding is not possible or not worth it. All
-    /// that was held before has gone out. What is held stays as it is, whatever happens to the file. By default nothing
-    /// is held.
+    /// Moves 1 to `length` bytes at `offset` into [`pass_through`](Self::pass_through), which is empty, for the caller to
+    /// send. They stay as they are even if the file changes before they are sent. Returns their checksum if `checksum` is
+    /// set. `None` means that the caller has to [`read`](Self::read) them, because pass-through is impossible or not
+    /// worth it. This is the default.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
-    fn hold(
+    fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
+    ) -> Result<Option<Prepared>, StoreError> {
         let _ = (offset, length, checksum);
         Ok(None)
     }
 
-    /// What [`hold`](Self::hold) keeps bytes in; `None` if it never did.
+    /// Sends the bytes that [`prepare_send`](Self::prepare_send) moved here; `None` if it never moved any.
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         None
     }
@@ -294,9 +294,9 @@ pub trait Source: Send {
     fn finish(&mut self, offset: u64, length: u64, checksum: Checksum) -> Result<(), StoreError>;
 }
 
-/// Bytes of a source that are held.
+/// Bytes of a source that are ready to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct Prepared {
     /// The number of bytes, at least 1.
     pub length: usize,
     /// Their checksum, if the caller needs it.
@@ -312,20 +312,20 @@ pub trait Staged: Send {
     /// [`Io`](haul_core::StoreErrorKind::Io). The caller drops the file after an error.
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError>;
 
-    /// What holds bytes of the socket for [`write_held`](Self::write_held); `None` if they are to come by
-    /// [`write`](Self::write). By default they are.
+    /// Receives bytes from the socket for [`write_received`](Self::write_received); `None`, the default, if the caller has
+    /// to use [`write`](Self::write).
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         None
     }
 
-    /// Appends the `length` bytes that [`pass_through`](Self::pass_through) holds, which are all that it holds;
+    /// Appends the `length` bytes that [`pass_through`](Self::pass_through) received, which are all that it contains;
     /// `offset` is the number of bytes written before. Returns the checksum of these bytes as they are in the file.
     ///
     /// # Errors
     /// As for [`write`](Self::write).
-    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+    fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
         let _ = (offset, length);
-        Err(misuse("nothing is held"))
+        Err(misuse("nothing was received"))
     }
 
     /// Fsyncs the bytes, size and times of the file. A failure is final: [`publish`](Self::publish) must fail after it,

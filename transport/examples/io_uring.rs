@@ -135,7 +135,7 @@ async fn session(
                 let _ = (&socket).shutdown().await;
                 machine.write_closed()?;
             }
-            Output::Receive { .. } | Output::SendHeld { .. } => {
+            Output::Receive { .. } | Output::Send { .. } => {
                 unreachable!("pass-through is off, and a session holds no bytes")
             }
             Output::Closed => return Ok(()),

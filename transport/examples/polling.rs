@@ -94,7 +94,7 @@ impl Connection {
                     let _ = socket.shutdown(Shutdown::Write);
                     machine.write_closed()?;
                 }
-                Output::Receive { .. } | Output::SendHeld { .. } => {
+                Output::Receive { .. } | Output::Send { .. } => {
                     unreachable!("pass-through is off, and a session holds no bytes")
                 }
                 Output::Closed => return Ok(Stop::Over),

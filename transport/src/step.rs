@@ -117,22 +117,21 @@ impl<M: Machine, P: Perform> Connection<M, P> {
                 return self.report_sent(outcome);
             }
             Output::Receive { handle, length } => {
-                let held = files.pass_through(handle).filter(|_| length >= WORTH_PASSING);
-                let moved =
-                    held.zip(stream.plain()).map(|(held, tcp)| held.receive(tcp.as_fd(), length));
+                let passing = files.pass_through(handle).filter(|_| length >= WORTH_PASSING);
+                let moved = passing
+                    .zip(stream.plain())
+                    .map(|(passing, tcp)| passing.receive(tcp.as_fd(), length));
                 match moved {
-                    Some(Ok(count @ 1..)) => machine.held(count)?,
+                    Some(Ok(count @ 1..)) => machine.passed_through(count)?,
                     // Whatever it is, the end and not ready among it, a read tells it as well, and knows how to wait.
                     None | Some(Ok(0) | Err(_)) => return self.read(Wait::UntilDeadline),
                 }
             }
-            Output::SendHeld { handle, length } => match files
-                .pass_through(handle)
-                .zip(stream.plain())
+            Output::Send { handle, length } => match files.pass_through(handle).zip(stream.plain())
             {
-                Some((held, tcp)) => {
+                Some((passing, tcp)) => {
                     let outcome =
-                        held.send(tcp.as_fd(), length).map_err(|error| match error.kind() {
+                        passing.send(tcp.as_fd(), length).map_err(|error| match error.kind() {
                             ErrorKind::WouldBlock => StreamError::WouldBlock(Interest::Writable),
                             _ => StreamError::Io(error),
                         });

@@ -70,7 +70,7 @@ fn serve(mut input: &[u8]) {
             }
             Output::Event(_) => server.acknowledge(),
             Output::CloseWrite => server.write_closed(),
-            Output::Receive { .. } | Output::SendHeld { .. } => unreachable!("nothing passes by"),
+            Output::Receive { .. } | Output::Send { .. } => unreachable!("nothing passes by"),
             Output::Closed => break,
         };
         reported.expect("the report is right");
@@ -93,8 +93,8 @@ fn perform(effect: &Effect) -> Done {
         | Effect::NextEntries { .. }
         | Effect::Open { .. }
         | Effect::Read { .. }
-        | Effect::Hold { .. }
-        | Effect::WriteHeld { .. }
+        | Effect::PrepareSend { .. }
+        | Effect::WriteReceived { .. }
         | Effect::FinishReading { .. }
         | Effect::Copy { .. }
         | Effect::Delete { .. }

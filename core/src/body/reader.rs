@@ -28,8 +28,8 @@ pub(crate) struct BodyReader {
     written: u64,
     /// Small pieces that are not written yet.
     gathered: BytesMut,
-    /// Bytes that came in without the machine and are not written yet.
-    held: usize,
+    /// Bytes that passed from the socket to the store and are not in the file yet.
+    passed: usize,
     hasher: Hasher,
 }
 
@@ -42,7 +42,7 @@ impl BodyReader {
             announced: 0,
             written: 0,
             gathered: BytesMut::new(),
-            held: 0,
+            passed: 0,
             hasher: Hasher::new(),
         }
     }
@@ -64,7 +64,7 @@ impl BodyReader {
 
     /// Whether the current `DATA` is not over yet.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.left > 0 || self.held > 0
+        self.left > 0 || self.passed > 0
     }
 
     /// All payload announced so far.
@@ -126,7 +126,7 @@ impl BodyReader {
     /// How much of the current `DATA` may pass by the machine at once, if it is worth it.
     pub(crate) fn bypass(&self, limits: &Limits) -> Option<usize> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        (left >= Limits::GATHER).then_some(left.min(limits.held.max(1)))
+        (left >= Limits::GATHER).then_some(left.min(limits.pass_through_chunk.max(1)))
     }
 
     /// Room for the next line alone, if it probably announces payload that may pass by the machine; all payload is `expected` bytes. A peer's next `DATA` is as long as its
@@ -146,21 +146,21 @@ impl BodyReader {
         }
     }
 
-    /// `count` bytes came in without the machine.
-    pub(crate) fn hold(&mut self, count: usize) {
+    /// `count` bytes passed from the socket to the store.
+    pub(crate) fn passed_in(&mut self, count: usize) {
         self.left -= count as u64;
-        self.held = count;
+        self.passed = count;
     }
 
-    /// What is held, to be written.
-    pub(crate) fn write_held(&self) -> Option<Effect> {
-        let Self { handle, written: offset, held: length, .. } = *self;
-        (length > 0).then_some(Effect::WriteHeld { handle, offset, length })
+    /// The effect that writes the bytes that passed to the store.
+    pub(crate) fn write_received(&self) -> Option<Effect> {
+        let Self { handle, written: offset, passed: length, .. } = *self;
+        (length > 0).then_some(Effect::WriteReceived { handle, offset, length })
     }
 
-    /// What was held is written.
-    pub(crate) fn held_written(&mut self, checksum: Checksum) {
-        let count = core::mem::take(&mut self.held) as u64;
+    /// The bytes that passed to the store are in the file.
+    pub(crate) fn received_written(&mut self, checksum: Checksum) {
+        let count = core::mem::take(&mut self.passed) as u64;
         self.written += count;
         self.hasher.append(checksum, count);
     }

@@ -14,7 +14,8 @@ pub(crate) struct BodyWriter {
     /// The file that is read.
     handle: Handle,
     sent: u64,
-    held: usize,
+    /// Bytes that were announced, and that the store has prepared and the socket has not taken yet.
+    prepared: usize,
     /// The checksum of all that will be sent, if it is known before.
     known: Option<Checksum>,
     hasher: Hasher,
@@ -23,7 +24,7 @@ pub(crate) struct BodyWriter {
 impl BodyWriter {
     /// `known` is the checksum of all that will be sent, if it is known.
     pub(crate) fn new(handle: Handle, known: Option<Checksum>) -> Self {
-        Self { handle, sent: 0, held: 0, known, hasher: Hasher::new() }
+        Self { handle, sent: 0, prepared: 0, known, hasher: Hasher::new() }
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -43,8 +44,8 @@ impl BodyWriter {
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let read = left.min(Limits::outgoing(limits.chunk, peer_max));
         if pass_through {
-            let length = left.min(Limits::outgoing(limits.held, peer_max));
-            Effect::Hold { handle, offset, length, read, checksum: self.known.is_none() }
+            let length = left.min(Limits::outgoing(limits.pass_through_chunk, peer_max));
+            Effect::PrepareSend { handle, offset, length, read, checksum: self.known.is_none() }
         } else {
             Effect::Read { handle, offset, length: read }
         }
@@ -55,9 +56,9 @@ impl BodyWriter {
         self.sent
     }
 
-    /// Bytes that were announced and stay below until they go out.
-    pub(crate) fn held(&self) -> usize {
-        self.held
+    /// Bytes that were announced and still pass from the store to the socket.
+    pub(crate) fn prepared(&self) -> usize {
+        self.prepared
     }
 
     /// The checksum of all that was sent, once that is all.
@@ -74,10 +75,15 @@ impl BodyWriter {
         outbox.payload(data);
     }
 
-    /// Announces `length` bytes that stay below.
-    pub(crate) fn hold(&mut self, length: usize, checksum: Option<Checksum>, outbox: &mut Outbox) {
+    /// Announces `length` bytes that the store has prepared to pass to the socket.
+    pub(crate) fn send_prepared(
+        &mut self,
+        length: usize,
+        checksum: Option<Checksum>,
+        outbox: &mut Outbox,
+    ) {
         self.announce(length, outbox);
-        self.held = length;
+        self.prepared = length;
         if let Some(checksum) = checksum {
             self.hasher.append(checksum, length as u64);
         }
@@ -88,8 +94,8 @@ impl BodyWriter {
         outbox.line(|out| DataLine(length as u64).encode(out));
     }
 
-    /// `count` of the held bytes went out.
-    pub(crate) fn sent_held(&mut self, count: usize) {
-        self.held = self.held.saturating_sub(count);
+    /// The socket took `count` of the prepared bytes.
+    pub(crate) fn passed_out(&mut self, count: usize) {
+        self.prepared = self.prepared.saturating_sub(count);
     }
 }

@@ -248,15 +248,15 @@ impl Side for Client {
         self.read_after = self.link.outbox.written();
     }
 
-    fn sent_held(&mut self, count: usize) {
+    fn passed_out(&mut self, count: usize) {
         if let Some(asked) = self.pipeline.in_role(Role::Back) {
             asked.exchange.sent(count);
         }
     }
 
-    fn holds(&mut self, count: usize) {
+    fn passed_in(&mut self, count: usize) {
         if let Some((reader, _)) = self.pipeline.reader() {
-            reader.hold(count);
+            reader.passed_in(count);
         }
     }
 

@@ -112,7 +112,7 @@ impl Client {
         match turn {
             Turn::Perform(effect) | Turn::Release(effect) => Some(Ask::Perform(effect)),
             Turn::Receive { handle, length } => Some(Ask::Receive { handle, length }),
-            Turn::SendHeld { handle, length } => Some(self.link.send_held(handle, length)),
+            Turn::Send { handle, length } => Some(self.link.send(handle, length)),
             Turn::End(result) => {
                 self.end(role, result);
                 None

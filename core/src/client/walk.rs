@@ -168,7 +168,7 @@ impl Play {
                     self.client.acknowledge().expect("it is one");
                 }
                 Output::CloseWrite => self.client.write_closed().expect("it was asked"),
-                Output::Receive { .. } | Output::SendHeld { .. } => panic!("nothing is held"),
+                Output::Receive { .. } | Output::Send { .. } => panic!("pass-through is off"),
                 Output::Closed => return,
             }
         }

@@ -290,15 +290,15 @@ impl Side for Server {
         self.commit.read(found);
     }
 
-    fn sent_held(&mut self, count: usize) {
+    fn passed_out(&mut self, count: usize) {
         if let Some(running) = &mut self.running {
             running.exchange.sent(count);
         }
     }
 
-    fn holds(&mut self, count: usize) {
+    fn passed_in(&mut self, count: usize) {
         if let Some(body) = self.running.as_mut().and_then(|running| running.exchange.body()) {
-            body.reader().hold(count);
+            body.reader().passed_in(count);
         }
     }
 

@@ -63,7 +63,7 @@ impl Server {
         self.running.as_mut()?.exchange.body()
     }
 
-    /// Whether announced bytes are still held by the store.
+    /// Whether the store still has announced bytes that it prepared.
     pub(super) fn is_sending(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.exchange.is_sending())
     }
@@ -132,7 +132,7 @@ impl Server {
         }
         match self.with_view(|exchange, view| exchange.next(view))? {
             Turn::Perform(effect) => Some(Ask::Perform(effect)),
-            Turn::SendHeld { handle, length } => Some(self.link.send_held(handle, length)),
+            Turn::Send { handle, length } => Some(self.link.send(handle, length)),
             Turn::Body => self.advance_body(),
             Turn::End(end) => {
                 self.finish(end);
@@ -162,8 +162,8 @@ impl Server {
 
     fn advance_payload(&mut self) -> Option<Ask<ServerEvent>> {
         let reader = self.running.as_mut()?.exchange.body()?.reader();
-        if let Some(held) = reader.write_held() {
-            return Some(Ask::Perform(held));
+        if let Some(effect) = reader.write_received() {
+            return Some(Ask::Perform(effect));
         }
         if !self.link.inbox.is_empty() {
             return reader.take(&mut self.link.inbox).map(Ask::Perform);

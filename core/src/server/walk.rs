@@ -34,7 +34,7 @@ enum Happens {
     Stops,
     /// This, when the machine writes, and nothing is written.
     AtWrite(&'static Happens),
-    /// This, when the machine has held bytes sent, and nothing is sent.
+    /// This, when the machine has prepared payload sent, and nothing is sent.
     AtSend(&'static Happens),
 }
 
@@ -69,7 +69,9 @@ impl Play {
             Effect::List { .. } | Effect::Create { .. } => Done::Started,
             Effect::NextEntries { .. } => Done::Entries { entries: Vec::new(), skipped: 0 },
             Effect::Open { .. } => Done::Opened(Opened { size: Some(1), ..Opened::default() }),
-            Effect::Hold { .. } => Done::Held { length: 1, checksum: Some(Checksum::of(b"y")) },
+            Effect::PrepareSend { .. } => {
+                Done::SendPrepared { length: 1, checksum: Some(Checksum::of(b"y")) }
+            }
             Effect::FinishReading { .. } => Done::Finished,
             Effect::Write { .. } => Done::Written,
             Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,
@@ -79,7 +81,7 @@ impl Play {
             Effect::Delete { .. } | Effect::MakeDirectory { .. } | Effect::Move { .. } => {
                 Done::Changed
             }
-            Effect::Read { .. } | Effect::WriteHeld { .. } | Effect::Copy { .. } => {
+            Effect::Read { .. } | Effect::WriteReceived { .. } | Effect::Copy { .. } => {
                 panic!("{effect:?}")
             }
         })
@@ -113,7 +115,7 @@ impl Play {
                     self.said.push_str(core::str::from_utf8(&bytes).expect("it says text"));
                     self.server.sent(bytes.len()).expect("it writes");
                 }
-                Output::SendHeld { length, .. } => {
+                Output::Send { length, .. } => {
                     if let Some(AtSend(happens)) = next {
                         self.happens.pop_front();
                         self.happen(*happens);

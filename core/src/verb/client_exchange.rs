@@ -78,10 +78,10 @@ pub(crate) enum Turn {
     Perform(Effect),
     /// It has what is open closed or given up, whatever comes of that.
     Release(Effect),
-    /// It has payload moved from the socket to where it is held for the file.
+    /// It passes payload from the socket to the store.
     Receive { handle: Handle, length: usize },
-    /// It has bytes sent that were announced and are held.
-    SendHeld { handle: Handle, length: usize },
+    /// It passes payload that was announced from the store to the socket.
+    Send { handle: Handle, length: usize },
     /// It is over, with this result unless it had failed before.
     End(Result<Summary, Failure>),
 }
@@ -190,7 +190,7 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         None
     }
 
-    /// `count` of the held bytes went out.
+    /// The socket took `count` bytes of prepared payload.
     fn sent(&mut self, count: usize) {
         let _ = count;
     }

@@ -69,8 +69,8 @@ impl View<'_> {
 pub(crate) enum Turn {
     /// It asks the store.
     Perform(Effect),
-    /// It has bytes sent that were announced and that the store holds.
-    SendHeld { handle: Handle, length: usize },
+    /// It passes payload that was announced from the store to the socket.
+    Send { handle: Handle, length: usize },
     /// It needs more of the client's body.
     Body,
     /// It is over.
@@ -165,12 +165,12 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether bytes were announced that the store still holds: they go out before anything else can be said.
+    /// Whether bytes were announced that the store still has: they go out before anything else is sent.
     fn is_sending(&self) -> bool {
         false
     }
 
-    /// `count` of the held bytes went out.
+    /// The socket took `count` bytes of prepared payload.
     fn sent(&mut self, count: usize) {
         let _ = count;
     }

@@ -75,8 +75,8 @@ impl Files for NoRoom {
         self.0.receive(handle, bytes);
     }
 
-    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
-        self.0.send_held(handle, count)
+    fn send(&mut self, handle: Handle, count: usize) -> Bytes {
+        self.0.send(handle, count)
     }
 }
 

@@ -226,9 +226,9 @@ fn what_passed_by_is_committed_with_others() {
     let run = Single::new(input.as_bytes()).by_line().play(&mut server, &mut files);
     assert_eq!(codes(&run), [None; 3]);
     let effects = effects(&files);
-    let held = effects.iter().rposition(|effect| *effect == "write-held").unwrap();
+    let received = effects.iter().rposition(|effect| *effect == "write-received").unwrap();
     let second = effects.iter().skip(1).position(|effect| *effect == "create").unwrap();
-    assert!(held <= second, "{effects:?}");
+    assert!(received <= second, "{effects:?}");
     assert_eq!(files.file("a").map(<[u8]>::len), Some(9000));
 }
 
@@ -246,7 +246,7 @@ fn a_store_without_any_room_refuses() {
 
         fn receive(&mut self, _: haul_core::Handle, _: &[u8]) {}
 
-        fn send_held(&mut self, _: haul_core::Handle, _: usize) -> bytes::Bytes {
+        fn send(&mut self, _: haul_core::Handle, _: usize) -> bytes::Bytes {
             bytes::Bytes::new()
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use haul_core::message::ServerLine;
 use haul_core::server::{Server, ServerConfig, ServerEvent};
 use haul_core::{ErrorCode, Limits};
-use haul_harness::{End, Faults, Hold, MemoryFiles, Run, Single};
+use haul_harness::{End, Faults, MemoryFiles, PassThrough, Run, Single};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -22,8 +22,8 @@ fn play(
     passing: bool,
     taking: Duration,
 ) -> (Run<ServerEvent>, MemoryFiles) {
-    let hold = passing.then_some(Hold::WithChecksum);
-    let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+    let pass_through = passing.then_some(PassThrough::WithChecksum);
+    let mut files = shared().with_faults(Faults { pass_through, ..Faults::default() });
     let config = ServerConfig { pass_through: passing, ..(*config(5000)).clone() };
     let mut server = Server::new(Arc::new(config));
     let single = Single { taking, ..Single::new(input).cut(choices).ending(End::Silence) };
@@ -73,14 +73,14 @@ proptest! {
     }
 }
 
-/// The grace ends while a client takes the output slowly; held bytes that were announced go out first.
+/// The grace ends while a client takes the output slowly; prepared bytes that were announced go out first.
 #[test]
 fn the_grace_ends_while_output_is_stuck() {
     for passing in [false, true] {
-        let hold = passing.then_some(Hold::WithChecksum);
+        let pass_through = passing.then_some(PassThrough::WithChecksum);
         let mut files = shared()
             .with_file("large", vec![b'x'; 3 * Limits::HIGH_WATER])
-            .with_faults(Faults { hold, ..Faults::default() });
+            .with_faults(Faults { pass_through, ..Faults::default() });
         let mut server = Server::new(config(5000));
         let single = Single {
             taking: Duration::from_secs(1),

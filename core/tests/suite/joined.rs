@@ -8,7 +8,7 @@ use haul_core::message::Summary;
 use haul_core::server::{Server, ServerConfig};
 use haul_core::{Depth, ErrorCode, FilePath, Limits, Mode, RequestId};
 use haul_harness::{
-    Abandoning, ContractChecker, Faults, Hold, LocalFiles, MemoryFiles, Pair, Standstill,
+    Abandoning, ContractChecker, Faults, LocalFiles, MemoryFiles, Pair, PassThrough, Standstill,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -119,7 +119,10 @@ impl Setup {
     }
 
     fn faults(&self) -> Faults {
-        Faults { hold: self.passing.then_some(Hold::WithChecksum), ..Faults::default() }
+        Faults {
+            pass_through: self.passing.then_some(PassThrough::WithChecksum),
+            ..Faults::default()
+        }
     }
 
     pub(crate) fn local(&self) -> LocalFiles {

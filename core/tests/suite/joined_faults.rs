@@ -2,7 +2,7 @@
 
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::{Mode, StoreErrorKind};
-use haul_harness::{Change, Faults, Hold, LocalFiles};
+use haul_harness::{Change, Faults, LocalFiles, PassThrough};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -41,8 +41,8 @@ proptest! {
         server in option::of((0..60_usize, kind())),
     ) {
         let mut pair = setup.pair(ROOM);
-        let hold = setup.passing.then_some(Hold::WithChecksum);
-        let fail = |fail| Faults { fail, hold, unknown_size: setup.unknown_size, ..Faults::default() };
+        let pass_through = setup.passing.then_some(PassThrough::WithChecksum);
+        let fail = |fail| Faults { fail, pass_through, unknown_size: setup.unknown_size, ..Faults::default() };
         let LocalFiles { sources, targets } = std::mem::take(&mut pair.local);
         pair.local = LocalFiles { sources: sources.with_faults(fail(source)), targets: targets.with_faults(fail(target)) };
         pair.shared = std::mem::take(&mut pair.shared).with_faults(Faults { unknown_size: false, ..fail(server) });
@@ -84,7 +84,7 @@ proptest! {
         let change = if cut { Change::Cut } else { Change::Replaced };
         let mut pair = setup.pair(ROOM);
         let LocalFiles { sources, targets } = std::mem::take(&mut pair.local);
-        let faults = Faults { change: Some((at, change)), hold: setup.passing.then_some(Hold::WithChecksum), ..Faults::default() };
+        let faults = Faults { change: Some((at, change)), pass_through: setup.passing.then_some(PassThrough::WithChecksum), ..Faults::default() };
         pair.local = LocalFiles { sources: sources.with_faults(faults), targets };
         let id = pair.client.request(Request::Upload { path: path("large"), mode: Mode::Replace, if_match: None });
         let help = pair.client.request(Request::Help);

@@ -11,7 +11,7 @@ use haul_core::{
     Checksum, Depth, Done, Effect, Entry, FilePath, Machine, Misuse, Mode, Opened, Output,
     StoreError, StoreErrorKind, Wait,
 };
-use haul_harness::{Faults, Hold, LocalFiles, Single};
+use haul_harness::{Faults, LocalFiles, PassThrough, Single};
 
 use crate::sessions::{config, shared};
 
@@ -21,7 +21,7 @@ enum Asked {
     Read(Wait),
     Write(usize),
     Receive(usize),
-    SendHeld(usize),
+    Send(usize),
     Perform(Effect),
     Event,
     CloseWrite,
@@ -34,7 +34,7 @@ impl Asked {
             Output::Read(wait) => Self::Read(*wait),
             Output::Write(segments) => Self::Write(segments.iter().map(<[u8]>::len).sum()),
             Output::Receive { length, .. } => Self::Receive(*length),
-            Output::SendHeld { length, .. } => Self::SendHeld(*length),
+            Output::Send { length, .. } => Self::Send(*length),
             Output::Perform(effect) => Self::Perform((*effect).clone()),
             Output::Event(_) => Self::Event,
             Output::CloseWrite => Self::CloseWrite,
@@ -47,7 +47,7 @@ impl Asked {
             Self::Read(_) => "read",
             Self::Write(_) => "write",
             Self::Receive(_) => "receive",
-            Self::SendHeld(_) => "send-held",
+            Self::Send(_) => "send",
             Self::Perform(effect) => effect.name(),
             Self::Event => "event",
             Self::CloseWrite => "close-write",
@@ -69,17 +69,17 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
         ],
         skipped: 0,
     };
-    let held = |length| Done::Held { length, checksum: Some(Checksum::EMPTY) };
+    let prepared = |length| Done::SendPrepared { length, checksum: Some(Checksum::EMPTY) };
     let all = vec![
         ("list create", Done::Started),
         ("create", Done::Full),
         ("next-entries", entries(0)),
         ("open", Done::Opened(Opened::default())),
-        ("read hold", Done::Read(Bytes::new())),
-        ("hold", held(1)),
+        ("read prepare-send", Done::Read(Bytes::new())),
+        ("prepare-send", prepared(1)),
         ("finish-reading", Done::Finished),
         ("write", Done::Written),
-        ("write-held", Done::HeldWritten { checksum: Checksum::EMPTY }),
+        ("write-received", Done::ReceivedWritten { checksum: Checksum::EMPTY }),
         ("sync sync-directory", Done::Synced),
         ("publish", Done::Published { version: None }),
         ("close", Done::Closed),
@@ -89,11 +89,11 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
     let beyond = match effect {
         Effect::NextEntries { max, .. } => vec![entries(max + 1)],
         Effect::Read { length, .. } => vec![Done::Read(vec![0; length + 1].into())],
-        Effect::Hold { length, read, checksum: true, .. } => vec![
+        Effect::PrepareSend { length, read, checksum: true, .. } => vec![
             Done::Read(vec![0; read + 1].into()),
-            held(0),
-            held(length + 1),
-            Done::Held { length: 1, checksum: None },
+            prepared(0),
+            prepared(length + 1),
+            Done::SendPrepared { length: 1, checksum: None },
         ],
         _ => vec![],
     };
@@ -105,14 +105,14 @@ type Report<M> = (&'static str, bool, Box<dyn FnOnce(&mut M) -> Result<(), Misus
 /// Everything that can be reported with numbers at the bounds and beyond, and whether it answers what was asked.
 fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
     let read = matches!(asked, Asked::Read(_) | Asked::Receive(_));
-    let (mut write, mut held, mut receive) = (None, None, None);
+    let (mut write, mut prepared, mut receive) = (None, None, None);
     match asked {
         Asked::Write(length) => write = Some(*length),
-        Asked::SendHeld(length) => held = Some(*length),
+        Asked::Send(length) => prepared = Some(*length),
         Asked::Receive(length) => receive = Some(*length),
         _ => {}
     }
-    let sendable = write.or(held);
+    let sendable = write.or(prepared);
     let failing = matches!(asked, Asked::Perform(_));
     let failed = || Err(StoreError::new(StoreErrorKind::Io, "failed"));
     let mut all: Vec<Report<M>> = vec![
@@ -122,9 +122,9 @@ fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
         ("would_block", *asked == Asked::Read(Wait::Never), Box::new(M::would_block)),
         ("sent", sendable.is_some(), Box::new(|m| m.sent(0))),
         ("sent", false, Box::new(move |m| m.sent(sendable.unwrap_or(0) + 1))),
-        ("held", false, Box::new(|m| m.held(0))),
-        ("held", receive.is_some(), Box::new(|m| m.held(1))),
-        ("held", false, Box::new(move |m| m.held(receive.unwrap_or(0) + 1))),
+        ("passed_through", false, Box::new(|m| m.passed_through(0))),
+        ("passed_through", receive.is_some(), Box::new(|m| m.passed_through(1))),
+        ("passed_through", false, Box::new(move |m| m.passed_through(receive.unwrap_or(0) + 1))),
         ("read_failed", read, Box::new(M::read_failed)),
         ("write_failed", sendable.is_some(), Box::new(M::write_failed)),
         ("performed", failing, Box::new(move |m| m.performed(failed()))),
@@ -165,15 +165,15 @@ fn of_a_server() {
         "UPLOAD a\nDATA 9000\n{data}DATA 1\n!END\nLIST\nUPLOAD b\nDATA 1\nxABORT\nDOWNLOAD photos/sea.jpg\nEXIT\n"
     );
     let mut seen = Vec::new();
-    for (pass_through, hold) in [(false, None), (true, Some(Hold::WithChecksum))] {
-        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
-        let config = Arc::new(ServerConfig { pass_through, ..(*config(20_000)).clone() });
+    for (passes, pass_through) in [(false, None), (true, Some(PassThrough::WithChecksum))] {
+        let mut files = shared().with_faults(Faults { pass_through, ..Faults::default() });
+        let config = Arc::new(ServerConfig { pass_through: passes, ..(*config(20_000)).clone() });
         let right = Single::new(input.as_bytes()).by_line();
         let misused =
             right.play_with(&mut Server::new(config.clone()), &mut files, |server, _, _| {
                 misuse(server, &mut seen);
             });
-        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let mut files = shared().with_faults(Faults { pass_through, ..Faults::default() });
         assert_eq!(misused, right.play(&mut Server::new(config), &mut files));
     }
     seen.sort_unstable();
@@ -184,19 +184,19 @@ fn of_a_server() {
         "discard",
         "event",
         "finish-reading",
-        "hold",
         "list",
         "next-entries",
         "nothing: it is closed",
         "open",
+        "prepare-send",
         "publish",
         "read",
         "receive",
-        "send-held",
+        "send",
         "sync",
         "sync-directory",
         "write",
-        "write-held",
+        "write-received",
     ];
     assert_eq!(seen, all);
 }
@@ -245,7 +245,7 @@ fn of_a_client() {
         "sync",
         "sync-directory",
         "write",
-        "write-held",
+        "write-received",
     ];
     assert_eq!(seen, all);
 }

@@ -9,7 +9,7 @@ use haul_core::{
     Checksum, Done, Effect, ErrorCode, FilePath, Limits, Machine, Mode, Opened, Output,
     StoreErrorKind,
 };
-use haul_harness::{Faults, Hold, Single};
+use haul_harness::{Faults, PassThrough, Single};
 use proptest::prelude::*;
 
 use crate::sessions::{config, ops, session, shared};
@@ -27,8 +27,8 @@ proptest! {
         let mut plain_files = shared();
         let plain = Single::new(&input).cut(&choices).play(&mut Server::new(config(chunk)), &mut plain_files);
         let passing = Arc::new(ServerConfig { pass_through: true, ..(*config(chunk)).clone() });
-        let hold = checksummed.then_some(Hold::WithChecksum);
-        let mut files = shared().with_faults(Faults { hold, ..Faults::default() });
+        let pass_through = checksummed.then_some(PassThrough::WithChecksum);
+        let mut files = shared().with_faults(Faults { pass_through, ..Faults::default() });
         let passed = Single::new(&input).cut(&choices).play(&mut Server::new(passing), &mut files);
         prop_assert_eq!(plain.text(), passed.text());
         prop_assert_eq!(plain.output, passed.output);
@@ -39,7 +39,7 @@ proptest! {
     /// A whole file that the store knows is checked by what it knows; a range never is.
     #[test]
     fn a_known_checksum_is_that_of_a_whole_file(offset in 0..3_u64, choices in choices(), chunk in 100..70_000_usize, pass_through in any::<bool>()) {
-        let mut files = shared().with_faults(Faults { hold: Some(Hold::WithoutChecksum), ..Faults::default() });
+        let mut files = shared().with_faults(Faults { pass_through: Some(PassThrough::WithoutChecksum), ..Faults::default() });
         let input = format!("DOWNLOAD photos/sea.jpg offset={offset}\nHELP\n");
         let config = Arc::new(ServerConfig { pass_through, ..(*config(chunk)).clone() });
         let run = Single::new(input.as_bytes()).cut(&choices).play(&mut Server::new(config), &mut files);
@@ -107,12 +107,12 @@ fn drive<M: Machine>(
                 let count = segments.iter().map(<[u8]>::len).sum();
                 machine.sent(count)
             }
-            Output::Receive { length, .. } => machine.held(length),
-            Output::Perform(Effect::WriteHeld { offset, length, .. }) => {
+            Output::Receive { length, .. } => machine.passed_through(length),
+            Output::Perform(Effect::WriteReceived { offset, length, .. }) => {
                 assert_eq!(*offset, passed);
                 passed += *length as u64;
                 let checksum = zeros(*length as u64);
-                machine.performed(Ok(Done::HeldWritten { checksum }))
+                machine.performed(Ok(Done::ReceivedWritten { checksum }))
             }
             Output::Perform(Effect::Write { offset, data, .. }) => {
                 assert_eq!(*offset, passed);
@@ -120,7 +120,7 @@ fn drive<M: Machine>(
                 passed += data.len() as u64;
                 machine.performed(Ok(Done::Written))
             }
-            Output::SendHeld { length, .. } => {
+            Output::Send { length, .. } => {
                 passed += length as u64;
                 machine.sent(length)
             }
@@ -176,10 +176,10 @@ fn a_server_sends_more_than_4_gib() {
         let mut next = offset;
         let perform = |effect: &Effect| match effect {
             Effect::Open { .. } => Done::Opened(Opened { size: Some(HUGE), ..Opened::default() }),
-            Effect::Hold { offset, length, checksum: true, .. } => {
+            Effect::PrepareSend { offset, length, checksum: true, .. } => {
                 assert_eq!(*offset, next);
                 next += *length as u64;
-                Done::Held { length: *length, checksum: Some(zeros(*length as u64)) }
+                Done::SendPrepared { length: *length, checksum: Some(zeros(*length as u64)) }
             }
             Effect::FinishReading { offset: from, length, checksum, .. } => {
                 assert_eq!((*from, *length), (offset, HUGE - offset));
@@ -188,7 +188,7 @@ fn a_server_sends_more_than_4_gib() {
             }
             other => panic!("{other:?}"),
         };
-        let limits = Limits { held: 16 << 20, ..Limits::default() };
+        let limits = Limits { pass_through_chunk: 16 << 20, ..Limits::default() };
         let config = ServerConfig { limits, pass_through: true, ..ServerConfig::default() };
         let mut server = Server::new(Arc::new(config));
         let (written, passed) = drive(&mut server, |_| line.take(), perform, |_| {});

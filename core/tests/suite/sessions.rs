@@ -328,7 +328,7 @@ pub(crate) fn fill(files: MemoryFiles) -> MemoryFiles {
 }
 
 pub(crate) fn config(chunk: usize) -> Arc<ServerConfig> {
-    let limits = Limits { chunk, held: chunk, list_batch: 2, ..Limits::default() };
+    let limits = Limits { chunk, pass_through_chunk: chunk, list_batch: 2, ..Limits::default() };
     Arc::new(ServerConfig { limits, ..ServerConfig::default() })
 }
 

@@ -214,15 +214,15 @@ fn a_slow_honest_client_is_served() {
 /// A client that takes next to nothing is given up, without a word: there is no way to say one.
 #[test]
 fn a_client_that_does_not_read_is_cut() {
-    for (input, held) in [
+    for (input, passes) in [
         ("DOWNLOAD photos/sea.jpg\n", false),
         ("DOWNLOAD photos/sea.jpg\n", true),
         (&"HELP\n".repeat(100), false),
     ] {
         let mut files = shared();
-        if held {
+        if passes {
             files = files.with_faults(haul_harness::Faults {
-                hold: Some(haul_harness::Hold::WithChecksum),
+                pass_through: Some(haul_harness::PassThrough::WithChecksum),
                 ..Default::default()
             });
         }
@@ -230,7 +230,7 @@ fn a_client_that_does_not_read_is_cut() {
             taking: SECOND,
             ..Single::new(input.as_bytes()).cut(SINGLE).ending(End::Silence)
         };
-        let config = Arc::new(ServerConfig { pass_through: held, ..(*config(10_000)).clone() });
+        let config = Arc::new(ServerConfig { pass_through: passes, ..(*config(10_000)).clone() });
         let run = single.play(&mut Server::new(config), &mut files);
         assert!(run.over && !files.has_open());
         assert!(run.output.len() < 5000);

@@ -52,7 +52,7 @@ fn drive<M: Machine>(
             }
             Output::Event(_) => machine.acknowledge(),
             Output::CloseWrite => machine.write_closed(),
-            Output::Receive { .. } | Output::SendHeld { .. } => unreachable!("it is off"),
+            Output::Receive { .. } | Output::Send { .. } => unreachable!("it is off"),
             Output::Closed => return again,
         }
         .expect("the report is right");

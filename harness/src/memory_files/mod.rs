@@ -38,8 +38,8 @@ enum Open {
     Source {
         data: Bytes,
         changed: bool,
-        /// Held bytes that were not sent yet.
-        held: Bytes,
+        /// Prepared bytes that were not sent yet.
+        prepared: Bytes,
     },
     Staged(Staged),
     /// A name whose change is not on stable storage.
@@ -54,7 +54,7 @@ struct Staged {
     executable: bool,
     data: Vec<u8>,
     /// Bytes from the socket that are not in `data` yet.
-    held: Vec<u8>,
+    received: Vec<u8>,
     synced: bool,
 }
 
@@ -293,8 +293,8 @@ impl MemoryFiles {
             parent = directory.parent();
         }
         let modified = modified.unwrap_or(Timestamp::EPOCH);
-        let (path, data, held) = (path.clone(), Vec::new(), Vec::new());
-        let staged = Staged { path, mode, modified, executable, data, held, synced: false };
+        let (path, data, received) = (path.clone(), Vec::new(), Vec::new());
+        let staged = Staged { path, mode, modified, executable, data, received, synced: false };
         self.open.insert(handle, Open::Staged(staged));
         Ok(())
     }
@@ -337,7 +337,7 @@ impl Files for MemoryFiles {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let bytes = match effect {
             Effect::Write { data, .. } => data.len(),
-            Effect::WriteHeld { length, .. } => *length,
+            Effect::WriteReceived { length, .. } => *length,
             _ => 0,
         };
         let noted = self.note(effect.name(), bytes);
@@ -365,15 +365,15 @@ impl Files for MemoryFiles {
             Effect::Open { handle, path, .. } => {
                 self.require_nothing_staged(path);
                 let (data, opened) = self.source(path)?;
-                let source = Open::Source { data, changed: false, held: Bytes::new() };
+                let source = Open::Source { data, changed: false, prepared: Bytes::new() };
                 self.open.insert(*handle, source);
                 Ok(Done::Opened(opened))
             }
             Effect::Read { handle, offset, length } => {
                 Ok(Done::Read(self.read(*handle, *offset, *length)))
             }
-            Effect::Hold { handle, offset, length, read, checksum } => {
-                Ok(self.hold(*handle, *offset, *length, *read, *checksum))
+            Effect::PrepareSend { handle, offset, length, read, checksum } => {
+                Ok(self.prepare_send(*handle, *offset, *length, *read, *checksum))
             }
             Effect::FinishReading { handle, offset, length, checksum } => {
                 self.finish(*handle, *offset, *length, *checksum)
@@ -392,14 +392,18 @@ impl Files for MemoryFiles {
                 staged.data.extend_from_slice(data);
                 Ok(Done::Written)
             }
-            Effect::WriteHeld { handle, offset, length } => {
+            Effect::WriteReceived { handle, offset, length } => {
                 let staged = self.staged(*handle);
                 assert_eq!(*offset, staged.data.len() as u64, "a write out of its place");
-                assert_eq!(*length, staged.held.len(), "not all that is held is to be written");
+                assert_eq!(
+                    *length,
+                    staged.received.len(),
+                    "not all that was received is to be written"
+                );
                 assert!(*length > 0, "a write of nothing");
-                let checksum = Checksum::of(&staged.held);
-                staged.data.append(&mut staged.held);
-                Ok(Done::HeldWritten { checksum })
+                let checksum = Checksum::of(&staged.received);
+                staged.data.append(&mut staged.received);
+                Ok(Done::ReceivedWritten { checksum })
             }
             Effect::Sync { handles } => {
                 for handle in handles {
@@ -424,14 +428,14 @@ impl Files for MemoryFiles {
 
     fn receive(&mut self, handle: Handle, bytes: &[u8]) {
         let staged = self.staged(handle);
-        assert!(staged.held.is_empty(), "what is held was not written");
-        staged.held.extend_from_slice(bytes);
+        assert!(staged.received.is_empty(), "what was received is not written");
+        staged.received.extend_from_slice(bytes);
     }
 
-    fn send_held(&mut self, handle: Handle, count: usize) -> Bytes {
+    fn send(&mut self, handle: Handle, count: usize) -> Bytes {
         match self.open.get_mut(&handle) {
-            Some(Open::Source { held, .. }) => held.split_to(count),
-            other => panic!("nothing is held: {other:?}"),
+            Some(Open::Source { prepared, .. }) => prepared.split_to(count),
+            other => panic!("nothing is prepared: {other:?}"),
         }
     }
 }

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use haul_core::{Checksum, Done, FilePath, Handle, Opened, StoreError, StoreErrorKind};
 
 use super::{MemoryFiles, Node, Open, error};
-use crate::faults::{Change, Hold};
+use crate::faults::{Change, PassThrough};
 
 impl MemoryFiles {
     pub(super) fn source(&self, path: &FilePath) -> Result<(Bytes, Opened), StoreError> {
         match self.tree.get(path) {
             Some(Node::File { data, modified, executable }) => {
                 let size = (!self.faults.unknown_size).then_some(data.len() as u64);
-                let known = self.faults.hold == Some(Hold::WithoutChecksum);
+                let known = self.faults.pass_through == Some(PassThrough::WithoutChecksum);
                 let checksum = known.then(|| Checksum::of(data));
                 let (modified, executable) = (Some(*modified), *executable);
                 Ok((data.clone(), Opened { size, modified, executable, checksum, version: None }))
@@ -22,10 +22,10 @@ impl MemoryFiles {
     }
 
     pub(super) fn read(&mut self, handle: Handle, offset: u64, length: usize) -> Bytes {
-        let Some(Open::Source { data, changed, held }) = self.open.get_mut(&handle) else {
+        let Some(Open::Source { data, changed, prepared }) = self.open.get_mut(&handle) else {
             panic!("{handle:?} is not open for reading: {:?}", self.open);
         };
-        assert!(held.is_empty(), "held bytes did not go out");
+        assert!(prepared.is_empty(), "prepared bytes were not sent");
         assert!(length > 0, "a read of nothing");
         let mut end = data.len();
         if let Some((at, change)) = self.faults.change
@@ -41,7 +41,7 @@ impl MemoryFiles {
         data.slice(start..end.min(start.saturating_add(most)))
     }
 
-    pub(super) fn hold(
+    pub(super) fn prepare_send(
         &mut self,
         handle: Handle,
         offset: u64,
@@ -49,13 +49,13 @@ impl MemoryFiles {
         read: usize,
         checksum: bool,
     ) -> Done {
-        let holds = self.faults.hold.is_some();
-        let piece = self.read(handle, offset, if holds { length } else { read });
+        let prepares = self.faults.pass_through.is_some();
+        let piece = self.read(handle, offset, if prepares { length } else { read });
         match self.open.get_mut(&handle) {
-            Some(Open::Source { held, .. }) if holds && !piece.is_empty() => {
-                *held = piece.clone();
+            Some(Open::Source { prepared, .. }) if prepares && !piece.is_empty() => {
+                *prepared = piece.clone();
                 let checksum = checksum.then(|| Checksum::of(&piece));
-                Done::Held { length: piece.len(), checksum }
+                Done::SendPrepared { length: piece.len(), checksum }
             }
             _ => Done::Read(piece),
         }
@@ -68,10 +68,10 @@ impl MemoryFiles {
         length: u64,
         sent: Checksum,
     ) -> Result<Done, StoreError> {
-        let Some(Open::Source { data, changed, held }) = self.open.remove(&handle) else {
+        let Some(Open::Source { data, changed, prepared }) = self.open.remove(&handle) else {
             panic!("{handle:?} is not open for reading");
         };
-        assert!(held.is_empty(), "held bytes did not go out");
+        assert!(prepared.is_empty(), "prepared bytes were not sent");
         if changed {
             return Err(error(StoreErrorKind::Changed));
         }

@@ -8,7 +8,7 @@ use haul_core::{Checksum, FilePath, Opened, StoreError, StoreErrorKind};
 use super::shared::Shared;
 use crate::error::failed;
 use crate::regular::RegularFile;
-use crate::{Kept, PassThrough, Source};
+use crate::{PassThrough, Prepared, Source};
 
 /// A regular file of a [`Directory`](crate::Directory), open for reading.
 #[derive(Debug)]
@@ -45,13 +45,13 @@ impl Source for DirectorySource {
         self.file.read(offset, length)
     }
 
-    fn hold(
+    fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
-        self.file.hold(offset, length, checksum)
+    ) -> Result<Option<Prepared>, StoreError> {
+        self.file.prepare_send(offset, length, checksum)
     }
 
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {

@@ -141,8 +141,8 @@ impl Staged for DirectoryStaged {
         self.temporary.pass_through()
     }
 
-    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
-        self.temporary.write_held(offset, length)
+    fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_received(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ use crate::regular::RegularFile;
 use crate::stat::Stat;
 use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
-use crate::{Kept, NewFile, PassThrough, Source, Staged, Target};
+use crate::{NewFile, PassThrough, Prepared, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
 /// such as those of `/proc`.
@@ -74,15 +74,15 @@ impl Source for LocalSource {
         }
     }
 
-    fn hold(
+    fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
+    ) -> Result<Option<Prepared>, StoreError> {
         match &mut self.kind {
-            Kind::File(file) => file.hold(offset, length, checksum),
-            Kind::Stream(stream) => stream.hold(offset, length, checksum),
+            Kind::File(file) => file.prepare_send(offset, length, checksum),
+            Kind::Stream(stream) => stream.prepare_send(offset, length, checksum),
         }
     }
 
@@ -207,8 +207,8 @@ impl Staged for LocalStaged {
         self.temporary.pass_through()
     }
 
-    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
-        self.temporary.write_held(offset, length)
+    fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.temporary.write_received(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

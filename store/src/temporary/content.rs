@@ -11,7 +11,7 @@ use super::room::Room;
 use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
 use crate::file_checksum::checksum_and;
 use crate::file_system::FileSystem;
-use crate::pipe_buffer::{PipeBuffer, WORTH_HOLDING};
+use crate::pipe_buffer::{PipeBuffer, WORTH_PASSING};
 use crate::{NewFile, PassThrough};
 
 /// What is sent to stable storage at once.
@@ -38,7 +38,7 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn new(file: OwnedFd, new: &NewFile, on: FileSystem) -> Self {
-        let large = new.size.is_none_or(|size| size >= WORTH_HOLDING);
+        let large = new.size.is_none_or(|size| size >= WORTH_PASSING);
         Self {
             file,
             written: 0,
@@ -157,7 +157,7 @@ impl Content {
         }
     }
 
-    /// What holds bytes of a socket, if that is worth it.
+    /// The pipe that receives bytes of a socket, if that is worth it.
     pub(super) fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         if self.pipe.is_none() && self.worth_holding {
             self.pipe = PipeBuffer::new().ok();
@@ -165,15 +165,15 @@ impl Content {
         self.pipe.as_mut().map(|pipe| pipe as &mut dyn PassThrough)
     }
 
-    /// Whether there is something that holds bytes.
-    pub(super) fn holds(&self) -> bool {
+    /// Whether there is a pipe to receive bytes of a socket.
+    pub(super) fn has_pipe(&self) -> bool {
         self.pipe.is_some()
     }
 
-    /// Appends the `length` bytes that are held. Answers their checksum.
-    pub(super) fn write_held(&mut self, length: usize) -> Result<Checksum, Errno> {
+    /// Appends the `length` bytes that are in the pipe. Returns their checksum.
+    pub(super) fn write_received(&mut self, length: usize) -> Result<Checksum, Errno> {
         self.end_hole()?;
-        // After an error it is unknown what is still held, so that must not be used again.
+        // After an error nobody knows what is still in the pipe, so it must not be used again.
         let pipe = self.pipe.take().ok_or(Errno::INVAL)?;
         pipe.put(&self.file, self.written, length)?;
         let mut zeros: Vec<(u64, u64)> = Vec::new();

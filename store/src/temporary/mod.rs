@@ -155,17 +155,17 @@ impl Temporary {
         self.content_mut().pass_through()
     }
 
-    /// See [`Staged::write_held`](crate::Staged::write_held).
-    pub(crate) fn write_held(
+    /// See [`Staged::write_received`](crate::Staged::write_received).
+    pub(crate) fn write_received(
         &mut self,
         offset: u64,
         length: usize,
     ) -> Result<Checksum, StoreError> {
         self.begin_write(offset)?;
-        if !self.content().holds() {
-            return Err(misuse("nothing is held"));
+        if !self.content().has_pipe() {
+            return Err(misuse("nothing was received"));
         }
-        self.content_mut().write_held(length).map_err(|errno| self.cannot("write", errno))
+        self.content_mut().write_received(length).map_err(|errno| self.cannot("write", errno))
     }
 
     /// Appends up to `length` bytes of `source`, which has as many at `offset`; see [`Content::copy`].

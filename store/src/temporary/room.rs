@@ -177,18 +177,18 @@ mod tests {
     }
 
     /// As bytes come from a socket.
-    fn write_held(content: &mut Content, byte: u8, length: u64) {
+    fn write_received(content: &mut Content, byte: u8, length: u64) {
         let (mut writer, reader) = UnixStream::pair().unwrap();
         let piece = 64 << 10;
         for _ in 0..length / piece as u64 {
             writer.write_all(&vec![byte; piece]).unwrap();
-            let held = content.pass_through().unwrap();
-            assert_eq!(held.receive(reader.as_fd(), piece).unwrap(), piece);
-            content.write_held(piece).unwrap();
+            let passing = content.pass_through().unwrap();
+            assert_eq!(passing.receive(reader.as_fd(), piece).unwrap(), piece);
+            content.write_received(piece).unwrap();
         }
     }
 
-    const WAYS: [fn(&mut Content, u8, u64); 2] = [write, write_held];
+    const WAYS: [fn(&mut Content, u8, u64); 2] = [write, write_received];
 
     /// Those with extents, where that is worth it.
     fn where_it_is_reserved() -> impl Iterator<Item = Mount> {

@@ -1,4 +1,4 @@
-//! Payload between sockets and files, held in between.
+//! Payload between sockets and files, without the machine.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -35,17 +35,17 @@ fn create(file: NewFile) -> Effect {
     Effect::Create { handle, id, path, if_match, mode, size, modified, executable, durable }
 }
 
-fn hold(offset: u64, length: usize) -> Effect {
-    Effect::Hold { handle: HANDLE, offset, length, read: 1000, checksum: true }
+fn prepare_send(offset: u64, length: usize) -> Effect {
+    Effect::PrepareSend { handle: HANDLE, offset, length, read: 1000, checksum: true }
 }
 
-/// Sends all that is held, while the peer takes it a little at a time.
-fn send_all(held: &mut dyn PassThrough, length: usize) -> Vec<u8> {
+/// Sends all that is prepared, while the peer takes it a little at a time.
+fn send_all(passing: &mut dyn PassThrough, length: usize) -> Vec<u8> {
     let (socket, mut peer) = sockets();
     let (mut left, mut arrived) = (length, Vec::new());
     let mut room = vec![0; 50_000];
     while left > 0 {
-        match held.send(socket.as_fd(), left) {
+        match passing.send(socket.as_fd(), left) {
             Ok(count) => left -= count,
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
@@ -68,12 +68,12 @@ fn what_is_held_of_a_file_goes_out() {
     session.perform(&open("file")).unwrap();
     for offset in [0, 5, 100_000] {
         let length = LENGTH - offset;
-        let done = session.perform(&hold(offset as u64, 10 * LENGTH)).unwrap();
-        let Done::Held { length: held, checksum } = done else { panic!("{done:?}") };
-        assert!(held <= length && held >= length.min(200_000), "{held}");
-        let expected = &data()[offset..][..held];
+        let done = session.perform(&prepare_send(offset as u64, 10 * LENGTH)).unwrap();
+        let Done::SendPrepared { length: prepared, checksum } = done else { panic!("{done:?}") };
+        assert!(prepared <= length && prepared >= length.min(200_000), "{prepared}");
+        let expected = &data()[offset..][..prepared];
         assert_eq!(checksum, Some(Checksum::of(expected)));
-        assert!(send_all(pass_through(&mut session), held) == expected);
+        assert!(send_all(pass_through(&mut session), prepared) == expected);
     }
     session.perform(&crate::session::finish_reading(&data())).unwrap();
 }
@@ -84,13 +84,13 @@ fn what_is_held_stays_though_the_file_is_cut() {
     std::fs::write(share.root().join("file"), data()).unwrap();
     let mut session = session(&share);
     session.perform(&open("file")).unwrap();
-    let Ok(Done::Held { length, .. }) = session.perform(&hold(0, 200_000)) else {
-        panic!("it is not held");
+    let Ok(Done::SendPrepared { length, .. }) = session.perform(&prepare_send(0, 200_000)) else {
+        panic!("it is not prepared");
     };
     File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
     // Those that were cut may have turned to zeros: that they changed is told in the end.
     assert_eq!(send_all(pass_through(&mut session), length).len(), length);
-    for effect in [hold(length as u64, 1000), crate::session::finish_reading(&data())] {
+    for effect in [prepare_send(length as u64, 1000), crate::session::finish_reading(&data())] {
         assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
     }
 }
@@ -101,7 +101,7 @@ fn a_small_file_is_read() {
     share.put("file", "content");
     let mut session = session(&share);
     session.perform(&open("file")).unwrap();
-    assert_eq!(session.perform(&hold(3, 1000)).unwrap(), Done::Read("tent".into()));
+    assert_eq!(session.perform(&prepare_send(3, 1000)).unwrap(), Done::Read("tent".into()));
     assert!(session.pass_through(HANDLE).is_none());
 }
 
@@ -118,18 +118,18 @@ fn what_is_held_of_a_socket_gets_into_the_file() {
     for piece in expected.chunks(70_001) {
         peer.write_all(piece).unwrap();
         while written < expected.len() {
-            let held = pass_through(&mut session).receive(socket.as_fd(), LENGTH);
-            let Ok(length) = held else { break };
-            let effect = Effect::WriteHeld { handle: HANDLE, offset: written as u64, length };
+            let received = pass_through(&mut session).receive(socket.as_fd(), LENGTH);
+            let Ok(length) = received else { break };
+            let effect = Effect::WriteReceived { handle: HANDLE, offset: written as u64, length };
             let checksum = Checksum::of(&expected[written..][..length]);
-            assert_eq!(session.perform(&effect).unwrap(), Done::HeldWritten { checksum });
+            assert_eq!(session.perform(&effect).unwrap(), Done::ReceivedWritten { checksum });
             written += length;
         }
     }
     assert_eq!(written, expected.len());
     drop(peer);
     assert_eq!(pass_through(&mut session).receive(socket.as_fd(), LENGTH).unwrap(), 0);
-    // Between what is held, bytes may come by the machine.
+    // Bytes may also come through the machine in between.
     let effect = Effect::Write { handle: HANDLE, offset: written as u64, data: "end".into() };
     session.perform(&effect).unwrap();
     session.perform(&sync()).unwrap();
@@ -146,9 +146,9 @@ fn what_is_held_belongs_at_the_end() {
     staged.pass_through().unwrap();
     peer.write_all(b"bytes").unwrap();
     staged.pass_through().unwrap().receive(socket.as_fd(), 5).unwrap();
-    let error = staged.write_held(1, 5).unwrap_err();
+    let error = staged.write_received(1, 5).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Io);
-    let checksum = staged.write_held(0, 5).unwrap();
+    let checksum = staged.write_received(0, 5).unwrap();
     assert_eq!(checksum, Checksum::of(b"bytes"));
     drop(staged);
     assert!(share.staged().is_empty());
@@ -170,7 +170,7 @@ fn zeros_that_pass_by_take_no_room() {
         let length = pass_through(&mut session).receive(socket.as_fd(), sent).unwrap();
         assert_eq!(length, sent);
         session
-            .perform(&Effect::WriteHeld { handle: HANDLE, offset: offset as u64, length })
+            .perform(&Effect::WriteReceived { handle: HANDLE, offset: offset as u64, length })
             .unwrap();
         offset += length;
     }

@@ -25,11 +25,11 @@ pub(crate) fn of(number: u64, mut effect: Effect) -> Effect {
         | Effect::NextEntries { handle, .. }
         | Effect::Open { handle, .. }
         | Effect::Read { handle, .. }
-        | Effect::Hold { handle, .. }
+        | Effect::PrepareSend { handle, .. }
         | Effect::FinishReading { handle, .. }
         | Effect::Create { handle, .. }
         | Effect::Write { handle, .. }
-        | Effect::WriteHeld { handle, .. }
+        | Effect::WriteReceived { handle, .. }
         | Effect::Publish { handle, .. }
         | Effect::Copy { to: handle, .. }
         | Effect::Delete { handle, .. }

@@ -30,7 +30,7 @@ fn files_of_proc_and_sys_are_sent_to_their_end() {
         assert_eq!(served.opened().size, Some(expected.len() as u64));
         assert_eq!(served.read(3, 5).unwrap(), expected[3..8]);
         assert!(served.read(expected.len() as u64, 5).unwrap().is_empty());
-        assert!(served.hold(0, 5, true).unwrap().is_none());
+        assert!(served.prepare_send(0, 5, true).unwrap().is_none());
         assert_eq!(read_all(&mut served).unwrap(), expected);
         // A client says no size.
         let named = LocalSource::open(format!("{directory}/{name}")).unwrap();

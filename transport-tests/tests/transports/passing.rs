@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::{Buf, Bytes, BytesMut};
 use haul_core::{Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Version};
-use haul_store::{Kept, Listing, NewFile, PassThrough, Source, Staged, Store};
+use haul_store::{Prepared, Listing, NewFile, PassThrough, Source, Staged, Store};
 use haul_transport::{DownloadOptions, ServerOptions};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
@@ -34,7 +34,7 @@ struct Buffer(BytesMut);
 
 impl PassThrough for Buffer {
     fn receive(&mut self, socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
-        assert!(self.0.is_empty(), "what is held was not written");
+        assert!(self.0.is_empty(), "what was received is not written");
         self.0.resize(length.min(ROOM), 0);
         let received = recv(socket, &mut self.0[..], RecvFlags::empty()).map(|(count, _)| count);
         self.0.truncate(received.unwrap_or(0));
@@ -64,17 +64,17 @@ impl Source for Reader {
         Ok(rest.slice(..rest.len().min(length)))
     }
 
-    fn hold(
+    fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
+    ) -> Result<Option<Prepared>, StoreError> {
         let piece = self.read(offset, length.min(ROOM))?;
         self.store.0.passed.fetch_add(piece.len(), Ordering::Relaxed);
         self.buffer.0.extend_from_slice(&piece);
         let checksum = checksum.then(|| Checksum::of(&piece));
-        Ok(Some(Kept { length: piece.len(), checksum }))
+        Ok(Some(Prepared { length: piece.len(), checksum }))
     }
 
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
@@ -103,12 +103,12 @@ impl Staged for Writer {
         Some(&mut self.buffer)
     }
 
-    fn write_held(&mut self, _: u64, length: usize) -> Result<Checksum, StoreError> {
-        let held = self.buffer.0.split();
-        assert_eq!(held.len(), length);
+    fn write_received(&mut self, _: u64, length: usize) -> Result<Checksum, StoreError> {
+        let received = self.buffer.0.split();
+        assert_eq!(received.len(), length);
         self.store.0.passed.fetch_add(length, Ordering::Relaxed);
-        self.data.extend_from_slice(&held);
-        Ok(Checksum::of(&held))
+        self.data.extend_from_slice(&received);
+        Ok(Checksum::of(&received))
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

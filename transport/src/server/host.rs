@@ -95,13 +95,13 @@ impl<S> Host<S> {
     /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
     fn config_of_next(&self) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.limiter.taken().max(1)).max(LEAST_CHUNK);
-        let Limits { chunk, held, .. } = self.config.limits;
-        if share >= chunk.max(held) {
+        let Limits { chunk, pass_through_chunk, .. } = self.config.limits;
+        if share >= chunk.max(pass_through_chunk) {
             return Arc::clone(&self.config);
         }
         let mut config = ServerConfig::clone(&self.config);
         config.limits.chunk = chunk.min(share);
-        config.limits.held = held.min(share);
+        config.limits.pass_through_chunk = pass_through_chunk.min(share);
         Arc::new(config)
     }
 

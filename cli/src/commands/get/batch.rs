@@ -124,8 +124,8 @@ impl Staged for GuardedStaged {
         self.staged.pass_through()
     }
 
-    fn write_held(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
-        self.staged.write_held(offset, length)
+    fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
+        self.staged.write_received(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use haul_core::{Checksum, Opened, StoreError};
-use haul_store::{Kept, PassThrough, Source};
+use haul_store::{PassThrough, Prepared, Source};
 
 /// What is read at first.
 const FIRST: usize = 64 << 10;
@@ -37,13 +37,17 @@ impl Source for Peeked {
         Ok(self.first.split_to(length))
     }
 
-    fn hold(
+    fn prepare_send(
         &mut self,
         offset: u64,
         length: usize,
         checksum: bool,
-    ) -> Result<Option<Kept>, StoreError> {
-        if self.first.is_empty() { self.source.hold(offset, length, checksum) } else { Ok(None) }
+    ) -> Result<Option<Prepared>, StoreError> {
+        if self.first.is_empty() {
+            self.source.prepare_send(offset, length, checksum)
+        } else {
+            Ok(None)
+        }
     }
 
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {

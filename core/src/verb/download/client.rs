@@ -96,7 +96,7 @@ impl Fetching {
         if !self.reader.is_under_way() {
             return None;
         }
-        let piece = self.reader.write_held().or_else(|| self.reader.take(view.inbox));
+        let piece = self.reader.write_received().or_else(|| self.reader.take(view.inbox));
         if let Some(effect) = piece {
             return Some(Turn::Perform(effect));
         }
@@ -225,9 +225,9 @@ impl Exchange for Fetching {
                 self.open = None;
                 return Performed::Settle(Some(summary));
             }
-            (step, Done::HeldWritten { checksum }) => {
+            (step, Done::ReceivedWritten { checksum }) => {
                 self.step = step;
-                self.reader.held_written(checksum);
+                self.reader.received_written(checksum);
                 self.report(view);
             }
             (step, Done::Written) => {

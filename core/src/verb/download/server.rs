@@ -69,8 +69,8 @@ impl Exchange for Serving {
             let path = self.download.path.clone();
             return Turn::Perform(Effect::Open { handle, id: view.id, path });
         };
-        if writer.held() > 0 {
-            return Turn::SendHeld { handle, length: writer.held() };
+        if writer.prepared() > 0 {
+            return Turn::Send { handle, length: writer.prepared() };
         }
         let (offset, length) = (*offset, *length);
         let left = length - writer.sent();
@@ -95,8 +95,8 @@ impl Exchange for Serving {
                 range.writer.send(data, view.outbox);
                 None
             }
-            (Ok(Done::Held { length, checksum }), Some(range)) => {
-                range.writer.hold(length, checksum, view.outbox);
+            (Ok(Done::SendPrepared { length, checksum }), Some(range)) => {
+                range.writer.send_prepared(length, checksum, view.outbox);
                 None
             }
             (Ok(Done::Finished), Some(range)) => {
@@ -123,12 +123,12 @@ impl Exchange for Serving {
     }
 
     fn is_sending(&self) -> bool {
-        self.range.as_ref().is_some_and(|range| range.writer.held() > 0)
+        self.range.as_ref().is_some_and(|range| range.writer.prepared() > 0)
     }
 
     fn sent(&mut self, count: usize) {
         if let Some(range) = &mut self.range {
-            range.writer.sent_held(count);
+            range.writer.passed_out(count);
         }
     }
 }

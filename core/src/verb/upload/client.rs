@@ -189,10 +189,11 @@ impl Exchange for Sending {
     }
 
     fn send(&mut self, view: &mut View<'_>) -> Option<Turn> {
-        let (handle, held, offset) = (self.writer.handle(), self.writer.held(), self.writer.sent());
+        let (handle, length, offset) =
+            (self.writer.handle(), self.writer.prepared(), self.writer.sent());
         // What was announced goes out, whatever has happened.
-        if held > 0 {
-            return Some(Turn::SendHeld { handle, length: held });
+        if length > 0 {
+            return Some(Turn::Send { handle, length });
         }
         if self.has_body_under_way() && (view.has_failed || self.is_refused()) {
             view.line(&AbortLine);
@@ -247,8 +248,8 @@ impl Exchange for Sending {
                 self.writer.send(data, view.outbox);
                 self.report(view);
             }
-            Ok(Done::Held { length, checksum }) => {
-                self.writer.hold(length, checksum, view.outbox);
+            Ok(Done::SendPrepared { length, checksum }) => {
+                self.writer.send_prepared(length, checksum, view.outbox);
                 self.report(view);
             }
             Ok(_) => {}
@@ -268,7 +269,7 @@ impl Exchange for Sending {
     }
 
     fn sent(&mut self, count: usize) {
-        self.writer.sent_held(count);
+        self.writer.passed_out(count);
     }
 
     fn is_sending(&self) -> bool {
@@ -276,7 +277,7 @@ impl Exchange for Sending {
     }
 
     fn is_between_pieces(&self) -> bool {
-        self.step == Step::Body && self.writer.held() == 0
+        self.step == Step::Body && self.writer.prepared() == 0
     }
 
     fn is_abortable(&self) -> bool {

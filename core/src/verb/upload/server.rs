@@ -88,7 +88,7 @@ impl Exchange for Serving {
                 self.step = Step::Body;
                 view.line_in_turn(&READY);
             }
-            Ok(Done::HeldWritten { checksum }) => self.reader.held_written(checksum),
+            Ok(Done::ReceivedWritten { checksum }) => self.reader.received_written(checksum),
             Ok(_) => {}
             Err(error) => return Some(Reply::failed(Work::Upload, error).into()),
         }
