@@ -10,7 +10,7 @@ use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_core::{FilePath, Timing};
 use haul_store::OwnFiles;
-use haul_transport::{CONNECT_TIMEOUT, Call, Watch, call};
+use haul_transport::{CONNECT_TIMEOUT, Call, Watch};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -248,8 +248,8 @@ impl<'a, T: Transport> App<'a, T> {
 }
 
 /// Ends a session in good form. What was asked for is done by then, so a failure is only logged.
-pub(crate) fn say_goodbye(mut remote: Box<dyn Remote>) {
-    if let Err(failure) = remote.ask(call::exit()) {
+pub(crate) fn say_goodbye(remote: Box<dyn Remote>) {
+    if let Err(failure) = remote.leave() {
         tracing::debug!(%failure, "the session did not end in good form");
     }
 }

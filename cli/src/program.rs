@@ -122,6 +122,10 @@ impl<B: BlockOn> Remote for Connected<B> {
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
         self.executor.block_on(self.client.run(calls))
     }
+
+    fn leave(self: Box<Self>) -> Result<(), Failure> {
+        self.executor.block_on(self.client.leave())
+    }
 }
 
 impl<B: BlockOn> fmt::Debug for Program<B> {

@@ -102,6 +102,12 @@ pub trait Remote: Send {
 
     /// Makes requests, many at a time, and waits until they are over. Watchers are told what became of each; the error is why no more of `calls` were made.
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure>;
+
+    /// Ends the session, without waiting for the server's goodbye.
+    ///
+    /// # Errors
+    /// If the connection was lost before, or the server takes nothing.
+    fn leave(self: Box<Self>) -> Result<(), Failure>;
 }
 
 impl dyn Remote + '_ {

@@ -38,4 +38,12 @@ impl Client {
     ) -> Result<(), Failure> {
         block_on(self.0.run(calls))
     }
+
+    /// Ends the session without waiting for the server's goodbye: see [`haul_transport::Client::leave`].
+    ///
+    /// # Errors
+    /// If the connection was lost before, or the server takes nothing.
+    pub fn leave(self) -> Result<(), Failure> {
+        block_on(self.0.leave())
+    }
 }

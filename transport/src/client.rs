@@ -1,12 +1,15 @@
 //! A client whose calls are futures.
 
 use futures_lite::future::FutureExt;
-use haul_core::client::{Client as Machine, Failure};
+use haul_core::client::{Client as Machine, ClientEvent, Failure, Request};
 use haul_core::message::Greeting;
 use haul_store::{FilesById, Waiting};
 use std::fmt;
 use std::future::poll_fn;
 use std::net::ToSocketAddrs;
+use std::ops::ControlFlow;
+use std::task::{Poll, ready};
+use std::time::Duration;
 
 use crate::call::{Call, Single, Watch};
 use crate::cancel::{Cancel, settle};
@@ -14,11 +17,13 @@ use crate::clock::Clock;
 use crate::connect::connect;
 use crate::connect_error::ConnectError;
 use crate::drive::drive;
+use crate::event::Event;
 use crate::offload::Offloadable;
 use crate::options::ClientOptions;
 use crate::running::{Greeted, Running};
 use crate::runtime::{Runtime, raised};
-use crate::step::{Connection, DriveError};
+use crate::step::{Connection, DriveError, Handler};
+use crate::stream::StreamError;
 
 /// A connection to a server.
 ///
@@ -29,6 +34,8 @@ pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
     greeting: Greeting,
     cancel: Option<Cancel>,
+    /// How long a goodbye may take.
+    goodbye: Duration,
 }
 
 impl<R: Runtime> Client<R> {
@@ -63,6 +70,7 @@ impl<R: Runtime> Client<R> {
             Err(ConnectError::Failed(Failure::Cancelled))
         };
         let socket = cancelled.or(reached).await?;
+        let goodbye = config.timing.goodbye;
         let machine = Machine::new(config);
         let stream = socket.stream(layer.as_ref());
         let (files, clock) = (FilesById::default(), Clock::start());
@@ -71,7 +79,7 @@ impl<R: Runtime> Client<R> {
         let mut handler = Greeted::new(wake);
         drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
         let greeting = handler.outcome()?;
-        Ok(Self { connection, greeting, cancel })
+        Ok(Self { connection, greeting, cancel, goodbye })
     }
 
     /// What the server said first.
@@ -107,6 +115,45 @@ impl<R: Runtime> Client<R> {
     }
 }
 
+impl<R: Runtime> Client<R> {
+    /// Ends the session: says `EXIT` and closes the connection. Nothing waits for the server's goodbye, which costs a round trip
+    /// and tells nothing: every call has had its answer. A [call](Self::call) of [`exit`](crate::call::exit) does wait.
+    ///
+    /// # Errors
+    /// If the connection was lost before, or the server takes nothing for as long as a goodbye may take.
+    pub async fn leave(mut self) -> Result<(), Failure> {
+        self.connection.begin_anew().await.map_err(Failure::from)?;
+        let mut handler = Leaving::default();
+        drive(&mut self.connection, &mut handler).await.map_err(Failure::from)?;
+        if let Some(failure) = handler.failure {
+            return Err(failure);
+        }
+        let goodbye = self.goodbye;
+        let too_late = async {
+            R::sleep(goodbye).await;
+            Err(Failure::TimedOut)
+        };
+        self.close_write().or(too_late).await
+    }
+
+    /// Closes the sending half once all that was written is out.
+    async fn close_write(&mut self) -> Result<(), Failure> {
+        poll_fn(|cx| {
+            let (connection, socket) = ready!(self.connection.poll_local(cx))?;
+            loop {
+                match connection.stream.close_write() {
+                    Ok(()) => return Poll::Ready(Ok(())),
+                    Err(StreamError::WouldBlock(interest)) => {
+                        ready!(socket.poll_ready(cx, interest)).map_err(DriveError::Wait)?;
+                    }
+                    Err(StreamError::Io(_)) => return Poll::Ready(Err(Failure::Disconnected)),
+                }
+            }
+        })
+        .await
+    }
+}
+
 /// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
 struct Lent<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
 
@@ -126,6 +173,35 @@ impl<R: Runtime> Offloadable<R, Machine, FilesById> {
 impl<R: Runtime> Drop for Lent<'_, R> {
     fn drop(&mut self) {
         self.0.with_files(FilesById::abandon);
+    }
+}
+
+/// Says `EXIT`, and waits until it is on its way.
+#[derive(Default)]
+struct Leaving {
+    asked: bool,
+    failure: Option<Failure>,
+}
+
+impl Handler<Machine> for Leaving {
+    fn before_step(&mut self, machine: &mut Machine, _: Duration) -> ControlFlow<()> {
+        if !self.asked {
+            self.asked = true;
+            machine.request(Request::Exit);
+        }
+        if !machine.has_left() {
+            return ControlFlow::Continue(());
+        }
+        self.failure = machine.failure().cloned();
+        ControlFlow::Break(())
+    }
+
+    fn wake(&self) -> Option<&Event> {
+        None
+    }
+
+    fn event(&mut self, _: &ClientEvent) -> ControlFlow<()> {
+        ControlFlow::Continue(())
     }
 }
 

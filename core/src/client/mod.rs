@@ -108,6 +108,16 @@ impl Client {
         self.pipeline.waiting.len()
     }
 
+    /// Whether nothing is unanswered but [`Request::Exit`], and that has gone out. All that was asked for before is done then.
+    /// An application that does not need the server's goodbye may close the connection.
+    pub fn has_left(&self) -> bool {
+        match self.current.get() {
+            State::Waiting => self.link.outbox.is_empty() && self.pipeline.has_left(),
+            State::Leaving | State::Lingering | State::Over => true,
+            State::Start | State::Idle => false,
+        }
+    }
+
     /// Why the connection is of no more use, if it is not.
     pub fn failure(&self) -> Option<&Failure> {
         match self.current.get() {

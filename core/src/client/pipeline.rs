@@ -171,6 +171,11 @@ impl Pipeline {
             })
     }
 
+    /// Whether the goodbye alone is unanswered.
+    pub(super) fn has_left(&self) -> bool {
+        self.preparing.is_none() && self.sent.front().is_some_and(Asked::is_last)
+    }
+
     /// Marks the oldest command as aborted, and those behind it as commands that the `ABORT` may hit, if it has failed on this side and an `ABORT` can end it.
     /// The other commands are sent again then, so a small file that is coming already is rather received to its end.
     pub(super) fn abort_front(&mut self) -> bool {

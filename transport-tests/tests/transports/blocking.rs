@@ -95,6 +95,10 @@ impl<B: BlockOn> Client<B> {
         self.inner.greeting()
     }
 
+    pub(crate) fn leave(self) -> Result<(), Failure> {
+        B::block_on(self.inner.leave())
+    }
+
     pub(crate) fn run<W: Watch>(
         &mut self,
         calls: impl IntoIterator<Item = Call<W>>,

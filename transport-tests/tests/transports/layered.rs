@@ -1,6 +1,8 @@
 //! Sessions over a stream that is not plain TCP, as TLS is none.
 
 use std::io::{self, IoSlice};
+use std::net::TcpListener;
+use std::thread;
 
 use haul_core::client::Failure;
 use haul_core::{Checksum, ErrorCode, Mode};
@@ -12,7 +14,7 @@ use haul_transport::{
 use super::running::{list, serve};
 use super::transport::{Client, ClientOptions};
 use crate::blocking::Calls as _;
-use crate::support::{Peer, Share, go_on, path, payload, places, source, target};
+use crate::support::{LOCALHOST, Peer, Share, go_on, path, payload, places, source, target};
 
 /// What each byte is on the wire.
 const KEY: u8 = 0xa5;
@@ -129,6 +131,40 @@ fn files_go_through_a_layer_and_never_past_it() {
     said.extend("HAUL/1 ".bytes().map(|byte| byte ^ KEY));
     assert!(plain.all().starts_with(&said));
     client.exit().unwrap();
+}
+
+/// The server never says goodbye, and hears all that the client has to say.
+#[test]
+fn a_client_leaves_without_the_goodbye() {
+    for layer in [None, Some(Disguised::layer())] {
+        let disguise = |text: &str| match layer {
+            None => text.as_bytes().to_vec(),
+            Some(_) => [HELLO].into_iter().chain(text.bytes().map(|byte| byte ^ KEY)).collect(),
+        };
+        let (greeting, farewell) =
+            (disguise("HAUL/1 \"Welcome\" max-data=9 pipeline=9\r\n"), disguise("EXIT\r\n"));
+        let listener = TcpListener::bind(LOCALHOST).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut peer = Peer::over(listener.accept().unwrap().0);
+            peer.send(greeting);
+            assert_eq!(peer.all(), farewell);
+            peer
+        });
+        let options = ClientOptions { layer: layer.clone(), ..ClientOptions::default() };
+        Client::connect(address, options).unwrap().leave().unwrap();
+        drop(server.join().unwrap());
+    }
+}
+
+/// Who has lost the connection has nothing to leave.
+#[test]
+fn a_client_cannot_leave_twice() {
+    let share = Share::new();
+    let server = serve(&share, places(1));
+    let mut client = Client::connect(server.address, ClientOptions::default()).unwrap();
+    client.call(haul_transport::call::exit()).unwrap();
+    assert_eq!(client.leave(), Err(Failure::Ended));
 }
 
 #[test]

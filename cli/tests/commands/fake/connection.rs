@@ -73,6 +73,11 @@ impl Remote for Connection {
         }
         Ok(())
     }
+
+    fn leave(self: Box<Self>) -> Result<(), Failure> {
+        self.server.state().said_goodbye += 1;
+        Ok(())
+    }
 }
 
 const ID: RequestId = RequestId(0);
@@ -114,10 +119,6 @@ impl Connection {
                 for text in ["LIST lists", "\u{1b}[31mred"] {
                     let _ = watch(&ClientEvent::Info { id: ID, text: text.to_owned() });
                 }
-                Ok(Summary::default())
-            }
-            (Request::Exit, _) => {
-                self.server.state().said_goodbye += 1;
                 Ok(Summary::default())
             }
             (request, files) => unreachable!("{request:?} with {files:?}"),
