@@ -16,6 +16,7 @@ pub(crate) mod sum;
 mod exclude;
 mod from_to;
 mod kind;
+mod listing;
 mod many;
 mod requests;
 mod spool;

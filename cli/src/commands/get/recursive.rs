@@ -2,22 +2,19 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use haul_core::client::{Failure, Request};
+use haul_core::client::Request;
 use haul_core::message::Omission;
-use haul_core::{
-    Depth, Entry, ErrorCode, Escaped, FilePath, Mode, StoreError, StoreErrorKind, Timestamp,
-};
+use haul_core::{Entry, ErrorCode, Escaped, FilePath, Mode, StoreError, StoreErrorKind, Timestamp};
 use haul_store::{LocalDirectory, OwnFiles};
-use haul_transport::{ListOptions, call};
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::{Download, Fetch, GetArgs, mode, no_place_for_several, refused, same_place};
 use crate::app::App;
+use crate::commands::listing::{elsewhere, list_all};
 use crate::commands::many::{self, Links, Many};
 use crate::commands::spool::{Records, Spool};
 use crate::commands::tally::Tally;
@@ -194,13 +191,6 @@ struct Listed<'p> {
     within_link: bool,
 }
 
-/// Why a listing is not taken.
-enum Stop {
-    /// It has a name outside of what was asked for.
-    Elsewhere,
-    Here(Error),
-}
-
 impl Listed<'_> {
     fn list_all<T: Transport>(&mut self, app: &mut App<'_, T>) -> Result<(), Error> {
         self.list(app, self.there)?;
@@ -217,60 +207,39 @@ impl Listed<'_> {
         Ok(())
     }
 
-    /// Asks for all that is beneath `path`. A name that lies elsewhere ends it.
+    /// Asks for all that is beneath `path`.
     fn list<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
         path: Option<&FilePath>,
     ) -> Result<(), Error> {
-        let mut stopped = None;
-        let take = |entry: &Entry| match self.take(path, entry) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(stop) => {
-                stopped = Some(stop);
-                ControlFlow::Break(())
-            }
-        };
-        let subject = path.map_or("/", FilePath::as_str);
-        let options = ListOptions { depth: Depth::All, omitted: true };
-        let done = app.request(subject, call::list(path, options, take));
-        match stopped {
-            Some(Stop::Here(error)) => return Err(error),
-            Some(Stop::Elsewhere) => {
-                let failure = Failure::Violation("it listed a name that lies elsewhere");
-                return Err(Error::request(subject, &failure));
-            }
-            None => {}
-        }
-        let summary = done?;
-        // A server that tells of each has done so.
-        if let (Some(skipped @ 1..), None) = (summary.skipped, summary.omitted) {
+        let skipped = list_all(app, path, |entry| self.take(path, entry))?;
+        if skipped > 0 {
+            let subject = path.map_or("/", FilePath::as_str);
             let why = format!("{skipped} names on the server's disk cannot be sent");
             self.leave_out(&Escaped::new(subject).to_string(), &why)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, listed: Option<&FilePath>, entry: &Entry) -> Result<(), Stop> {
+    fn take(&mut self, listed: Option<&FilePath>, entry: &Entry) -> Result<(), Error> {
         let (path, is_directory) = match entry {
             Entry::File { path, .. } => (path, false),
             Entry::Directory { path, .. } => (path, true),
             Entry::Omitted { shown, reason } => {
-                return self.omitted(shown, *reason).map_err(Stop::Here);
+                return self.omitted(shown, *reason);
             }
         };
-        if listed == Some(path) && !is_directory {
+        if listed == Some(path) {
             self.is_file |= !self.within_link;
             return Ok(());
         }
-        let is_beneath = listed
-            .is_none_or(|listed| listed != path && names::relative(Some(listed), path).is_some());
-        let name = names::relative(self.there, path).filter(|_| is_beneath);
-        let name = name.and_then(|name| FilePath::parse(name).ok()).ok_or(Stop::Elsewhere)?;
+        let name = names::relative(self.there, path).and_then(|name| FilePath::parse(name).ok());
+        let name = name.ok_or_else(|| elsewhere(listed))?;
         if self.many.excludes(name.as_str(), is_directory) {
             return Ok(());
         }
-        let noted = match entry {
+        match entry {
             Entry::File { size, modified, .. } => {
                 self.extent.files += 1;
                 self.extent.bytes = self.extent.bytes.map(|bytes| bytes.saturating_add(*size));
@@ -288,8 +257,7 @@ impl Listed<'_> {
                 self.leave_out(&path.escaped().to_string(), why)
             }
             _ => self.spool.push(&Record::Directory(self.number, name.as_str().to_owned())),
-        };
-        noted.map_err(Stop::Here)
+        }
     }
 
     /// A link to a directory within the share.

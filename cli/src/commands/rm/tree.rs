@@ -2,16 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::vec;
 
 use haul_core::client::Failure;
 use haul_core::message::Summary;
-use haul_core::{Depth, Entry, ErrorCode, Escaped, FilePath};
-use haul_transport::{ListOptions, call};
+use haul_core::{Entry, ErrorCode, Escaped, FilePath};
+use haul_transport::call;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::commands::listing::list_all;
 use crate::commands::requests::{self, Answer, Asked, Requests};
 use crate::commands::spool::{Records, Spool};
 use crate::commands::tally::Tally;
@@ -72,13 +72,6 @@ struct Listed {
     unlisted: HashMap<FilePath, &'static str>,
 }
 
-/// Why a listing is not taken.
-enum Stop {
-    /// It has a name outside of what was asked for.
-    Elsewhere,
-    Here(Error),
-}
-
 /// Asks what is in `top`, again over another connection if one is lost.
 fn list<T: Transport>(app: &mut App<'_, T>, top: &FilePath) -> Result<Listed, Error> {
     let mut retries = Retries::new(app.settings.retry);
@@ -93,27 +86,8 @@ fn list<T: Transport>(app: &mut App<'_, T>, top: &FilePath) -> Result<Listed, Er
 fn list_once<T: Transport>(app: &mut App<'_, T>, top: &FilePath) -> Result<Listed, Error> {
     let mut listed =
         Listed { spool: Spool::new(), directories: Vec::new(), bytes: 0, unlisted: HashMap::new() };
-    let mut stopped = None;
-    let take = |entry: &Entry| match listed.take(top, entry) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(stop) => {
-            stopped = Some(stop);
-            ControlFlow::Break(())
-        }
-    };
-    let options = ListOptions { depth: Depth::All, omitted: true };
-    let done = app.request(top.as_str(), call::list(Some(top), options, take));
-    match stopped {
-        Some(Stop::Here(error)) => return Err(error),
-        Some(Stop::Elsewhere) => {
-            let failure = Failure::Violation("it listed a name that lies elsewhere");
-            return Err(Error::request(top.as_str(), &failure));
-        }
-        None => {}
-    }
-    let summary = done?;
-    // A server that tells of each has done so.
-    if let (Some(skipped @ 1..), None) = (summary.skipped, summary.omitted) {
+    let skipped = list_all(app, Some(top), |entry| listed.take(top, entry))?;
+    if skipped > 0 {
         let why = format!("{skipped} names on the server's disk cannot be sent");
         listed.spool.push(&Record::LeftOut(top.escaped().to_string(), why))?;
     }
@@ -121,23 +95,21 @@ fn list_once<T: Transport>(app: &mut App<'_, T>, top: &FilePath) -> Result<Liste
 }
 
 impl Listed {
-    fn take(&mut self, top: &FilePath, entry: &Entry) -> Result<(), Stop> {
+    fn take(&mut self, top: &FilePath, entry: &Entry) -> Result<(), Error> {
         let Some(path) = entry.path() else {
             let Entry::Omitted { shown, reason } = entry else { return Ok(()) };
             // The server has escaped it once already.
             let shown = Escaped::new(shown).to_string().replace(r"\\", r"\");
             let why = output::left_out(*reason).to_owned();
-            return self.spool.push(&Record::LeftOut(shown, why)).map_err(Stop::Here);
+            return self.spool.push(&Record::LeftOut(shown, why));
         };
+        // It has become a file meanwhile.
         if path == top {
             return Ok(());
         }
-        if names::relative(Some(top), path).is_none() {
-            return Err(Stop::Elsewhere);
-        }
         let Entry::Directory { error, link: false, .. } = entry else {
             let record = Record::File(path.as_str().to_owned());
-            return self.spool.push(&record).map_err(Stop::Here);
+            return self.spool.push(&record);
         };
         if let Some(error) = error {
             let why = match error {
@@ -146,7 +118,7 @@ impl Listed {
             };
             self.unlisted.insert(path.clone(), why);
         }
-        self.directory(path).map_err(Stop::Here)
+        self.directory(path)
     }
 
     fn directory(&mut self, path: &FilePath) -> Result<(), Error> {

@@ -1,0 +1,58 @@
+//! What is beneath a directory of the server.
+
+use std::ops::ControlFlow;
+
+use haul_core::client::Failure;
+use haul_core::{Depth, Entry, FilePath};
+use haul_transport::{ListOptions, call};
+
+use crate::app::App;
+use crate::error::Error;
+use crate::names;
+use crate::transport::Transport;
+
+/// Lists all that is beneath `path`, which is `None` for all that is shared, or the file that it is. An error of `take` ends it, and so does a name that lies elsewhere.
+///
+/// Gives how many names a server leaves out that does not name them.
+pub(super) fn list_all<T: Transport>(
+    app: &mut App<'_, T>,
+    path: Option<&FilePath>,
+    mut take: impl FnMut(&Entry) -> Result<(), Error>,
+) -> Result<u64, Error> {
+    let mut stopped = None;
+    let watch = |entry: &Entry| {
+        let taken = if is_within(path, entry) { take(entry) } else { Err(elsewhere(path)) };
+        match taken {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                stopped = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let options = ListOptions { depth: Depth::All, omitted: true };
+    let listed = app.request(subject(path), call::list(path, options, watch));
+    if let Some(error) = stopped {
+        return Err(error);
+    }
+    let summary = listed?;
+    Ok(if summary.omitted.is_some() { 0 } else { summary.skipped.unwrap_or_default() })
+}
+
+/// The error of a server that lists a name outside of what was asked for.
+pub(super) fn elsewhere(path: Option<&FilePath>) -> Error {
+    let failure = Failure::Violation("it listed a name that lies elsewhere");
+    Error::request(subject(path), &failure)
+}
+
+fn subject(path: Option<&FilePath>) -> &str {
+    path.map_or("/", FilePath::as_str)
+}
+
+fn is_within(path: Option<&FilePath>, entry: &Entry) -> bool {
+    match (path, entry.path()) {
+        (Some(path), Some(listed)) if listed == path => matches!(entry, Entry::File { .. }),
+        (Some(_), Some(listed)) => names::relative(path, listed).is_some(),
+        _ => true,
+    }
+}
