@@ -84,7 +84,7 @@ pub(crate) fn entry(base: Option<&FilePath>, name: &str) -> Result<FilePath, Err
         None if name.is_empty() => Err(bad_name(name, PathError::Empty)),
         None => {
             let message =
-                format!("{}: this is the directory that names start from", error::cut(name));
+                format!("{}: this is where all names start, and it stays", error::cut(name));
             Err(Error::usage(message).advise("name what is in it"))
         }
     }

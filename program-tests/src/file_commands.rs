@@ -135,8 +135,8 @@ pub fn a_wrong_change_is_one_line(program: &Path) {
     for (args, code, part) in [
         (&["rm"][..], 2, "--help"),
         (&["rm", "-x", "a"], 2, "-- -x"),
-        (&["rm", "-rf", "/"], 2, "names start from"),
-        (&["rm", "-rf", "."], 2, "names start from"),
+        (&["rm", "-rf", "/"], 2, "where all names start"),
+        (&["rm", "-rf", "."], 2, "where all names start"),
         (&["rm", "-rf", "../share/a"], 2, "no . or .."),
         (&["rm", "nothing"], 3, "check the name with ls"),
         (&["rm", ".hidden"], 3, "serve --hidden"),

@@ -22,11 +22,13 @@ use crate::transport::Transport;
 /// What goes where.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct FromTo {
-    /// Names on the server, the last of them being where the others go; or their whole addresses, `haul://HOST/NAME`
+    /// What is on the server, by its name there or its whole address, `haul://HOST/NAME`
+    #[arg(required = true)]
+    pub(crate) from: Vec<String>,
+    /// The other name, or the directory to go into
     ///
-    /// If the last is a directory, or has a / at its end, each of the others goes into it under its own name. Directories that are missing are made.
-    #[arg(value_names = ["FROM", "TO"], required = true, num_args = 2..)]
-    pub(crate) names: Vec<String>,
+    /// It is a directory if there is one, or if it has a / at its end. Directories that are missing are made.
+    pub(crate) to: String,
     /// Refuse to replace a file that is there already
     #[arg(long, short = 'n', visible_alias = "no-clobber")]
     create: bool,
@@ -39,15 +41,26 @@ struct Pair {
 }
 
 impl FromTo {
+    /// The same with each name written in another way.
+    pub(super) fn with_names(
+        &self,
+        write: impl Fn(&str) -> Result<String, Error>,
+    ) -> Result<Self, Error> {
+        let from = self.from.iter().map(|name| write(name)).collect::<Result<_, _>>()?;
+        Ok(Self { from, to: write(&self.to)?, ..self.clone() })
+    }
+
     /// The same with names on the server in the place of addresses, which choose the server.
     pub(super) fn on_server<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Self, Error> {
-        let names = app.names_on_server(&self.names)?;
-        Ok(Self { names, ..self.clone() })
+        let words: Vec<String> = self.from.iter().chain([&self.to]).cloned().collect();
+        let mut from = app.names_on_server(&words)?;
+        let to = from.pop().unwrap_or_default();
+        Ok(Self { from, to, ..self.clone() })
     }
 
     /// Which names become which. The server is asked whether the last one is a directory, unless it says so itself.
     fn pairs<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Vec<Result<Pair, Error>>, Error> {
-        let Some((to, names)) = self.names.split_last() else { return Ok(Vec::new()) };
+        let Self { from: names, to, .. } = self;
         let target = match target(app, to)? {
             Target::File(_) if names.len() > 1 => {
                 let message = format!("{}: several names need a directory", error::cut(to));

@@ -31,7 +31,7 @@ fn what_is_there_is_an_error_unless_it_is_a_directory_and_that_is_fine() {
 fn what_cannot_be_is_told() {
     let fake = server().fails("a", refusal(ErrorCode::Denied));
     fake.run(&["mkdir", "a"]).failed(Exit::Refused, &["a: denied", "the server's log"]);
-    fake.run(&["mkdir", "/"]).failed(Exit::Usage, &["the directory that names start from"]);
+    fake.run(&["mkdir", "/"]).failed(Exit::Usage, &["where all names start"]);
     let old = fake.fails("b", refusal(ErrorCode::UnknownCommand));
     old.run(&["mkdir", "b"]).failed(Exit::Refused, &["of another version"]);
 }

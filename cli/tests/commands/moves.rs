@@ -100,7 +100,7 @@ fn what_makes_no_sense_is_not_asked_for() {
             (&["photos/sea.jpg", "photos"], "this name already"),
             (&["photos", "photos/old"], "cannot go into itself"),
             (&["photos", "photos"], "cannot go into itself"),
-            (&["/", "a"], "the directory that names start from"),
+            (&["/", "a"], "where all names start"),
             (&["a", ""], "at least one byte"),
             (&["a", "../b"], "no . or .."),
             (&["a"], "--help"),

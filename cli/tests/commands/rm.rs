@@ -73,7 +73,7 @@ fn all_that_is_shared_stays() {
         }
     }
     let based = fake.run(&["rm", "-r", "--server", "test/photos", "."]);
-    based.failed(Exit::Usage, &["the directory that names start from"]);
+    based.failed(Exit::Usage, &["where all names start"]);
     assert!(fake.state().deleted.is_empty());
     fake.run(&["rm", "-rq", "--server", "test/photos", "old"]).done("");
     assert_eq!(fake.state().deleted, ["photos/old/sky.jpg", "photos/old"]);

@@ -51,8 +51,8 @@ DELETE [-r] [-f] NAME...              delete; -r directories with their content
 MKDIR [-p] NAME...                    make directories
 MOVE [--create] NAME... TO            move or rename; into TO/ if it ends so
 COPY [--create] NAME... TO            copy files on the server
-CHECKSUM [--check] NAME...            checksums; --check compares with files here
-CD [DIR]                              go to a directory there, or back to the first
+CHECKSUM [--check] NAME...            checksums; --check compares files here
+CD [DIR]                              go to a directory there, or back to /
 PWD                                   where names on the server start
 EXIT                                  end (also QUIT, BYE, Ctrl-D)
 HELP [server]                         this text, or the server's own
@@ -128,11 +128,11 @@ fn execute<T: Transport>(app: &mut App<'_, T>, line: Line) -> Result<Flow, Error
             mkdir::make(app, &args)
         }
         Line::Move(mut args) => {
-            args.from_to.names = absolute(app, &args.from_to.names)?;
+            args.from_to = args.from_to.with_names(|name| app.absolute(name))?;
             mv::rename(app, &args.from_to)?
         }
         Line::Copy(mut args) => {
-            args.from_to.names = absolute(app, &args.from_to.names)?;
+            args.from_to = args.from_to.with_names(|name| app.absolute(name))?;
             cp::copy(app, &args.from_to)?
         }
         Line::Checksum(mut args) => {
