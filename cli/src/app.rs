@@ -9,7 +9,7 @@ use std::time::Instant;
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_core::{FilePath, Timing};
-use haul_store::OwnFiles;
+use haul_store::ClientFiles;
 use haul_transport::{CONNECT_TIMEOUT, Call, Watch};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
@@ -112,7 +112,7 @@ impl<'a, T: Transport> App<'a, T> {
                 begun |= !ended;
                 watch.event(event)
             };
-            let (request, files) = (request.clone(), OwnFiles::Nothing);
+            let (request, files) = (request.clone(), ClientFiles::Nothing);
             let call = Call { request, files, watch: watching };
             let error = match self.exchange(call)? {
                 Ok(summary) => return Ok(watch.output(summary)),

@@ -8,7 +8,7 @@ use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{Depth, Done, Effect, Entry, Machine, Mode, RequestId, StoreError, Version};
 use haul_harness::Random;
-use haul_store::{FilesById, OwnFiles, Perform};
+use haul_store::{ClientFiles, FilesById, Perform};
 
 use crate::disk::SharedDisk;
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
@@ -258,12 +258,12 @@ impl Application<ClientEvent> for Backend {
                 if let Some(Asked { data: Some(data), what, .. }) = asked {
                     let known_size = matches!(what, What::Upload { known_size: true, .. });
                     let source = LocalSource { disk, session, data: data.clone(), known_size };
-                    self.files.waiting().give(*id, OwnFiles::Source(Box::new(source)));
+                    self.files.waiting().give(*id, ClientFiles::Source(Box::new(source)));
                 }
             }
             Effect::Create { id, .. } => {
                 let target = LocalTarget { disk, session, id: *id };
-                self.files.waiting().give(*id, OwnFiles::Target(Box::new(target)));
+                self.files.waiting().give(*id, ClientFiles::Target(Box::new(target)));
             }
             _ => {}
         }

@@ -83,6 +83,7 @@
 //! links, renames that replace nothing, syncs of directories) has a fallback; the log says once what gets weaker. A file that is itself a mount point cannot be replaced, and is refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
 mod budget;
+mod client_files;
 mod descent;
 mod directory;
 mod enter;
@@ -94,7 +95,6 @@ mod lacks;
 mod local;
 mod nameless;
 mod names;
-mod own_files;
 mod pass_through;
 mod perform;
 mod pipe_buffer;
@@ -108,6 +108,7 @@ mod store;
 mod temporary;
 mod workplace;
 
+pub use client_files::{ClientFiles, FilesById, Waiting};
 pub use directory::{
     Directory, DirectoryChange, DirectoryListing, DirectorySource, DirectoryStaged, Options,
 };
@@ -115,7 +116,6 @@ pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
     is_reserved,
 };
-pub use own_files::{FilesById, OwnFiles, Waiting};
 pub use pass_through::PassThrough;
 pub use perform::Perform;
 pub use provider::{Identity, StoreProvider};

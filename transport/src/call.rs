@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use haul_core::client::{ClientEvent, Failure, Progress, Request};
 use haul_core::message::Summary;
 use haul_core::{Depth, Entry, FilePath, Mode, Version};
-use haul_store::{OwnFiles, Source, Target};
+use haul_store::{ClientFiles, Source, Target};
 
 /// A request, with the files that it needs and whoever watches it.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Call<W> {
     /// What the server is asked.
     pub request: Request,
     /// Where payload comes from or goes to.
-    pub files: OwnFiles,
+    pub files: ClientFiles,
     /// Told of each event of the request.
     pub watch: W,
 }
@@ -85,7 +85,7 @@ pub fn list(
     let ListOptions { depth, omitted } = options;
     Call {
         request: Request::List { path: path.cloned(), depth, omitted },
-        files: OwnFiles::Nothing,
+        files: ClientFiles::Nothing,
         watch: move |event: &ClientEvent| match event {
             ClientEvent::Entry { entry, .. } => on_entry(entry),
             _ => ControlFlow::Continue(()),
@@ -104,7 +104,7 @@ pub fn download(
     let path = path.clone();
     transfer(
         Request::Download { path, offset, length, mode, if_match: None },
-        OwnFiles::Target(target),
+        ClientFiles::Target(target),
         on_progress,
     )
 }
@@ -117,12 +117,16 @@ pub fn upload(
     on_progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Call<impl Watch<Output = Summary>> {
     let path = path.clone();
-    transfer(Request::Upload { path, mode, if_match: None }, OwnFiles::Source(source), on_progress)
+    transfer(
+        Request::Upload { path, mode, if_match: None },
+        ClientFiles::Source(source),
+        on_progress,
+    )
 }
 
 fn transfer(
     request: Request,
-    files: OwnFiles,
+    files: ClientFiles,
     mut on_progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Call<impl Watch<Output = Summary>> {
     let watch = move |event: &ClientEvent| match event {
@@ -137,7 +141,7 @@ fn transfer(
 
 /// Asks for the server's lines of help, which are the output: its text, to be [escaped](haul_core::Escaped) before it is shown.
 pub fn help() -> Call<impl Watch<Output = Vec<String>>> {
-    Call { request: Request::Help, files: OwnFiles::Nothing, watch: Lines(Vec::new()) }
+    Call { request: Request::Help, files: ClientFiles::Nothing, watch: Lines(Vec::new()) }
 }
 
 /// Collects lines of help.
@@ -186,7 +190,7 @@ pub fn checksum(path: &FilePath) -> Call<impl Watch<Output = Summary>> {
 /// A call that moves no payload, and of which only the outcome is of interest.
 fn plain(request: Request) -> Call<impl Watch<Output = Summary>> {
     let watch = |_: &ClientEvent| ControlFlow::Continue(());
-    Call { request, files: OwnFiles::Nothing, watch }
+    Call { request, files: ClientFiles::Nothing, watch }
 }
 
 /// Ends the session, and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most. All that came before is done, whatever comes of this.

@@ -239,7 +239,7 @@ mod tests {
     use std::io::ErrorKind;
 
     use haul_core::client::{ClientConfig, Request};
-    use haul_store::{FilesById, OwnFiles};
+    use haul_store::{ClientFiles, FilesById};
 
     use super::*;
 
@@ -249,7 +249,7 @@ mod tests {
         let told = RefCell::new(Vec::new());
         let calls = (0..3).map(|_| Call {
             request: Request::Help,
-            files: OwnFiles::Nothing,
+            files: ClientFiles::Nothing,
             watch: |event: &ClientEvent| {
                 if let ClientEvent::Finished { result, .. } = event {
                     told.borrow_mut().push(result.clone());

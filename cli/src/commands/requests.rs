@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{ErrorCode, FilePath};
-use haul_store::OwnFiles;
+use haul_store::ClientFiles;
 use haul_transport::Call;
 
 use super::tally::Tally;
@@ -269,6 +269,6 @@ impl<'s, T: Transport> Iterator for Calls<'s, '_, '_, T> {
             }
             ControlFlow::Continue(())
         };
-        Some(Call { request, files: OwnFiles::Nothing, watch: Box::new(watch) })
+        Some(Call { request, files: ClientFiles::Nothing, watch: Box::new(watch) })
     }
 }

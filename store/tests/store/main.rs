@@ -1,6 +1,7 @@
 //! What the store promises, shown on real files.
 
 mod checksums;
+mod client_files;
 mod concurrent;
 mod containment;
 mod copies;
@@ -11,7 +12,6 @@ mod local;
 mod local_directory;
 mod mount;
 mod mounts;
-mod own_files;
 mod passing;
 mod properties;
 mod renaming;

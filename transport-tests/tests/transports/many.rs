@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{ErrorCode, Mode};
-use haul_store::OwnFiles;
+use haul_store::ClientFiles;
 use haul_transport::{Call, ServerOptions};
 
 use super::running::{list, serve};
@@ -21,15 +21,15 @@ const LARGE: usize = 8 << 20;
 /// The outcome of each request, by its name.
 type Outcomes = RefCell<HashMap<String, Result<Summary, Failure>>>;
 
-fn up(mine: &Share, name: &str) -> (Request, OwnFiles) {
+fn up(mine: &Share, name: &str) -> (Request, ClientFiles) {
     let request = Request::Upload { path: path(name), mode: Mode::Create, if_match: None };
-    (request, OwnFiles::Source(source(mine, name)))
+    (request, ClientFiles::Source(source(mine, name)))
 }
 
-fn down(mine: &Share, name: &str) -> (Request, OwnFiles) {
+fn down(mine: &Share, name: &str) -> (Request, ClientFiles) {
     let request =
         Request::Download { path: path(name), offset: 0, length: None, mode: Mode::Create, if_match: None };
-    (request, OwnFiles::Target(target(mine, name)))
+    (request, ClientFiles::Target(target(mine, name)))
 }
 
 type Noted<'a> = Call<Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>>;
@@ -38,7 +38,7 @@ type Noted<'a> = Call<Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>>;
 fn noted<'a>(
     outcomes: &'a Outcomes,
     name: &str,
-    (request, files): (Request, OwnFiles),
+    (request, files): (Request, ClientFiles),
     mut on_progress: impl FnMut() -> ControlFlow<()> + 'a,
 ) -> Noted<'a> {
     let name = name.to_owned();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use haul_core::client::Request;
 use haul_core::{FilePath, Mode, StoreError, StoreErrorKind};
-use haul_store::{LocalTarget, OwnFiles, StreamTarget, Target};
+use haul_store::{ClientFiles, LocalTarget, StreamTarget, Target};
 
 use super::many::Many;
 use super::tally::Tally;
@@ -215,7 +215,7 @@ impl Job for Fetch {
         let (path, offset, length, mode) = (path.clone(), *offset, *length, *mode);
         Ok(Begun::Move(Item {
             request: Request::Download { path: path.clone(), offset, length, mode, if_match: None },
-            files: OwnFiles::Target(target),
+            files: ClientFiles::Target(target),
             what: What { direction: Direction::Down, path, local, replaces: mode == Mode::Replace },
         }))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use haul_core::client::Request;
 use haul_core::message::Omission;
 use haul_core::{Entry, ErrorCode, Escaped, FilePath, Mode, StoreError, StoreErrorKind, Timestamp};
-use haul_store::{LocalDirectory, OwnFiles};
+use haul_store::{ClientFiles, LocalDirectory};
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
@@ -403,7 +403,7 @@ impl Job for One {
         let (offset, length, mode) = (0, None, how.mode);
         Ok(Begun::Move(Item {
             request: Request::Download { path: path.clone(), offset, length, mode, if_match: None },
-            files: OwnFiles::Target(target),
+            files: ClientFiles::Target(target),
             what: What {
                 direction: Direction::Down,
                 path,

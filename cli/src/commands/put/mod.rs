@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use haul_core::client::Request;
 use haul_core::{FilePath, Mode, StoreErrorKind};
-use haul_store::{LocalSource, OwnFiles, Source, StreamSource};
+use haul_store::{ClientFiles, LocalSource, Source, StreamSource};
 
 use super::many::Many;
 use super::tally::Tally;
@@ -202,7 +202,7 @@ impl Job for Send {
         let source = Peeked::wait(source).map_err(|error| Error::local(&error))?;
         Ok(Begun::Move(Item {
             request: Request::Upload { path: path.clone(), mode: *mode, if_match: None },
-            files: OwnFiles::Source(source),
+            files: ClientFiles::Source(source),
             what: What {
                 direction: Direction::Up,
                 path: path.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use haul_core::client::Request;
 use haul_core::{Escaped, FilePath, Mode, StoreError, StoreErrorKind};
-use haul_store::{Found, LeftOut, LocalDirectory, OwnFiles, Source};
+use haul_store::{ClientFiles, Found, LeftOut, LocalDirectory, Source};
 
 use super::there::There;
 use super::{PutArgs, mode};
@@ -198,7 +198,7 @@ impl Job for One {
         }
         Ok(Begun::Move(Item {
             request: Request::Upload { path: path.clone(), mode: *mode, if_match: None },
-            files: OwnFiles::Source(Box::new(source)),
+            files: ClientFiles::Source(Box::new(source)),
             what: What {
                 direction: Direction::Up,
                 path: path.clone(),

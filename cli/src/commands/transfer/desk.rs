@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use haul_core::ErrorCode;
 use haul_core::client::{ClientEvent, Failure, Progress};
 use haul_core::message::Summary;
-use haul_store::OwnFiles;
+use haul_store::ClientFiles;
 use haul_transport::Call;
 
 use super::dots::{Dots, Dotted};
@@ -253,7 +253,7 @@ impl<'d, 'a, T: Transport> Desk<'d, 'a, T> {
                 if self.bar.is_none() {
                     let target = self.app.progress_target();
                     self.bar = Some(Bar::new(target, item.what.path.file_name()));
-                    if let OwnFiles::Source(source) = &item.files {
+                    if let ClientFiles::Source(source) = &item.files {
                         self.learn(source.opened().size);
                     }
                     self.show();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use haul_core::client::{Failure, Request};
 use haul_core::message::Summary;
 use haul_core::{ErrorCode, FilePath};
-use haul_store::OwnFiles;
+use haul_store::ClientFiles;
 
 use super::dots::Dotted;
 use crate::app::App;
@@ -45,7 +45,7 @@ pub(crate) enum Begun {
 /// A file about to be moved.
 pub(crate) struct Item {
     pub(crate) request: Request,
-    pub(crate) files: OwnFiles,
+    pub(crate) files: ClientFiles,
     pub(crate) what: What,
 }
 

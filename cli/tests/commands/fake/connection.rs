@@ -11,7 +11,7 @@ use haul_core::RequestId;
 use haul_core::client::{ClientEvent, Failure, Progress, Request};
 use haul_core::message::{Greeting, Sending, Summary};
 use haul_core::{Checksum, Depth, Entry, ErrorCode, FilePath, Mode};
-use haul_store::{NewFile, OwnFiles, Source, Target};
+use haul_store::{ClientFiles, NewFile, Source, Target};
 use haul_transport::Call;
 
 use super::{Fake, State, changes, modified, refusal};
@@ -86,7 +86,7 @@ impl Connection {
     fn answer(
         &mut self,
         request: Request,
-        files: OwnFiles,
+        files: ClientFiles,
         watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         match (request, files) {
@@ -97,9 +97,9 @@ impl Connection {
             }
             (
                 Request::Download { path, offset, length, mode, if_match: None },
-                OwnFiles::Target(target),
+                ClientFiles::Target(target),
             ) => self.download(&path, offset, length, mode, target, watch),
-            (Request::Upload { path, mode, if_match: None }, OwnFiles::Source(source)) => {
+            (Request::Upload { path, mode, if_match: None }, ClientFiles::Source(source)) => {
                 let on_progress =
                     &mut |progress| watch(&ClientEvent::Progress { id: ID, progress });
                 self.upload(&path, mode, source, on_progress)
@@ -110,7 +110,7 @@ impl Connection {
                 | Request::Move { .. }
                 | Request::Copy { .. }
                 | Request::Checksum { .. }),
-                OwnFiles::Nothing,
+                ClientFiles::Nothing,
             ) => changes::answer(&mut self.server.state(), &request),
             (Request::Help, _) => {
                 if let Some(failure) = self.server.state().failures.remove("HELP") {

@@ -12,7 +12,7 @@ use crate::{NewFile, PassThrough, Perform, Source, Staged, Target};
 
 /// What the application gives for one request. Nothing is ever opened by a name that a server sent.
 #[derive(Default)]
-pub enum OwnFiles {
+pub enum ClientFiles {
     /// The request moves no payload.
     #[default]
     Nothing,
@@ -22,7 +22,7 @@ pub enum OwnFiles {
     Target(Box<dyn Target>),
 }
 
-impl fmt::Debug for OwnFiles {
+impl fmt::Debug for ClientFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
@@ -35,16 +35,16 @@ impl fmt::Debug for OwnFiles {
 /// The files that requests wait with until the machine asks for them. Clones share them, so that more can be given
 /// while the work goes on elsewhere.
 #[derive(Debug, Default, Clone)]
-pub struct Waiting(Arc<Mutex<BTreeMap<RequestId, OwnFiles>>>);
+pub struct Waiting(Arc<Mutex<BTreeMap<RequestId, ClientFiles>>>);
 
 impl Waiting {
     /// Gives the files of a request, before the machine asks for them.
-    pub fn give(&self, id: RequestId, files: OwnFiles) {
+    pub fn give(&self, id: RequestId, files: ClientFiles) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, files);
     }
 
     /// Takes back what a request did not need.
-    pub fn take(&self, id: RequestId) -> Option<OwnFiles> {
+    pub fn take(&self, id: RequestId) -> Option<ClientFiles> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 }
@@ -115,7 +115,7 @@ impl FilesById {
     }
 
     /// The files of a request, to begin something under `handle`.
-    fn begin(&self, handle: Handle, id: RequestId) -> Result<OwnFiles, StoreError> {
+    fn begin(&self, handle: Handle, id: RequestId) -> Result<ClientFiles, StoreError> {
         if self.open.contains_key(&handle) {
             return Err(misuse("the handle is in use"));
         }
@@ -124,7 +124,7 @@ impl FilesById {
 
     fn open(&mut self, handle: Handle, id: RequestId) -> Result<Done, StoreError> {
         match self.begin(handle, id)? {
-            OwnFiles::Source(source) => {
+            ClientFiles::Source(source) => {
                 let opened = source.opened();
                 self.open.insert(handle, Open::Source(source));
                 Ok(Done::Opened(opened))
@@ -143,7 +143,7 @@ impl FilesById {
         file: &NewFile,
     ) -> Result<Done, StoreError> {
         let mut target = match self.begin(handle, id)? {
-            OwnFiles::Target(target) => target,
+            ClientFiles::Target(target) => target,
             other => {
                 self.waiting.give(id, other);
                 return Err(not_open());
@@ -155,7 +155,7 @@ impl FilesById {
                 Ok(Done::Started)
             }
             Err(error) => {
-                self.waiting.give(id, OwnFiles::Target(target));
+                self.waiting.give(id, ClientFiles::Target(target));
                 Err(error)
             }
         }
@@ -164,7 +164,7 @@ impl FilesById {
     /// Closes a file. A staged one is discarded; its target is left for another try.
     fn close(&mut self, handle: Handle) {
         if let Some(Open::Staged { id, target, .. }) = self.open.remove(&handle) {
-            self.waiting.give(id, OwnFiles::Target(target));
+            self.waiting.give(id, ClientFiles::Target(target));
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use haul_core::{Done, Effect, Opened, RequestId, StoreErrorKind};
-use haul_store::{FilesById, LocalTarget, OwnFiles, Perform, StreamSource};
+use haul_store::{ClientFiles, FilesById, LocalTarget, Perform, StreamSource};
 use tempfile::TempDir;
 
 use crate::session::{
@@ -14,17 +14,17 @@ use crate::session::{
 };
 use crate::support::staged_in;
 
-fn source() -> OwnFiles {
-    OwnFiles::Source(Box::new(StreamSource::new(Cursor::new(b"hello"), "standard input")))
+fn source() -> ClientFiles {
+    ClientFiles::Source(Box::new(StreamSource::new(Cursor::new(b"hello"), "standard input")))
 }
 
-fn target(directory: &TempDir) -> OwnFiles {
+fn target(directory: &TempDir) -> ClientFiles {
     let target = LocalTarget::new(directory.path().join("mine"), true).unwrap();
-    OwnFiles::Target(Box::new(target))
+    ClientFiles::Target(Box::new(target))
 }
 
 /// Files of which these wait for the first request.
-fn files(own: OwnFiles) -> FilesById {
+fn files(own: ClientFiles) -> FilesById {
     let files = FilesById::default();
     files.waiting().give(RequestId(1), own);
     files
@@ -96,7 +96,7 @@ fn an_effect_that_does_not_fit_changes_nothing() {
     let all = || [writing(), naming(), closing(), listing(), none()].concat();
 
     for (own, begun, misfits) in [
-        (OwnFiles::Nothing, vec![], [reading(), beginning(), all()].concat()),
+        (ClientFiles::Nothing, vec![], [reading(), beginning(), all()].concat()),
         (source(), vec![], [beginning(), all()].concat()),
         (target(&directory), vec![], [reading(), all()].concat()),
         (
