@@ -47,7 +47,7 @@ impl FileSystem {
     }
 
     /// Whether a file is made without a name. One that will replace another file needs a name of its own first, which must be as durable as the file that it replaces.
-    pub(crate) fn makes_nameless(self, replaces: bool) -> bool {
+    pub(crate) fn has_tmpfile(self, replaces: bool) -> bool {
         match self {
             Self::Journaled | Self::FastCommits => true,
             Self::Unjournaled => !replaces,
@@ -130,7 +130,7 @@ pub(crate) mod tests {
         let file = fs::File::open("/proc/self/stat").unwrap();
         let kind = FileSystem::of(&file, (0, 0));
         assert_eq!(
-            (kind, kind.can_flush(), kind.makes_nameless(false)),
+            (kind, kind.can_flush(), kind.has_tmpfile(false)),
             (FileSystem::Other, false, false)
         );
         assert_eq!(of_ext((0, 0)), None);

@@ -82,6 +82,7 @@
 //! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in it is not removed. What else a file system lacks (times,
 //! links, renames that replace nothing, syncs of directories) has a fallback; the log says once what gets weaker. A file that is itself a mount point cannot be replaced, and is refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
 
+mod atomic_file;
 mod budget;
 mod client_files;
 mod descent;
@@ -93,7 +94,6 @@ mod file_checksum;
 mod file_system;
 mod lacks;
 mod local;
-mod nameless;
 mod names;
 mod pass_through;
 mod perform;
@@ -105,7 +105,7 @@ mod resolve;
 mod session;
 mod stat;
 mod store;
-mod temporary;
+mod tmpfile;
 mod workplace;
 
 pub use client_files::{ClientFiles, FilesById, Waiting};

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
 use rustix::io::Errno;
 
+use crate::atomic_file::is_temporary_name;
 use crate::resolve::{Links, MAX_LINKS, open_beneath};
 use crate::stat::Stat;
-use crate::temporary::is_temporary;
 
 /// The shared directory, open. It stays the same directory even if its own name changes.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Root {
             };
             let parent = path.parent().unwrap_or(Path::new("."));
             let (directory, _) = self.open_directory(parent, OFlags::PATH)?;
-            if is_temporary(name.as_bytes()) {
+            if is_temporary_name(name.as_bytes()) {
                 return Err(Errno::NOENT);
             }
             let stat = Stat::at(&directory, name)?;

@@ -7,9 +7,9 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::shared::Shared;
+use crate::atomic_file::spelling;
 use crate::error::{failed, shown};
 use crate::stat::Stat;
-use crate::temporary::spelling;
 use crate::workplace::Workplace;
 
 impl Shared {

@@ -20,7 +20,7 @@ pub(super) fn copy(
         let known = source
             .known_checksum()
             .filter(|_| (offset, length as u64) == (0, source.file.version().size));
-        if let Some(copied) = staged.temporary.copy(file, offset, length, known)? {
+        if let Some(copied) = staged.atomic_file.copy(file, offset, length, known)? {
             return Ok(copied);
         }
     }

@@ -12,12 +12,12 @@ use rustix::io::Errno;
 
 use super::shared::Shared;
 use crate::Listing;
+use crate::atomic_file::is_temporary_name;
 use crate::descent::{Around, Descent, Step};
 use crate::enter::enter;
 use crate::entries::DirEntry;
 use crate::error::{failed, is_want_of_descriptors};
 use crate::stat::Stat;
-use crate::temporary::is_temporary;
 
 /// A listing of a [`Directory`](crate::Directory) under way.
 ///
@@ -66,7 +66,7 @@ impl DirectoryListing {
     /// What a name in the innermost directory is listed as, if at all. A directory becomes the innermost one.
     fn visit(&mut self, found: &DirEntry) -> Result<Option<Entry>, Errno> {
         let name = found.name();
-        if is_temporary(name.to_bytes()) {
+        if is_temporary_name(name.to_bytes()) {
             return Ok(None);
         }
         if !self.shared.serves(name.to_bytes()) {

@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use super::change::DirectoryChange;
 use super::parent::Parent;
 use super::shared::{MAX_MOVED, Shared, moves_again_and_again};
+use crate::atomic_file::exists;
 use crate::error::failed;
 use crate::names;
 use crate::stat::Stat;
-use crate::temporary::exists;
 
 /// See [`Store::make_directory`](crate::Store::make_directory).
 pub(super) fn make_directory(

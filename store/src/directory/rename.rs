@@ -11,10 +11,10 @@ use super::change::DirectoryChange;
 use super::changeable::mount_point;
 use super::parent::Parent;
 use super::shared::{MAX_MOVED, Shared, moves_again_and_again};
+use crate::atomic_file::{exists, replaceable, spelling};
 use crate::error::failed;
 use crate::names::{self, rename_new};
 use crate::stat::Stat;
-use crate::temporary::{exists, replaceable, spelling};
 use crate::workplace::Workplace;
 
 /// See [`Store::rename`](crate::Store::rename).

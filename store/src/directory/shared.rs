@@ -8,9 +8,9 @@ use super::beneath::Root;
 use super::checksums::Checksums;
 use super::flush::Flushes;
 use super::location::Location;
+use crate::atomic_file::is_temporary_name;
 use crate::budget::Budget;
 use crate::file_system::FileSystem;
-use crate::temporary::is_temporary;
 
 /// How often something is done anew because somebody removed or moved its directory at the same time. Whoever does
 /// nothing else may do so as fast as it is made.
@@ -51,7 +51,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Whether a component of a path may be seen at all.
     pub(super) fn serves(&self, component: &[u8]) -> bool {
-        !is_temporary(component) && (self.options.hidden || component.first() != Some(&b'.'))
+        !is_temporary_name(component) && (self.options.hidden || component.first() != Some(&b'.'))
     }
 
     /// Refuses a path that is not there because it is hidden.

@@ -10,11 +10,11 @@ use super::checksums::dates_mapped_writes;
 use super::flush::Flushes;
 use super::parent::{self, Nearest, Parent, leads_nowhere};
 use super::shared::{MAX_MOVED, Shared};
+use crate::atomic_file::{AtomicFile, replaceable};
 use crate::budget::Place;
 use crate::error::{failed, misuse};
 use crate::names;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
 use crate::{NewFile, PassThrough, Staged};
 
@@ -25,7 +25,7 @@ pub struct DirectoryStaged {
     pub(super) path: FilePath,
     mode: Mode,
     if_match: Option<Version>,
-    pub(super) temporary: Temporary,
+    pub(super) atomic_file: AtomicFile,
     /// Whether it has its name, in the directory of `temporary`.
     published: bool,
     /// The last flush that had failed when it was begun.
@@ -68,14 +68,14 @@ impl DirectoryStaged {
             Some(_) => None,
         };
         let shown = path.escaped().to_string();
-        let temporary = Temporary::create(Arc::new(workplace), file, replaces, shown)?;
+        let atomic_file = AtomicFile::create(Arc::new(workplace), file, replaces, shown)?;
         let (path, mode, if_match) = (path.clone(), file.mode, file.if_match);
         Ok(Self {
             shared,
             path,
             mode,
             if_match,
-            temporary,
+            atomic_file,
             published: false,
             last_failed,
             _place: None,
@@ -99,7 +99,7 @@ impl DirectoryStaged {
                 .and_then(|found| self.shared.require_version(&self.path, found, wanted));
             found.map_err(|errno| cannot_create(&self.path, errno))??;
         }
-        if !self.temporary.publish(parent.workplace(), name, self.mode)? {
+        if !self.atomic_file.publish(parent.workplace(), name, self.mode)? {
             return Ok(false);
         }
         // Only now it is certain that nobody moved the directory away before the file was in it.
@@ -107,13 +107,13 @@ impl DirectoryStaged {
             parent.keep();
             return Ok(true);
         }
-        self.temporary.take_back(name).map_err(|errno| cannot_create(&self.path, errno))?;
+        self.atomic_file.take_back(name).map_err(|errno| cannot_create(&self.path, errno))?;
         Ok(false)
     }
 
     /// The directory that it is in.
     pub(super) fn directory(&self) -> &Arc<Workplace> {
-        self.temporary.directory()
+        self.atomic_file.directory()
     }
 
     /// Brings the name to stable storage.
@@ -121,9 +121,9 @@ impl DirectoryStaged {
         if !self.published {
             return Err(misuse("the file has not been published"));
         }
-        let (file, root) = (self.temporary.file(), self.shared.location.id());
+        let (file, root) = (self.atomic_file.file(), self.shared.location.id());
         let shown = self.path.escaped().to_string();
-        let synced = self.temporary.directory().sync_name(file, root, &shown);
+        let synced = self.atomic_file.directory().sync_name(file, root, &shown);
         synced.map_err(|errno| cannot_keep(&self.path, errno))
     }
 }
@@ -134,19 +134,19 @@ fn cannot_create(path: &FilePath, errno: Errno) -> StoreError {
 
 impl Staged for DirectoryStaged {
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
-        self.temporary.write(offset, data)
+        self.atomic_file.write(offset, data)
     }
 
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
-        self.temporary.pass_through()
+        self.atomic_file.pass_through()
     }
 
     fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
-        self.temporary.write_received(offset, length)
+        self.atomic_file.write_received(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.temporary.sync()
+        self.atomic_file.sync()
     }
 
     fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError> {
@@ -154,9 +154,9 @@ impl Staged for DirectoryStaged {
         for _ in 0..MAX_MOVED {
             if self.publish_once()? {
                 self.published = true;
-                let Ok(stat) = Stat::of(self.temporary.file()) else { return Ok(None) };
+                let Ok(stat) = Stat::of(self.atomic_file.file()) else { return Ok(None) };
                 // Without an older time it has not settled.
-                if self.temporary.is_dated() && dates_mapped_writes(self.temporary.file()) {
+                if self.atomic_file.is_dated() && dates_mapped_writes(self.atomic_file.file()) {
                     self.shared.checksums().insert(&stat.version, checksum);
                 }
                 return Ok(stat.version.word());
@@ -180,9 +180,9 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
         return files.iter_mut().try_for_each(Staged::sync);
     };
     let (mut together, mut alone): (Vec<_>, Vec<_>) =
-        files.iter_mut().partition(|file| shared.flushes(file.temporary.directory()));
+        files.iter_mut().partition(|file| shared.flushes(file.atomic_file.directory()));
     alone.iter_mut().try_for_each(|file| file.sync())?;
-    together.iter_mut().try_for_each(|file| file.temporary.finish_writing())?;
+    together.iter_mut().try_for_each(|file| file.atomic_file.finish_writing())?;
     let outcome = shared.flush(queue);
     let last_failed = queue.last_failed();
     let mut noted = Ok(());
@@ -190,7 +190,7 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
         // The failure may have been for this file's bytes, though others were told of it.
         let trusted = file.last_failed == last_failed;
         let synced = if trusted { outcome } else { Err(Errno::IO) };
-        noted = noted.and(file.temporary.note_sync(synced));
+        noted = noted.and(file.atomic_file.note_sync(synced));
     }
     noted
 }

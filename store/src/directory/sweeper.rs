@@ -9,8 +9,8 @@ use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
 use super::shared::Shared;
+use crate::atomic_file::{OLD_STAGING, sweep, told};
 use crate::enter::enter;
-use crate::temporary::{OLD_STAGING, sweep, told};
 
 /// The most directories that wait to be swept; others are left to uploads that go into them.
 const MAX_WAITING: usize = 1 << 14;

@@ -11,11 +11,11 @@ use rustix::fs::{FileType, Mode as Permissions, OFlags, open};
 use rustix::io::Errno;
 
 use super::stream::StreamSource;
+use crate::atomic_file::{AtomicFile, replaceable};
 use crate::enter::or_unread;
 use crate::error::{failed, misuse, shown};
 use crate::regular::RegularFile;
 use crate::stat::Stat;
-use crate::temporary::{Temporary, replaceable};
 use crate::workplace::Workplace;
 use crate::{NewFile, PassThrough, Prepared, Source, Staged, Target};
 
@@ -147,8 +147,8 @@ impl Target for LocalTarget {
         };
         let (directory, shown) = (Arc::clone(&place.directory), place.shown.clone());
         let replaces = replaces.map(|_| &*place.name);
-        let temporary = Temporary::create(directory, file, replaces, shown)?;
-        Ok(Box::new(LocalStaged { place, mode, temporary, published: false }))
+        let atomic_file = AtomicFile::create(directory, file, replaces, shown)?;
+        Ok(Box::new(LocalStaged { place, mode, atomic_file, published: false }))
     }
 }
 
@@ -194,30 +194,30 @@ impl Place {
 struct LocalStaged {
     place: Place,
     mode: Mode,
-    temporary: Temporary,
+    atomic_file: AtomicFile,
     published: bool,
 }
 
 impl Staged for LocalStaged {
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError> {
-        self.temporary.write(offset, data)
+        self.atomic_file.write(offset, data)
     }
 
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
-        self.temporary.pass_through()
+        self.atomic_file.pass_through()
     }
 
     fn write_received(&mut self, offset: u64, length: usize) -> Result<Checksum, StoreError> {
-        self.temporary.write_received(offset, length)
+        self.atomic_file.write_received(offset, length)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.temporary.sync()
+        self.atomic_file.sync()
     }
 
     fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
         let Place { directory, name, shown } = &self.place;
-        if !self.temporary.publish(directory, name, self.mode)? {
+        if !self.atomic_file.publish(directory, name, self.mode)? {
             return Err(failed(format_args!("create {shown}"), Errno::NOENT));
         }
         self.published = true;
@@ -230,7 +230,7 @@ impl Staged for LocalStaged {
         }
         let Place { directory, shown, .. } = &self.place;
         // Directories above were made before, and are on stable storage already.
-        let synced = directory.sync_name(self.temporary.file(), directory.id(), shown);
+        let synced = directory.sync_name(self.atomic_file.file(), directory.id(), shown);
         synced.map_err(|errno| failed(format_args!("bring {shown} to stable storage"), errno))
     }
 }

@@ -11,12 +11,12 @@ use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::directory::LocalDirectory;
+use crate::atomic_file::is_temporary_name;
 use crate::descent::{Around, Descent, Step};
 use crate::enter::enter;
 use crate::entries::DirEntry;
 use crate::error::{failed, is_want_of_descriptors, shown};
 use crate::stat::{FileId, Stat};
-use crate::temporary::is_temporary;
 
 /// What a [walk](LocalDirectory::walk) comes upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Walk {
     }
 
     fn look(&mut self, name: &CStr, kind: FileType) -> Result<Option<Found>, LeftOut> {
-        if is_temporary(name.to_bytes()) {
+        if is_temporary_name(name.to_bytes()) {
             return Err(LeftOut::Reserved);
         }
         let path = self.join(name)?;

@@ -165,18 +165,18 @@ pub(crate) fn name(entry: &Entry) -> String {
 
 /// The files in a directory and below that have temporary names, and those that this process has open there without a name.
 pub(crate) fn staged_in(directory: &Path) -> Vec<PathBuf> {
-    let nameless = |file: &PathBuf| {
+    let tmpfile = |file: &PathBuf| {
         fs::read_link(file).is_ok_and(|name| name.starts_with(directory))
             && fs::metadata(file).is_ok_and(|file| file.is_file() && file.nlink() == 0)
     };
-    let mut staged: Vec<_> = entries("/proc/self/fd".as_ref()).filter(nameless).collect();
+    let mut staged: Vec<_> = entries("/proc/self/fd".as_ref()).filter(tmpfile).collect();
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in entries(&directory) {
             let kind = fs::symlink_metadata(&entry).unwrap();
             if kind.is_dir() {
                 directories.push(entry);
-            } else if kind.is_file() && is_temporary(&entry) {
+            } else if kind.is_file() && is_temporary_name(&entry) {
                 staged.push(entry);
             }
         }
@@ -184,7 +184,7 @@ pub(crate) fn staged_in(directory: &Path) -> Vec<PathBuf> {
     staged
 }
 
-fn is_temporary(file: &Path) -> bool {
+fn is_temporary_name(file: &Path) -> bool {
     let name = file.file_name().unwrap().to_string_lossy();
     name.strip_prefix(".haul-").is_some_and(|digits| digits.len() == 16)
 }

@@ -15,18 +15,18 @@ use super::name::TemporaryName;
 use super::occupied::{exists, mount_point, replaceable};
 use super::rights::Rights;
 use super::spelling;
-use super::{Called, State, Temporary, lock, make, permissions_of_new};
+use super::{AtomicFile, Name, State, lock, make, permissions_of_new};
 use crate::file_system::FileSystem;
 use crate::lacks::{self, Lack};
-use crate::nameless;
 use crate::names::{cannot_tell, rename_looking};
 use crate::stat::Stat;
+use crate::tmpfile;
 use crate::workplace::Workplace;
 
 /// How often a name is looked at because it came or went after the last look.
 const MAX_LOOKS: usize = 16;
 
-impl Temporary {
+impl AtomicFile {
     /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
     pub(crate) fn publish(
         &mut self,
@@ -46,7 +46,7 @@ impl Temporary {
         let taken = self.take_name(place, name, mode)?;
         match taken {
             Ok(()) => {
-                self.called = Called::Finally;
+                self.named = Name::Final;
                 self.directory = Arc::clone(place);
                 self.content_mut().settle();
                 Ok(true)
@@ -88,10 +88,10 @@ impl Temporary {
     }
 
     fn take_new_name(&mut self, place: &Workplace, name: &OsStr) -> Result<(), Errno> {
-        let old = match &self.called {
-            Called::Nothing => return nameless::link(self.file(), place, name),
-            Called::Temporarily(TemporaryName(old)) => old,
-            Called::Finally => return Err(Errno::NOENT),
+        let old = match &self.named {
+            Name::None => return tmpfile::link(self.file(), place, name),
+            Name::Temporary(TemporaryName(old)) => old,
+            Name::Final => return Err(Errno::NOENT),
         };
         match renameat_with(&self.directory, old, place, name, RenameFlags::NOREPLACE) {
             Err(errno) if cannot_tell(errno) => {}
@@ -115,11 +115,11 @@ impl Temporary {
         place: &Workplace,
         name: &OsStr,
     ) -> Result<(), Errno> {
-        if self.is_nameless() {
+        if self.is_tmpfile() {
             self.take_temporary_name()?;
         }
         let keeps = self.keeps_what_it_replaces();
-        let Called::Temporarily(TemporaryName(old)) = &self.called else {
+        let Name::Temporary(TemporaryName(old)) = &self.named else {
             return Err(Errno::NOENT);
         };
         if !keeps
@@ -127,7 +127,7 @@ impl Temporary {
         {
             return renameat(&self.directory, old, place, name);
         }
-        if let Called::Temporarily(old) = mem::replace(&mut self.called, Called::Finally) {
+        if let Name::Temporary(old) = mem::replace(&mut self.named, Name::Final) {
             self.replaced = Some((Arc::clone(&self.directory), old));
         }
         Ok(())
@@ -144,8 +144,8 @@ impl Temporary {
         // A sweep takes what nobody has locked; where there are no locks there are no sweeps.
         let _ = lock(self.file());
         let name = TemporaryName::new();
-        nameless::link(self.file(), &self.directory, &name.0)?;
-        self.called = Called::Temporarily(name);
+        tmpfile::link(self.file(), &self.directory, &name.0)?;
+        self.named = Name::Temporary(name);
         if self.durable && self.directory.file_system == FileSystem::Unjournaled {
             // The file that it replaces is durable, so this name must be before it takes the other.
             fsync(self.file())?;
@@ -163,7 +163,7 @@ impl Temporary {
         // Before it has a name that other programs may sweep.
         let _ = lock(self.file());
         renameat(&self.directory, name, &self.directory, &temporary.0)?;
-        self.called = Called::Temporarily(temporary);
+        self.named = Name::Temporary(temporary);
         Ok(())
     }
 
@@ -223,8 +223,8 @@ impl Temporary {
             return Ok(());
         }
         let permissions = permissions_of_new(self.executable);
-        let rights = make(place, permissions, false, &self.name).and_then(|(called, probe)| {
-            if let Called::Temporarily(TemporaryName(name)) = &called {
+        let rights = make(place, permissions, false, &self.name).and_then(|(named, probe)| {
+            if let Name::Temporary(TemporaryName(name)) = &named {
                 unlinkat(place, name, AtFlags::empty())?;
             }
             Rights::of(&probe)
@@ -260,17 +260,17 @@ fn moved_away(shown: impl Display) -> StoreError {
 mod tests {
     use std::fs;
 
-    use super::super::tests::named_and_nameless;
+    use super::super::tests::named_and_tmpfile;
     use super::*;
     use crate::NewFile;
 
     /// What appears after the last look at the name is kept all the same.
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
-        for (directory, place, mut temporary) in named_and_nameless(Mode::Create) {
+        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Create) {
             fs::write(directory.path().join("file"), "old").unwrap();
-            temporary.write(0, b"new").unwrap();
-            let published = temporary.publish(&place, "file".as_ref(), Mode::Create);
+            atomic_file.write(0, b"new").unwrap();
+            let published = atomic_file.publish(&place, "file".as_ref(), Mode::Create);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::Exists);
             assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"old");
         }
@@ -279,18 +279,18 @@ mod tests {
     /// It needs a name to take the place of another file, and must not keep that one.
     #[test]
     fn a_file_takes_the_place_of_another() {
-        for (directory, place, mut temporary) in named_and_nameless(Mode::Replace) {
+        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
             fs::create_dir(directory.path().join("directory")).unwrap();
             fs::write(directory.path().join("file"), "old").unwrap();
-            temporary.write(0, b"new").unwrap();
-            let published = temporary.publish(&place, "directory".as_ref(), Mode::Replace);
+            atomic_file.write(0, b"new").unwrap();
+            let published = atomic_file.publish(&place, "directory".as_ref(), Mode::Replace);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
             // Nor if it becomes one after the last look.
-            let taken = temporary.take_name_of_another(&place, "directory".as_ref());
+            let taken = atomic_file.take_name_of_another(&place, "directory".as_ref());
             assert_eq!(taken, Err(Errno::ISDIR));
-            assert!(!temporary.is_nameless());
-            assert!(temporary.publish(&place, "file".as_ref(), Mode::Replace).unwrap());
-            drop(temporary);
+            assert!(!atomic_file.is_tmpfile());
+            assert!(atomic_file.publish(&place, "file".as_ref(), Mode::Replace).unwrap());
+            drop(atomic_file);
             assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"new");
             fs::remove_dir(directory.path().join("directory")).unwrap();
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -300,17 +300,17 @@ mod tests {
     /// The name is free again, and the file can be published once more.
     #[test]
     fn a_name_can_be_taken_back() {
-        for (directory, place, mut temporary) in named_and_nameless(Mode::Create) {
-            temporary.write(0, b"new").unwrap();
-            assert!(temporary.publish(&place, "file".as_ref(), Mode::Create).unwrap());
-            temporary.take_back("file".as_ref()).unwrap();
+        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Create) {
+            atomic_file.write(0, b"new").unwrap();
+            assert!(atomic_file.publish(&place, "file".as_ref(), Mode::Create).unwrap());
+            atomic_file.take_back("file".as_ref()).unwrap();
             assert!(!directory.path().join("file").exists());
-            assert!(temporary.publish(&place, "other".as_ref(), Mode::Create).unwrap());
+            assert!(atomic_file.publish(&place, "other".as_ref(), Mode::Create).unwrap());
             // What is there by now is somebody else's.
             fs::remove_file(directory.path().join("other")).unwrap();
             fs::write(directory.path().join("other"), "theirs").unwrap();
-            assert_eq!(temporary.take_back("other".as_ref()), Err(Errno::NOENT));
-            drop(temporary);
+            assert_eq!(atomic_file.take_back("other".as_ref()), Err(Errno::NOENT));
+            drop(atomic_file);
             assert_eq!(fs::read(directory.path().join("other")).unwrap(), b"theirs");
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         }
@@ -338,15 +338,15 @@ mod tests {
                 durable,
             };
             let name = OsStr::new("file");
-            let mut temporary =
-                Temporary::create(Arc::clone(&place), &new, Some(name), "file".into()).unwrap();
-            temporary.write(0, b"new").unwrap();
-            temporary.sync().unwrap();
-            assert!(temporary.publish(&place, name, mode).unwrap());
+            let mut atomic_file =
+                AtomicFile::create(Arc::clone(&place), &new, Some(name), "file".into()).unwrap();
+            atomic_file.write(0, b"new").unwrap();
+            atomic_file.sync().unwrap();
+            assert!(atomic_file.publish(&place, name, mode).unwrap());
             assert_eq!(fs::read(&file).unwrap(), b"new");
             let kept = fs::read_dir(directory.path()).unwrap().count();
             assert_eq!(kept, if durable { 2 } else { 1 });
-            drop(temporary);
+            drop(atomic_file);
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         }
     }

@@ -24,23 +24,23 @@ use rustix::io::Errno;
 
 use self::content::Content;
 use self::name::TemporaryName;
-pub(crate) use self::name::{OLD_STAGING, is_temporary};
+pub(crate) use self::name::{OLD_STAGING, is_temporary_name};
 pub(crate) use self::occupied::{exists, replaceable};
 pub(crate) use self::sweep::{sweep, told};
 use crate::error::{failed, misuse};
 use crate::lacks::{self, Lack};
 use crate::stat::{Stat, Version};
 use crate::workplace::Workplace;
-use crate::{NewFile, PassThrough, nameless};
+use crate::{NewFile, PassThrough, tmpfile};
 
 /// How often a file is made anew because a sweep took it for a leftover, in the instant before it was locked.
 const MAX_SWEPT: usize = 16;
 
 /// A file that is being written. Dropping it before it has its own name removes it.
 #[derive(Debug)]
-pub(crate) struct Temporary {
+pub(crate) struct AtomicFile {
     directory: Arc<Workplace>,
-    called: Called,
+    named: Name,
     /// `None` only while it is dropped.
     content: Option<Content>,
     /// The file's own name in errors.
@@ -61,12 +61,12 @@ pub(crate) struct Temporary {
 }
 
 #[derive(Debug)]
-enum Called {
-    /// It has no name.
-    Nothing,
-    Temporarily(TemporaryName),
+enum Name {
+    /// It is a tmpfile.
+    None,
+    Temporary(TemporaryName),
     /// It has its own name.
-    Finally,
+    Final,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ enum State {
     Failed,
 }
 
-impl Temporary {
+impl AtomicFile {
     /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is one; `name` is for errors.
     pub(crate) fn create(
         directory: Arc<Workplace>,
@@ -93,13 +93,13 @@ impl Temporary {
         } else {
             permissions_of_new(file.executable)
         };
-        let (called, handle) = make(&directory, permissions, replaces.is_some(), &name)
+        let (named, handle) = make(&directory, permissions, replaces.is_some(), &name)
             .map_err(|errno| failed(format_args!("create {name}"), errno))?;
         let content = Content::new(handle, file, directory.file_system);
         let copies = directory.file_system.reads_what_it_writes();
-        let mut temporary = Self {
+        let mut atomic_file = Self {
             directory,
-            called,
+            named,
             content: Some(content),
             name,
             modified: file.modified,
@@ -111,9 +111,9 @@ impl Temporary {
             rights_of: None,
             replaced: None,
         };
-        let room = temporary.content_mut().require_room(file.size.unwrap_or(0));
-        room.map_err(|errno| temporary.cannot("make room for", errno))?;
-        Ok(temporary)
+        let room = atomic_file.content_mut().require_room(file.size.unwrap_or(0));
+        room.map_err(|errno| atomic_file.cannot("make room for", errno))?;
+        Ok(atomic_file)
     }
 
     /// Whether it is to have another time than that of its last write.
@@ -140,8 +140,8 @@ impl Temporary {
     }
 
     /// Whether it has no name by which anybody could take it away.
-    pub(crate) fn is_nameless(&self) -> bool {
-        matches!(self.called, Called::Nothing)
+    pub(crate) fn is_tmpfile(&self) -> bool {
+        matches!(self.named, Name::None)
     }
 
     /// See [`Staged::write`](crate::Staged::write).
@@ -253,11 +253,11 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for AtomicFile {
     fn drop(&mut self) {
         // Some file systems write a file when it is closed, and would make it anew.
         drop(self.content.take());
-        if let Called::Temporarily(TemporaryName(name)) = &self.called {
+        if let Name::Temporary(TemporaryName(name)) = &self.named {
             // If even that fails there is nobody to tell; the next sweep takes it.
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
@@ -278,11 +278,11 @@ fn make(
     permissions: Permissions,
     replaces: bool,
     name: &str,
-) -> Result<(Called, OwnedFd), Errno> {
-    if directory.file_system.makes_nameless(replaces)
-        && let Some(file) = nameless::create(directory, permissions)?
+) -> Result<(Name, OwnedFd), Errno> {
+    if directory.file_system.has_tmpfile(replaces)
+        && let Some(file) = tmpfile::create(directory, permissions)?
     {
-        return Ok((Called::Nothing, file));
+        return Ok((Name::None, file));
     }
     directory.require_removable()?;
     sweep::sweep_once(directory);
@@ -296,7 +296,7 @@ fn make(
             made => made?,
         };
         if is_mine(&file, directory, name) {
-            return Ok((Called::Temporarily(temporary_name), file));
+            return Ok((Name::Temporary(temporary_name), file));
         }
     }
     // Sweeps are faster, again and again.
@@ -336,7 +336,7 @@ mod tests {
         Arc::new(Workplace::new(handle).unwrap())
     }
 
-    pub(super) fn create(directory: &Arc<Workplace>, mode: Mode) -> Temporary {
+    pub(super) fn create(directory: &Arc<Workplace>, mode: Mode) -> AtomicFile {
         let path = FilePath::parse("file").unwrap();
         let file = NewFile {
             path,
@@ -347,59 +347,59 @@ mod tests {
             executable: false,
             durable: false,
         };
-        Temporary::create(Arc::clone(directory), &file, None, "file".into()).unwrap()
+        AtomicFile::create(Arc::clone(directory), &file, None, "file".into()).unwrap()
     }
 
     #[test]
     fn a_failed_sync_is_final() {
         let directory = tempfile::tempdir().unwrap();
         let place = open_workplace(&directory);
-        let mut temporary = create(&place, Mode::Replace);
-        temporary.write(0, b"byte").unwrap();
-        temporary.sync().unwrap();
-        assert_eq!(temporary.state, State::Synced);
-        temporary.write(4, b"s").unwrap();
-        assert_ne!(temporary.state, State::Synced);
+        let mut atomic_file = create(&place, Mode::Replace);
+        atomic_file.write(0, b"byte").unwrap();
+        atomic_file.sync().unwrap();
+        assert_eq!(atomic_file.state, State::Synced);
+        atomic_file.write(4, b"s").unwrap();
+        assert_ne!(atomic_file.state, State::Synced);
 
         // A device has no stable storage.
         let device = openat(CWD, "/dev/null", OFlags::RDWR, Permissions::empty()).unwrap();
-        let good = std::mem::replace(&mut temporary.content_mut().file, device);
-        temporary.sync().unwrap_err();
-        temporary.content_mut().file = good;
+        let good = std::mem::replace(&mut atomic_file.content_mut().file, device);
+        atomic_file.sync().unwrap_err();
+        atomic_file.content_mut().file = good;
 
-        assert_eq!(temporary.sync().unwrap_err().kind, StoreErrorKind::Io);
-        let published = temporary.publish(&place, "file".as_ref(), Mode::Replace);
+        assert_eq!(atomic_file.sync().unwrap_err().kind, StoreErrorKind::Io);
+        let published = atomic_file.publish(&place, "file".as_ref(), Mode::Replace);
         assert_eq!(published.unwrap_err().kind, StoreErrorKind::Io);
-        assert_ne!(temporary.state, State::Synced);
+        assert_ne!(atomic_file.state, State::Synced);
     }
 
     /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
-    pub(super) fn named_and_nameless(mode: Mode) -> [(TempDir, Arc<Workplace>, Temporary); 2] {
-        [false, true].map(|nameless| {
+    pub(super) fn named_and_tmpfile(mode: Mode) -> [(TempDir, Arc<Workplace>, AtomicFile); 2] {
+        [false, true].map(|tmpfile| {
             let directory = tempfile::tempdir_in("/dev/shm").unwrap();
             let mut place = Workplace::new(
                 open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap(),
             )
             .unwrap();
             assert_eq!(place.file_system, FileSystem::Other);
-            if nameless {
+            if tmpfile {
                 place.file_system = FileSystem::Journaled;
             }
             let place = Arc::new(place);
-            let temporary = create(&place, mode);
-            assert_eq!(temporary.is_nameless(), nameless);
-            (directory, place, temporary)
+            let atomic_file = create(&place, mode);
+            assert_eq!(atomic_file.is_tmpfile(), tmpfile);
+            (directory, place, atomic_file)
         })
     }
 
     /// What is named before it takes the place of another file is locked, or another program would sweep it.
     #[test]
     fn a_file_with_a_name_is_locked() {
-        for (_directory, place, mut temporary) in named_and_nameless(Mode::Replace) {
-            if temporary.is_nameless() {
-                temporary.take_temporary_name().unwrap();
+        for (_directory, place, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
+            if atomic_file.is_tmpfile() {
+                atomic_file.take_temporary_name().unwrap();
             }
-            let Called::Temporarily(TemporaryName(name)) = &temporary.called else {
+            let Name::Temporary(TemporaryName(name)) = &atomic_file.named else {
                 panic!("it has no name");
             };
             let other = openat(&place, name, OFlags::RDWR, Permissions::empty()).unwrap();
@@ -410,15 +410,15 @@ mod tests {
 
     #[test]
     fn what_a_sweep_took_is_not_mine() {
-        let [(directory, place, temporary), _] = named_and_nameless(Mode::Replace);
-        let Called::Temporarily(TemporaryName(name)) = &temporary.called else {
+        let [(directory, place, atomic_file), _] = named_and_tmpfile(Mode::Replace);
+        let Name::Temporary(TemporaryName(name)) = &atomic_file.named else {
             panic!("it has no name");
         };
         let flags = OFlags::RDWR;
         let other = openat(&place, name, flags, Permissions::empty()).unwrap();
-        assert!(is_mine(temporary.file(), &place, "file"));
+        assert!(is_mine(atomic_file.file(), &place, "file"));
         assert!(!is_mine(&other, &place, "file"));
         std::fs::remove_file(directory.path().join(name)).unwrap();
-        assert!(!is_mine(temporary.file(), &place, "file"));
+        assert!(!is_mine(atomic_file.file(), &place, "file"));
     }
 }

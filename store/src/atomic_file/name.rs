@@ -63,7 +63,7 @@ impl Drop for TemporaryName {
 }
 
 /// Whether a component of a path is a name that only Haul gives: at any depth, since files are made where they will be, and in any case, since file systems may not care.
-pub(crate) fn is_temporary(component: &[u8]) -> bool {
+pub(crate) fn is_temporary_name(component: &[u8]) -> bool {
     TemporaryName::matches(component) || component.eq_ignore_ascii_case(OLD_STAGING.as_bytes())
 }
 
@@ -97,9 +97,9 @@ mod tests {
             assert!(!TemporaryName::matches(name.as_bytes()), "{name}");
         }
         assert!(
-            is_temporary(b".haul-staging")
-                && is_temporary(b".HAUL-Staging")
-                && !is_temporary(b".haul-other")
+            is_temporary_name(b".haul-staging")
+                && is_temporary_name(b".HAUL-Staging")
+                && !is_temporary_name(b".haul-other")
         );
     }
 }

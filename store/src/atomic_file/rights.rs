@@ -9,8 +9,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::nameless;
 use crate::stat::Stat;
+use crate::tmpfile;
 
 /// The extended attribute that holds an access list, in the format of `linux/posix_acl_xattr.h`: a version and entries of 8 bytes, all little-endian.
 const ACCESS_LIST: &str = "system.posix_acl_access";
@@ -52,7 +52,7 @@ impl Rights {
     pub(super) fn of(file: &OwnedFd) -> Result<(Self, Stat), Errno> {
         let stat = Stat::of(file)?;
         let mut list = Vec::with_capacity(MAX_LIST);
-        let list = match getxattr(nameless::path_of(file), ACCESS_LIST, spare_capacity(&mut list)) {
+        let list = match getxattr(tmpfile::path_of(file), ACCESS_LIST, spare_capacity(&mut list)) {
             Ok(_) => List::Some(list),
             Err(Errno::NODATA | Errno::OPNOTSUPP) => List::None,
             Err(_) => List::Unknown,
