@@ -27,10 +27,11 @@ use haul_store::{Change, Identity, Listing, NewFile, Perform, Session, Source, S
 
 /// Files by their names. There are no directories but those that names imply.
 #[derive(Debug, Default)]
-struct Memory(Arc<Mutex<Files>>);
-
-/// How many files were published.
-static VERSIONS: AtomicU64 = AtomicU64::new(0);
+struct Memory {
+    files: Arc<Mutex<Files>>,
+    /// The number of files that were published.
+    published: Arc<AtomicU64>,
+}
 
 type Files = BTreeMap<FilePath, File>;
 
@@ -97,7 +98,7 @@ impl Store for Memory {
     type Change = Renamed;
 
     fn list(&self, path: Option<&FilePath>, depth: Depth, _: bool) -> Result<Entries, StoreError> {
-        let files = lock(&self.0);
+        let files = lock(&self.files);
         let file = |path: &FilePath, file: &File| Entry::File {
             path: path.clone(),
             size: file.content.len() as u64,
@@ -129,18 +130,19 @@ impl Store for Memory {
     }
 
     fn open(&self, path: &FilePath) -> Result<Download, StoreError> {
-        find(&lock(&self.0), path)?.cloned().map(Download).ok_or_else(not_found)
+        find(&lock(&self.files), path)?.cloned().map(Download).ok_or_else(not_found)
     }
 
     fn create(&self, file: &NewFile) -> Result<Upload, StoreError> {
-        let upload = Upload { files: Arc::clone(&self.0), file: file.clone(), content: Vec::new() };
+        let (files, published) = (Arc::clone(&self.files), Arc::clone(&self.published));
+        let upload = Upload { files, published, file: file.clone(), content: Vec::new() };
         // Only so that nobody sends in vain what cannot be published.
-        upload.require_publishable(&lock(&self.0))?;
+        upload.require_publishable(&lock(&self.files))?;
         Ok(upload)
     }
 
     fn delete(&self, path: &FilePath, if_match: Option<&Version>) -> Result<Renamed, StoreError> {
-        let mut files = lock(&self.0);
+        let mut files = lock(&self.files);
         require(&files, path, if_match)?;
         files.remove(path);
         Ok(Renamed)
@@ -153,7 +155,7 @@ impl Store for Memory {
         mode: Mode,
         if_match: Option<&Version>,
     ) -> Result<Renamed, StoreError> {
-        let mut files = lock(&self.0);
+        let mut files = lock(&self.files);
         require(&files, from, if_match)?;
         if from != to {
             require_free(&files, to, mode)?;
@@ -216,6 +218,7 @@ impl Change for Renamed {
 #[derive(Debug)]
 struct Upload {
     files: Arc<Mutex<Files>>,
+    published: Arc<AtomicU64>,
     file: NewFile,
     content: Vec<u8>,
 }
@@ -246,7 +249,7 @@ impl Staged for Upload {
         let content = std::mem::take(&mut self.content).into();
         let NewFile { path, modified, executable, .. } = &self.file;
         let (modified, executable) = (modified.unwrap_or_else(now), *executable);
-        let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        let version = self.published.fetch_add(1, Ordering::Relaxed);
         let file = File { content, modified, executable, version };
         let version = file.version();
         files.insert(path.clone(), file);
@@ -335,11 +338,11 @@ mod tests {
     fn the_transcript() {
         let expected = r#"HAUL/1 "Welcome" max-data=16777216 pipeline=256
 READY
-OK size=6 crc64nvme=6a43fb4bad5a5607
+OK size=6 crc64nvme=6a43fb4bad5a5607 version=0
 ERR exists "the name is taken"
 ERR not-a-file "the name is not a regular file's"
 READY
-OK size=3 crc64nvme=12eca344dbfad86e
+OK size=3 crc64nvme=12eca344dbfad86e version=1
 ERR is-directory "the name is a directory's"
 FILE "notes.txt" size=6 modified=2026-11-22T08:31:25Z
 DIR "photos"
@@ -347,7 +350,7 @@ OK entries=2
 DIR "photos/2026"
 FILE "photos/2026/sea.jpg" size=3 modified=2026-11-22T09:00:00Z
 OK entries=2
-SENDING size=6 offset=0 length=6 modified=2026-11-22T08:31:25Z
+SENDING size=6 offset=0 length=6 modified=2026-11-22T08:31:25Z version=0
 DATA 6
 hello
 OK length=6 crc64nvme=6a43fb4bad5a5607

@@ -1,0 +1,130 @@
+//! Finding files beneath the shared directory, and nowhere else.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
+use rustix::io::Errno;
+
+use crate::atomic_file::is_temporary_name;
+use crate::resolve::{Links, MAX_LINKS, open_beneath};
+use crate::stat::Stat;
+
+/// The shared directory, open. It stays the same directory even if its own name changes.
+#[derive(Debug)]
+pub(crate) struct Root(Arc<OwnedFd>);
+
+/// Where a path leads: a name, which is not a symbolic link's, in a directory that is beneath the root.
+#[derive(Debug)]
+pub(crate) struct Located {
+    directory: OwnedFd,
+    name: OsString,
+    pub(crate) stat: Stat,
+}
+
+impl Root {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = Self(Arc::new(open(path, flags, Mode::empty())?));
+        root.open_directory(Path::new("."), OFlags::PATH)?;
+        Ok(root)
+    }
+
+    /// The open directory, for whoever keeps it.
+    pub(crate) fn shared(&self) -> &Arc<OwnedFd> {
+        &self.0
+    }
+
+    /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
+    ///
+    /// [`Errno::XDEV`] is a path that leaves the root.
+    pub(crate) fn open_directory(
+        &self,
+        path: &Path,
+        access: OFlags,
+    ) -> Result<(OwnedFd, Stat), Errno> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let flags = access | OFlags::DIRECTORY;
+        let directory = open_beneath(&self.0, path, flags, Links::Follow)?;
+        let stat = Stat::of(&directory)?;
+        Ok((directory, stat))
+    }
+
+    /// Finds what `path` leads to, following links that stay beneath the root.
+    pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
+        let mut path = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            // The last component is found apart from the others, so that the true name of the file is known: links to an unfinished file lead nowhere.
+            let Some(name) = path.file_name() else {
+                let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
+                return Ok(Located { directory, name: ".".into(), stat });
+            };
+            let parent = path.parent().unwrap_or(Path::new("."));
+            let (directory, _) = self.open_directory(parent, OFlags::PATH)?;
+            if is_temporary_name(name.as_bytes()) {
+                return Err(Errno::NOENT);
+            }
+            let stat = Stat::at(&directory, name)?;
+            if stat.file_type != FileType::Symlink {
+                return Ok(Located { name: name.to_owned(), directory, stat });
+            }
+            let target = match readlinkat(&directory, name, Vec::new()) {
+                Ok(target) => target,
+                // It is not a link any more.
+                Err(Errno::INVAL) => continue,
+                Err(errno) => return Err(errno),
+            };
+            let target = Path::new(OsStr::from_bytes(target.as_bytes()));
+            // An absolute target gives an absolute path, which the kernel refuses as one that leaves.
+            path = parent.join(target);
+        }
+        Err(Errno::LOOP)
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Located {
+    /// Opens a regular file or a directory for reading. If the name has become something else in the meantime, this neither waits for it nor follows it.
+    pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        openat(&self.directory, &self.name, flags, Mode::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, fcntl_getfl, mkfifoat};
+
+    use super::*;
+
+    /// What takes a name after it was looked at is neither waited for nor followed.
+    #[test]
+    fn a_name_may_change_before_it_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let located = Root::open(directory.path()).unwrap().locate(Path::new("file")).unwrap();
+        let flags = fcntl_getfl(located.open().unwrap()).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK));
+
+        fs::remove_file(&file).unwrap();
+        mkfifoat(CWD, &file, Mode::RWXU).unwrap();
+        located.open().unwrap();
+        fs::remove_file(&file).unwrap();
+        symlink("elsewhere", &file).unwrap();
+        assert_eq!(located.open().unwrap_err(), Errno::LOOP);
+    }
+}
