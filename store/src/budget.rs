@@ -20,13 +20,13 @@ pub(crate) struct Budget(Arc<AtomicUsize>);
 
 /// A place for one file, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Permit(Arc<AtomicUsize>);
 
 impl Budget {
     pub(crate) fn new() -> Self {
         let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let places = (most / SHARE / DESCRIPTORS).min(MOST);
-        Self::of(usize::try_from(places).unwrap_or(0))
+        let permits = (most / SHARE / DESCRIPTORS).min(MOST);
+        Self::of(usize::try_from(permits).unwrap_or(0))
     }
 
     /// For directories that listings have open beside the one that they are in.
@@ -35,19 +35,19 @@ impl Budget {
         Self::of(usize::try_from(most / LISTINGS_SHARE).unwrap_or(usize::MAX))
     }
 
-    pub(crate) fn of(places: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(places)))
+    pub(crate) fn of(permits: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(permits)))
     }
 
     /// Takes a place, if there is one.
-    pub(crate) fn take(&self) -> Option<Place> {
-        let less = |places: usize| places.checked_sub(1);
+    pub(crate) fn take(&self) -> Option<Permit> {
+        let less = |permits: usize| permits.checked_sub(1);
         let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.ok().map(|_| Place(Arc::clone(&self.0)))
+        taken.ok().map(|_| Permit(Arc::clone(&self.0)))
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -58,11 +58,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_come_back() {
+    fn dropped_permits_are_returned() {
         let budget = Budget::of(2);
-        let places = [budget.take(), budget.take()];
-        assert!(places.iter().all(Option::is_some) && budget.take().is_none());
-        drop(places);
+        let permits = [budget.take(), budget.take()];
+        assert!(permits.iter().all(Option::is_some) && budget.take().is_none());
+        drop(permits);
         assert!(budget.take().is_some());
     }
 }

@@ -85,28 +85,28 @@
 mod atomic_file;
 mod budget;
 mod client_files;
-mod descent;
 mod directory;
-mod enter;
+mod directory_handle;
 mod entries;
 mod error;
 mod file_checksum;
 mod file_system;
-mod lacks;
 mod local;
-mod names;
+mod name_locks;
+mod open_directory;
 mod pass_through;
 mod perform;
 mod pipe_buffer;
 mod provider;
-mod pseudo;
-mod regular;
+mod pseudo_file_system;
+mod regular_file;
 mod resolve;
 mod session;
 mod stat;
 mod store;
 mod tmpfile;
-mod workplace;
+mod traversal;
+mod unsupported;
 
 pub use client_files::{ClientFiles, FilesById, Waiting};
 pub use directory::{

@@ -1,4 +1,4 @@
-//! Going from a directory into one in it.
+//! Opening a directory inside an open directory.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -11,7 +11,7 @@ pub(crate) fn open_directory(directory: impl AsFd, name: impl Arg) -> Result<Own
     open_directory_for(OFlags::RDONLY, directory, name)
 }
 
-/// As [`enter`]; one that may not be read is opened only to find and make names in it.
+/// As [`open_directory`]; one that may not be read is opened only to find and make names in it.
 pub(crate) fn open_directory_or_path(
     directory: impl AsFd,
     name: impl Arg + Copy,

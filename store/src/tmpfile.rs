@@ -9,8 +9,8 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, accessat, linkat, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use crate::lacks::is_missing;
 use crate::stat::Stat;
+use crate::unsupported::is_unsupported;
 
 /// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a capability or Linux 6.10.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -27,7 +27,7 @@ pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<O
     match openat(&directory, c".", flags, permissions) {
         // Those who do not know the flag take it for a directory that is to be written.
         Err(Errno::ISDIR) => Ok(None),
-        Err(errno) if is_missing(errno) => Ok(None),
+        Err(errno) if is_unsupported(errno) => Ok(None),
         // What ext4 says of a directory that was removed.
         Err(Errno::PERM) if Stat::of(&directory).is_ok_and(|stat| stat.links == 0) => {
             Err(Errno::NOENT)

@@ -1,4 +1,4 @@
-//! What file systems lack, each warned to the log once.
+//! What file systems lack, each logged once.
 //!
 //! A file system that cannot do something is no reason to refuse a file: each operation has a fallback, and where the fallback does less than the operation that is said.
 
@@ -26,7 +26,7 @@ pub(crate) enum Unsupported {
     Rights,
 }
 
-/// Beyond this many nothing more is warned.
+/// The maximum number of warnings.
 const MOST: usize = 256;
 
 static WARNED: Mutex<BTreeSet<(Device, Unsupported)>> = Mutex::new(BTreeSet::new());

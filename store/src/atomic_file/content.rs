@@ -7,7 +7,7 @@ use haul_core::Checksum;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, ftruncate};
 use rustix::io::{Errno, pwrite, retry_on_intr};
 
-use super::room::Room;
+use super::space::Space;
 use super::sparse::{HOLE, Piece, first_piece, is_zero, zeros};
 use crate::file_checksum::checksum_and;
 use crate::file_system::FileSystem;
@@ -22,7 +22,7 @@ const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 pub(super) struct Content {
     pub(super) file: OwnedFd,
     pub(super) written: u64,
-    pub(super) room: Room,
+    pub(super) space: Space,
     /// Whether room may be reserved.
     reserves: bool,
     /// So many bytes are on their way to stable storage; `None` if the file will not be synced.
@@ -33,7 +33,7 @@ pub(super) struct Content {
     pub(super) sparse: bool,
     pipe: Option<PipeBuffer>,
     /// Whether it becomes large enough for that, as far as is known, and can be read for its checksum.
-    worth_holding: bool,
+    worth_passing: bool,
 }
 
 impl Content {
@@ -42,22 +42,22 @@ impl Content {
         Self {
             file,
             written: 0,
-            room: Room::default(),
+            space: Space::default(),
             // Elsewhere power cuts have not shown what becomes of a durable file.
             reserves: !new.durable || on == FileSystem::Journaled,
             begun: new.durable.then_some(0),
             hole: 0,
             sparse: true,
             pipe: None,
-            worth_holding: large && on.reads_what_it_writes(),
+            worth_passing: large && on.reads_what_it_writes(),
         }
     }
 
     /// See [`Room::require`]. From then on room is reserved as bytes come.
-    pub(super) fn require_room(&mut self, size: u64) -> Result<(), Errno> {
-        Room::require(&self.file, size)?;
+    pub(super) fn require_space(&mut self, size: u64) -> Result<(), Errno> {
+        Space::require(&self.file, size)?;
         if self.reserves {
-            self.room.announce(&self.file, size);
+            self.space.announce(&self.file, size);
         }
         Ok(())
     }
@@ -86,8 +86,8 @@ impl Content {
         if self.hole < HOLE as u64 {
             return Ok(());
         }
-        self.room.hole_ends(self.written);
-        self.room.give_back(&self.file, self.written - self.hole)
+        self.space.hole_ends(self.written);
+        self.space.release_unused(&self.file, self.written - self.hole)
     }
 
     fn write_bytes(&mut self, data: &[u8]) -> Result<(), Errno> {
@@ -117,7 +117,7 @@ impl Content {
                 }
             }
         }
-        self.room.written(self.written, end);
+        self.space.written(self.written, end);
         self.written = end;
         self.hole = 0;
         Ok(())
@@ -136,7 +136,7 @@ impl Content {
     /// Does what remains to be done when all of it has come.
     pub(super) fn finish(&mut self) -> Result<(), Errno> {
         self.end_hole()?;
-        self.room.give_back(&self.file, self.written)
+        self.space.release_unused(&self.file, self.written)
     }
 
     /// Gives the file its length if it ends in a hole.
@@ -159,7 +159,7 @@ impl Content {
 
     /// The pipe that receives bytes of a socket, if that is worth it.
     pub(super) fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
-        if self.pipe.is_none() && self.worth_holding {
+        if self.pipe.is_none() && self.worth_passing {
             self.pipe = PipeBuffer::new().ok();
         }
         self.pipe.as_mut().map(|pipe| pipe as &mut dyn PassThrough)
@@ -190,7 +190,7 @@ impl Content {
             checksum_and(&self.file, self.written, length as u64, look)?.ok_or(Errno::IO)?;
         self.pipe = Some(pipe);
         self.written += length as u64;
-        self.room.written(self.written - length as u64, self.written);
+        self.space.written(self.written - length as u64, self.written);
         for (at, length) in zeros {
             self.punch(at, length)?;
         }
@@ -203,16 +203,16 @@ impl Content {
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         self.sparse = self.sparse && fallocate(&self.file, how, at, length).is_ok();
         if self.sparse {
-            self.room.unstage(length);
+            self.space.unstage(length);
         }
-        self.room.hole_ends(at + length);
-        self.room.give_back(&self.file, self.written)
+        self.space.hole_ends(at + length);
+        self.space.release_unused(&self.file, self.written)
     }
 
     /// Prepares for what comes next.
     pub(super) fn expect_more(&mut self) -> Result<(), Errno> {
         self.write_back();
-        if self.hole > 0 { Ok(()) } else { self.room.reserve(&self.file, self.written) }
+        if self.hole > 0 { Ok(()) } else { self.space.reserve(&self.file, self.written) }
     }
 
     /// Sends what has come to stable storage while more comes, so that a sync has less to wait for.
@@ -227,7 +227,7 @@ impl Content {
 
     /// It is published, or gone: its room is not given back by a failure any more.
     pub(super) fn settle(&mut self) {
-        self.room.settle();
+        self.space.settle();
     }
 }
 

@@ -81,7 +81,7 @@ impl Content {
         };
         let checksum = checksum_of(&self.file, begin, length as u64)?.ok_or(Errno::IO)?;
         self.written += length as u64;
-        self.room.written(begin, self.written);
+        self.space.written(begin, self.written);
         self.expect_more()?;
         Ok(Some((length, checksum)))
     }

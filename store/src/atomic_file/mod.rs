@@ -2,11 +2,11 @@
 
 mod content;
 mod copy;
+mod existing;
 mod name;
-mod occupied;
 mod publish;
 mod rights;
-mod room;
+mod space;
 mod sparse;
 pub(crate) mod spelling;
 mod sweep;
@@ -23,14 +23,14 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use self::content::Content;
+pub(crate) use self::existing::{exists, replaceable};
 use self::name::TemporaryName;
 pub(crate) use self::name::{OLD_STAGING, is_temporary_name};
-pub(crate) use self::occupied::{exists, replaceable};
 pub(crate) use self::sweep::{sweep, told};
+use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, misuse};
-use crate::lacks::{self, Lack};
 use crate::stat::{Stat, Version};
-use crate::workplace::Workplace;
+use crate::unsupported::{self, Unsupported};
 use crate::{NewFile, PassThrough, tmpfile};
 
 /// How often a file is made anew because a sweep took it for a leftover, in the instant before it was locked.
@@ -39,7 +39,7 @@ const MAX_SWEPT: usize = 16;
 /// A file that is being written. Dropping it before it has its own name removes it.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
-    directory: Arc<Workplace>,
+    directory: Arc<DirectoryHandle>,
     named: Name,
     /// `None` only while it is dropped.
     content: Option<Content>,
@@ -57,7 +57,7 @@ pub(crate) struct AtomicFile {
     /// The version of the replaced file whose rights it was given.
     rights_of: Option<Version>,
     /// Where the file that it replaced is kept until its own name is on stable storage.
-    replaced: Option<(Arc<Workplace>, TemporaryName)>,
+    replaced: Option<(Arc<DirectoryHandle>, TemporaryName)>,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ enum State {
 impl AtomicFile {
     /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is one; `name` is for errors.
     pub(crate) fn create(
-        directory: Arc<Workplace>,
+        directory: Arc<DirectoryHandle>,
         file: &NewFile,
         replaces: Option<&OsStr>,
         name: String,
@@ -111,7 +111,7 @@ impl AtomicFile {
             rights_of: None,
             replaced: None,
         };
-        let room = atomic_file.content_mut().require_room(file.size.unwrap_or(0));
+        let room = atomic_file.content_mut().require_space(file.size.unwrap_or(0));
         room.map_err(|errno| atomic_file.cannot("make room for", errno))?;
         Ok(atomic_file)
     }
@@ -135,7 +135,7 @@ impl AtomicFile {
     }
 
     /// The directory that it was made in, or took its name in.
-    pub(crate) fn directory(&self) -> &Arc<Workplace> {
+    pub(crate) fn directory(&self) -> &Arc<DirectoryHandle> {
         &self.directory
     }
 
@@ -234,9 +234,14 @@ impl AtomicFile {
         };
         match futimens(self.file(), &times) {
             Err(errno)
-                if lacks::is_missing(errno) || matches!(errno, Errno::PERM | Errno::ACCESS) =>
+                if unsupported::is_unsupported(errno)
+                    || matches!(errno, Errno::PERM | Errno::ACCESS) =>
             {
-                lacks::tell(Lack::Times, self.directory.id().device(), &self.name);
+                unsupported::warn_once(
+                    Unsupported::Times,
+                    self.directory.id().device(),
+                    &self.name,
+                );
                 Ok(())
             }
             set => set.map_err(|errno| self.cannot("set the time of", errno)),
@@ -274,7 +279,7 @@ fn permissions_of_new(executable: bool) -> Permissions {
 
 /// Makes an empty file, without a name where that is safe.
 fn make(
-    directory: &Workplace,
+    directory: &DirectoryHandle,
     permissions: Permissions,
     replaces: bool,
     name: &str,
@@ -304,14 +309,14 @@ fn make(
 }
 
 /// Locks a temporary file that was just made, unless a sweep was faster.
-fn is_mine(file: &OwnedFd, directory: &Workplace, name: &str) -> bool {
+fn is_mine(file: &OwnedFd, directory: &DirectoryHandle, name: &str) -> bool {
     match lock(file) {
         Ok(()) => Stat::of(file).is_ok_and(|stat| stat.links > 0),
         // A sweep looks at it right now.
         Err(Errno::WOULDBLOCK) => false,
         // There are no locks on this file system, so no sweep can remove anything.
         Err(_) => {
-            lacks::tell(Lack::Locks, directory.id().device(), name);
+            unsupported::warn_once(Unsupported::Locks, directory.id().device(), name);
             true
         }
     }
@@ -331,12 +336,12 @@ mod tests {
     use super::*;
     use crate::file_system::FileSystem;
 
-    pub(super) fn open_workplace(directory: &TempDir) -> Arc<Workplace> {
+    pub(super) fn open_handle(directory: &TempDir) -> Arc<DirectoryHandle> {
         let handle = open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap();
-        Arc::new(Workplace::new(handle).unwrap())
+        Arc::new(DirectoryHandle::new(handle).unwrap())
     }
 
-    pub(super) fn create(directory: &Arc<Workplace>, mode: Mode) -> AtomicFile {
+    pub(super) fn create(directory: &Arc<DirectoryHandle>, mode: Mode) -> AtomicFile {
         let path = FilePath::parse("file").unwrap();
         let file = NewFile {
             path,
@@ -353,8 +358,8 @@ mod tests {
     #[test]
     fn a_failed_sync_is_final() {
         let directory = tempfile::tempdir().unwrap();
-        let place = open_workplace(&directory);
-        let mut atomic_file = create(&place, Mode::Replace);
+        let handle = open_handle(&directory);
+        let mut atomic_file = create(&handle, Mode::Replace);
         atomic_file.write(0, b"byte").unwrap();
         atomic_file.sync().unwrap();
         assert_eq!(atomic_file.state, State::Synced);
@@ -368,41 +373,43 @@ mod tests {
         atomic_file.content_mut().file = good;
 
         assert_eq!(atomic_file.sync().unwrap_err().kind, StoreErrorKind::Io);
-        let published = atomic_file.publish(&place, "file".as_ref(), Mode::Replace);
+        let published = atomic_file.publish(&handle, "file".as_ref(), Mode::Replace);
         assert_eq!(published.unwrap_err().kind, StoreErrorKind::Io);
         assert_ne!(atomic_file.state, State::Synced);
     }
 
     /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
-    pub(super) fn named_and_tmpfile(mode: Mode) -> [(TempDir, Arc<Workplace>, AtomicFile); 2] {
+    pub(super) fn named_and_tmpfile(
+        mode: Mode,
+    ) -> [(TempDir, Arc<DirectoryHandle>, AtomicFile); 2] {
         [false, true].map(|tmpfile| {
             let directory = tempfile::tempdir_in("/dev/shm").unwrap();
-            let mut place = Workplace::new(
+            let mut handle = DirectoryHandle::new(
                 open(directory.path(), OFlags::RDONLY, Permissions::empty()).unwrap(),
             )
             .unwrap();
-            assert_eq!(place.file_system, FileSystem::Other);
+            assert_eq!(handle.file_system, FileSystem::Other);
             if tmpfile {
-                place.file_system = FileSystem::Journaled;
+                handle.file_system = FileSystem::Journaled;
             }
-            let place = Arc::new(place);
-            let atomic_file = create(&place, mode);
+            let handle = Arc::new(handle);
+            let atomic_file = create(&handle, mode);
             assert_eq!(atomic_file.is_tmpfile(), tmpfile);
-            (directory, place, atomic_file)
+            (directory, handle, atomic_file)
         })
     }
 
     /// What is named before it takes the place of another file is locked, or another program would sweep it.
     #[test]
     fn a_file_with_a_name_is_locked() {
-        for (_directory, place, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
+        for (_directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
             if atomic_file.is_tmpfile() {
                 atomic_file.take_temporary_name().unwrap();
             }
             let Name::Temporary(TemporaryName(name)) = &atomic_file.named else {
                 panic!("it has no name");
             };
-            let other = openat(&place, name, OFlags::RDWR, Permissions::empty()).unwrap();
+            let other = openat(&handle, name, OFlags::RDWR, Permissions::empty()).unwrap();
             let locked = flock(other, FlockOperation::NonBlockingLockExclusive);
             assert_eq!(locked, Err(Errno::WOULDBLOCK));
         }
@@ -410,15 +417,15 @@ mod tests {
 
     #[test]
     fn what_a_sweep_took_is_not_mine() {
-        let [(directory, place, atomic_file), _] = named_and_tmpfile(Mode::Replace);
+        let [(directory, handle, atomic_file), _] = named_and_tmpfile(Mode::Replace);
         let Name::Temporary(TemporaryName(name)) = &atomic_file.named else {
             panic!("it has no name");
         };
         let flags = OFlags::RDWR;
-        let other = openat(&place, name, flags, Permissions::empty()).unwrap();
-        assert!(is_mine(atomic_file.file(), &place, "file"));
-        assert!(!is_mine(&other, &place, "file"));
+        let other = openat(&handle, name, flags, Permissions::empty()).unwrap();
+        assert!(is_mine(atomic_file.file(), &handle, "file"));
+        assert!(!is_mine(&other, &handle, "file"));
         std::fs::remove_file(directory.path().join(name)).unwrap();
-        assert!(!is_mine(atomic_file.file(), &place, "file"));
+        assert!(!is_mine(atomic_file.file(), &handle, "file"));
     }
 }

@@ -11,17 +11,17 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
+use super::existing::{exists, mount_point, replaceable};
 use super::name::TemporaryName;
-use super::occupied::{exists, mount_point, replaceable};
 use super::rights::Rights;
 use super::spelling;
 use super::{AtomicFile, Name, State, lock, make, permissions_of_new};
+use crate::directory_handle::DirectoryHandle;
 use crate::file_system::FileSystem;
-use crate::lacks::{self, Lack};
-use crate::names::{cannot_tell, rename_looking};
+use crate::name_locks::{cannot_tell, rename_after_checking};
 use crate::stat::Stat;
 use crate::tmpfile;
-use crate::workplace::Workplace;
+use crate::unsupported::{self, Unsupported};
 
 /// How often a name is looked at because it came or went after the last look.
 const MAX_LOOKS: usize = 16;
@@ -30,7 +30,7 @@ impl AtomicFile {
     /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
     pub(crate) fn publish(
         &mut self,
-        place: &Arc<Workplace>,
+        directory: &Arc<DirectoryHandle>,
         name: &OsStr,
         mode: Mode,
     ) -> Result<bool, StoreError> {
@@ -42,18 +42,18 @@ impl AtomicFile {
         self.tell_late_failures()?;
         // Since Linux 6.13 a change after a look has a time of its own, and thus the file a version of its own.
         let file = Stat::of(self.file()).map_err(|errno| self.cannot("create", errno))?;
-        spelling::note(place, name, file.id());
-        let taken = self.take_name(place, name, mode)?;
+        spelling::note(directory, name, file.id());
+        let taken = self.take_name(directory, name, mode)?;
         match taken {
             Ok(()) => {
                 self.named = Name::Final;
-                self.directory = Arc::clone(place);
+                self.directory = Arc::clone(directory);
                 self.content_mut().settle();
                 Ok(true)
             }
             Err(Errno::NOENT) => Ok(false),
-            Err(Errno::EXIST) => Err(match Stat::at(place, name) {
-                Ok(old) => exists(place, name, &old, &self.name),
+            Err(Errno::EXIST) => Err(match Stat::at(directory, name) {
+                Ok(old) => exists(directory, name, &old, &self.name),
                 Err(errno) => self.cannot("create", errno),
             }),
             Err(Errno::BUSY) => Err(mount_point(&self.name)),
@@ -64,41 +64,41 @@ impl AtomicFile {
 
     fn take_name(
         &mut self,
-        place: &Workplace,
+        directory: &DirectoryHandle,
         name: &OsStr,
         mode: Mode,
     ) -> Result<Result<(), Errno>, StoreError> {
         for _ in 0..MAX_LOOKS {
             // Mostly there is nothing of that name, and then it need not be looked at before.
             if self.replaces.is_none() {
-                match self.take_new_name(place, name) {
+                match self.take_new_name(directory, name) {
                     Err(Errno::EXIST) if mode == Mode::Replace => {}
                     taken => return Ok(taken),
                 }
             }
-            match replaceable(place, name, mode, &self.name)? {
+            match replaceable(directory, name, mode, &self.name)? {
                 Some(old) => {
-                    self.take_rights_of(place, name, &old)?;
-                    return Ok(self.take_name_of_another(place, name));
+                    self.take_rights_of(directory, name, &old)?;
+                    return Ok(self.take_name_of_another(directory, name));
                 }
-                None => self.take_rights_of_new(place)?,
+                None => self.take_rights_of_new(directory)?,
             }
         }
         Ok(Err(Errno::AGAIN))
     }
 
-    fn take_new_name(&mut self, place: &Workplace, name: &OsStr) -> Result<(), Errno> {
+    fn take_new_name(&mut self, directory: &DirectoryHandle, name: &OsStr) -> Result<(), Errno> {
         let old = match &self.named {
-            Name::None => return tmpfile::link(self.file(), place, name),
+            Name::None => return tmpfile::link(self.file(), directory, name),
             Name::Temporary(TemporaryName(old)) => old,
             Name::Final => return Err(Errno::NOENT),
         };
-        match renameat_with(&self.directory, old, place, name, RenameFlags::NOREPLACE) {
+        match renameat_with(&self.directory, old, directory, name, RenameFlags::NOREPLACE) {
             Err(errno) if cannot_tell(errno) => {}
             renamed => return renamed,
         }
         // A second link is as atomic.
-        match linkat(&self.directory, old, place, name, AtFlags::empty()) {
+        match linkat(&self.directory, old, directory, name, AtFlags::empty()) {
             Ok(()) => {
                 // If it fails the file has two names, and the next sweep takes this one.
                 let _ = unlinkat(&self.directory, old, AtFlags::empty());
@@ -107,12 +107,12 @@ impl AtomicFile {
             Err(errno) if cannot_tell(errno) || errno == Errno::MLINK => {}
             linked => return linked,
         }
-        rename_looking(&self.directory, old.as_ref(), place, name, &self.name)
+        rename_after_checking(&self.directory, old.as_ref(), directory, name, &self.name)
     }
 
     pub(super) fn take_name_of_another(
         &mut self,
-        place: &Workplace,
+        directory: &DirectoryHandle,
         name: &OsStr,
     ) -> Result<(), Errno> {
         if self.is_tmpfile() {
@@ -123,9 +123,9 @@ impl AtomicFile {
             return Err(Errno::NOENT);
         };
         if !keeps
-            || renameat_with(&self.directory, old, place, name, RenameFlags::EXCHANGE).is_err()
+            || renameat_with(&self.directory, old, directory, name, RenameFlags::EXCHANGE).is_err()
         {
-            return renameat(&self.directory, old, place, name);
+            return renameat(&self.directory, old, directory, name);
         }
         if let Name::Temporary(old) = mem::replace(&mut self.named, Name::Final) {
             self.replaced = Some((Arc::clone(&self.directory), old));
@@ -195,18 +195,22 @@ impl AtomicFile {
 
     fn take_rights_of(
         &mut self,
-        place: &Workplace,
+        directory: &DirectoryHandle,
         name: &OsStr,
         old: &Stat,
     ) -> Result<(), StoreError> {
         // A symbolic link gives nobody anything.
         if old.file_type != FileType::RegularFile {
-            return if self.replaces.is_some() { self.take_rights_of_new(place) } else { Ok(()) };
+            return if self.replaces.is_some() {
+                self.take_rights_of_new(directory)
+            } else {
+                Ok(())
+            };
         }
         if self.rights_of == Some(old.version) {
             return Ok(());
         }
-        match Rights::at(place, name) {
+        match Rights::at(directory, name) {
             Ok((rights, old)) => {
                 self.be_given(&rights);
                 self.rights_of = Some(old.version);
@@ -218,14 +222,14 @@ impl AtomicFile {
     }
 
     /// The file that it was to replace is gone: takes what a new file has.
-    fn take_rights_of_new(&mut self, place: &Workplace) -> Result<(), StoreError> {
+    fn take_rights_of_new(&mut self, directory: &DirectoryHandle) -> Result<(), StoreError> {
         if self.replaces.is_none() {
             return Ok(());
         }
         let permissions = permissions_of_new(self.executable);
-        let rights = make(place, permissions, false, &self.name).and_then(|(named, probe)| {
+        let rights = make(directory, permissions, false, &self.name).and_then(|(named, probe)| {
             if let Name::Temporary(TemporaryName(name)) = &named {
-                unlinkat(place, name, AtFlags::empty())?;
+                unlinkat(directory, name, AtFlags::empty())?;
             }
             Rights::of(&probe)
         });
@@ -237,7 +241,7 @@ impl AtomicFile {
 
     fn be_given(&self, rights: &Rights) {
         if !rights.give_to(self.file(), self.executable) {
-            lacks::tell(Lack::Rights, self.directory.id().device(), &self.name);
+            unsupported::warn_once(Unsupported::Rights, self.directory.id().device(), &self.name);
         }
     }
 
@@ -267,10 +271,10 @@ mod tests {
     /// What appears after the last look at the name is kept all the same.
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
-        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Create) {
+        for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Create) {
             fs::write(directory.path().join("file"), "old").unwrap();
             atomic_file.write(0, b"new").unwrap();
-            let published = atomic_file.publish(&place, "file".as_ref(), Mode::Create);
+            let published = atomic_file.publish(&handle, "file".as_ref(), Mode::Create);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::Exists);
             assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"old");
         }
@@ -279,17 +283,17 @@ mod tests {
     /// It needs a name to take the place of another file, and must not keep that one.
     #[test]
     fn a_file_takes_the_place_of_another() {
-        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
+        for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
             fs::create_dir(directory.path().join("directory")).unwrap();
             fs::write(directory.path().join("file"), "old").unwrap();
             atomic_file.write(0, b"new").unwrap();
-            let published = atomic_file.publish(&place, "directory".as_ref(), Mode::Replace);
+            let published = atomic_file.publish(&handle, "directory".as_ref(), Mode::Replace);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
             // Nor if it becomes one after the last look.
-            let taken = atomic_file.take_name_of_another(&place, "directory".as_ref());
+            let taken = atomic_file.take_name_of_another(&handle, "directory".as_ref());
             assert_eq!(taken, Err(Errno::ISDIR));
             assert!(!atomic_file.is_tmpfile());
-            assert!(atomic_file.publish(&place, "file".as_ref(), Mode::Replace).unwrap());
+            assert!(atomic_file.publish(&handle, "file".as_ref(), Mode::Replace).unwrap());
             drop(atomic_file);
             assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"new");
             fs::remove_dir(directory.path().join("directory")).unwrap();
@@ -300,12 +304,12 @@ mod tests {
     /// The name is free again, and the file can be published once more.
     #[test]
     fn a_name_can_be_taken_back() {
-        for (directory, place, mut atomic_file) in named_and_tmpfile(Mode::Create) {
+        for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Create) {
             atomic_file.write(0, b"new").unwrap();
-            assert!(atomic_file.publish(&place, "file".as_ref(), Mode::Create).unwrap());
+            assert!(atomic_file.publish(&handle, "file".as_ref(), Mode::Create).unwrap());
             atomic_file.take_back("file".as_ref()).unwrap();
             assert!(!directory.path().join("file").exists());
-            assert!(atomic_file.publish(&place, "other".as_ref(), Mode::Create).unwrap());
+            assert!(atomic_file.publish(&handle, "other".as_ref(), Mode::Create).unwrap());
             // What is there by now is somebody else's.
             fs::remove_file(directory.path().join("other")).unwrap();
             fs::write(directory.path().join("other"), "theirs").unwrap();
@@ -321,9 +325,9 @@ mod tests {
     fn a_replaced_file_keeps_a_name_until_the_new_one_is_durable() {
         for durable in [true, false] {
             let directory = tempfile::tempdir_in("/dev/shm").unwrap();
-            let mut place = Workplace::new(opened(directory.path())).unwrap();
-            place.file_system = FileSystem::Unjournaled;
-            let place = Arc::new(place);
+            let mut handle = DirectoryHandle::new(opened(directory.path())).unwrap();
+            handle.file_system = FileSystem::Unjournaled;
+            let handle = Arc::new(handle);
             let file = directory.path().join("file");
             fs::write(&file, "old").unwrap();
             let path = haul_core::FilePath::parse("file").unwrap();
@@ -339,10 +343,10 @@ mod tests {
             };
             let name = OsStr::new("file");
             let mut atomic_file =
-                AtomicFile::create(Arc::clone(&place), &new, Some(name), "file".into()).unwrap();
+                AtomicFile::create(Arc::clone(&handle), &new, Some(name), "file".into()).unwrap();
             atomic_file.write(0, b"new").unwrap();
             atomic_file.sync().unwrap();
-            assert!(atomic_file.publish(&place, name, mode).unwrap());
+            assert!(atomic_file.publish(&handle, name, mode).unwrap());
             assert_eq!(fs::read(&file).unwrap(), b"new");
             let kept = fs::read_dir(directory.path()).unwrap().count();
             assert_eq!(kept, if durable { 2 } else { 1 });

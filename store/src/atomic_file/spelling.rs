@@ -12,10 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
 use super::name::TemporaryName;
+use crate::directory_handle::DirectoryHandle;
 use crate::entries::Entries;
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
-use crate::workplace::Workplace;
 
 /// The most entries of a directory that are read.
 const MAX_READ: usize = 1 << 16;
@@ -30,9 +30,9 @@ fn given() -> MutexGuard<'static, Option<HashMap<FileId, (FileId, PathBuf)>>> {
 }
 
 /// Remembers that `file` is about to be given `name` in `place`, where that may be listed otherwise.
-pub(crate) fn note(place: &Workplace, name: &OsStr, file: FileId) {
-    let (root, path) = place.path_of(name);
-    if place.file_system.lists_other_names()
+pub(crate) fn note(directory: &DirectoryHandle, name: &OsStr, file: FileId) {
+    let (root, path) = directory.path_of(name);
+    if directory.file_system.lists_other_names()
         && let Ok(root) = Stat::of(root)
     {
         note_in(root.id(), &path, file);

@@ -12,9 +12,9 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, flock, openat,
 use rustix::io::Errno;
 
 use super::name::TemporaryName;
+use crate::directory_handle::DirectoryHandle;
 use crate::entries::Entries;
 use crate::stat::{FileId, Stat};
-use crate::workplace::Workplace;
 
 /// More directories are not remembered: some are swept once more then.
 const MAX_SWEPT: usize = 4096;
@@ -22,15 +22,15 @@ const MAX_SWEPT: usize = 4096;
 static SWEPT: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
 
 /// Sweeps a directory in which a file gets a temporary name, unless this process has done so.
-pub(super) fn sweep_once(workplace: &Workplace) {
+pub(super) fn sweep_once(handle: &DirectoryHandle) {
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let swept_before = swept.get_or_insert_default();
     if swept_before.len() >= MAX_SWEPT {
         swept_before.clear();
     }
-    let first = swept_before.insert(workplace.id());
+    let first = swept_before.insert(handle.id());
     drop(swept);
-    if first && let Ok(directory) = workplace.reopened() {
+    if first && let Ok(directory) = handle.reopened() {
         // It is only a favour: the file that is to be made is not hindered.
         let _ = sweep(directory, |_| {}).inspect(|files| told(*files));
     }

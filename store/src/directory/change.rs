@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use super::shared::Shared;
 use super::staged::{DirectoryStaged, cannot_keep};
 use crate::Change;
-use crate::budget::Place;
+use crate::budget::Permit;
+use crate::directory_handle::DirectoryHandle;
 use crate::file_system::FileSystem;
-use crate::workplace::Workplace;
 
 /// A change of names in a [`Directory`](crate::Directory).
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub struct DirectoryChange {
     /// What was changed, for errors.
     path: FilePath,
     /// The directories to fsync, in this order.
-    directories: Vec<Arc<Workplace>>,
+    directories: Vec<Arc<DirectoryHandle>>,
     /// What became of the fsync, if that was done at once.
     outcome: Result<(), StoreError>,
     /// What it takes beside other changes and files.
-    _place: Option<Place>,
+    _permit: Option<Permit>,
 }
 
 impl DirectoryChange {
@@ -32,14 +32,14 @@ impl DirectoryChange {
     pub(super) fn new(
         shared: &Arc<Shared>,
         path: &FilePath,
-        mut directories: Vec<Arc<Workplace>>,
+        mut directories: Vec<Arc<DirectoryHandle>>,
     ) -> Self {
         directories.dedup_by_key(|directory| directory.id());
-        let place = shared.beside.take();
-        let no_place = place.is_none();
+        let permit = shared.extra_files.take();
+        let no_permit = permit.is_none();
         let (shared, path) = (Arc::clone(shared), path.clone());
-        let mut change = Self { shared, path, directories, outcome: Ok(()), _place: place };
-        if no_place {
+        let mut change = Self { shared, path, directories, outcome: Ok(()), _permit: permit };
+        if no_permit {
             // There are no descriptors to keep for later.
             change.outcome = change.sync();
             change.directories = Vec::new();
@@ -48,7 +48,7 @@ impl DirectoryChange {
     }
 
     /// Brings everything on the file system of `directory` to stable storage, with others who want that.
-    fn flush(&self, directory: &Workplace) -> Result<(), Errno> {
+    fn flush(&self, directory: &DirectoryHandle) -> Result<(), Errno> {
         match &self.shared.flushes {
             Some(queue) if self.shared.flushes(directory) => self.shared.flush(queue),
             _ => directory.flush(),
@@ -97,12 +97,12 @@ pub(super) fn sync_directories(
     let together = files.len() + changes.len() > 1;
     let (mut flushed, mut last) = (None, None);
     for file in files {
-        let place = file.directory();
-        if together && shared.flushes(place) {
+        let directory = file.directory();
+        if together && shared.flushes(directory) {
             flushed = Some(&file.path);
-        } else if last != Some(place.id()) || !place.syncs_names_together() {
+        } else if last != Some(directory.id()) || !directory.syncs_names_together() {
             file.sync_name()?;
-            last = Some(place.id());
+            last = Some(directory.id());
         }
     }
     for change in changes {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn directories(change: &DirectoryChange) -> Vec<Option<String>> {
-        let name = |directory: &Arc<Workplace>| {
+        let name = |directory: &Arc<DirectoryHandle>| {
             let leads_to = |name: &Option<String>| {
                 change.shared.leads_to(name.as_deref().map(path).as_ref(), directory.id())
             };
@@ -169,7 +169,7 @@ mod tests {
     fn without_descriptors_a_change_is_fsynced_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let store = Directory::open(directory.path(), Options::default()).unwrap();
-        let taken: Vec<_> = iter::from_fn(|| store.0.beside.take()).collect();
+        let taken: Vec<_> = iter::from_fn(|| store.0.extra_files.take()).collect();
         let mut late = store.make_directory(&path("a")).unwrap();
         assert_eq!(directories(&late), []);
         drop(taken);

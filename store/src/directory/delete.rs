@@ -8,11 +8,11 @@ use rustix::fs::{AtFlags, FileType, unlinkat};
 use rustix::io::Errno;
 
 use super::change::DirectoryChange;
-use super::changeable::mount_point;
+use super::preconditions::mount_point;
 use super::shared::{MAX_MOVED, Shared, moves_again_and_again};
+use crate::directory_handle::DirectoryHandle;
 use crate::error::failed;
-use crate::names;
-use crate::workplace::Workplace;
+use crate::name_locks;
 
 /// See [`Store::delete`](crate::Store::delete).
 pub(super) fn delete(
@@ -34,12 +34,12 @@ fn delete_once(
     shared: &Shared,
     path: &FilePath,
     if_match: Option<&Version>,
-) -> Result<Option<Workplace>, StoreError> {
+) -> Result<Option<DirectoryHandle>, StoreError> {
     let cannot = |errno| failed(format_args!("delete {}", path.escaped()), errno);
     let parent = path.parent();
-    let directory = shared.workplace(parent.as_ref()).map_err(cannot)?;
+    let directory = shared.handle(parent.as_ref()).map_err(cannot)?;
     let name = OsStr::new(path.file_name());
-    let _held = names::hold([(directory.id(), name)]);
+    let _locked = name_locks::lock([(directory.id(), name)]);
     let found = shared.changeable(&directory, path, if_match, "delete")?;
     // Deleting cannot be undone, so this is the last look.
     if !shared.leads_to(parent.as_ref(), directory.id()) {

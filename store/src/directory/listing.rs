@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use super::shared::Shared;
 use crate::Listing;
 use crate::atomic_file::is_temporary_name;
-use crate::descent::{Around, Descent, Step};
-use crate::enter::enter;
 use crate::entries::DirEntry;
 use crate::error::{failed, is_want_of_descriptors};
+use crate::open_directory::open_directory;
 use crate::stat::Stat;
+use crate::traversal::{OpenByPath, Step, Traversal};
 
 /// A listing of a [`Directory`](crate::Directory) under way.
 ///
@@ -31,7 +31,7 @@ pub struct DirectoryListing {
     omitted: bool,
     /// The one entry of a listed file.
     file: Option<Entry>,
-    descent: Descent,
+    traversal: Traversal,
     skipped: u64,
 }
 
@@ -42,8 +42,8 @@ impl DirectoryListing {
         depth: Depth,
         omitted: bool,
     ) -> Result<Self, StoreError> {
-        let descent = Descent::new(true, Some(shared.listed.clone()));
-        let mut listing = Self { shared, depth, omitted, file: None, descent, skipped: 0 };
+        let traversal = Traversal::new(true, Some(shared.listing_directories.clone()));
+        let mut listing = Self { shared, depth, omitted, file: None, traversal, skipped: 0 };
         let cannot = |errno| cannot_list(path, errno);
         let root = &listing.shared.root;
         let directory = match path {
@@ -59,7 +59,7 @@ impl DirectoryListing {
                 located.open().map_err(cannot)?
             }
         };
-        listing.descent.enter(path.cloned(), directory).map_err(cannot)?;
+        listing.traversal.enter(path.cloned(), directory).map_err(cannot)?;
         Ok(listing)
     }
 
@@ -79,7 +79,7 @@ impl DirectoryListing {
         if found.file_type == FileType::Directory {
             return Ok(self.directory(name, path));
         }
-        let here = self.descent.here()?;
+        let here = self.traversal.here()?;
         let (stat, link) = match Stat::at(here, name) {
             Ok(stat) if stat.file_type == FileType::Symlink => {
                 // A link is listed as what it leads to. It is not descended, so that links cannot make a listing endless.
@@ -106,7 +106,7 @@ impl DirectoryListing {
 
     /// The line of a directory, which is entered if the listing goes so deep.
     fn directory(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
-        if self.depth.goes_below(self.descent.depth() as u64) {
+        if self.depth.goes_below(self.traversal.depth() as u64) {
             self.descend(name, path)
         } else {
             Some(Entry::Directory { path, error: None, link: false })
@@ -115,14 +115,15 @@ impl DirectoryListing {
 
     /// The line of a directory, which is entered if it can be.
     fn descend(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
-        let open = |descent: &Descent| descent.here().and_then(|here| enter(here, name));
-        let mut opened = open(&self.descent);
+        let open =
+            |traversal: &Traversal| traversal.here().and_then(|here| open_directory(here, name));
+        let mut opened = open(&self.traversal);
         if matches!(opened, Err(errno) if is_want_of_descriptors(errno))
-            && self.descent.close_others()
+            && self.traversal.close_others()
         {
-            opened = open(&self.descent);
+            opened = open(&self.traversal);
         }
-        match opened.and_then(|directory| self.descent.enter(Some(path.clone()), directory)) {
+        match opened.and_then(|directory| self.traversal.enter(Some(path.clone()), directory)) {
             Ok(()) => Some(Entry::Directory { path, error: None, link: false }),
             // It was removed, or is something else by now.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
@@ -133,7 +134,7 @@ impl DirectoryListing {
     /// The whole path of a name in the innermost directory, unless it breaks the rules of paths.
     fn join(&self, name: &CStr) -> Option<FilePath> {
         let name = name.to_str().ok()?;
-        match self.descent.path() {
+        match self.traversal.path() {
             Some(path) => path.join(name).ok(),
             None => FilePath::parse(name).ok(),
         }
@@ -145,7 +146,7 @@ impl DirectoryListing {
             self.skipped += 1;
         }
         let name = name.to_bytes();
-        self.omitted.then(|| match self.descent.path() {
+        self.omitted.then(|| match self.traversal.path() {
             Some(path) => Entry::omitted(&[path.as_str().as_bytes(), b"/", name].concat(), reason),
             None => Entry::omitted(name, reason),
         })
@@ -155,20 +156,20 @@ impl DirectoryListing {
 impl Listing for DirectoryListing {
     fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::from_iter(self.file.take());
-        self.descent.doubt();
+        self.traversal.doubt();
         while entries.len() < max {
-            let Some(step) = self.descent.next(&BeneathRoot(&self.shared)) else {
+            let Some(step) = self.traversal.next(&BeneathRoot(&self.shared)) else {
                 break;
             };
             match step {
                 Step::Entry(found) => {
                     let visited = self.visit(&found);
-                    let cannot = |errno| cannot_list(self.descent.path(), errno);
+                    let cannot = |errno| cannot_list(self.traversal.path(), errno);
                     entries.extend(visited.map_err(cannot)?);
                 }
                 Step::Left { .. } => {}
                 // What was asked for itself fails as a whole.
-                Step::Broken { path, errno } if self.descent.depth() == 0 => {
+                Step::Broken { path, errno } if self.traversal.depth() == 0 => {
                     return Err(cannot_list(path.as_ref(), errno));
                 }
                 Step::Broken { path, errno } => {
@@ -187,7 +188,7 @@ impl Listing for DirectoryListing {
 /// Finds directories beneath the shared one.
 struct BeneathRoot<'a>(&'a Shared);
 
-impl Around for BeneathRoot<'_> {
+impl OpenByPath for BeneathRoot<'_> {
     fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno> {
         let Self(shared) = self;
         let path = path.map_or(".", FilePath::as_str);

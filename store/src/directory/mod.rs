@@ -1,17 +1,17 @@
 //! A local directory as a store.
 
-mod beneath;
 mod change;
-mod changeable;
 mod checksums;
 mod copy;
 mod delete;
 mod flush;
 mod listing;
 mod location;
-mod make;
+mod make_directory;
 mod parent;
+mod preconditions;
 mod rename;
+mod root;
 mod shared;
 mod source;
 mod staged;
@@ -25,11 +25,11 @@ use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, Version};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 use rustix::io::Errno;
 
-use self::beneath::Root;
 pub use self::change::DirectoryChange;
 use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
 use self::location::Location;
+use self::root::Root;
 pub use self::shared::Options;
 use self::shared::Shared;
 pub use self::source::DirectorySource;
@@ -60,8 +60,8 @@ impl Directory {
         }
         let shared = Arc::new(Shared {
             flushes: flush::can_flush(file_system).then(Flushes::default),
-            beside: Budget::new(),
-            listed: Budget::of_listings(),
+            extra_files: Budget::new(),
+            listing_directories: Budget::of_listings(),
             location: Location::new(path, id)?,
             root,
             options,
@@ -102,7 +102,11 @@ impl Store for Directory {
     }
 
     fn create_another(&self, file: &NewFile) -> Result<Option<DirectoryStaged>, StoreError> {
-        self.0.beside.take().map(|place| Ok(self.create(file)?.beside(place))).transpose()
+        self.0
+            .extra_files
+            .take()
+            .map(|permit| Ok(self.create(file)?.with_permit(permit)))
+            .transpose()
     }
 
     fn sync(&self, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
@@ -128,7 +132,7 @@ impl Store for Directory {
     }
 
     fn make_directory(&self, path: &FilePath) -> Result<DirectoryChange, StoreError> {
-        make::make_directory(&self.0, path)
+        make_directory::make_directory(&self.0, path)
     }
 
     fn rename(

@@ -9,15 +9,15 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::shared::Shared;
-use crate::enter::{enter_unread, or_unread};
+use crate::directory_handle::DirectoryHandle;
+use crate::open_directory::{open_directory_or_path, or_path_only};
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
-use crate::workplace::Workplace;
 
 /// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
 #[derive(Debug)]
 pub(crate) struct Parent {
-    workplace: Arc<Workplace>,
+    handle: Arc<DirectoryHandle>,
     made: Option<Made>,
 }
 
@@ -35,7 +35,7 @@ struct Made {
 /// The innermost directory above a file that is there.
 #[derive(Debug)]
 pub(crate) struct Nearest {
-    pub(crate) workplace: Workplace,
+    pub(crate) handle: DirectoryHandle,
     /// The names of those that are missing, the outermost last.
     pub(crate) missing: Vec<String>,
 }
@@ -45,12 +45,12 @@ pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno
     let mut missing = Vec::new();
     let mut path = file.parent();
     loop {
-        match (shared.workplace(path.as_ref()), path) {
+        match (shared.handle(path.as_ref()), path) {
             (Err(Errno::NOENT), Some(absent)) => {
                 missing.push(absent.file_name().to_owned());
                 path = absent.parent();
             }
-            (opened, _) => return Ok(Nearest { workplace: opened?, missing }),
+            (opened, _) => return Ok(Nearest { handle: opened?, missing }),
         }
     }
 }
@@ -60,26 +60,26 @@ impl Parent {
     ///
     /// [`Errno::NOENT`] means that a directory was removed at the same time, [`Errno::LOOP`] that a link leads nowhere.
     pub(crate) fn make(shared: &Shared, file: &FilePath) -> Result<Self, Errno> {
-        let Nearest { workplace, mut missing } = nearest(shared, file)?;
+        let Nearest { handle, mut missing } = nearest(shared, file)?;
         if missing.is_empty() {
-            return Ok(Self { workplace: Arc::new(workplace), made: None });
+            return Ok(Self { handle: Arc::new(handle), made: None });
         }
-        if missing.last().is_some_and(|name| leads_nowhere(&workplace, name)) {
+        if missing.last().is_some_and(|name| leads_nowhere(&handle, name)) {
             return Err(Errno::LOOP);
         }
-        let mut making = Making { innermost: None, made: Made::nothing_yet(&workplace)? };
+        let mut making = Making { innermost: None, made: Made::nothing_yet(&handle)? };
         while let Some(name) = missing.pop() {
-            making.descend(&workplace, &name)?;
+            making.descend(&handle, &name)?;
         }
         let Making { innermost, made } = making;
         let innermost = innermost.ok_or(Errno::NOENT)?;
         let stat = Stat::of(&innermost)?;
-        let workplace = shared.known_workplace(innermost, stat.id(), file.parent().as_ref())?;
-        Ok(Self { workplace: Arc::new(workplace), made: Some(made) })
+        let handle = shared.known_handle(innermost, stat.id(), file.parent().as_ref())?;
+        Ok(Self { handle: Arc::new(handle), made: Some(made) })
     }
 
-    pub(crate) fn workplace(&self) -> &Arc<Workplace> {
-        &self.workplace
+    pub(crate) fn handle(&self) -> &Arc<DirectoryHandle> {
+        &self.handle
     }
 
     /// Keeps what was made.
@@ -91,7 +91,7 @@ impl Parent {
 }
 
 /// Whether a name beneath which nothing was found is a link. No directory can be made there.
-pub(super) fn leads_nowhere(directory: &Workplace, name: &str) -> bool {
+pub(super) fn leads_nowhere(directory: &DirectoryHandle, name: &str) -> bool {
     Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
 }
 
@@ -101,7 +101,7 @@ struct Making {
 }
 
 impl Making {
-    fn descend(&mut self, outermost: &Workplace, name: &str) -> Result<(), Errno> {
+    fn descend(&mut self, outermost: &DirectoryHandle, name: &str) -> Result<(), Errno> {
         let directory = match &self.innermost {
             Some(directory) => directory.as_fd(),
             None => outermost.as_fd(),
@@ -113,15 +113,15 @@ impl Making {
         };
         // What is made is noted before anything else can fail.
         self.made.add(name, made);
-        self.innermost = Some(enter_unread(directory, name)?);
+        self.innermost = Some(open_directory_or_path(directory, name)?);
         Ok(())
     }
 }
 
 impl Made {
-    fn nothing_yet(workplace: &Workplace) -> Result<Self, Errno> {
+    fn nothing_yet(handle: &DirectoryHandle) -> Result<Self, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let within = openat(workplace, c".", flags, Mode::empty())?;
+        let within = openat(handle, c".", flags, Mode::empty())?;
         Ok(Self { within, path: String::new(), kept: 0 })
     }
 
@@ -157,11 +157,11 @@ impl Drop for Made {
 
 impl Shared {
     /// Opens the directory `path` to make files in it; `None` is the shared directory itself.
-    pub(crate) fn workplace(&self, path: Option<&FilePath>) -> Result<Workplace, Errno> {
+    pub(crate) fn handle(&self, path: Option<&FilePath>) -> Result<DirectoryHandle, Errno> {
         let open =
             |access| self.root.open_directory(path.map_or(".", FilePath::as_str).as_ref(), access);
-        let (directory, stat) = or_unread(open)?;
-        self.known_workplace(directory, stat.id(), path)
+        let (directory, stat) = or_path_only(open)?;
+        self.known_handle(directory, stat.id(), path)
     }
 
     /// Whether `path` still leads to `directory`, beneath the shared directory.
@@ -171,18 +171,18 @@ impl Shared {
         found.is_ok_and(|(_, stat)| stat.id() == directory)
     }
 
-    fn known_workplace(
+    fn known_handle(
         &self,
         directory: OwnedFd,
         id: FileId,
         path: Option<&FilePath>,
-    ) -> Result<Workplace, Errno> {
-        let workplace = if id.same_device(self.location.id()) {
-            Workplace::with(directory, id, self.file_system)?
+    ) -> Result<DirectoryHandle, Errno> {
+        let handle = if id.same_device(self.location.id()) {
+            DirectoryHandle::with(directory, id, self.file_system)?
         } else {
-            Workplace::new(directory)?
+            DirectoryHandle::new(directory)?
         };
-        Ok(workplace.found_in(self.root.shared(), path.map_or("", FilePath::as_str)))
+        Ok(handle.found_in(self.root.shared(), path.map_or("", FilePath::as_str)))
     }
 }
 
@@ -205,9 +205,9 @@ mod tests {
         symlink("directory", at("link")).unwrap();
         let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
         let enter = |name| {
-            let workplace = shared.workplace(None)?;
-            let made = Made::nothing_yet(&workplace)?;
-            Making { innermost: None, made }.descend(&workplace, name)
+            let handle = shared.handle(None)?;
+            let made = Made::nothing_yet(&handle)?;
+            Making { innermost: None, made }.descend(&handle, name)
         };
         assert_eq!(enter("directory"), Ok(()));
         assert_eq!(enter("file"), Err(Errno::NOTDIR));

@@ -8,14 +8,14 @@ use rustix::fs::{AtFlags, FileType, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::change::DirectoryChange;
-use super::changeable::mount_point;
 use super::parent::Parent;
+use super::preconditions::mount_point;
 use super::shared::{MAX_MOVED, Shared, moves_again_and_again};
 use crate::atomic_file::{exists, replaceable, spelling};
+use crate::directory_handle::DirectoryHandle;
 use crate::error::failed;
-use crate::names::{self, rename_new};
+use crate::name_locks::{self, rename_new};
 use crate::stat::Stat;
-use crate::workplace::Workplace;
 
 /// See [`Store::rename`](crate::Store::rename).
 ///
@@ -67,9 +67,9 @@ impl Renaming<'_> {
     /// `None` if another program changed something meanwhile.
     fn once(&self, if_match: Option<&Version>) -> Result<Option<DirectoryChange>, StoreError> {
         let Self { shared, from, to, .. } = *self;
-        let old_place = shared.workplace(from.parent().as_ref());
-        let old_place = Arc::new(old_place.map_err(|errno| self.cannot(errno))?);
-        let find = || shared.changeable(&old_place, from, if_match, "rename");
+        let old_directory = shared.handle(from.parent().as_ref());
+        let old_directory = Arc::new(old_directory.map_err(|errno| self.cannot(errno))?);
+        let find = || shared.changeable(&old_directory, from, if_match, "rename");
         let is_directory = find()?.file_type == FileType::Directory;
         // Before directories are made below it.
         if is_directory && is_below(to, from) {
@@ -79,19 +79,20 @@ impl Renaming<'_> {
             Err(Errno::NOENT) => return Ok(None),
             made => made.map_err(|errno| self.cannot(errno))?,
         };
-        let new_place = Arc::clone(parent.workplace());
+        let new_directory = Arc::clone(parent.handle());
         let [old_name, new_name] = [from, to].map(|path| OsStr::new(path.file_name()));
-        let _held = names::hold([(old_place.id(), old_name), (new_place.id(), new_name)]);
+        let _locked =
+            name_locks::lock([(old_directory.id(), old_name), (new_directory.id(), new_name)]);
         let found = find()?;
-        if (old_place.id(), old_name) == (new_place.id(), new_name) {
+        if (old_directory.id(), old_name) == (new_directory.id(), new_name) {
             return Ok(Some(DirectoryChange::new(shared, to, Vec::new())));
         }
-        if !self.lead_to(&old_place, &new_place) {
+        if !self.lead_to(&old_directory, &new_directory) {
             return Ok(None);
         }
-        let step = self.step(&found, &old_place, &new_place)?;
-        spelling::note(&new_place, new_name, found.id());
-        match self.carry_out(step, &old_place, &new_place) {
+        let step = self.step(&found, &old_directory, &new_directory)?;
+        spelling::note(&new_directory, new_name, found.id());
+        match self.carry_out(step, &old_directory, &new_directory) {
             Ok(()) => {}
             Err(Errno::NOENT | Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR | Errno::NOTDIR) => {
                 return Ok(None);
@@ -101,65 +102,67 @@ impl Renaming<'_> {
             Err(Errno::INVAL) if is_directory => return Err(self.moved_into_itself()),
             Err(errno) => return Err(self.cannot(errno)),
         }
-        if step == Step::Respell && self.is_listed_otherwise(&new_place, &found) {
+        if step == Step::Respell && self.is_listed_otherwise(&new_directory, &found) {
             return Err(self.not_supported("its file system keeps the case that a name has"));
         }
         // Only now it is certain that nobody moved the directory away before the file was in it.
-        let is_there = || shared.leads_to(to.parent().as_ref(), new_place.id());
+        let is_there = || shared.leads_to(to.parent().as_ref(), new_directory.id());
         if matches!(step, Step::TakeNew | Step::Replace) && !is_there() {
             let back = (Renaming { shared, from: to, to: from, mode: Mode::Create }).carry_out(
                 Step::TakeNew,
-                &new_place,
-                &old_place,
+                &new_directory,
+                &old_directory,
             );
             back.map_err(|errno| self.cannot(errno))?;
             return Ok(None);
         }
         parent.keep();
-        Ok(Some(DirectoryChange::new(shared, to, vec![new_place, old_place])))
+        Ok(Some(DirectoryChange::new(shared, to, vec![new_directory, old_directory])))
     }
 
     fn carry_out(
         &self,
         step: Step,
-        old_place: &Workplace,
-        new_place: &Workplace,
+        old_directory: &DirectoryHandle,
+        new_directory: &DirectoryHandle,
     ) -> Result<(), Errno> {
         let [old_name, new_name] = [self.from, self.to].map(|path| OsStr::new(path.file_name()));
         let shown = self.to.escaped().to_string();
         match step {
-            Step::TakeNew => rename_new(old_place, old_name, new_place, new_name, &shown),
-            Step::Unlink => unlinkat(old_place, old_name, AtFlags::empty()),
-            Step::Replace | Step::Respell => renameat(old_place, old_name, new_place, new_name),
+            Step::TakeNew => rename_new(old_directory, old_name, new_directory, new_name, &shown),
+            Step::Unlink => unlinkat(old_directory, old_name, AtFlags::empty()),
+            Step::Replace | Step::Respell => {
+                renameat(old_directory, old_name, new_directory, new_name)
+            }
         }
     }
 
-    fn lead_to(&self, old_place: &Workplace, new_place: &Workplace) -> bool {
-        [(self.from, old_place), (self.to, new_place)]
+    fn lead_to(&self, old_directory: &DirectoryHandle, new_directory: &DirectoryHandle) -> bool {
+        [(self.from, old_directory), (self.to, new_directory)]
             .into_iter()
-            .all(|(path, place)| self.shared.leads_to(path.parent().as_ref(), place.id()))
+            .all(|(path, directory)| self.shared.leads_to(path.parent().as_ref(), directory.id()))
     }
 
     /// Looks at what has the new name.
     fn step(
         &self,
         found: &Stat,
-        old_place: &Workplace,
-        new_place: &Workplace,
+        old_directory: &DirectoryHandle,
+        new_directory: &DirectoryHandle,
     ) -> Result<Step, StoreError> {
         let name = OsStr::new(self.to.file_name());
-        let there = match Stat::at(new_place, name) {
+        let there = match Stat::at(new_directory, name) {
             Ok(there) => there,
             Err(Errno::NOENT) => return Ok(Step::TakeNew),
             Err(errno) => return Err(self.cannot(errno)),
         };
-        let same_but_case = old_place.id() == new_place.id()
+        let same_but_case = old_directory.id() == new_directory.id()
             && self.from.file_name().to_lowercase() == self.to.file_name().to_lowercase();
-        if same_but_case && self.is_listed_otherwise(new_place, &there) {
+        if same_but_case && self.is_listed_otherwise(new_directory, &there) {
             return Ok(Step::Respell);
         }
         if self.mode == Mode::Create {
-            return Err(exists(new_place, name, &there, self.to.escaped()));
+            return Err(exists(new_directory, name, &there, self.to.escaped()));
         }
         if there.file_type == FileType::Directory {
             return Err(self.refused(StoreErrorKind::IsDirectory, "is a directory"));
@@ -167,7 +170,7 @@ impl Renaming<'_> {
         if found.file_type == FileType::Directory {
             return Err(self.refused(StoreErrorKind::NotAFile, "is not a directory's name"));
         }
-        match replaceable(new_place, name, self.mode, self.to.escaped())? {
+        match replaceable(new_directory, name, self.mode, self.to.escaped())? {
             None => Ok(Step::TakeNew),
             Some(there) if there.id() == found.id() => Ok(Step::Unlink),
             Some(_) => Ok(Step::Replace),
@@ -175,8 +178,8 @@ impl Renaming<'_> {
     }
 
     /// Whether the new name is listed in another case.
-    fn is_listed_otherwise(&self, place: &Workplace, there: &Stat) -> bool {
-        let (root, path) = place.path_of(OsStr::new(self.to.file_name()));
+    fn is_listed_otherwise(&self, directory: &DirectoryHandle, there: &Stat) -> bool {
+        let (root, path) = directory.path_of(OsStr::new(self.to.file_name()));
         spelling::other(root, &path, there.id()).is_some()
     }
 
@@ -219,9 +222,9 @@ mod tests {
         fs::write(at("new"), "new").unwrap();
         for (from, to) in [("old", "new"), ("directory", "empty"), ("directory", "new")] {
             let [from, to] = [from, to].map(|path| FilePath::parse(path).unwrap());
-            let place = store.0.workplace(None).unwrap();
+            let handle = store.0.handle(None).unwrap();
             let renaming = Renaming { shared: &store.0, from: &from, to: &to, mode: Mode::Replace };
-            let taken = renaming.carry_out(Step::TakeNew, &place, &place);
+            let taken = renaming.carry_out(Step::TakeNew, &handle, &handle);
             assert_eq!(taken, Err(Errno::EXIST), "{from:?} to {to:?}");
         }
         assert_eq!(fs::read(at("new")).unwrap(), b"new");

@@ -4,10 +4,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_core::{FilePath, StoreError, StoreErrorKind};
 
-use super::beneath::Root;
 use super::checksums::Checksums;
 use super::flush::Flushes;
 use super::location::Location;
+use super::root::Root;
 use crate::atomic_file::is_temporary_name;
 use crate::budget::Budget;
 use crate::file_system::FileSystem;
@@ -43,9 +43,9 @@ pub(super) struct Shared {
     /// Where flushing that file system is as good as syncing each file.
     pub(super) flushes: Option<Flushes>,
     /// Room for staged files beyond one a session.
-    pub(super) beside: Budget,
+    pub(super) extra_files: Budget,
     /// Room for the directories of listings beyond one each.
-    pub(super) listed: Budget,
+    pub(super) listing_directories: Budget,
 }
 
 impl Shared {

@@ -7,7 +7,7 @@ use haul_core::{Checksum, FilePath, Opened, StoreError, StoreErrorKind};
 
 use super::shared::Shared;
 use crate::error::failed;
-use crate::regular::RegularFile;
+use crate::regular_file::RegularFile;
 use crate::{PassThrough, Prepared, Source};
 
 /// A regular file of a [`Directory`](crate::Directory), open for reading.

@@ -11,11 +11,11 @@ use super::flush::Flushes;
 use super::parent::{self, Nearest, Parent, leads_nowhere};
 use super::shared::{MAX_MOVED, Shared};
 use crate::atomic_file::{AtomicFile, replaceable};
-use crate::budget::Place;
+use crate::budget::Permit;
+use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, misuse};
-use crate::names;
+use crate::name_locks;
 use crate::stat::Stat;
-use crate::workplace::Workplace;
 use crate::{NewFile, PassThrough, Staged};
 
 /// A file on its way into a [`Directory`](crate::Directory).
@@ -31,7 +31,7 @@ pub struct DirectoryStaged {
     /// The last flush that had failed when it was begun.
     last_failed: Option<u64>,
     /// What it takes beside other files of its session.
-    _place: Option<Place>,
+    _permit: Option<Permit>,
 }
 
 impl DirectoryStaged {
@@ -56,19 +56,19 @@ impl DirectoryStaged {
     fn begin_once(shared: Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
         let path = &file.path;
         let last_failed = shared.last_failed();
-        let Nearest { workplace, missing } =
+        let Nearest { handle, missing } =
             parent::nearest(&shared, path).map_err(|errno| cannot_create(path, errno))?;
         let name = OsStr::new(path.file_name());
         let replaces = match missing.last() {
-            None => replaceable(&workplace, name, file.mode, path.escaped())?.map(|_| name),
-            Some(name) if leads_nowhere(&workplace, name) => {
+            None => replaceable(&handle, name, file.mode, path.escaped())?.map(|_| name),
+            Some(name) if leads_nowhere(&handle, name) => {
                 let detail = format!("{} is below a name that leads nowhere", path.escaped());
                 return Err(StoreError::new(StoreErrorKind::NotFound, detail));
             }
             Some(_) => None,
         };
         let shown = path.escaped().to_string();
-        let atomic_file = AtomicFile::create(Arc::new(workplace), file, replaces, shown)?;
+        let atomic_file = AtomicFile::create(Arc::new(handle), file, replaces, shown)?;
         let (path, mode, if_match) = (path.clone(), file.mode, file.if_match);
         Ok(Self {
             shared,
@@ -78,12 +78,12 @@ impl DirectoryStaged {
             atomic_file,
             published: false,
             last_failed,
-            _place: None,
+            _permit: None,
         })
     }
 
-    pub(super) fn beside(self, place: Place) -> Self {
-        Self { _place: Some(place), ..self }
+    pub(super) fn with_permit(self, permit: Permit) -> Self {
+        Self { _permit: Some(permit), ..self }
     }
 
     /// Publishes beneath the shared directory as it is now. Answers whether all directories on the way stayed where they were.
@@ -93,17 +93,17 @@ impl DirectoryStaged {
             made => made.map_err(|errno| cannot_create(&self.path, errno))?,
         };
         let name = OsStr::new(self.path.file_name());
-        let _held = names::hold([(parent.workplace().id(), name)]);
+        let _locked = name_locks::lock([(parent.handle().id(), name)]);
         if let Some(wanted) = &self.if_match {
-            let found = Stat::at(parent.workplace(), name)
+            let found = Stat::at(parent.handle(), name)
                 .and_then(|found| self.shared.require_version(&self.path, found, wanted));
             found.map_err(|errno| cannot_create(&self.path, errno))??;
         }
-        if !self.atomic_file.publish(parent.workplace(), name, self.mode)? {
+        if !self.atomic_file.publish(parent.handle(), name, self.mode)? {
             return Ok(false);
         }
         // Only now it is certain that nobody moved the directory away before the file was in it.
-        if self.shared.leads_to(self.path.parent().as_ref(), parent.workplace().id()) {
+        if self.shared.leads_to(self.path.parent().as_ref(), parent.handle().id()) {
             parent.keep();
             return Ok(true);
         }
@@ -112,7 +112,7 @@ impl DirectoryStaged {
     }
 
     /// The directory that it is in.
-    pub(super) fn directory(&self) -> &Arc<Workplace> {
+    pub(super) fn directory(&self) -> &Arc<DirectoryHandle> {
         self.atomic_file.directory()
     }
 
@@ -205,7 +205,7 @@ impl Shared {
     }
 
     /// Whether a flush brings what is in `directory` to stable storage.
-    pub(super) fn flushes(&self, directory: &Workplace) -> bool {
+    pub(super) fn flushes(&self, directory: &DirectoryHandle) -> bool {
         self.flushes.is_some() && directory.id().same_device(self.location.id())
     }
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::shared::Shared;
 use crate::atomic_file::{OLD_STAGING, sweep, told};
-use crate::enter::enter;
+use crate::open_directory::open_directory;
 
 /// The most directories that wait to be swept; others are left to uploads that go into them.
 const MAX_WAITING: usize = 1 << 14;
@@ -49,6 +49,6 @@ fn walk(shared: &Weak<Shared>) {
 
 /// No link is followed on the way.
 fn open(shared: &Shared, path: &[CString]) -> Result<OwnedFd, Errno> {
-    let root = enter(&shared.root, c".")?;
-    path.iter().try_fold(root, |directory, name| enter(directory, name.as_c_str()))
+    let root = open_directory(&shared.root, c".")?;
+    path.iter().try_fold(root, |directory, name| open_directory(directory, name.as_c_str()))
 }

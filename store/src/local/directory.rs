@@ -11,13 +11,13 @@ use haul_core::{FilePath, StoreError, StoreErrorKind};
 use rustix::fs::{Mode, OFlags, fsync, mkdirat, open, openat, syncfs};
 use rustix::io::Errno;
 
-use super::file::{LocalSource, LocalTarget, Place};
-use crate::enter::{enter_unread, or_unread};
+use super::file::{Destination, LocalSource, LocalTarget};
+use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, failed_io, shown};
-use crate::lacks::is_missing;
-use crate::regular::RegularFile;
+use crate::open_directory::{open_directory_or_path, or_path_only};
+use crate::regular_file::RegularFile;
 use crate::resolve::{Links, open_beneath};
-use crate::workplace::Workplace;
+use crate::unsupported::is_unsupported;
 
 /// A directory of this machine, for many uploads from it or downloads into it.
 ///
@@ -32,12 +32,12 @@ pub struct LocalDirectory {
 
 #[derive(Debug)]
 struct Inner {
-    root: Arc<Workplace>,
+    root: Arc<DirectoryHandle>,
     shown: String,
     /// Directories that are made are brought to stable storage.
     durable: bool,
     /// The directory that was opened last: files of one directory mostly come together.
-    last: Mutex<Option<(FilePath, Arc<Workplace>)>>,
+    last: Mutex<Option<(FilePath, Arc<DirectoryHandle>)>>,
 }
 
 impl LocalDirectory {
@@ -65,8 +65,8 @@ impl LocalDirectory {
     fn new(path: &Path, durable: bool) -> Result<Self, StoreError> {
         let shown = shown(path.as_os_str());
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = or_unread(|access| open(path, flags | access, Mode::empty()))
-            .and_then(Workplace::new)
+        let root = or_path_only(|access| open(path, flags | access, Mode::empty()))
+            .and_then(DirectoryHandle::new)
             .map_err(|errno| failed(format_args!("open {shown}"), errno))?;
         let root = Arc::new(root);
         let inner = Inner { root, shown, durable, last: Mutex::default() };
@@ -100,7 +100,7 @@ impl LocalDirectory {
                 self.directory(&parent).map_err(|errno| refused("create", &shown, errno))?
             }
         };
-        LocalTarget::at(Place { directory, name: path.file_name().into(), shown }, overwrite)
+        LocalTarget::at(Destination { directory, name: path.file_name().into(), shown }, overwrite)
     }
 
     /// Makes a directory beneath it, and those on the way, unless they are there.
@@ -118,7 +118,7 @@ impl LocalDirectory {
         }
     }
 
-    fn directory(&self, path: &FilePath) -> Result<Arc<Workplace>, Errno> {
+    fn directory(&self, path: &FilePath) -> Result<Arc<DirectoryHandle>, Errno> {
         let mut last = self.inner.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, directory)) = last.as_ref().filter(|(before, _)| before == path) {
             return Ok(Arc::clone(directory));
@@ -127,12 +127,13 @@ impl LocalDirectory {
             let flags = access | OFlags::DIRECTORY;
             open_beneath(&self.inner.root, path.as_str().as_ref(), flags, Links::Refuse)
         };
-        let opened = match or_unread(beneath) {
+        let opened = match or_path_only(beneath) {
             Err(Errno::NOENT) => self.descend(path)?,
             opened => opened?,
         };
-        let workplace = Workplace::new(opened)?.found_in(self.inner.root.handle(), path.as_str());
-        let directory = Arc::new(workplace);
+        let handle =
+            DirectoryHandle::new(opened)?.found_in(self.inner.root.handle(), path.as_str());
+        let directory = Arc::new(handle);
         *last = Some((path.clone(), Arc::clone(&directory)));
         Ok(directory)
     }
@@ -147,12 +148,12 @@ impl LocalDirectory {
                 Err(Errno::EXIST) => false,
                 Err(errno) => return Err(errno),
             };
-            let entered = enter_unread(above, name)?;
+            let entered = open_directory_or_path(above, name)?;
             if made && self.inner.durable {
                 match fsync(above) {
                     // It may be written to and not read.
                     Err(Errno::BADF) => syncfs(&entered)?,
-                    Err(errno) if is_missing(errno) => {}
+                    Err(errno) if is_unsupported(errno) => {}
                     synced => synced?,
                 }
             }

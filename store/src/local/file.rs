@@ -12,11 +12,11 @@ use rustix::io::Errno;
 
 use super::stream::StreamSource;
 use crate::atomic_file::{AtomicFile, replaceable};
-use crate::enter::or_unread;
+use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, misuse, shown};
-use crate::regular::RegularFile;
+use crate::open_directory::or_path_only;
+use crate::regular_file::RegularFile;
 use crate::stat::Stat;
-use crate::workplace::Workplace;
 use crate::{NewFile, PassThrough, Prepared, Source, Staged, Target};
 
 /// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
@@ -106,7 +106,7 @@ impl Source for LocalSource {
 /// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it may be replaced are this side's alone.
 #[derive(Debug)]
 pub struct LocalTarget {
-    place: Place,
+    destination: Destination,
     mode: Mode,
 }
 
@@ -115,27 +115,27 @@ impl LocalTarget {
     ///
     /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
     pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
-        let target = Self::at(Place::open(path.as_ref())?, overwrite)?;
-        let Place { directory, shown, .. } = &target.place;
+        let target = Self::at(Destination::open(path.as_ref())?, overwrite)?;
+        let Destination { directory, shown, .. } = &target.destination;
         directory
             .require_writable()
             .map_err(|errno| failed(format_args!("create {shown}"), errno))?;
         Ok(target)
     }
 
-    pub(super) fn at(place: Place, overwrite: bool) -> Result<Self, StoreError> {
+    pub(super) fn at(destination: Destination, overwrite: bool) -> Result<Self, StoreError> {
         let mode = if overwrite { Mode::Replace } else { Mode::Create };
-        place.replaceable(mode)?;
-        Ok(Self { place, mode })
+        destination.replaceable(mode)?;
+        Ok(Self { destination, mode })
     }
 }
 
 impl Target for LocalTarget {
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
-        let place = self.place.clone();
+        let destination = self.destination.clone();
         // What this target may do was looked at when it was made; publication decides.
         if file.mode != self.mode && file.mode == Mode::Create {
-            place.replaceable(Mode::Create)?;
+            destination.replaceable(Mode::Create)?;
         }
         let mode = match file.mode {
             Mode::Create => Mode::Create,
@@ -143,25 +143,25 @@ impl Target for LocalTarget {
         };
         let replaces = match mode {
             Mode::Create => None,
-            Mode::Replace => place.replaceable(mode)?,
+            Mode::Replace => destination.replaceable(mode)?,
         };
-        let (directory, shown) = (Arc::clone(&place.directory), place.shown.clone());
-        let replaces = replaces.map(|_| &*place.name);
+        let (directory, shown) = (Arc::clone(&destination.directory), destination.shown.clone());
+        let replaces = replaces.map(|_| &*destination.name);
         let atomic_file = AtomicFile::create(directory, file, replaces, shown)?;
-        Ok(Box::new(LocalStaged { place, mode, atomic_file, published: false }))
+        Ok(Box::new(LocalStaged { destination, mode, atomic_file, published: false }))
     }
 }
 
 /// A name in an open directory.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) directory: Arc<Workplace>,
+pub(super) struct Destination {
+    pub(super) directory: Arc<DirectoryHandle>,
     pub(super) name: OsString,
     /// The whole path in errors.
     pub(super) shown: String,
 }
 
-impl Place {
+impl Destination {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = shown(path.as_os_str());
         let bytes = path.as_os_str().as_encoded_bytes();
@@ -178,7 +178,7 @@ impl Place {
             let flags = access | OFlags::DIRECTORY | OFlags::CLOEXEC;
             open(parent, flags, Permissions::empty())
         };
-        let directory = or_unread(open).and_then(Workplace::new).map_err(|errno| {
+        let directory = or_path_only(open).and_then(DirectoryHandle::new).map_err(|errno| {
             failed(format_args!("create {shown}: cannot open its directory"), errno)
         })?;
         Ok(Self { directory: Arc::new(directory), name: name.to_owned(), shown })
@@ -192,7 +192,7 @@ impl Place {
 
 #[derive(Debug)]
 struct LocalStaged {
-    place: Place,
+    destination: Destination,
     mode: Mode,
     atomic_file: AtomicFile,
     published: bool,
@@ -216,7 +216,7 @@ impl Staged for LocalStaged {
     }
 
     fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
-        let Place { directory, name, shown } = &self.place;
+        let Destination { directory, name, shown } = &self.destination;
         if !self.atomic_file.publish(directory, name, self.mode)? {
             return Err(failed(format_args!("create {shown}"), Errno::NOENT));
         }
@@ -228,7 +228,7 @@ impl Staged for LocalStaged {
         if !self.published {
             return Err(misuse("the file has not been published"));
         }
-        let Place { directory, shown, .. } = &self.place;
+        let Destination { directory, shown, .. } = &self.destination;
         // Directories above were made before, and are on stable storage already.
         let synced = directory.sync_name(self.atomic_file.file(), directory.id(), shown);
         synced.map_err(|errno| failed(format_args!("bring {shown} to stable storage"), errno))

@@ -12,11 +12,11 @@ use rustix::io::Errno;
 
 use super::directory::LocalDirectory;
 use crate::atomic_file::is_temporary_name;
-use crate::descent::{Around, Descent, Step};
-use crate::enter::enter;
 use crate::entries::DirEntry;
 use crate::error::{failed, is_want_of_descriptors, shown};
+use crate::open_directory::open_directory;
 use crate::stat::{FileId, Stat};
+use crate::traversal::{OpenByPath, Step, Traversal};
 
 /// What a [walk](LocalDirectory::walk) comes upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct Walk {
     excluded: Option<Box<Excluded>>,
     /// The directories that links were followed to.
     followed: HashSet<FileId>,
-    descent: Descent,
+    traversal: Traversal,
     begun: bool,
 }
 
@@ -107,7 +107,7 @@ impl Walk {
             directory,
             excluded: None,
             followed: HashSet::new(),
-            descent: Descent::new(false, None),
+            traversal: Traversal::new(false, None),
             begun: false,
         }
     }
@@ -120,8 +120,8 @@ impl Walk {
 
     fn begin(&mut self) -> Result<(), StoreError> {
         self.begun = true;
-        let directory = Around::open(&self.directory, None, OFlags::RDONLY);
-        let entered = directory.and_then(|directory| self.descent.enter(None, directory));
+        let directory = OpenByPath::open(&self.directory, None, OFlags::RDONLY);
+        let entered = directory.and_then(|directory| self.traversal.enter(None, directory));
         entered.map_err(|errno| failed(format_args!("read {}", self.directory.shown_as()), errno))
     }
 
@@ -143,16 +143,18 @@ impl Walk {
         }
         let path = self.join(name)?;
         let kind = match kind {
-            FileType::Unknown => match self.descent.here().and_then(|here| Stat::at(here, name)) {
-                Ok(stat) => stat.file_type,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(errno) => return Err(self.unreadable(name, errno)),
-            },
+            FileType::Unknown => {
+                match self.traversal.here().and_then(|here| Stat::at(here, name)) {
+                    Ok(stat) => stat.file_type,
+                    Err(Errno::NOENT) => return Ok(None),
+                    Err(errno) => return Err(self.unreadable(name, errno)),
+                }
+            }
             kind => kind,
         };
         let open = |walk: &Self| match kind {
-            FileType::Symlink => Around::open(&walk.directory, Some(&path), OFlags::RDONLY),
-            _ => walk.descent.here().and_then(|here| enter(here, name)),
+            FileType::Symlink => OpenByPath::open(&walk.directory, Some(&path), OFlags::RDONLY),
+            _ => walk.traversal.here().and_then(|here| open_directory(here, name)),
         };
         match kind {
             FileType::RegularFile => return Ok(Some(Found::File(path))),
@@ -173,7 +175,7 @@ impl Walk {
                     FileType::Directory => {}
                     _ => return Err(LeftOut::Special),
                 }
-                if self.descent.contains(stat.id()) || !self.followed.insert(stat.id()) {
+                if self.traversal.contains(stat.id()) || !self.followed.insert(stat.id()) {
                     return Err(LeftOut::Again);
                 }
             }
@@ -181,12 +183,12 @@ impl Walk {
         }
         let mut opened = open(self);
         if matches!(opened, Err(errno) if is_want_of_descriptors(errno))
-            && self.descent.close_others()
+            && self.traversal.close_others()
         {
             opened = open(self);
         }
         let entered = match opened {
-            Ok(directory) => self.descent.enter(Some(path), directory),
+            Ok(directory) => self.traversal.enter(Some(path), directory),
             Err(errno) => Err(errno),
         };
         match entered {
@@ -199,16 +201,17 @@ impl Walk {
     /// Whether a link leads to a directory that it lies in, or that another link was followed to, by whatever path.
     fn leads_back(&self, name: &CStr) -> bool {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let opened = self.descent.here().and_then(|here| openat(here, name, flags, Mode::empty()));
+        let opened =
+            self.traversal.here().and_then(|here| openat(here, name, flags, Mode::empty()));
         opened.and_then(Stat::of).is_ok_and(|stat| {
-            self.descent.contains(stat.id()) || self.followed.contains(&stat.id())
+            self.traversal.contains(stat.id()) || self.followed.contains(&stat.id())
         })
     }
 
     /// The path of a name in the innermost directory.
     fn join(&self, name: &CStr) -> Result<FilePath, LeftOut> {
         let name = name.to_str().map_err(|_| LeftOut::Name)?;
-        let joined = match self.descent.path() {
+        let joined = match self.traversal.path() {
             Some(above) => above.join(name),
             None => FilePath::parse(name),
         };
@@ -222,7 +225,7 @@ impl Walk {
         self.excluded.as_ref().is_some_and(|excluded| {
             let name = name.to_string_lossy();
             let is_directory = kind == FileType::Directory;
-            match self.descent.path() {
+            match self.traversal.path() {
                 Some(above) => excluded(&format!("{}/{name}", above.as_str()), is_directory),
                 None => excluded(&name, is_directory),
             }
@@ -231,7 +234,7 @@ impl Walk {
 
     fn shown(&self, name: &CStr) -> String {
         let name = shown(OsStr::from_bytes(name.to_bytes()));
-        match self.descent.path() {
+        match self.traversal.path() {
             Some(above) => format!("{}/{name}", self.directory.shown(above)),
             None => self.directory.shown_below(&name),
         }
@@ -252,7 +255,7 @@ impl Iterator for Walk {
             return Some(Err(error));
         }
         loop {
-            let found = match self.descent.next(&self.directory)? {
+            let found = match self.traversal.next(&self.directory)? {
                 Step::Entry(entry) => self.visit(&entry),
                 Step::Left { path, empty } => Some(Found::Directory { path, empty }),
                 Step::Broken { path: None, errno } => {
@@ -272,7 +275,7 @@ impl Iterator for Walk {
     }
 }
 
-impl Around for LocalDirectory {
+impl OpenByPath for LocalDirectory {
     fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno> {
         self.reopen(path, access | OFlags::DIRECTORY)
     }
