@@ -260,10 +260,10 @@ impl StoreError {
 
 /// A call to a machine that does not answer what it asked for: a bug in the transport or the store, never the peer's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the machine was told \"{told}\" while it waited for \"{waiting_for}\"")]
+#[error("the machine was told \"{reported}\" while it waited for \"{waiting_for}\"")]
 pub struct Misuse {
     /// What was reported.
-    pub told: &'static str,
+    pub reported: &'static str,
     /// What had been asked for.
     pub waiting_for: &'static str,
 }

@@ -128,7 +128,7 @@ impl<E> Link<E> {
     }
 
     /// Gives the buffers' memory back while there is nothing in them.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn release_buffers(&mut self) {
         if self.inbox.is_empty() && self.outbox.is_empty() {
             self.inbox.release();
             self.outbox.release();
@@ -140,8 +140,8 @@ impl<E> Link<E> {
         if self.outbox.is_empty() { Ask::Send { handle, length } } else { Ask::Write }
     }
 
-    fn misuse(&self, told: &'static str) -> Misuse {
-        Misuse { told, waiting_for: self.ask.name() }
+    fn misuse(&self, reported: &'static str) -> Misuse {
+        Misuse { reported, waiting_for: self.ask.name() }
     }
 }
 
@@ -169,7 +169,7 @@ pub trait Side {
     fn read_size(&mut self) -> usize;
 
     /// Something was there to read, or nothing was.
-    fn looked(&mut self, found: bool);
+    fn was_read(&mut self, found: bool);
 
     /// The socket took `count` bytes of prepared payload.
     fn passed_out(&mut self, count: usize);
@@ -271,7 +271,7 @@ impl<S: Side> Machine for S {
             link.inbox.add(count);
             link.timer.flowed(count as u64);
         }
-        self.looked(true);
+        self.was_read(true);
         Ok(())
     }
 
@@ -281,7 +281,7 @@ impl<S: Side> Machine for S {
             Ask::Read(Wait::Never) => link.ask = Ask::Nothing,
             _ => return Err(link.misuse("would_block")),
         }
-        self.looked(false);
+        self.was_read(false);
         Ok(())
     }
 

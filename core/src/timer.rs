@@ -8,7 +8,7 @@ pub enum Timeout {
     /// For ever: nothing is owed.
     Never,
     /// For one thing to happen.
-    Fixed { what: What, limit: Duration },
+    Fixed { what: FixedWait, limit: Duration },
     /// For any byte to pass.
     Progress { limit: Duration },
     /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person at a keyboard, is not cut off. Of a peer that keeps nobody
@@ -20,7 +20,7 @@ pub enum Timeout {
 
 /// Tells fixed waits apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum FixedWait {
     Idle,
     Greeting,
     Reply,

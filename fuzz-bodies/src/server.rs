@@ -101,7 +101,7 @@ fn check_replies(run: &Run<ServerEvent>) {
                 told.push(reply.clone());
             }
             ServerEvent::CutOff { refusal, .. } => told.push(Err(refusal.clone())),
-            ServerEvent::Vanished { .. } => vanished = true,
+            ServerEvent::Disconnected { .. } => vanished = true,
         }
     }
     let sent = transcript::replies(&run.output);

@@ -124,11 +124,11 @@ impl<'a> SessionLog<'a> {
                 let line = line(self.answered + 1, *began, *ended).refused(refusal, None);
                 self.end(command.as_ref(), line);
             }
-            ServerEvent::Vanished { command: Some(command), began, ended } => {
+            ServerEvent::Disconnected { command: Some(command), began, ended } => {
                 let line = Line { outcome: "vanished", ..line(self.answered + 1, *began, *ended) };
                 self.end(Some(command), line);
             }
-            ServerEvent::Vanished { command: None, .. } => debug!(outcome = %"vanished"),
+            ServerEvent::Disconnected { command: None, .. } => debug!(outcome = %"vanished"),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::Greeting;
 use crate::table::Current;
-use crate::timer::{Timeout, What};
+use crate::timer::{FixedWait, Timeout};
 use crate::verb::client_exchange::Known;
 use crate::verb::server_exchange::Handles;
 
@@ -212,21 +212,21 @@ impl Side for Client {
         match (ask, self.current.get()) {
             (_, State::Idle | State::Waiting) if self.pipeline.only_leaves() => {
                 let limit = timing.goodbye.min(timing.reply);
-                Timeout::Fixed { what: What::Goodbye, limit }
+                Timeout::Fixed { what: FixedWait::Goodbye, limit }
             }
             (Ask::Read(_), State::Leaving | State::Lingering) => {
-                Timeout::Fixed { what: What::Linger, limit: timing.linger }
+                Timeout::Fixed { what: FixedWait::Linger, limit: timing.linger }
             }
             (Ask::Read(_), State::Idle) if !self.cannot_send => Timeout::Never,
             (Ask::Read(_), State::Start) => {
-                Timeout::Fixed { what: What::Greeting, limit: timing.greeting }
+                Timeout::Fixed { what: FixedWait::Greeting, limit: timing.greeting }
             }
             (Ask::Read(_), _) if self.pipeline.reads_files() => {
                 let limit = timing.reading.max(timing.reply);
-                Timeout::Fixed { what: What::Reply, limit }
+                Timeout::Fixed { what: FixedWait::Reply, limit }
             }
             (Ask::Read(_), _) if !in_payload => {
-                Timeout::Fixed { what: What::Reply, limit: timing.reply }
+                Timeout::Fixed { what: FixedWait::Reply, limit: timing.reply }
             }
             // A server whose storage is busy may take or send nothing for a while.
             _ => Timeout::Progress { limit: timing.reply },
@@ -254,7 +254,7 @@ impl Side for Client {
         })
     }
 
-    fn looked(&mut self, _: bool) {
+    fn was_read(&mut self, _: bool) {
         self.read_after = self.link.outbox.written();
     }
 

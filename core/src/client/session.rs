@@ -102,7 +102,7 @@ impl Client {
             return None;
         }
         if self.pipeline.sent.is_empty() {
-            self.link.rest();
+            self.link.release_buffers();
         }
         Some(self.link.read())
     }

@@ -66,7 +66,7 @@ pub enum ServerEvent {
         ended: Duration,
     },
     /// The peer went away, or took nothing for too long.
-    Vanished {
+    Disconnected {
         /// The command that was under way, if any: it got no reply.
         command: Option<Command>,
         /// When its line was read, on the same clock; without a command when what ended the session was met.
@@ -78,11 +78,11 @@ pub enum ServerEvent {
 
 impl ServerEvent {
     /// It is told at `now`: what it tells of has just ended.
-    pub(super) fn told_at(mut self, now: Duration) -> Self {
+    pub(super) fn ended_at(mut self, now: Duration) -> Self {
         match &mut self {
             Self::Answered { ended, .. }
             | Self::CutOff { ended, .. }
-            | Self::Vanished { ended, .. } => *ended = now,
+            | Self::Disconnected { ended, .. } => *ended = now,
         }
         self
     }

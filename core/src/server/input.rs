@@ -6,7 +6,7 @@ use super::table::{
     self, OnAbort, OnCancelled, OnCommand, OnData, OnDrain, OnEnd, OnEndOfInput, OnLoss,
     OnMalformed, OnRefused, Row, State,
 };
-use super::{Decided, Running, Server};
+use super::{Outcome, Running, Server};
 use crate::effect::RequestId;
 use crate::error::ErrorCode;
 use crate::message::{LineError, Refusal};
@@ -32,7 +32,7 @@ impl Server {
     /// Drops the first `count` bytes of the input.
     pub(super) fn consume(&mut self, count: usize) {
         self.link.inbox.consume(count);
-        self.look.consumed(count);
+        self.look_ahead.consumed(count);
     }
 
     /// Does what the table says about a line. `cancelled`: an `ABORT` was found behind it.
@@ -53,13 +53,13 @@ impl Server {
             Ok(ClientLine::Abort) => match self.enter(&table::ABORT) {
                 Some(OnAbort::GiveUp) => {
                     let reply = Reply::err(ErrorCode::Aborted, "the upload was given up");
-                    self.decide(Decided::Reply(reply));
+                    self.end_with(Outcome::Reply(reply));
                 }
                 Some(OnAbort::Drop | OnAbort::Cancel) | None => {}
             },
             Err(error) if error.code == ErrorCode::Protocol => {
                 if let Some(OnMalformed::Fault) = self.enter(&table::MALFORMED) {
-                    self.decide(Decided::CutOff(Refusal::new(error.code, error.text)));
+                    self.end_with(Outcome::CutOff(Refusal::new(error.code, error.text)));
                 }
             }
             Err(_) if cancelled => self.cancelled(None),
@@ -67,7 +67,7 @@ impl Server {
                 Some(OnRefused::Refuse) => {
                     self.commands += 1;
                     let reply = Reply::refused(Refusal::new(error.code, error.text));
-                    self.decide(Decided::Reply(reply));
+                    self.end_with(Outcome::Reply(reply));
                 }
                 Some(OnRefused::Fault) => self.fault(NOT_IN_A_BODY),
                 Some(OnRefused::Keep) | None => {}
@@ -104,7 +104,7 @@ impl Server {
                 None if is_next => self.commands += 1,
                 None => {}
             }
-            self.decide(Decided::Reply(Reply::err(ErrorCode::Aborted, "cancelled")));
+            self.end_with(Outcome::Reply(Reply::err(ErrorCode::Aborted, "cancelled")));
         }
     }
 
@@ -113,7 +113,7 @@ impl Server {
         let row = if length > limits.max_data {
             &table::OVERSIZED_DATA
         } else if self.current.get() == State::Discarding
-            && !self.discard.takes(length, limits.max_discard)
+            && !self.refused_body.takes(length, limits.max_discard)
         {
             &table::EXCESSIVE_DATA
         } else {
@@ -121,7 +121,7 @@ impl Server {
         };
         match self.enter(row) {
             Some(OnData::Take) => self.begin_data(length),
-            Some(OnData::Skip) => self.discard.data(length),
+            Some(OnData::Skip) => self.refused_body.data(length),
             Some(OnData::TooLarge) => self.fault("a DATA is larger than max-data"),
             Some(OnData::TooMuch) => self.fault("too much was sent after a refusal"),
             Some(OnData::Fault) => self.fault(ONLY_IN_A_BODY),
@@ -140,11 +140,11 @@ impl Server {
     /// The client sends no more.
     pub(super) fn input_ended(&mut self) {
         // Within a refused body's payload, the rest of which nobody misses, there is no line.
-        let within_line = self.discard.left() == 0 && !self.link.inbox.is_empty();
+        let within_line = self.refused_body.left() == 0 && !self.link.inbox.is_empty();
         let row = if within_line { &table::END_WITHIN_LINE } else { &table::END_OF_INPUT };
         match self.enter(row) {
             Some(OnEndOfInput::Fault) => self.fault("the connection ended inside a line"),
-            Some(OnEndOfInput::Close) => self.decide(Decided::HangUp),
+            Some(OnEndOfInput::Close) => self.end_with(Outcome::HangUp),
             None => {}
         }
     }
@@ -153,7 +153,7 @@ impl Server {
     pub(super) fn drained(&mut self, row: &'static Row<OnDrain>) {
         if let Some(OnDrain::Goodbye) = self.enter(row) {
             let text = "the server is stopping; try again later";
-            self.decide(Decided::CutOff(Refusal::new(ErrorCode::ShuttingDown, text)));
+            self.end_with(Outcome::CutOff(Refusal::new(ErrorCode::ShuttingDown, text)));
         }
     }
 
@@ -162,19 +162,19 @@ impl Server {
         match self.enter(row) {
             Some(OnLoss::TimeOut) => {
                 let refusal = Refusal::new(ErrorCode::Timeout, "you were too slow");
-                self.decide(Decided::CutOff(refusal));
+                self.end_with(Outcome::CutOff(refusal));
             }
-            Some(OnLoss::Vanish) => self.decide(Decided::Vanish),
+            Some(OnLoss::Disconnect) => self.end_with(Outcome::Disconnect),
             Some(OnLoss::Drop) | None => {}
         }
     }
 
     /// Looks at the lines that have come ahead of their turn.
-    pub(super) fn look_at_lines(&mut self) {
+    pub(super) fn scan_ahead(&mut self) {
         loop {
-            let (line, end) = match self.link.inbox.line_at(self.look.seen()) {
+            let (line, end) = match self.link.inbox.line_at(self.look_ahead.seen()) {
                 Ok(None) => return,
-                Ok(Some(line)) => (ClientLine::parse(line.text), self.look.seen() + line.end),
+                Ok(Some(line)) => (ClientLine::parse(line.text), self.look_ahead.seen() + line.end),
                 Err(fault) => (Err(LineError::new(ErrorCode::Protocol, fault.to_string())), 0),
             };
             let goes_on = match line {
@@ -186,7 +186,7 @@ impl Server {
                 Ok(ClientLine::Abort) => {
                     let cancels = self.enter(&table::ABORT) == Some(OnAbort::Cancel);
                     if cancels {
-                        self.look.cancel(end);
+                        self.look_ahead.cancel(end);
                     }
                     cancels
                 }
@@ -198,11 +198,11 @@ impl Server {
             if !goes_on {
                 return;
             }
-            self.look.saw(end);
+            self.look_ahead.saw(end);
         }
     }
 
     fn fault(&mut self, text: &'static str) {
-        self.decide(Decided::CutOff(Refusal::new(ErrorCode::Protocol, text)));
+        self.end_with(Outcome::CutOff(Refusal::new(ErrorCode::Protocol, text)));
     }
 }

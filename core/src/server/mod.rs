@@ -6,9 +6,9 @@
 
 mod api;
 mod commit;
-mod discard;
 mod input;
 mod look_ahead;
+mod refused_body;
 mod session;
 mod table;
 #[cfg(test)]
@@ -25,15 +25,15 @@ use crate::limits::Limits;
 use crate::machine::{Ask, Direction, Expiry, Link, Side};
 use crate::message::{Greeting, Refusal, ServerLine};
 use crate::table::Current;
-use crate::timer::{Timeout, What};
+use crate::timer::{FixedWait, Timeout};
 use crate::verb::Command;
 use crate::verb::server_exchange::{Exchange, Handles, Reply};
 
 pub use api::{ServerConfig, ServerEvent};
 
 use commit::Commit;
-use discard::Discard;
 use look_ahead::LookAhead;
+use refused_body::RefusedBody;
 use table::State;
 
 /// The server's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
@@ -56,10 +56,10 @@ pub struct Server {
     /// The command under way; there while the state is `Busy` or `Body`, and in `Ending` until it is settled.
     running: Option<Running>,
     /// How the command or the session ends; there in `Ending`.
-    verdict: Option<Verdict>,
+    ending: Option<Ending>,
     commit: Commit,
-    discard: Discard,
-    look: LookAhead,
+    refused_body: RefusedBody,
+    look_ahead: LookAhead,
     events: VecDeque<ServerEvent>,
     /// Commands begun so far; the last one's number.
     commands: u64,
@@ -81,8 +81,8 @@ struct Running {
 
 /// How a command, or the session, ends.
 #[derive(Debug)]
-struct Verdict {
-    end: Decided,
+struct Ending {
+    end: Outcome,
     /// When it was decided.
     at: Duration,
     /// What the store is still to let go of.
@@ -90,7 +90,7 @@ struct Verdict {
 }
 
 #[derive(Debug)]
-enum Decided {
+enum Outcome {
     /// Answer the command.
     Reply(Reply),
     /// Say this and close; it answers the command under way, if there is one.
@@ -98,7 +98,7 @@ enum Decided {
     /// The peer sends no more: close when all that was said before is out.
     HangUp,
     /// The peer is gone.
-    Vanish,
+    Disconnect,
 }
 
 impl Server {
@@ -125,10 +125,10 @@ impl Server {
             link,
             current: Current::new(state),
             running: None,
-            verdict: None,
+            ending: None,
             commit: Commit::default(),
-            discard: Discard::default(),
-            look: LookAhead::default(),
+            refused_body: RefusedBody::default(),
+            look_ahead: LookAhead::default(),
             events: VecDeque::new(),
             commands: 0,
             handles: Handles::default(),
@@ -189,7 +189,7 @@ impl Side for Server {
     fn advance(&mut self) -> Ask<ServerEvent> {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return Ask::Event(event.told_at(self.link.timer.now()));
+                return Ask::Event(event.ended_at(self.link.timer.now()));
             }
             if let Some(effect) = self.commit.effect() {
                 return Ask::Perform(effect);
@@ -225,11 +225,11 @@ impl Side for Server {
         }
         match self.current.get() {
             State::Flushing | State::Lingering | State::Over => {
-                Timeout::Fixed { what: What::Linger, limit: timing.linger }
+                Timeout::Fixed { what: FixedWait::Linger, limit: timing.linger }
             }
-            State::Ready | State::Discarding if self.discard.left() > 0 => flow,
+            State::Ready | State::Discarding if self.refused_body.left() > 0 => flow,
             State::Ready | State::Discarding if self.link.inbox.is_empty() => {
-                Timeout::Fixed { what: What::Idle, limit: timing.idle }
+                Timeout::Fixed { what: FixedWait::Idle, limit: timing.idle }
             }
             State::Ready | State::Discarding => {
                 Timeout::Line { limit: timing.line, silence: timing.idle }
@@ -275,18 +275,18 @@ impl Side for Server {
                 }
                 self.body_left().unwrap_or(0)
             }
-            State::Ready | State::Discarding => self.discard.left(),
+            State::Ready | State::Discarding => self.refused_body.left(),
             State::Flushing | State::Lingering | State::Over => chunk as u64,
             State::Busy | State::Ending => 0,
         };
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
         let size = payload.min(chunk).saturating_add(ahead);
         // Many small commands and bodies come in few reads.
-        if self.link.inbox.is_brimful() { size.max(chunk) } else { size }
+        if self.link.inbox.filled_its_room() { size.max(chunk) } else { size }
     }
 
-    fn looked(&mut self, found: bool) {
-        self.look.read();
+    fn was_read(&mut self, found: bool) {
+        self.look_ahead.read();
         self.commit.read(found);
     }
 
@@ -305,7 +305,7 @@ impl Side for Server {
     fn broken(&mut self, direction: Direction) {
         if direction == Direction::Read && !self.commit.is_empty() {
             // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is broken.
-            self.looked(false);
+            self.was_read(false);
             return;
         }
         self.link.outbox.clear();

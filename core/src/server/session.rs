@@ -4,9 +4,9 @@ use bytes::BytesMut;
 
 use super::api::ServerEvent;
 use super::commit::{Answer, Pending};
-use super::discard::Discard;
+use super::refused_body::RefusedBody;
 use super::table::{self, OnClosed, OnEnded, OnSettled, Row};
-use super::{Decided, Running, Server, Verdict};
+use super::{Ending, Outcome, Running, Server};
 use crate::effect::Done;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::limits::Limits;
@@ -30,14 +30,14 @@ impl Server {
     }
 
     /// The command, or the session, ends like this, once the store is done with it and with all that came before.
-    pub(super) fn decide(&mut self, end: Decided) {
-        if let Decided::Reply(_) = end {
+    pub(super) fn end_with(&mut self, end: Outcome) {
+        if let Outcome::Reply(_) = end {
             // What the current `DATA` of a body still brings is no command; what was skipped before is forgotten.
-            self.discard = Discard::begin(self.body_left().unwrap_or(0));
+            self.refused_body = RefusedBody::begin(self.body_left().unwrap_or(0));
         }
         let release = self.running.as_ref().map(|running| running.exchange.release());
         let release = release.unwrap_or_default().into();
-        self.verdict = Some(Verdict { end, at: self.link.timer.now(), release });
+        self.ending = Some(Ending { end, at: self.link.timer.now(), release });
     }
 
     /// Does something with the exchange under way.
@@ -73,10 +73,10 @@ impl Server {
             self.drained(&table::DRAIN);
             return None;
         }
-        if self.discard.left() > 0 {
+        if self.refused_body.left() > 0 {
             return self.advance_discarding();
         }
-        let cancelled = self.look.cancels();
+        let cancelled = self.look_ahead.cancels();
         if let Some((line, end)) = self.peek_line() {
             if !self.commit.is_empty() && !joins_commit(&line) {
                 self.begin_commit();
@@ -92,15 +92,15 @@ impl Server {
             return None;
         }
         if self.commit.is_empty() {
-            self.link.rest();
+            self.link.release_buffers();
         }
         self.read_or_commit()
     }
 
     fn advance_discarding(&mut self) -> Option<Ask<ServerEvent>> {
-        let here = self.discard.left().min(self.link.inbox.len() as u64);
+        let here = self.refused_body.left().min(self.link.inbox.len() as u64);
         if here > 0 {
-            self.discard.skip(here);
+            self.refused_body.skip(here);
             self.consume(usize::try_from(here).unwrap_or(usize::MAX));
         } else if self.link.inbox.ended {
             self.input_ended();
@@ -116,11 +116,11 @@ impl Server {
         });
         if is_cancellable {
             let room = self.link.inbox.len() < Limits::MAX_PIPELINED_BYTES;
-            if !self.look.is_fresh() && room && !self.link.inbox.ended {
+            if !self.look_ahead.is_fresh() && room && !self.link.inbox.ended {
                 return Some(Ask::Read(Wait::Never));
             }
-            self.look_at_lines();
-            if self.look.cancels() {
+            self.scan_ahead();
+            if self.look_ahead.cancels() {
                 self.cancelled(None);
                 return None;
             }
@@ -128,7 +128,7 @@ impl Server {
                 self.drained(&table::GRACE_OVER);
                 return None;
             }
-            self.look.spent();
+            self.look_ahead.spent();
         }
         match self.with_view(|exchange, view| exchange.next(view))? {
             Turn::Perform(effect) => Some(Ask::Perform(effect)),
@@ -232,7 +232,7 @@ impl Server {
         match end {
             End::Reply(reply) => {
                 if let Some(OnEnded::Settle) = self.enter(&table::REPLY) {
-                    self.decide(Decided::Reply(reply));
+                    self.end_with(Outcome::Reply(reply));
                 }
             }
             End::Commit(change) => {
@@ -265,8 +265,8 @@ impl Server {
         for Answer { lines, id, command, began, reply } in answers {
             let row = if reply.result.is_ok() { &table::COMMITTED } else { &table::COMMIT_FAILED };
             if let Some(OnSettled::Say) = self.enter(row) {
-                self.line_as_it_is(&lines);
-                self.say(&reply.result);
+                self.send_lines(&lines);
+                self.send_reply(&reply.result);
                 let (command, reply, cause) = (Some(command), reply.result, reply.cause);
                 let ended = began;
                 self.events.push_back(ServerEvent::Answered {
@@ -279,15 +279,14 @@ impl Server {
                 });
             }
         }
-        self.look.spent();
-        self.discard.answered();
+        self.look_ahead.spent();
+        self.refused_body.answered();
         let lines = self.commit.take_waiting();
-        self.line_as_it_is(&lines);
+        self.send_lines(&lines);
     }
 
     pub(super) fn advance_ending(&mut self) -> Option<Ask<ServerEvent>> {
-        if let Some(release) = self.verdict.as_mut().and_then(|verdict| verdict.release.pop_front())
-        {
+        if let Some(release) = self.ending.as_mut().and_then(|ending| ending.release.pop_front()) {
             return Some(Ask::Perform(release));
         }
         if self.commit.is_empty() {
@@ -300,23 +299,23 @@ impl Server {
 
     /// Says what was decided.
     fn settle(&mut self) {
-        let Some(Verdict { end, at, .. }) = self.verdict.take() else { return };
+        let Some(Ending { end, at, .. }) = self.ending.take() else { return };
         let (command, began) = match self.running.take() {
             Some(Running { command, began, .. }) => (Some(command), began),
             None => (None, at),
         };
         // The end is noted when it is told.
         let ended = began;
-        self.look.spent();
+        self.look_ahead.spent();
         match end {
-            Decided::Reply(reply) => {
+            Outcome::Reply(reply) => {
                 let row = match &reply.result {
                     _ if reply.closes => &table::SETTLED_END,
                     Ok(_) => &table::SETTLED_OK,
                     Err(_) => &table::SETTLED_ERR,
                 };
                 if let Some(OnSettled::Say) = self.enter(row) {
-                    self.say(&reply.result);
+                    self.send_reply(&reply.result);
                 }
                 let (id, cause) = (self.id(), reply.cause);
                 let reply = reply.result;
@@ -329,33 +328,33 @@ impl Server {
                     ended,
                 });
             }
-            Decided::CutOff(refusal) => {
+            Outcome::CutOff(refusal) => {
                 if let Some(OnSettled::Say) = self.enter(&table::SETTLED_END) {
-                    self.say(&Err(refusal.clone()));
+                    self.send_reply(&Err(refusal.clone()));
                 }
                 self.events.push_back(ServerEvent::CutOff { command, refusal, began, ended });
             }
-            Decided::HangUp => {
+            Outcome::HangUp => {
                 let _said: Option<OnSettled> = self.enter(&table::SETTLED_END);
                 if command.is_some() {
-                    self.events.push_back(ServerEvent::Vanished { command, began, ended });
+                    self.events.push_back(ServerEvent::Disconnected { command, began, ended });
                 }
             }
-            Decided::Vanish => {
+            Outcome::Disconnect => {
                 let _said: Option<OnSettled> = self.enter(&table::SETTLED_GONE);
-                self.events.push_back(ServerEvent::Vanished { command, began, ended });
+                self.events.push_back(ServerEvent::Disconnected { command, began, ended });
             }
         }
     }
 
-    fn say(&mut self, reply: &Result<Summary, Refusal>) {
+    fn send_reply(&mut self, reply: &Result<Summary, Refusal>) {
         self.link.outbox.line(|out| match reply {
             Ok(summary) => append(out, summary),
             Err(refusal) => append(out, &ErrLine(refusal)),
         });
     }
 
-    fn line_as_it_is(&mut self, lines: &BytesMut) {
+    fn send_lines(&mut self, lines: &BytesMut) {
         self.link.outbox.line(|out| out.extend_from_slice(lines));
     }
 

@@ -135,7 +135,7 @@ pub(super) enum OnLoss {
     /// `ERR timeout`, then the end.
     TimeOut,
     /// The end: there is nobody to tell.
-    Vanish,
+    Disconnect,
     /// Nothing: the session is over.
     Drop,
 }
@@ -271,17 +271,17 @@ rows! {
         Ready => TimeOut, Ending;
         Discarding => TimeOut, Ending;
         // Only writing waits here: a client that takes nothing takes no `ERR` either.
-        Busy => Vanish, Ending;
+        Busy => Disconnect, Ending;
         Body => TimeOut, Ending;
         Lingering => Drop, Over;
     }
 
     /// The connection can be used no more.
     GONE = "the connection is gone": OnLoss {
-        Ready => Vanish, Ending;
-        Discarding => Vanish, Ending;
-        Busy => Vanish, Ending;
-        Body => Vanish, Ending;
+        Ready => Disconnect, Ending;
+        Discarding => Disconnect, Ending;
+        Busy => Disconnect, Ending;
+        Body => Disconnect, Ending;
         Flushing => Drop, Over;
         Lingering => Drop, Over;
     }

@@ -38,7 +38,7 @@ pub(crate) struct Inbox {
     /// Room that was lent for the read under way.
     lent: usize,
     /// The last read filled all its room: there is probably more.
-    brimful: bool,
+    filled_its_room: bool,
     /// The peer will send no more.
     pub(crate) ended: bool,
 }
@@ -61,7 +61,7 @@ impl Inbox {
 
     pub(crate) fn add(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.buffer.len());
-        self.brimful = count == self.lent;
+        self.filled_its_room = count == self.lent;
         self.lent = 0;
     }
 
@@ -79,8 +79,8 @@ impl Inbox {
     }
 
     /// Whether the last read left nothing of its room, so that the next one is worth more.
-    pub(crate) fn is_brimful(&self) -> bool {
-        self.brimful
+    pub(crate) fn filled_its_room(&self) -> bool {
+        self.filled_its_room
     }
 
     /// Gives the memory back while there is nothing to keep in it.
@@ -88,7 +88,7 @@ impl Inbox {
         if self.filled == 0 {
             self.buffer = BytesMut::new();
             self.lent = 0;
-            self.brimful = false;
+            self.filled_its_room = false;
         }
     }
 

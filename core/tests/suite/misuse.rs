@@ -150,10 +150,11 @@ where
     let (asked, before) = (Asked::of(&output), format!("{output:?}"));
     let reads = matches!(asked, Asked::Read(_) | Asked::Receive(_));
     let room = if reads { machine.read_space().len() } else { 0 };
-    for (told, _, report) in reports::<M>(&asked, room).into_iter().filter(|(_, fits, _)| !fits) {
-        let expected = Misuse { told, waiting_for: asked.name() };
+    for (reported, _, report) in reports::<M>(&asked, room).into_iter().filter(|(_, fits, _)| !fits)
+    {
+        let expected = Misuse { reported, waiting_for: asked.name() };
         assert_eq!(report(machine), Err(expected), "{before}");
-        assert_eq!(format!("{:?}", machine.poll(Duration::ZERO)), before, "{told}");
+        assert_eq!(format!("{:?}", machine.poll(Duration::ZERO)), before, "{reported}");
     }
     seen.push(asked.name());
 }
@@ -254,6 +255,6 @@ fn of_a_client() {
 #[test]
 fn before_the_first_poll() {
     let mut machine = Client::new(ClientConfig::default());
-    let expected = Misuse { told: "received", waiting_for: "poll" };
+    let expected = Misuse { reported: "received", waiting_for: "poll" };
     assert_eq!(machine.received(1), Err(expected));
 }

@@ -160,7 +160,7 @@ fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
         .iter()
         .map(|reply| reply.code().map_or("OK", haul_core::ErrorCode::as_str))
         .collect();
-    if run.events.iter().any(|event| matches!(event, ServerEvent::Vanished { .. })) {
+    if run.events.iter().any(|event| matches!(event, ServerEvent::Disconnected { .. })) {
         said.push("gone");
     }
     said.join(" ")

@@ -82,7 +82,7 @@ fn times_of(events: &[ServerEvent]) -> Vec<(u64, u64)> {
     let times = events.iter().map(|event| match event {
         ServerEvent::Answered { began, ended, .. }
         | ServerEvent::CutOff { began, ended, .. }
-        | ServerEvent::Vanished { began, ended, .. } => (began.as_secs(), ended.as_secs()),
+        | ServerEvent::Disconnected { began, ended, .. } => (began.as_secs(), ended.as_secs()),
     });
     times.collect()
 }
@@ -235,7 +235,7 @@ fn a_client_that_does_not_read_is_cut() {
         assert!(run.over && !files.has_open());
         assert!(run.output.len() < 5000);
         assert!(
-            matches!(run.events.last(), Some(ServerEvent::Vanished { .. })),
+            matches!(run.events.last(), Some(ServerEvent::Disconnected { .. })),
             "{:?}",
             run.events.last()
         );

@@ -2,14 +2,14 @@
 
 /// Counts the payload of a refused body.
 #[derive(Debug, Default)]
-pub(super) struct Discard {
+pub(super) struct RefusedBody {
     /// Payload of the current `DATA` that is still to come in.
     left: u64,
     /// All payload that was skipped since the last command.
     skipped: u64,
 }
 
-impl Discard {
+impl RefusedBody {
     /// A body is refused within a `DATA` of which `left` bytes are still to come.
     pub(super) fn begin(left: u64) -> Self {
         Self { left, skipped: 0 }
