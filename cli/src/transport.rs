@@ -10,7 +10,7 @@ use std::time::Duration;
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_store::Directory;
-use haul_transport::call::Single;
+use haul_transport::call::SingleCall;
 use haul_transport::{Call, ConnectError, ServerOptions};
 
 /// A transport, as a program's command line sees it.
@@ -117,7 +117,7 @@ impl dyn Remote + '_ {
         call: Call<W>,
     ) -> Result<W::Output, Failure> {
         let Call { request, files, watch } = call;
-        let mut single = Single::new(watch);
+        let mut single = SingleCall::new(watch);
         let call = Call { request, files, watch: Box::new(single.watch()) as Watch<'_> };
         let ran = self.run(&mut [call].into_iter());
         single.outcome(ran)

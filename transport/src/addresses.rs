@@ -15,14 +15,14 @@ const PORTS_TRIED: usize = 16;
 /// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so that one that leads nowhere costs one head start.
 pub(crate) fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
     let addresses = name.to_socket_addrs().map_err(ConnectError::Unknown)?;
-    let addresses = by_turns(addresses);
+    let addresses = interleave_families(addresses);
     if addresses.is_empty() {
         return Err(ConnectError::Unknown(no_address()));
     }
     Ok(addresses)
 }
 
-fn by_turns(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+fn interleave_families(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut all: Vec<SocketAddr> = Vec::new();
     for address in addresses {
         if !all.contains(&address) {
@@ -74,7 +74,7 @@ pub(crate) fn listen_on(
 ) -> io::Result<Vec<TcpListener>> {
     let mut names: Vec<Vec<SocketAddr>> = names
         .into_iter()
-        .map(|name| name.to_socket_addrs().map(by_turns))
+        .map(|name| name.to_socket_addrs().map(interleave_families))
         .collect::<io::Result<_>>()?;
     let mut seen = Vec::new();
     for addresses in &mut names {
@@ -171,7 +171,7 @@ mod tests {
             "192.0.2.2:1",
             "192.0.2.3:1",
         ]);
-        assert_eq!(by_turns(given.into_iter()), ordered);
+        assert_eq!(interleave_families(given.into_iter()), ordered);
     }
 
     #[test]

@@ -200,12 +200,12 @@ pub fn exit() -> Call<impl Watch<Output = Summary>> {
 
 /// A call that is made alone, by a `run` of a client, for its outcome.
 #[derive(Debug)]
-pub struct Single<W> {
+pub struct SingleCall<W> {
     watch: W,
     outcome: Option<Result<Summary, Failure>>,
 }
 
-impl<W: Watch> Single<W> {
+impl<W: Watch> SingleCall<W> {
     /// Nothing has happened yet.
     pub fn new(watch: W) -> Self {
         Self { watch, outcome: None }

@@ -11,8 +11,9 @@ use std::ops::ControlFlow;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use crate::call::{Call, Single, Watch};
+use crate::call::{Call, SingleCall, Watch};
 use crate::cancel::{Cancel, settle};
+use crate::client_handlers::{CallsHandler, GreetingHandler};
 use crate::clock::Clock;
 use crate::connect::connect;
 use crate::connect_error::ConnectError;
@@ -20,7 +21,6 @@ use crate::drive::drive;
 use crate::event::Event;
 use crate::offload::Offloadable;
 use crate::options::ClientOptions;
-use crate::running::{Greeted, Running};
 use crate::runtime::{Runtime, raised};
 use crate::step::{Connection, DriveError, Handler};
 use crate::stream::StreamError;
@@ -76,7 +76,7 @@ impl<R: Runtime> Client<R> {
         let (files, clock) = (FilesById::default(), Clock::start());
         let connection = Connection { machine, files, stream, clock };
         let mut connection = Offloadable::new(connection, socket);
-        let mut handler = Greeted::new(wake);
+        let mut handler = GreetingHandler::new(wake);
         drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
         let greeting = handler.outcome()?;
         Ok(Self { connection, greeting, cancel, goodbye })
@@ -90,7 +90,7 @@ impl<R: Runtime> Client<R> {
     /// Makes a request, and waits until it is over.
     pub async fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
         let Call { request, files, watch } = call;
-        let mut single = Single::new(watch);
+        let mut single = SingleCall::new(watch);
         let ran = self.run([Call { request, files, watch: single.watch() }]).await;
         single.outcome(ran)
     }
@@ -106,9 +106,9 @@ impl<R: Runtime> Client<R> {
     ) -> Result<(), Failure> {
         let _busy = self.cancel.as_ref().map(Cancel::busy);
         let wake = self.cancel.as_ref().map(Cancel::wake);
-        let lent = Lent(&mut self.connection);
-        let files = lent.0.begin_anew().await.map_err(Failure::from)?;
-        let mut handler = Running::new(calls.into_iter(), files, wake);
+        let lent = LentConnection(&mut self.connection);
+        let files = lent.0.reset().await.map_err(Failure::from)?;
+        let mut handler = CallsHandler::new(calls.into_iter(), files, wake);
         let driven = drive(lent.0, &mut handler).await;
         drop(lent);
         handler.outcome(driven).inspect_err(|failure| settle(self.cancel.as_ref(), failure))
@@ -122,8 +122,8 @@ impl<R: Runtime> Client<R> {
     /// # Errors
     /// If the connection was lost before, or the server takes nothing for as long as a goodbye may take.
     pub async fn leave(mut self) -> Result<(), Failure> {
-        self.connection.begin_anew().await.map_err(Failure::from)?;
-        let mut handler = Leaving::default();
+        self.connection.reset().await.map_err(Failure::from)?;
+        let mut handler = ExitHandler::default();
         drive(&mut self.connection, &mut handler).await.map_err(Failure::from)?;
         if let Some(failure) = handler.failure {
             return Err(failure);
@@ -155,11 +155,11 @@ impl<R: Runtime> Client<R> {
 }
 
 /// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
-struct Lent<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
+struct LentConnection<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
 
 impl<R: Runtime> Offloadable<R, Machine, FilesById> {
     /// Waits for what a dropped future has left under way, and gives it up. Answers where to give files.
-    async fn begin_anew(&mut self) -> Result<Waiting, DriveError> {
+    async fn reset(&mut self) -> Result<Waiting, DriveError> {
         poll_fn(|cx| {
             self.poll_local(cx).map_ok(|(connection, _)| {
                 connection.machine.cancel_all();
@@ -170,7 +170,7 @@ impl<R: Runtime> Offloadable<R, Machine, FilesById> {
     }
 }
 
-impl<R: Runtime> Drop for Lent<'_, R> {
+impl<R: Runtime> Drop for LentConnection<'_, R> {
     fn drop(&mut self) {
         self.0.with_files(FilesById::abandon);
     }
@@ -178,12 +178,12 @@ impl<R: Runtime> Drop for Lent<'_, R> {
 
 /// Says `EXIT`, and waits until it is on its way.
 #[derive(Default)]
-struct Leaving {
+struct ExitHandler {
     asked: bool,
     failure: Option<Failure>,
 }
 
-impl Handler<Machine> for Leaving {
+impl Handler<Machine> for ExitHandler {
     fn before_step(&mut self, machine: &mut Machine, _: Duration) -> ControlFlow<()> {
         if !self.asked {
             self.asked = true;

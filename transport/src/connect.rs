@@ -24,7 +24,7 @@ pub(crate) async fn connect<R: Runtime>(
     let mut unreached = Vec::new();
     let reached = async {
         let addresses = R::unblock(move || resolve(name)).await??;
-        unreached = late(addresses.iter().copied());
+        unreached = unanswered(addresses.iter().copied());
         race::<R>(&addresses, &mut unreached).await
     };
     let out_of_time = async {
@@ -40,7 +40,7 @@ pub(crate) async fn connect<R: Runtime>(
 }
 
 /// As long as nothing is known of an address, it does not answer.
-fn late(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Unreached> {
+fn unanswered(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Unreached> {
     addresses.map(|address| Unreached { address, error: no_answer() }).collect()
 }
 

@@ -28,7 +28,7 @@ pub fn raise_limit() -> io::Result<u64> {
 
 /// How many sessions fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct SessionLimits {
     /// The most descriptors of the process.
     pub(crate) limit: u64,
     /// The most sessions that leave descriptors for files.
@@ -36,10 +36,10 @@ pub(crate) struct Room {
     /// The most clients that are refused at once.
     pub(crate) refusals: usize,
     /// Beyond so many some may find none for their files, if all are at their most.
-    pub(crate) comfortable: usize,
+    pub(crate) without_shortage: usize,
 }
 
-impl Room {
+impl SessionLimits {
     pub(crate) fn now() -> Self {
         Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
     }
@@ -52,16 +52,16 @@ impl Room {
             limit,
             most: count(1) - count(FOR_FILES) + 1,
             refusals: count(share).min(most_refusals),
-            comfortable: count(OF_A_SESSION),
+            without_shortage: count(OF_A_SESSION),
         }
     }
 }
 
 /// A descriptor that is kept for a client who would find none left, so that it can be accepted and told.
 #[derive(Debug)]
-pub(crate) struct Reserve(Option<File>);
+pub(crate) struct SpareDescriptor(Option<File>);
 
-impl Reserve {
+impl SpareDescriptor {
     /// Keeps one, if there is one.
     pub(crate) fn new() -> Self {
         let mut reserve = Self(None);
@@ -70,12 +70,12 @@ impl Reserve {
     }
 
     /// Whether there is one to give up.
-    pub(crate) fn is_there(&self) -> bool {
+    pub(crate) fn is_available(&self) -> bool {
         self.0.is_some()
     }
 
     /// Gives it up for whatever comes next.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.0 = None;
     }
 
@@ -88,7 +88,7 @@ impl Reserve {
 }
 
 /// Whether this process could open something.
-pub(crate) fn is_one_free() -> bool {
+pub(crate) fn can_open() -> bool {
     another().is_ok()
 }
 
@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn connections_leave_descriptors_for_files() {
         let room = |limit| {
-            let Room { most, refusals, comfortable, .. } = Room::of(limit);
-            (most, refusals, comfortable)
+            let SessionLimits { most, refusals, without_shortage, .. } = SessionLimits::of(limit);
+            (most, refusals, without_shortage)
         };
         assert_eq!(room(1024), (757, 64, 126));
         assert_eq!(room(32), (13, 2, 2));

@@ -14,7 +14,7 @@ use crate::event::Listener;
 use crate::offload::Offloadable;
 use crate::runtime::Runtime;
 use crate::step::{DriveError, Handler, Next};
-use crate::tcp::bear_silence_for;
+use crate::tcp::set_user_timeout;
 
 /// Steps until others get their turn.
 const STEPS: usize = 64;
@@ -42,7 +42,7 @@ where
                 // The handler looks at what woke it when the connection is local.
                 let woken = waits.poll_woken::<R, M>(cx, handler).is_ready()
                     || waits
-                        .poll_late::<R>(cx, connection.clock(), handler.looks_again())
+                        .poll_late::<R>(cx, connection.clock(), handler.next_check())
                         .is_ready();
                 if over || woken || handler.wants_machine() {
                     connection.recall();
@@ -65,8 +65,8 @@ where
                 awaited = None;
             }
             let next = local.step(handler, R::TASKS_MAY_BLOCK)?;
-            if let Some(limit) = handler.bears_silence_for()
-                && let Err(error) = bear_silence_for(socket.descriptor(), limit)
+            if let Some(limit) = handler.silence_limit()
+                && let Err(error) = set_user_timeout(socket.descriptor(), limit)
             {
                 debug!(%error, "cannot say how long the peer's host may be silent");
             }

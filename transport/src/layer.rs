@@ -58,7 +58,7 @@ impl PeerStream {
         &mut self,
         space: impl FnOnce() -> &'a mut [u8],
     ) -> Result<usize, StreamError> {
-        read_once_there_is_something(self.get(), space)
+        read_when_ready(self.get(), space)
     }
 
     pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, StreamError> {
@@ -79,7 +79,7 @@ impl fmt::Debug for PeerStream {
     }
 }
 
-pub(crate) fn read_once_there_is_something<'a>(
+pub(crate) fn read_when_ready<'a>(
     stream: &mut (impl Stream + ?Sized),
     space: impl FnOnce() -> &'a mut [u8],
 ) -> Result<usize, StreamError> {
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn no_room_is_lent_before_there_is_something() {
         let read = |script: Vec<_>, room: &mut [u8]| {
-            read_once_there_is_something(&mut Scripted(script), || {
+            read_when_ready(&mut Scripted(script), || {
                 assert!(!room.is_empty(), "it was lent");
                 room
             })

@@ -18,15 +18,15 @@ use tracing::field::{DisplayValue, display};
 use tracing::{Level, Span, debug, error_span, info, warn};
 
 /// Lines that are no request, of all clients: so many at once, and then one in each second.
-const OF_ALL: (u32, Duration) = (100, Duration::from_secs(1));
+const SERVER_RATE: (u32, Duration) = (100, Duration::from_secs(1));
 /// The same of one session.
-const OF_A_SESSION: (u32, Duration) = (10, Duration::from_secs(6));
+const SESSION_RATE: (u32, Duration) = (10, Duration::from_secs(6));
 
 /// What the sessions of a server share.
 #[derive(Debug)]
 pub(crate) struct Log {
     sessions: AtomicU64,
-    pace: Mutex<Pace>,
+    rate: Mutex<RateLimit>,
     /// Lines that were left out and not yet told of.
     omitted: AtomicU64,
 }
@@ -36,7 +36,7 @@ impl Log {
     pub(crate) fn new() -> Self {
         Self {
             sessions: AtomicU64::new(0),
-            pace: Mutex::new(Pace::new(OF_ALL)),
+            rate: Mutex::new(RateLimit::new(SERVER_RATE)),
             omitted: AtomicU64::new(0),
         }
     }
@@ -63,9 +63,9 @@ impl Log {
 
     /// Whether a line that stands for `lines` may be written; if not, they are counted.
     fn admits(&self, now: Duration, lines: u64) -> bool {
-        let admitted = self.pace.lock().unwrap_or_else(PoisonError::into_inner).admits(now);
+        let admitted = self.rate.lock().unwrap_or_else(PoisonError::into_inner).admits(now);
         if admitted {
-            self.tell_of_omitted();
+            self.report_omitted();
         } else {
             self.omitted.fetch_add(lines, Ordering::Relaxed);
         }
@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Tells how many lines were left out and not yet told of: the server ends.
-    pub(crate) fn tell_of_omitted(&self) {
+    pub(crate) fn report_omitted(&self) {
         let lines = self.omitted.swap(0, Ordering::Relaxed);
         if lines > 0 {
             info!(lines, "left out: refused clients and requests came too fast");
@@ -91,7 +91,7 @@ impl Default for Log {
 #[derive(Debug)]
 pub(crate) struct SessionLog<'a> {
     log: &'a Log,
-    pace: Pace,
+    rate: RateLimit,
     omitted: u64,
     /// Requests that were answered.
     answered: u64,
@@ -100,8 +100,8 @@ pub(crate) struct SessionLog<'a> {
 
 impl<'a> SessionLog<'a> {
     pub(crate) fn new(log: &'a Log) -> Self {
-        let pace = Pace::new(OF_A_SESSION);
-        Self { log, pace, omitted: 0, answered: 0, now: Duration::ZERO }
+        let rate = RateLimit::new(SESSION_RATE);
+        Self { log, rate, omitted: 0, answered: 0, now: Duration::ZERO }
     }
 
     /// The machine is polled at `now`.
@@ -143,16 +143,16 @@ impl<'a> SessionLog<'a> {
     }
 
     fn admits(&mut self) -> bool {
-        let admitted = self.pace.admits(self.now);
+        let admitted = self.rate.admits(self.now);
         if admitted {
-            self.tell_of_omitted();
+            self.report_omitted();
         } else {
             self.omitted += 1;
         }
         admitted && self.log.admits(self.now, 1)
     }
 
-    fn tell_of_omitted(&mut self) {
+    fn report_omitted(&mut self) {
         let lines = std::mem::take(&mut self.omitted);
         if lines > 0 && self.log.admits(self.now, lines) {
             info!(lines, "left out: further lines that are no request");
@@ -162,7 +162,7 @@ impl<'a> SessionLog<'a> {
 
 impl Drop for SessionLog<'_> {
     fn drop(&mut self) {
-        self.tell_of_omitted();
+        self.report_omitted();
     }
 }
 
@@ -252,14 +252,14 @@ impl fmt::Display for Millis {
 
 /// Lets so many lines through at once, and then one for each interval.
 #[derive(Debug)]
-struct Pace {
+struct RateLimit {
     burst: Duration,
     interval: Duration,
     /// Lines at an even pace would have come to this moment.
     spent: Duration,
 }
 
-impl Pace {
+impl RateLimit {
     fn new((burst, interval): (u32, Duration)) -> Self {
         Self { burst: burst * interval, interval, spent: Duration::ZERO }
     }
@@ -280,9 +280,9 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_then_an_even_pace() {
-        let mut pace = Pace::new((3, Duration::from_secs(2)));
+        let mut rate = RateLimit::new((3, Duration::from_secs(2)));
         let mut admitted =
-            |second| (0..10).filter(|_| pace.admits(Duration::from_secs(second))).count();
+            |second| (0..10).filter(|_| rate.admits(Duration::from_secs(second))).count();
         assert_eq!([0, 1, 2, 3, 7, 1000].map(&mut admitted), [3, 0, 1, 0, 2, 3]);
     }
 

@@ -33,15 +33,15 @@ use crate::stream::Interest;
 /// How long a peer is waited for where work may block: its next bytes usually come at once, and the way back and forth takes longer than most waits.
 const LINGER: Duration = Duration::from_millis(10);
 /// Threads of all connections that linger at once: those of a runtime are few.
-const MOST_LINGERING: usize = 16;
+const MAX_LINGERING: usize = 16;
 /// How long it is waited for while there is an event that the handler does not know: it may be the last that it waits for.
-const LINGER_BRIEFLY: Duration = Duration::from_micros(200);
+const SHORT_LINGER: Duration = Duration::from_micros(200);
 /// How long after an event the handler is woken to hear of it. Most come back sooner than that.
-const TOLD_WITHIN: Duration = Duration::from_micros(500);
+const WAKE_AFTER: Duration = Duration::from_micros(500);
 /// How far steps go on beyond an event that the handler does not know yet: it may want to cancel. A large file moves by a few MiB meanwhile, small ones by the dozen.
-const KNOWN_WITHIN: Duration = Duration::from_micros(1500);
+const MAX_UNSEEN_TIME: Duration = Duration::from_micros(1500);
 /// Events that the handler does not know yet, each as large as a name.
-const MOST_UNKNOWN: usize = 256;
+const MAX_UNSEEN: usize = 256;
 
 /// A connection, local or offloaded, and its socket, which stays.
 pub(crate) struct Offloadable<R: Runtime, M: Machine, P> {
@@ -74,9 +74,9 @@ struct Handoff<M: Machine, P> {
     /// The thread waits for the peer; it has looked at `recalled` since.
     lingers: AtomicBool,
     /// Written to end that wait. Made for the first one; `None` within if there was no descriptor left.
-    bell: OnceLock<Option<OwnedFd>>,
+    wakeup: OnceLock<Option<OwnedFd>>,
     /// How many `events` there are.
-    unknown: AtomicUsize,
+    unseen: AtomicUsize,
     left: Mutex<Left<M, P>>,
 }
 
@@ -100,8 +100,8 @@ impl<M: Machine, P> Handoff<M, P> {
         Self {
             recalled: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
-            bell: OnceLock::new(),
-            unknown: AtomicUsize::new(0),
+            wakeup: OnceLock::new(),
+            unseen: AtomicUsize::new(0),
             left: Mutex::new(Left { events, waker, last: None, returned: None }),
         }
     }
@@ -114,17 +114,17 @@ impl<M: Machine, P> Handoff<M, P> {
     fn recall(&self) {
         self.recalled.store(true, Ordering::SeqCst);
         if self.lingers.load(Ordering::SeqCst)
-            && let Some(Some(bell)) = self.bell.get()
+            && let Some(Some(wakeup)) = self.wakeup.get()
         {
-            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+            let _ = rustix::io::write(wakeup, &1_u64.to_ne_bytes());
         }
     }
 
     /// Leaves an event for the handler. Whether it is the only one.
-    fn tell(&self, event: M::Event) -> bool {
+    fn push(&self, event: M::Event) -> bool {
         self.left(|left| {
             left.events.push_back(event);
-            self.unknown.store(left.events.len(), Ordering::SeqCst);
+            self.unseen.store(left.events.len(), Ordering::SeqCst);
             left.events.len() == 1
         })
     }
@@ -140,12 +140,12 @@ impl<M: Machine, P> Handoff<M, P> {
     fn take_events(&self, cx: &Context<'_>) -> VecDeque<M::Event> {
         self.left(|left| {
             left.waker = Some(cx.waker().clone());
-            self.unknown.store(0, Ordering::SeqCst);
+            self.unseen.store(0, Ordering::SeqCst);
             mem::take(&mut left.events)
         })
     }
 
-    fn give_back(&self, mut returned: thread::Result<Returned<M, P>>) {
+    fn return_connection(&self, mut returned: thread::Result<Returned<M, P>>) {
         self.left(|left| {
             if let (Some(last), Ok((connection, _))) = (left.last.take(), &mut returned) {
                 last(&mut connection.files);
@@ -155,16 +155,16 @@ impl<M: Machine, P> Handoff<M, P> {
     }
 
     /// Waits a little for the socket. Whether it is ready.
-    fn lingers_for(&self, socket: &OwnedFd, interest: Interest, limit: Duration) -> bool {
+    fn wait_briefly(&self, socket: &OwnedFd, interest: Interest, limit: Duration) -> bool {
         static LINGERING: AtomicUsize = AtomicUsize::new(0);
         let make = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok();
-        let Some(bell) = self.bell.get_or_init(make) else { return false };
+        let Some(wakeup) = self.wakeup.get_or_init(make) else { return false };
         let Ok(limit) = Timespec::try_from(limit) else { return false };
         self.lingers.store(true, Ordering::SeqCst);
         let others = LINGERING.fetch_add(1, Ordering::Relaxed);
-        let ready = others < MOST_LINGERING && !self.recalled.load(Ordering::SeqCst) && {
+        let ready = others < MAX_LINGERING && !self.recalled.load(Ordering::SeqCst) && {
             let mut fds =
-                [PollFd::new(socket, poll_flags(interest)), PollFd::new(bell, PollFlags::IN)];
+                [PollFd::new(socket, poll_flags(interest)), PollFd::new(wakeup, PollFlags::IN)];
             let polled = poll(&mut fds, Some(&limit));
             polled.is_ok() && !fds[0].revents().is_empty()
         };
@@ -247,7 +247,7 @@ where
                     let worked =
                         catch_unwind(AssertUnwindSafe(|| work(connection, &theirs, &socket)));
                     drop(socket);
-                    theirs.give_back(worked);
+                    theirs.return_connection(worked);
                 }));
                 Place::Offloaded(Offloaded { work, handoff })
             }
@@ -302,19 +302,20 @@ fn work<M: Machine<Event: Clone>, P: Perform>(
     socket: &OwnedFd,
 ) -> Returned<M, P> {
     let zero = Duration::ZERO;
-    let mut handler = Absent { handoff, is_first: true, now: zero, told: zero, woken: false };
+    let mut handler =
+        OffloadedHandler { handoff, is_first: true, now: zero, told: zero, woken: false };
     let outcome = loop {
         match connection.step(&mut handler, true) {
             Ok(Next::Step) => {}
             Ok(Next::Wait(interest)) => {
                 let deadline = connection.machine.deadline();
                 let limit = deadline.map(|deadline| connection.clock.until(deadline));
-                let most = match handoff.unknown.load(Ordering::SeqCst) {
+                let most = match handoff.unseen.load(Ordering::SeqCst) {
                     0 => LINGER,
-                    _ => LINGER_BRIEFLY,
+                    _ => SHORT_LINGER,
                 };
                 let limit = limit.map_or(most, |limit| limit.min(most));
-                if !handoff.lingers_for(socket, interest, limit) {
+                if !handoff.wait_briefly(socket, interest, limit) {
                     break Ok(());
                 }
             }
@@ -326,7 +327,7 @@ fn work<M: Machine<Event: Clone>, P: Perform>(
 }
 
 /// Stands for the handler, which stays local.
-struct Absent<'a, M: Machine, P> {
+struct OffloadedHandler<'a, M: Machine, P> {
     handoff: &'a Handoff<M, P>,
     /// The first step is made in any case, so that each way there brings something about.
     is_first: bool,
@@ -337,17 +338,17 @@ struct Absent<'a, M: Machine, P> {
     woken: bool,
 }
 
-impl<M: Machine<Event: Clone>, P> Handler<M> for Absent<'_, M, P> {
+impl<M: Machine<Event: Clone>, P> Handler<M> for OffloadedHandler<'_, M, P> {
     fn before_step(&mut self, _: &mut M, now: Duration) -> ControlFlow<()> {
         self.now = now;
-        let late = match self.handoff.unknown.load(Ordering::SeqCst) {
+        let late = match self.handoff.unseen.load(Ordering::SeqCst) {
             0 => false,
             count => {
-                if !self.woken && now >= self.told + TOLD_WITHIN {
+                if !self.woken && now >= self.told + WAKE_AFTER {
                     self.woken = true;
                     self.handoff.wake();
                 }
-                count >= MOST_UNKNOWN || now >= self.told + KNOWN_WITHIN
+                count >= MAX_UNSEEN || now >= self.told + MAX_UNSEEN_TIME
             }
         };
         let recalled = late || self.handoff.recalled.load(Ordering::SeqCst);
@@ -363,7 +364,7 @@ impl<M: Machine<Event: Clone>, P> Handler<M> for Absent<'_, M, P> {
     }
 
     fn event(&mut self, event: &M::Event) -> ControlFlow<()> {
-        if self.handoff.tell(event.clone()) {
+        if self.handoff.push(event.clone()) {
             (self.told, self.woken) = (self.now, false);
         }
         ControlFlow::Continue(())

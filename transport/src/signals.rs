@@ -18,9 +18,9 @@ use crate::server::ServerHandle;
 /// What the exit code of a program that a signal ended is above the signal's number, as shells give it.
 const ENDED_BY_SIGNAL: i32 = 128;
 /// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that hangs.
-const ENDS_WITHIN: Duration = Duration::from_secs(4);
+const CANCEL_LIMIT: Duration = Duration::from_secs(4);
 /// How long the last words may take. Where they go nobody may read.
-const SAYS_WITHIN: Duration = Duration::from_millis(500);
+const BEFORE_EXIT_LIMIT: Duration = Duration::from_millis(500);
 /// Of a thread that waits for signals or for a request to end, in bytes; it does next to nothing.
 const STACK_SIZE: usize = 256 << 10;
 
@@ -56,28 +56,28 @@ pub fn drain_on_signals(handle: ServerHandle) -> io::Result<()> {
 /// # Errors
 /// If the handlers or their thread cannot be set up.
 pub fn cancel_on_signals(cancel: Cancel) -> io::Result<()> {
-    tell_and_cancel(cancel, |_| {}, Arc::new(|| {}))
+    cancel_with(cancel, |_| {}, Arc::new(|| {}))
 }
 
-fn tell_and_cancel(
+fn cancel_with(
     cancel: Cancel,
     mut tell: impl FnMut(i32) + Send + 'static,
-    last_words: LastWords,
+    before_exit: BeforeExit,
 ) -> io::Result<()> {
     let count = Arc::new(AtomicUsize::new(0));
     on_signals(move |signal| {
         tell(signal);
         if cancel.is_idle() || cancel.is_raised() {
-            end(&last_words, signal);
+            end(&before_exit, signal);
         }
         cancel.cancel();
         let this = count.fetch_add(1, Ordering::SeqCst) + 1;
         let (count, cancel) = (Arc::clone(&count), cancel.clone());
-        let last_words = Arc::clone(&last_words);
+        let before_exit = Arc::clone(&before_exit);
         let watch = move || {
-            thread::sleep(ENDS_WITHIN);
+            thread::sleep(CANCEL_LIMIT);
             if cancel.is_raised() && !cancel.is_idle() && count.load(Ordering::SeqCst) == this {
-                end(&last_words, signal);
+                end(&before_exit, signal);
             }
         };
         // Without a thread it takes a second signal.
@@ -86,18 +86,18 @@ fn tell_and_cancel(
 }
 
 /// What is said before a signal ends the process at once.
-type LastWords = Arc<dyn Fn() + Send + Sync>;
+type BeforeExit = Arc<dyn Fn() + Send + Sync>;
 
 /// Ends the process. Words that nobody takes are not waited for.
-fn end(last_words: &LastWords, signal: i32) {
+fn end(before_exit: &BeforeExit, signal: i32) {
     let (said, heard) = mpsc::channel();
-    let last_words = Arc::clone(last_words);
+    let before_exit = Arc::clone(before_exit);
     let say = move || {
-        last_words();
+        before_exit();
         let _ = said.send(());
     };
     if thread::Builder::new().stack_size(STACK_SIZE).spawn(say).is_ok() {
-        let _ = heard.recv_timeout(SAYS_WITHIN);
+        let _ = heard.recv_timeout(BEFORE_EXIT_LIMIT);
     }
     exit(ENDED_BY_SIGNAL + signal);
 }
@@ -118,18 +118,18 @@ impl CancelOnSignals {
         self.get_with(|| {})
     }
 
-    /// The same. If this is the first use, `last_words` is called before a signal ends the process at once, without an end of the request that may run.
+    /// The same. If this is the first use, `before_exit` is called before a signal ends the process at once, without an end of the request that may run.
     ///
     /// # Errors
     /// If the handlers or their thread cannot be set up.
-    pub fn get_with(&self, last_words: impl Fn() + Send + Sync + 'static) -> io::Result<Cancel> {
+    pub fn get_with(&self, before_exit: impl Fn() + Send + Sync + 'static) -> io::Result<Cancel> {
         if let Some(cancel) = self.cancel.get() {
             return Ok(cancel.clone());
         }
         let cancel = Cancel::new();
         let signal = Arc::clone(&self.signal);
         let tell = move |number| signal.store(number, Ordering::SeqCst);
-        tell_and_cancel(cancel.clone(), tell, Arc::new(last_words))?;
+        cancel_with(cancel.clone(), tell, Arc::new(before_exit))?;
         Ok(self.cancel.get_or_init(|| cancel).clone())
     }
 

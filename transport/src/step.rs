@@ -38,12 +38,12 @@ pub(crate) trait Handler<M: Machine> {
     fn before_step(&mut self, machine: &mut M, now: Duration) -> ControlFlow<()>;
 
     /// How long the peer's host may be silent from now on, if that is to change.
-    fn bears_silence_for(&mut self) -> Option<Duration> {
+    fn silence_limit(&mut self) -> Option<Duration> {
         None
     }
 
     /// When to make another step though nothing happens.
-    fn looks_again(&self) -> Option<Duration> {
+    fn next_check(&self) -> Option<Duration> {
         None
     }
 
@@ -201,6 +201,6 @@ impl<M: Machine, P: Perform> Connection<M, P> {
 
     /// When to make another step though nothing has come.
     pub(crate) fn deadline(&self, handler: &impl Handler<M>) -> Option<Duration> {
-        self.machine.deadline().into_iter().chain(handler.looks_again()).min()
+        self.machine.deadline().into_iter().chain(handler.next_check()).min()
     }
 }

@@ -132,12 +132,12 @@ pub(crate) fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd();
     prepare_connected(socket)?;
     // Only a server's: its client may have to wait longer than this while a busy storage takes nothing.
-    bear_silence_for(socket, SILENCE)
+    set_user_timeout(socket, SILENCE)
 }
 
 /// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not acknowledged, a window that stays shut, and, in place of the
 /// number of probes, keepalives that are not answered; Linux has one limit for all three.
-pub(crate) fn bear_silence_for(socket: impl AsFd, limit: Duration) -> io::Result<()> {
+pub(crate) fn set_user_timeout(socket: impl AsFd, limit: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return SockRef::from(&socket).set_tcp_user_timeout(Some(limit));
     #[cfg(not(target_os = "linux"))]

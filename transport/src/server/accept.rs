@@ -13,7 +13,7 @@ use futures_lite::future::yield_now;
 use haul_store::Store;
 use tracing::{Instrument, debug, info, warn};
 
-use crate::descriptors::Reserve;
+use crate::descriptors::SpareDescriptor;
 use crate::event::{Event, Listener as EventListener};
 use crate::runtime::{Readiness as _, Runtime};
 use crate::server::accept_backoff::AcceptBackoff;
@@ -51,16 +51,16 @@ impl<R: Runtime> Listener<R> {
 /// Takes in connections until the server drains; then closes the ports and ends the refusals under way.
 pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>, host: &Host<S>) {
     let stop = &host.stop;
-    make_what_events_need::<R, S>(host).await;
+    create_event_descriptors::<R, S>(host).await;
     let mut refusals = Refusals::new(host);
     let mut backoff = AcceptBackoff::default();
-    let mut reserve = Reserve::new();
+    let mut reserve = SpareDescriptor::new();
     while stop.drain_by().is_none() {
-        let (open, closed) = host.open.look();
+        let (open, closed) = host.open.get();
         let left = backoff.left(stop.clock.now(), open);
         if left.is_some() {
             for listener in &listeners {
-                host.turn_away(&listener.descriptor, &mut reserve);
+                host.refuse_waiting(&listener.descriptor, &mut reserve);
             }
         } else {
             reserve.restore();
@@ -68,7 +68,7 @@ pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>
         let pause = left.map(|left| (left, closed));
         wait(&mut listeners, host, &mut refusals, pause).await;
         for listener in listeners.iter().filter(|_| left.is_none()) {
-            take_in(listener, host, &mut refusals, &mut backoff);
+            accept_batch(listener, host, &mut refusals, &mut backoff);
         }
         yield_now().await;
     }
@@ -77,8 +77,8 @@ pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>
 }
 
 /// Polls each event once: some runtimes need a descriptor for it, which there may not be later.
-async fn make_what_events_need<R: Runtime, S>(host: &Host<S>) {
-    let (_, closed) = host.open.look();
+async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
+    let (_, closed) = host.open.get();
     poll_fn(|cx| {
         for event in [&host.stop.drain, &host.stop.force, closed] {
             let _ = R::poll_raised(cx, event, &mut EventListener::default());
@@ -122,7 +122,7 @@ impl<R: Runtime> Listener<R> {
 }
 
 /// Takes in what is waiting and what there is room for, at most [`BATCH`].
-fn take_in<R: Runtime, S: Store>(
+fn accept_batch<R: Runtime, S: Store>(
     listener: &Listener<R>,
     host: &Host<S>,
     refusals: &mut Refusals<'_, S>,
@@ -130,7 +130,7 @@ fn take_in<R: Runtime, S: Store>(
 ) {
     let clock = host.stop.clock;
     for _ in 0..BATCH {
-        if backoff.left(clock.now(), host.open.look().0).is_some() {
+        if backoff.left(clock.now(), host.open.get().0).is_some() {
             return;
         }
         match listener.accept() {
@@ -143,7 +143,7 @@ fn take_in<R: Runtime, S: Store>(
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if is_of_the_connection(&error) => debug!(%error, "a connection was lost"),
             Err(error) => {
-                if backoff.failed(clock.now(), host.open.look().0) {
+                if backoff.failed(clock.now(), host.open.get().0) {
                     warn!(%error, "cannot accept; trying again now and then");
                 }
             }

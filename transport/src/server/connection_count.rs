@@ -21,7 +21,7 @@ impl ConnectionCount {
     }
 
     /// How many there are, and what is raised as soon as there are fewer. It may be raised too early, so ask again.
-    pub(crate) fn look(&self) -> (usize, &Event) {
+    pub(crate) fn get(&self) -> (usize, &Event) {
         // Before the look, so that whoever leaves after it is noticed.
         self.closed.lower();
         (self.count.load(Ordering::SeqCst), &self.closed)
@@ -29,7 +29,7 @@ impl ConnectionCount {
 
     /// What to wait for until none is open; `None` if none is. It may end too early, so ask again.
     pub(crate) fn until_none(&self) -> Option<&Event> {
-        let (count, closed) = self.look();
+        let (count, closed) = self.get();
         (count > 0).then_some(closed)
     }
 }

@@ -10,7 +10,7 @@ use haul_core::{ErrorCode, Limits, Machine as _, Output};
 use std::io::IoSlice;
 use tracing::{info, warn};
 
-use crate::descriptors::{Reserve, Room, is_one_free};
+use crate::descriptors::{SessionLimits, SpareDescriptor, can_open};
 use crate::layer::Layer;
 use crate::log::Log;
 use crate::options::ServerOptions;
@@ -24,9 +24,9 @@ const CHUNKS: usize = 16 << 20;
 /// The chunk of a session, in bytes, however many there are.
 const LEAST_CHUNK: usize = 16 << 10;
 /// Clients that are turned away before others get their turn.
-const TURNED_AWAY_AT_ONCE: usize = 64;
+const MAX_REFUSED_AT_ONCE: usize = 64;
 /// What is read of a client that is turned away, in bytes.
-const MOST_LEFT_UNREAD: usize = 64 << 10;
+const MAX_READ_OF_REFUSED: usize = 64 << 10;
 /// Seconds after which a refused client may try again.
 const RETRY_AFTER: u64 = 5;
 
@@ -66,7 +66,7 @@ impl<S> Host<S> {
         } = options;
         // Only plain TCP can be spliced.
         config.pass_through &= layer.is_none();
-        let room = Room::now();
+        let room = SessionLimits::now();
         let max_clients = fit(max_clients, room);
         Self {
             store,
@@ -82,13 +82,13 @@ impl<S> Host<S> {
     }
 
     /// Says that the server ends though sessions have not.
-    pub(crate) fn leave_behind(&self) {
-        let (sessions, _) = self.open.look();
+    pub(crate) fn warn_of_hanging_sessions(&self) {
+        let (sessions, _) = self.open.get();
         warn!(sessions, "their storage hangs; ending without them");
     }
 
     /// The machine of a session that begins.
-    pub(crate) fn welcoming(&self) -> Machine {
+    pub(crate) fn session_machine(&self) -> Machine {
         Machine::new(self.config_of_next())
     }
 
@@ -106,7 +106,7 @@ impl<S> Host<S> {
     }
 
     /// The machine of a client that is told that there is no place.
-    pub(crate) fn refusing(&self) -> Machine {
+    pub(crate) fn refusal_machine(&self) -> Machine {
         let refusal = Refusal {
             retry_after: Some(RETRY_AFTER),
             ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
@@ -115,19 +115,19 @@ impl<S> Host<S> {
     }
 
     /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the one in `reserve`. Nobody waits longer than until the next call.
-    pub(crate) fn turn_away(&self, listener: impl AsFd, reserve: &mut Reserve) {
-        for _ in 0..TURNED_AWAY_AT_ONCE {
+    pub(crate) fn refuse_waiting(&self, listener: impl AsFd, reserve: &mut SpareDescriptor) {
+        for _ in 0..MAX_REFUSED_AT_ONCE {
             // Where there is one again, whoever waits is served when the pause is over.
-            if !reserve.is_there() || is_one_free() {
+            if !reserve.is_available() || can_open() {
                 return;
             }
-            reserve.give_up();
+            reserve.release();
             let accepted = tcp::accept(&listener);
             if let Ok((socket, peer)) = &accepted {
                 if let Some(peer) = peer {
                     self.log.refused(*peer, self.stop.clock.now(), true);
                 }
-                self.send_away(socket);
+                self.refuse_at_once(socket);
             }
             // Its socket is closed first.
             let more = accepted.map(drop).is_ok();
@@ -139,9 +139,9 @@ impl<S> Host<S> {
     }
 
     /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear of it, nor one that expects a layer.
-    fn send_away(&self, socket: &OwnedFd) {
+    fn refuse_at_once(&self, socket: &OwnedFd) {
         if self.layer.is_none()
-            && let Output::Write(line) = self.refusing().poll(Duration::ZERO)
+            && let Output::Write(line) = self.refusal_machine().poll(Duration::ZERO)
         {
             // A new socket has room for a line, and a client that is gone needs none.
             let _ = send(socket, &[IoSlice::new(line.first())]);
@@ -149,21 +149,21 @@ impl<S> Host<S> {
         let _ = shutdown(socket);
         // What is left unread would reset the connection, and might take the line with it.
         let mut room = [0; 4096];
-        for _ in 0..MOST_LEFT_UNREAD / room.len() {
+        for _ in 0..MAX_READ_OF_REFUSED / room.len() {
             let Ok(1..) = rustix::io::read(socket, &mut room) else { return };
         }
     }
 }
 
 /// As many sessions as there are descriptors for.
-fn fit(max_clients: usize, room: Room) -> usize {
-    let Room { limit, most, comfortable, .. } = room;
+fn fit(max_clients: usize, room: SessionLimits) -> usize {
+    let SessionLimits { limit, most, without_shortage, .. } = room;
     if max_clients > most {
         warn!(
             max_clients,
             limit, most, "too few file descriptors for so many clients; fewer are served"
         );
-    } else if max_clients > comfortable {
+    } else if max_clients > without_shortage {
         info!(
             max_clients,
             limit, "with all clients busy there may be too few file descriptors for their files"

@@ -92,9 +92,9 @@ impl<R: Runtime, S: Store> Server<R, S> {
         accept::<R, S>(listeners, &host).await;
         let stop = &host.stop;
         while let Some(closed) = host.open.until_none() {
-            let left = stop.ends_within();
+            let left = stop.time_left();
             if left.is_some_and(|left| left.is_zero()) {
-                host.leave_behind();
+                host.warn_of_hanging_sessions();
                 break;
             }
             let forced = async {
@@ -105,7 +105,7 @@ impl<R: Runtime, S: Store> Server<R, S> {
             };
             raised::<R>(closed).or(forced).or(R::sleep(left.unwrap_or(Duration::MAX))).await;
         }
-        host.log.tell_of_omitted();
+        host.log.report_omitted();
         info!("stopped");
     }
 }

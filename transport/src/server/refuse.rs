@@ -56,14 +56,14 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
 async fn refuse<R: Runtime, S>(socket: Socket<R>, counted: Counted, host: &Host<S>) {
     let mut connection = Offloadable::<R, _, _>::new(
         Connection {
-            machine: host.refusing(),
+            machine: host.refusal_machine(),
             files: NoFiles,
             stream: socket.stream(host.layer.as_ref()),
             clock: host.stop.clock,
         },
         socket,
     );
-    if let Err(error) = drive(&mut connection, &mut Refused(&host.stop)).await {
+    if let Err(error) = drive(&mut connection, &mut RefusalHandler(&host.stop)).await {
         warn!(%error, "a refusal is given up");
     }
     drop(connection);
@@ -72,9 +72,9 @@ async fn refuse<R: Runtime, S>(socket: Socket<R>, counted: Counted, host: &Host<
 
 /// A refusal: it ends by itself soon, or when it is forced to.
 #[derive(Debug)]
-struct Refused<'a>(&'a Stop);
+struct RefusalHandler<'a>(&'a Stop);
 
-impl Handler<Machine> for Refused<'_> {
+impl Handler<Machine> for RefusalHandler<'_> {
     fn before_step(&mut self, _: &mut Machine, _: Duration) -> ControlFlow<()> {
         if self.0.force.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -25,9 +25,9 @@ use crate::step::{Connection, Handler};
 use crate::tcp::SILENCE;
 
 /// How often a session looks whether its place is scarce: it takes a lock, and steps are many.
-const LOOKS_EVERY: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// How often it looks while nothing happens.
-const LOOKS_IDLY_EVERY: Duration = Duration::from_secs(15);
+const IDLE_CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// A client that has a place, before its session has begun.
 pub(super) struct Admitted<R: Runtime> {
@@ -43,14 +43,14 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
     let Admitted { socket, counted, permit, .. } = admitted;
     let mut connection = Offloadable::<R, _, _>::new(
         Connection {
-            machine: host.welcoming(),
+            machine: host.session_machine(),
             files: Session::new(Arc::clone(&host.store), Identity::anonymous()),
             stream: socket.stream(host.layer.as_ref()),
             clock: host.stop.clock,
         },
         socket,
     );
-    let mut handler = Served::new(&host, &permit);
+    let mut handler = SessionHandler::new(&host, &permit);
     let driven = drive(&mut connection, &mut handler);
     // What a panic leaves half done is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
@@ -68,7 +68,7 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
 
 /// A session: it logs, drains when the server does, and ends when it is forced to.
 #[derive(Debug)]
-struct Served<'a> {
+struct SessionHandler<'a> {
     stop: &'a Stop,
     permit: &'a Permit,
     impatient: bool,
@@ -77,13 +77,13 @@ struct Served<'a> {
     /// How long the host of a peer may be silent while places are not scarce.
     idle: Duration,
     scarce: bool,
-    looked: Option<Duration>,
-    bears_silence_for: Option<Duration>,
+    checked: Option<Duration>,
+    silence_limit: Option<Duration>,
     draining: bool,
     log: SessionLog<'a>,
 }
 
-impl<'a> Served<'a> {
+impl<'a> SessionHandler<'a> {
     /// A session of `host` in the place that `permit` is.
     fn new<S>(host: &'a Host<S>, permit: &'a Permit) -> Self {
         let timing = &host.config.timing;
@@ -95,26 +95,26 @@ impl<'a> Served<'a> {
             idle: timing.idle,
             // As the socket was set up, and as the machine begins.
             scarce: true,
-            looked: None,
-            bears_silence_for: None,
+            checked: None,
+            silence_limit: None,
             draining: false,
             log: SessionLog::new(&host.log),
         }
     }
 
     /// Learns whether the place is scarce.
-    fn look(&mut self, machine: &mut Machine, now: Duration) {
-        self.looked = Some(now);
+    fn check_scarcity(&mut self, machine: &mut Machine, now: Duration) {
+        self.checked = Some(now);
         let scarce = self.impatient || self.permit.is_scarce(now, self.lately);
         if scarce != self.scarce {
             self.scarce = scarce;
-            self.bears_silence_for = Some(if scarce { SILENCE } else { self.idle.max(SILENCE) });
+            self.silence_limit = Some(if scarce { SILENCE } else { self.idle.max(SILENCE) });
             machine.set_scarce(scarce);
         }
     }
 }
 
-impl Handler<Machine> for Served<'_> {
+impl Handler<Machine> for SessionHandler<'_> {
     fn before_step(&mut self, machine: &mut Machine, now: Duration) -> ControlFlow<()> {
         self.log.tick(now);
         if self.stop.force.is_raised() {
@@ -124,18 +124,18 @@ impl Handler<Machine> for Served<'_> {
             self.draining = true;
             machine.shut_down(by);
         }
-        if self.looked.is_none_or(|looked| now >= looked + LOOKS_EVERY) {
-            self.look(machine, now);
+        if self.checked.is_none_or(|checked| now >= checked + CHECK_EVERY) {
+            self.check_scarcity(machine, now);
         }
         ControlFlow::Continue(())
     }
 
-    fn bears_silence_for(&mut self) -> Option<Duration> {
-        self.bears_silence_for.take()
+    fn silence_limit(&mut self) -> Option<Duration> {
+        self.silence_limit.take()
     }
 
-    fn looks_again(&self) -> Option<Duration> {
-        self.looked.map(|looked| looked + LOOKS_IDLY_EVERY)
+    fn next_check(&self) -> Option<Duration> {
+        self.checked.map(|checked| checked + IDLE_CHECK_EVERY)
     }
 
     fn wake(&self) -> Option<&Event> {

@@ -8,9 +8,9 @@ use crate::clock::Clock;
 use crate::event::Event;
 
 /// How long file work may go on once all sessions are to end.
-const HANGS_AFTER: Duration = Duration::from_secs(5);
+const FILE_WORK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a session may take to end once the grace is over.
-const LINGERS: Duration = Duration::from_secs(5);
+const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Whether and how a server stops; its sessions look at it before each step.
 #[derive(Debug)]
@@ -40,10 +40,10 @@ impl Stop {
     }
 
     /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its storage, and is left behind.
-    pub(crate) fn ends_within(&self) -> Option<Duration> {
-        let cut_off = self.drain_by().map(|by| by.saturating_add(LINGERS));
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let cut_off = self.drain_by().map(|by| by.saturating_add(LINGER_LIMIT));
         let moment = self.forced.get().copied().into_iter().chain(cut_off).min()?;
-        Some(self.clock.until(moment.saturating_add(HANGS_AFTER)))
+        Some(self.clock.until(moment.saturating_add(FILE_WORK_LIMIT)))
     }
 
     /// When what still runs is cut off; `None` while the server is not stopping.

@@ -16,12 +16,12 @@ use crate::step::{DriveError, Handler};
 
 /// Waits for the greeting.
 #[derive(Debug)]
-pub(crate) struct Greeted<'a> {
+pub(crate) struct GreetingHandler<'a> {
     wake: Option<&'a Event>,
     outcome: Option<Result<Greeting, Failure>>,
 }
 
-impl<'a> Greeted<'a> {
+impl<'a> GreetingHandler<'a> {
     /// Until `wake` is raised.
     pub(crate) fn new(wake: Option<&'a Event>) -> Self {
         Self { wake, outcome: None }
@@ -36,7 +36,7 @@ impl<'a> Greeted<'a> {
     }
 }
 
-impl Handler<Machine> for Greeted<'_> {
+impl Handler<Machine> for GreetingHandler<'_> {
     fn before_step(&mut self, _: &mut Machine, _: Duration) -> ControlFlow<()> {
         match self.wake {
             Some(wake) if wake.is_raised() => ControlFlow::Break(()),
@@ -63,10 +63,10 @@ const AHEAD: usize = 256;
 /// How many of them end before more are asked for: the machine may be offloaded, and would have to come back.
 const MOST_FINISHED: usize = AHEAD / 4;
 /// How long the server may take to confirm a cancel. It may be gone, or its disk may hang.
-const CONFIRMED_WITHIN: Duration = Duration::from_secs(2);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Waits for the end of many calls.
-pub(crate) struct Running<'a, I, W> {
+pub(crate) struct CallsHandler<'a, I, W> {
     /// What is still to be asked for; `None` once there is no more.
     calls: Option<I>,
     /// What was asked for, by its number.
@@ -87,7 +87,7 @@ struct Watched<W> {
     stopped: bool,
 }
 
-impl<'a, I, W> Running<'a, I, W>
+impl<'a, I, W> CallsHandler<'a, I, W>
 where
     I: Iterator<Item = Call<W>>,
     W: Watch,
@@ -122,7 +122,7 @@ where
         }
     }
 
-    fn make_no_more(&mut self, because: &Failure) {
+    fn stop_calls(&mut self, because: &Failure) {
         if self.calls.take().is_some() {
             self.ended.get_or_insert_with(|| because.clone());
         }
@@ -149,23 +149,23 @@ where
     }
 }
 
-impl<I, W> Handler<Machine> for Running<'_, I, W>
+impl<I, W> Handler<Machine> for CallsHandler<'_, I, W>
 where
     I: Iterator<Item = Call<W>>,
     W: Watch,
 {
     fn before_step(&mut self, machine: &mut Machine, now: Duration) -> ControlFlow<()> {
         if let Some(failure) = machine.failure() {
-            self.make_no_more(failure);
+            self.stop_calls(failure);
         }
         if self.cancelled.is_none() && self.wake.is_some_and(Event::is_raised) {
             self.cancelled = Some(now);
-            self.make_no_more(&Failure::Cancelled);
+            self.stop_calls(&Failure::Cancelled);
             machine.cancel_all();
         }
         // Only a wait for the server is cut short, not its own last steps with a file.
         let waits = haul_core::Machine::deadline(machine).is_some();
-        if waits && self.looks_again().is_some_and(|late| late <= now) {
+        if waits && self.next_check().is_some_and(|late| late <= now) {
             // The files are given up already. The next requests wait for what the server still has to say.
             self.ended.get_or_insert(Failure::Cancelled);
             self.end_all(&Failure::Cancelled);
@@ -195,8 +195,8 @@ where
         !self.unwanted.is_empty() || (self.calls.is_some() && self.finished >= MOST_FINISHED)
     }
 
-    fn looks_again(&self) -> Option<Duration> {
-        self.cancelled.map(|cancelled| cancelled + CONFIRMED_WITHIN)
+    fn next_check(&self) -> Option<Duration> {
+        self.cancelled.map(|cancelled| cancelled + CANCEL_TIMEOUT)
     }
 
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
@@ -224,9 +224,9 @@ where
     }
 }
 
-impl<I, W> fmt::Debug for Running<'_, I, W> {
+impl<I, W> fmt::Debug for CallsHandler<'_, I, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running")
+        f.debug_struct("CallsHandler")
             .field("asked", &self.asked.len())
             .field("cancelled", &self.cancelled.is_some())
             .finish_non_exhaustive()
@@ -257,7 +257,7 @@ mod tests {
                 ControlFlow::Continue(())
             },
         });
-        let mut running = Running::new(calls, FilesById::default().waiting(), None);
+        let mut running = CallsHandler::new(calls, FilesById::default().waiting(), None);
         let mut machine = Machine::new(ClientConfig::default());
         assert!(running.before_step(&mut machine, Duration::ZERO).is_continue());
         let broken = DriveError::Wait(ErrorKind::OutOfMemory.into());
