@@ -14,7 +14,7 @@ use haul_transport::Call;
 use super::tally::Tally;
 use super::transfer::Retries;
 use crate::app::App;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::transport::{Transport, Watch};
 
@@ -98,15 +98,16 @@ pub(crate) fn all<T: Transport>(
     requests: &mut dyn Requests<T>,
 ) {
     let mut retries = Retries::new(app.settings.retry);
-    // It may be one that the server has ended meanwhile, which is no reason to wait.
-    let mut old = app.is_connected();
-    let mut connected = old;
+    let mut connected = app.is_connected();
+    // The server may have ended this one meanwhile, which is no reason to wait.
+    let mut old = connected && app.settings.retry > 0;
     let mut desk = RefCell::new(Desk {
         app,
         tally,
         requests,
         waiting: VecDeque::new(),
         lost: None,
+        broken: false,
         answered: false,
         over: false,
         unfinished: 0,
@@ -118,7 +119,9 @@ pub(crate) fn all<T: Transport>(
                 connected = true;
                 let ran = remote.run(&mut Calls(&desk));
                 let here = desk.get_mut();
-                if ran.is_ok() {
+                // If it was the last request that met the end, nobody was there to notice but that one.
+                let broken = mem::take(&mut here.broken);
+                if ran.is_ok() && !broken {
                     here.app.give_back(remote);
                 }
                 here.lost(ran.err().as_ref())
@@ -156,6 +159,8 @@ struct Desk<'d, 'a, T> {
     waiting: VecDeque<Asked>,
     /// What a connection was lost by.
     lost: Option<Error>,
+    /// A request has found that the connection is of no more use.
+    broken: bool,
     /// The server has answered something over this connection.
     answered: bool,
     /// Nothing more is to be asked.
@@ -191,6 +196,7 @@ impl<T: Transport> Desk<'_, '_, T> {
 
     fn answered(&mut self, asked: Asked, reply: &Result<Summary, Failure>) {
         if let Err(failure) = reply {
+            self.broken |= error::loses_connection(failure);
             let error = asked.failed(failure);
             if self.over && error.is_hopeless() {
                 self.unfinished += 1;

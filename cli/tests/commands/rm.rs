@@ -143,6 +143,10 @@ fn a_lost_connection_is_made_again() {
         assert_eq!(names(&fake), ["photos/old/sky.jpg", "photos/sea.jpg", "photosets"]);
         assert_eq!(fake.state().connected.len(), 2);
     }
+    let fake = tree().fails("photos/sea.jpg", Failure::Disconnected);
+    let ran = fake.run(&["rm", "-r", "--retry", "0", "photos"]);
+    assert_eq!((ran.exit, ran.errors().len()), (Exit::Network, 2), "{ran:?}");
+    assert_eq!(fake.state().connected.len(), 1);
     let fake = tree().fails("a", Failure::Disconnected);
     let ran = fake.run(&["rm", "--retry", "0", "a", "b", "photosets"]);
     assert_eq!(ran.exit, Exit::Network);
