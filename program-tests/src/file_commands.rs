@@ -222,6 +222,15 @@ pub fn a_check_finds_what_differs(program: &Path) {
     assert_eq!(mixed.assert_code(8).stdout, failed);
     assert_eq!(mixed.stderr.lines().count(), 4, "{}", mixed.stderr);
     assert_failed(&run(&bench, &server, &["sum", "-c", "flipped"]), 6, &["is not the same"]);
+    if can_be_nobody() {
+        let url = server.url();
+        let bench = open_to_everybody(program);
+        fs::write(bench.here().join("empty"), "").unwrap();
+        fs::set_permissions(bench.here().join("empty"), PermissionsExt::from_mode(0o600)).unwrap();
+        let denied = bench.run_under(NOBODY, &["sum", "-c", "empty", "--server", &url], b"");
+        assert_failed(&denied, 7, &["Permission denied"]);
+        assert_eq!(denied.stdout, b"empty: FAILED\n");
+    }
     let sums = run(&bench, &server, &["sum", "empty", "nothing"]);
     assert_eq!(sums.assert_code(8).stdout, b"0000000000000000  empty\n");
 }

@@ -29,6 +29,13 @@ enum Ask {
     PutProgram,
     List,
     ListAll,
+    Delete,
+    /// A directory with everything in it.
+    DeleteAll,
+    Copy,
+    Sum,
+    /// The checksum, to be compared with that of `hello`.
+    Check,
 }
 
 /// A server, and how the program must end.
@@ -82,18 +89,20 @@ fn run(path: &Path, case: &Case) -> Result<(), String> {
                 let _ = stream.shutdown(Shutdown::Both);
             }
         });
-        let ended = match case.ask {
-            Ask::Get => bench.run(&["get", "--retry", "0", "--server", &url, "x"]),
-            Ask::GetAll => {
-                bench.run(&["get", "--retry", "0", "--server", &url, "-rf", "x", "-o", "."])
-            }
-            Ask::Put | Ask::PutProgram => {
-                let source = source.display().to_string();
-                bench.run(&["put", "--retry", "0", "--server", &url, &source, "--as", "x"])
-            }
-            Ask::List => bench.run(&["ls", "--retry", "0", "--server", &url]),
-            Ask::ListAll => bench.run(&["ls", "--retry", "0", "--server", &url, "-r"]),
+        let source = source.display().to_string();
+        let args: &[&str] = match case.ask {
+            Ask::Get => &["get", "x"],
+            Ask::GetAll => &["get", "-rf", "x", "-o", "."],
+            Ask::Put | Ask::PutProgram => &["put", &source, "--as", "x"],
+            Ask::List => &["ls"],
+            Ask::ListAll => &["ls", "-r"],
+            Ask::Delete => &["rm", "x"],
+            Ask::DeleteAll => &["rm", "-r", "x"],
+            Ask::Copy => &["cp", "x", "copies/"],
+            Ask::Sum => &["sum", "x"],
+            Ask::Check => &["sum", "x", "--check", "--against", &source],
         };
+        let ended = bench.run(&[args, &["--retry", "0", "--server", &url]].concat());
         // Ends the wait for a client that never connected.
         drop(TcpStream::connect(address));
         ended
@@ -162,6 +171,7 @@ fn cases() -> Vec<Case> {
     cases.extend(refusals());
     cases.extend(listings());
     cases.extend(uploads());
+    cases.extend(changes());
     cases
 }
 
@@ -367,5 +377,43 @@ fn uploads() -> Vec<Case> {
         },
         case("closes before the receipt", Ask::Put, "READY\r\n", 5),
         case("refuses before the body", Ask::Put, "ERR denied \"no\"\r\n", 4),
+    ]
+}
+
+fn changes() -> Vec<Case> {
+    let listed = |title, listing: &str, code| Case {
+        again: listing.into(),
+        ..case(title, Ask::DeleteAll, "ERR not-empty \"no\"\r\n", code)
+    };
+    let file = |path: &str| format!("FILE {path} size=1 {TIME}\r\nOK entries=1\r\n");
+    let sum = |title, reply: &str, code| case(title, Ask::Sum, reply, code);
+    vec![
+        case("deletes", Ask::Delete, "OK\r\n", 0),
+        case("deletes, and says more", Ask::Delete, "OK \"gone\" new=1\r\n", 0),
+        case("cannot delete", Ask::Delete, "ERR unknown-command \"no\"\r\n", 4),
+        case("is not sure what it deleted", Ask::Delete, "ERR outcome-unknown \"perhaps\"\r\n", 9),
+        case("lists what it was to delete", Ask::Delete, file("x"), 6),
+        case("is ready for what it was to delete", Ask::Delete, "READY\r\n", 6),
+        case("closes before it deletes", Ask::Delete, " ", 5),
+        listed("has others deleted", &file("y/a"), 6),
+        listed("has others deleted above", &file("\"x/../a\""), 6),
+        listed("has others deleted beside", &file("xx"), 6),
+        listed("has a directory in itself", "DIR x\r\nOK entries=1\r\n", 6),
+        listed("stops in the middle of the list", "DIR x/a\r\n", 5),
+        case("copies", Ask::Copy, "OK size=5 crc64nvme=3377857006524257\r\n", 0),
+        case("copies without a receipt", Ask::Copy, "OK\r\n", 6),
+        case("copies less than nothing", Ask::Copy, "OK size=-1 crc64nvme=3377857006524257\r\n", 6),
+        sum("tells a checksum", "OK size=5 length=5 crc64nvme=3377857006524257\r\n", 0),
+        sum("tells no checksum", "OK size=5 length=5\r\n", 6),
+        sum("tells a checksum that is none", "OK size=5 length=5 crc64nvme=hello\r\n", 6),
+        sum("tells an escape character", "OK size=5 crc64nvme=\x1b[2J\r\n", 6),
+        case("has the same", Ask::Check, "OK size=5 length=5 crc64nvme=3377857006524257\r\n", 0),
+        case("has another", Ask::Check, "OK size=5 length=5 crc64nvme=3377857006524258\r\n", 6),
+        case(
+            "has a longer one",
+            Ask::Check,
+            "OK size=6 length=6 crc64nvme=3377857006524257\r\n",
+            6,
+        ),
     ]
 }

@@ -109,6 +109,10 @@ pub fn a_shell_outlives_a_restart_of_the_server(program: &Path) {
         (term, "UPLOAD up as one\n", "up -> one  2 bytes"),
         (kill, "UPLOAD --create up as two\n", "up -> two  2 bytes"),
         (term, "UPLOAD --create up as three\n", "up -> three  2 bytes"),
+        (kill, "CHECKSUM a\n", "3377857006524257  a"),
+        (term, "COPY a b\n", "a -> b  5 bytes"),
+        (kill, "MOVE b d/\n", "b -> d/b  moved"),
+        (term, "DELETE d/b\n", "d/b  deleted"),
         (kill, "HELP server\n", ""),
     ];
     for (signal, line, begin) in lines {
