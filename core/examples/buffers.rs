@@ -4,8 +4,9 @@
 //! cargo run -p haul-core --example buffers
 //! ```
 //!
-//! Look at [`Side::step`]: it is all that a transport has to do, for either side, and here it never waits. What a step cannot do now it leaves undone, and since nothing
-//! was reported the next poll asks for it again. [`Files::perform`] is the other half: the same effects serve what a server shares and what a client calls its own.
+//! Look at [`Side::step`]: it is all that a transport has to do, for either side, and here it never waits. What a step
+//! cannot do now it leaves undone, and since nothing was reported the next poll asks for it again. [`Files::perform`]
+//! is the other half: the same effects serve what a server shares and what a client calls its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;

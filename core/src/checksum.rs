@@ -6,8 +6,9 @@ use crate::crc::{self, Digest};
 
 /// A CRC-64/NVME: width 64, polynomial `ad93d23594c93659`, reflected, init and xorout all ones.
 ///
-/// The parameters are those of the NVM Command Set Specification 1.0, section 5.2.1.3.4. The check value, of the bytes `123456789`, is
-/// `ae8b14860a799888`. On the wire and in [`Display`](fmt::Display) it is 16 lower-case hexadecimal digits.
+/// The parameters are those of the NVM Command Set Specification 1.0, section 5.2.1.3.4. The check value, of the bytes
+/// `123456789`, is `ae8b14860a799888`. On the wire and in [`Display`](fmt::Display) it is 16 lower-case hexadecimal
+/// digits.
 ///
 /// ```
 /// use haul_core::Checksum;

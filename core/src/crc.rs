@@ -13,8 +13,9 @@ const X: u64 = 1 << 62;
 
 /// The checksum of two runs of bytes, of which the second has `second_length`.
 ///
-/// A checksum moves past n more bytes by a multiplication with x^8n. Squaring a polynomial takes some tens of nanoseconds; the matrices of `crc_fast::checksum_combine` take hundreds of
-/// microseconds, too much for every chunk that passes by a machine.
+/// A checksum moves past n more bytes by a multiplication with x^8n. Squaring a polynomial takes some tens of
+/// nanoseconds; the matrices of `crc_fast::checksum_combine` take hundreds of microseconds, too much for every chunk
+/// that passes by a machine.
 pub(crate) fn combine(first: u64, second: u64, second_length: u64) -> u64 {
     let mut power = multiply(X, X);
     power = multiply(power, power);
@@ -72,7 +73,8 @@ mod fast {
     }
 }
 
-/// Without `std` crc-fast cannot be had: it is built as a C library too, which then lacks a panic handler, and on x86-64 it names `std`.
+/// Without `std` crc-fast cannot be had: it is built as a C library too, which then lacks a panic handler, and on
+/// x86-64 it names `std`.
 #[cfg(any(not(feature = "std"), test))]
 mod table {
     /// What each value of a byte does to the register (Sarwate's algorithm).

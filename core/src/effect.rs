@@ -123,8 +123,9 @@ pub enum Effect {
         id: RequestId,
         /// The future name.
         path: FilePath,
-        /// The version of the file that is to be replaced; [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed) if
-        /// it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is none.
+        /// The version of the file that is to be replaced; [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed)
+        /// if it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is
+        /// none.
         if_match: Option<Version>,
         /// Whether an existing file may be replaced. `Create` refuses early if it can; `Publish` decides.
         mode: Mode,
@@ -224,8 +225,8 @@ pub enum Effect {
         /// The published files and the changes, at least one.
         handles: Vec<Handle>,
     },
-    /// Close a listing, a source, a published file or a change. Answer: [`Done::Closed`]. The machine ignores an error and
-    /// considers the handle closed.
+    /// Close a listing, a source, a published file or a change. Answer: [`Done::Closed`]. The machine ignores an error
+    /// and considers the handle closed.
     Close {
         /// What to close.
         handle: Handle,

@@ -233,7 +233,8 @@ pub(crate) enum Work {
 
 /// A failed effect.
 ///
-/// The kind decides what happens next and what the peer is told. The detail is for this side's own log or user and is never sent.
+/// The kind decides what happens next and what the peer is told. The detail is for this side's own log or user and is
+/// never sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{detail}")]
 pub struct StoreError {
@@ -241,7 +242,8 @@ pub struct StoreError {
     pub kind: StoreErrorKind,
     /// What went wrong, in words, with this side's own names in it.
     pub detail: Cow<'static, str>,
-    /// Whether it is a lack that passes, such as one of descriptors: a server says [`Busy`](ErrorCode::Busy) then, whatever the kind.
+    /// Whether it is a lack that passes, such as one of descriptors: a server says [`Busy`](ErrorCode::Busy) then,
+    /// whatever the kind.
     pub passes: bool,
 }
 
@@ -258,7 +260,8 @@ impl StoreError {
     }
 }
 
-/// A call to a machine that does not answer what it asked for: a bug in the transport or the store, never the peer's doing.
+/// A call to a machine that does not answer what it asked for: a bug in the transport or the store, never the peer's
+/// doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the machine was told \"{reported}\" while it waited for \"{waiting_for}\"")]
 pub struct Misuse {

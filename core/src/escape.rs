@@ -4,13 +4,13 @@ use core::fmt::{self, Write};
 
 /// Displays a text from a peer so that it cannot act on a terminal or forge a line of a log.
 ///
-/// Control characters, bidirectional overrides, unassigned characters and all that a reader cannot see or cannot tell from a space come
-/// out as `\u{…}` (`\n`, `\t` and the like in their short form), a backslash as `\\`. Quotes, letters of every script, emoji and the space
-/// U+0020 stay as they are. At most [`MAX_CHARS`](Self::MAX_CHARS) characters of the text (or as many as [`cut`](Self::cut) allows) are
-/// shown, then `…`.
+/// Control characters, bidirectional overrides, unassigned characters and all that a reader cannot see or cannot tell
+/// from a space come out as `\u{…}` (`\n`, `\t` and the like in their short form), a backslash as `\\`. Quotes, letters
+/// of every script, emoji and the space U+0020 stay as they are. At most [`MAX_CHARS`](Self::MAX_CHARS) characters of
+/// the text (or as many as [`cut`](Self::cut) allows) are shown, then `…`.
 ///
-/// What cannot be seen is what Unicode calls `Default_Ignorable_Code_Point`. Variation selectors and the joiners of emoji are among them,
-/// so an emoji that is made of several characters comes out in its parts.
+/// What cannot be seen is what Unicode calls `Default_Ignorable_Code_Point`. Variation selectors and the joiners of
+/// emoji are among them, so an emoji that is made of several characters comes out in its parts.
 ///
 /// ```
 /// use haul_core::Escaped;
@@ -45,7 +45,8 @@ impl<'a> Escaped<'a> {
         }
     }
 
-    /// Puts the text in double quotes, and a backslash before each that is in it: whatever it says, its end is in plain sight.
+    /// Puts the text in double quotes, and a backslash before each that is in it: whatever it says, its end is in plain
+    /// sight.
     ///
     /// ```
     /// use haul_core::Escaped;
@@ -62,7 +63,8 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ends, double) = if self.quoted { ("\"", "\\\"") } else { ("", "\"") };
         f.write_str(ends)?;
-        // `str::escape_debug` knows what cannot be printed, but not all that cannot be seen. Most quotes are harmless here.
+        // `str::escape_debug` knows what cannot be printed, but not all that cannot be seen. Most quotes are harmless
+        // here.
         let mut rest = self.text;
         while let Some(at) = rest.find(|c| matches!(c, '"' | '\'') || is_unseen(c)) {
             let (plain, from) = rest.split_at(at);
@@ -84,7 +86,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a character takes no room, or looks like a space, though it is none of those that `str::escape_debug` escapes anywhere in a text.
+/// Whether a character takes no room, or looks like a space, though it is none of those that `str::escape_debug`
+/// escapes anywhere in a text.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,

@@ -1,7 +1,8 @@
-//! What whoever embeds a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes first.
+//! What whoever embeds a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes
+//! first.
 //!
-//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's page](crate#a-run-loop). These are whole ones, to be run and
-//! changed:
+//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's
+//! page](crate#a-run-loop). These are whole ones, to be run and changed:
 //!
 //! | example | shows |
 //! | --- | --- |
@@ -12,7 +13,8 @@
 //!
 //! # Effects
 //!
-//! What each [`Effect`] asks and what answers it stands there. They come in these orders, on both sides, though a client never lists:
+//! What each [`Effect`] asks and what answers it stands there. They come in these orders, on both sides, though a
+//! client never lists:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -48,10 +50,13 @@
 //!
 //! # Group commit
 //!
-//! A durable server puts an upload aside when it is whole and checked, and reads on. What it has put aside it commits together, by one [`Sync`](Effect::Sync) for all, a
-//! [`Publish`](Effect::Publish) for each and one [`SyncDirectories`](Effect::SyncDirectories), as soon as a look at the socket ([`Wait::Never`]) finds nothing more; when
-//! [`commit_batch`](crate::Limits::commit_batch) of them wait; when [`Create`](Effect::Create) is answered by [`Done::Full`]; and before whatever is answered after them or may see the
-//! files. The answers come after that, in order, so that on the wire there is no difference. A driver that cannot look without waiting has each committed on its own.
+//! A durable server puts an upload aside when it is whole and checked, and reads on. What it has put aside it commits
+//! together, by one [`Sync`](Effect::Sync) for all, a [`Publish`](Effect::Publish) for each and one
+//! [`SyncDirectories`](Effect::SyncDirectories), as soon as a look at the socket ([`Wait::Never`]) finds nothing more;
+//! when [`commit_batch`](crate::Limits::commit_batch) of them wait; when [`Create`](Effect::Create) is answered by
+//! [`Done::Full`]; and before whatever is answered after them or may see the files. The answers come after that, in
+//! order, so that on the wire there is no difference. A driver that cannot look without waiting has each committed on
+//! its own.
 //!
 //! A commit may come while the next upload is half there: no `Sync` names that one.
 //!
@@ -60,7 +65,7 @@
 //! | effect that fails | leads to |
 //! | --- | --- |
 //! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open |
-//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`Hold`](Effect::PrepareSend) | `Close`, and the request's failure in place of what would have come next |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`PrepareSend`](Effect::PrepareSend) | `Close`, and the request's failure in place of what would have come next |
 //! | [`FinishReading`](Effect::FinishReading) | the request's failure; the source is closed |
 //! | [`Write`](Effect::Write), [`WriteReceived`](Effect::WriteReceived) | `Discard`, and the request's failure; nothing was published |
 //! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are discarded |
@@ -68,19 +73,21 @@
 //! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
 //! | [`Close`](Effect::Close), [`Discard`](Effect::Discard) | nothing: the machine considers the handle closed |
 //!
-//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a server's are told again by
-//! [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection,
-//! but one before a commit whose error [passes](crate::StoreError::passes): the command is answered [`Busy`](crate::ErrorCode::Busy), which does.
+//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a
+//! server's are told again by [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by
+//! [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection, but one before a commit whose
+//! error [passes](crate::StoreError::passes): the command is answered [`Busy`](crate::ErrorCode::Busy), which does.
 //!
-//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered, not even a read, so that a slow file slows its peer
-//! down and fills no memory.
+//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered,
+//! not even a read, so that a slow file slows its peer down and fills no memory.
 //!
-//! When the driver gives up before [`Output::Closed`], it drops the machine, closes what is open and discards what is staged. `Session` and `FilesById` of `haul-store` do that when they are
-//! dropped.
+//! When the driver gives up before [`Output::Closed`], it drops the machine, closes what is open and discards what is
+//! staged. `Session` and `FilesById` of `haul-store` do that when they are dropped.
 //!
 //! # Waiting and time
 //!
-//! The clock is any that never goes back. One that only moves when the driver says so makes every timeout a matter of microseconds:
+//! The clock is any that never goes back. One that only moves when the driver says so makes every timeout a matter of
+//! microseconds:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -100,28 +107,34 @@
 //! # Ok::<(), haul_core::Misuse>(())
 //! ```
 //!
-//! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants it to. Whichever it was, poll again: too early is
-//!   harmless, and late only gives the peer more time.
+//! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants
+//!   it to. Whichever it was, poll again: too early is harmless, and late only gives the peer more time.
 //! - A deadline belongs to the poll before it. Ask for it anew at each wait.
-//! - [`Wait::Never`] comes between the chunks of a transfer: has the peer sent something that ends it? A driver that cannot look without waiting answers
-//!   [`would_block`](Machine::would_block), and all that it loses is that an `ABORT` or a refusal is noticed when the transfer is over.
-//! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and [`shut_down`](crate::server::Server::shut_down) may change what is asked
-//!   for. Call them between a report and the next poll, or end the wait for them.
+//! - [`Wait::Never`] comes between the chunks of a transfer: has the peer sent something that ends it? A driver that
+//!   cannot look without waiting answers [`would_block`](Machine::would_block), and all that it loses is that an
+//!   `ABORT` or a refusal is noticed when the transfer is over.
+//! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and
+//!   [`shut_down`](crate::server::Server::shut_down) may change what is asked for. Call them between a report and the
+//!   next poll, or end the wait for them.
 //!
 //! # Pass-through
 //!
-//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire shows no difference, and the machine still counts
-//! and checks every byte, by the checksums that it is told.
+//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire
+//! shows no difference, and the machine still counts and checks every byte, by the checksums that it is told.
 //!
-//! **In**: [`Output::Receive`] stands in the place of a read for the rest of a `DATA`, once all that the machine had read before is written. The driver moves bytes from the
-//! socket to where it holds them, and [`Effect::WriteReceived`] has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to, it
-//! reads as ever.
+//! **In**: [`Output::Receive`] stands in the place of a read for the rest of a `DATA`, once all that the machine had
+//! read before is written. The driver moves bytes from the socket to where it holds them, and [`Effect::WriteReceived`]
+//! has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to,
+//! it reads as ever.
 //!
-//! **Out**: [`Effect::PrepareSend`] stands in the place of [`Effect::Read`]. If the files answer by [`Done::SendPrepared`], the machine writes the `DATA` line, then asks for
-//! [`Output::Send`] until all is out. The bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened) brought the checksum of the
-//! file and all of it is sent, none is asked for with the pieces, and nobody has to read them.
+//! **Out**: [`Effect::PrepareSend`] stands in the place of [`Effect::Read`]. If the files answer by
+//! [`Done::SendPrepared`], the machine writes the `DATA` line, then asks for [`Output::Send`] until all is out. The
+//! bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened)
+//! brought the checksum of the file and all of it is sent, none is asked for with the pieces, and nobody has to read
+//! them.
 //!
-//! All is asked for only if `pass_through` is on in the configuration of the machine. Both directions may move a part; the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
+//! All is asked for only if `pass_through` is on in the configuration of the machine. Both directions may move a part;
+//! the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
 //!
 //! ```
 //! # use std::io::{self, Read, Write};
@@ -227,7 +240,8 @@
 //!
 //! # Async
 //!
-//! A future may be dropped at any `.await`, so let none stand between an operation and its report. Then whatever is dropped has either not happened or is reported:
+//! A future may be dropped at any `.await`, so let none stand between an operation and its report. Then whatever is
+//! dropped has either not happened or is reported:
 //!
 //! ```
 //! # use std::io;
@@ -288,15 +302,18 @@
 //! # Ok::<(), Misuse>(())
 //! ```
 //!
-//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be carried out once. Give it, with the files, to a
-//! thread where blocking is allowed, and wait for the outcome without a timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever
-//! runs goes on to its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All that can come of it is a file that
-//! was published without anybody being told. A driver that keeps the work beside the machine, and not in the future, can go on: its next future waits for the same outcome.
+//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be
+//! carried out once. Give it, with the files, to a thread where blocking is allowed, and wait for the outcome without a
+//! timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever runs goes on to
+//! its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All
+//! that can come of it is a file that was published without anybody being told. A driver that keeps the work beside the
+//! machine, and not in the future, can go on: its next future waits for the same outcome.
 //!
 //! # Completion-based I/O
 //!
-//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an unknown point. So it is not dropped: it stays in a
-//! slot beside the machine, one for a read and one for a write, until it completes or the session is over.
+//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an
+//! unknown point. So it is not dropped: it stays in a slot beside the machine, one for a read and one for a write,
+//! until it completes or the session is over.
 //!
 //! - A read goes into a buffer of the driver's own. What it brought is copied to the machine when the machine asks:
 //!
@@ -322,23 +339,25 @@
 //!   # Ok::<(), Misuse>(())
 //!   ```
 //!
-//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks, and none while something has arrived that it has not
-//!   asked for. For [`Wait::Never`] look whether the read has completed, and if not let it go on.
-//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine asks again for the same bytes, or for none ever again:
-//!   see [`Output::Write`].
+//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks,
+//!   and none while something has arrived that it has not asked for. For [`Wait::Never`] look whether the read has
+//!   completed, and if not let it go on.
+//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine
+//!   asks again for the same bytes, or for none ever again: see [`Output::Write`].
 //! - At a deadline both go on: poll, and go by what the machine says then.
 //!
 //! # What a driver never does
 //!
-//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing there yet", or an empty [`Done::Read`] for a file that
-//!   failed.
+//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing
+//!   there yet", or an empty [`Done::Read`] for a file that failed.
 //! - Carry an effect out twice, or begin one and report another's outcome.
 //! - Share one session's files with another: what is open belongs to one machine.
 //! - Poll with a clock that goes back.
 //! - Put bytes of its own on the socket, or keep bytes from the machine that came on it.
 //! - Close the socket before [`Output::Closed`], unless it gives up: the peer's last reply may still be on its way.
 //! - Go on after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
-//! - Switch `pass_through` on without carrying out [`Effect::WriteReceived`] for what it reported by [`passed_through`](Machine::passed_through).
+//! - Switch `pass_through` on without carrying out [`Effect::WriteReceived`] for what it reported by
+//!   [`passed_through`](Machine::passed_through).
 //! - Print a peer's text other than through [`Escaped`](crate::Escaped).
 
 #[cfg(doc)]

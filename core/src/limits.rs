@@ -5,18 +5,21 @@ use core::time::Duration;
 /// Bounds on what a machine buffers and takes, in bytes unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest `n` of a `DATA n` that is accepted: 1 to [`MAX_DATA`](Self::MAX_DATA). A server announces it as `max-data`.
+    /// The largest `n` of a `DATA n` that is accepted: 1 to [`MAX_DATA`](Self::MAX_DATA). A server announces it as
+    /// `max-data`.
     pub max_data: u64,
     /// Unanswered commands: a server announces it as `pipeline`, a client never goes beyond it. At least 1.
     pub pipeline: u64,
-    /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket at once during a body. Each session holds about two of these.
+    /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket
+    /// at once during a body. Each session holds about two of these.
     pub chunk: usize,
-    /// As [`chunk`](Self::chunk), for payload that passes between the store and the socket without the machine. It takes
-    /// the system's memory, not the session's.
+    /// As [`chunk`](Self::chunk), for payload that passes between the store and the socket without the machine. It
+    /// takes the system's memory, not the session's.
     pub pass_through_chunk: usize,
     /// The largest file that a server takes; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
-    /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is committed on its own.
+    /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is
+    /// committed on its own.
     pub commit_batch: usize,
     /// What a server skips after an `ERR` before it ends the connection.
     pub max_discard: u64,
@@ -35,10 +38,11 @@ impl Limits {
     pub const MAX_PIPELINED_BYTES: usize = 16 << 10;
     /// `INFO` lines in the reply to one HELP. A part of the protocol.
     pub const MAX_HELP: u64 = 256;
-    /// Queued output above which a machine asks for nothing but writing: lines and bodies of some small files, which go out together.
+    /// Queued output above which a machine asks for nothing but writing: lines and bodies of some small files, which go
+    /// out together.
     pub const HIGH_WATER: usize = 64 << 10;
-    /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA` does not become a flood of
-    /// tiny writes.
+    /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA`
+    /// does not become a flood of tiny writes.
     pub const GATHER: usize = 4 << 10;
 
     /// The payload of one `DATA` that this side sends, at best `wanted` bytes, to a peer that takes at most `peer_max`.
@@ -52,7 +56,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_data: Self::MAX_DATA,
-            // A thousand small files in four round trips; short replies to as many uploads still fit into the buffers of a socket.
+            // A thousand small files in four round trips; short replies to as many uploads still fit into the buffers
+            // of a socket.
             pipeline: 256,
             chunk: 256 << 10,
             pass_through_chunk: 1 << 20,
@@ -67,24 +72,30 @@ impl Default for Limits {
 
 /// Bounds on time. Only time spent waiting for the peer counts, never the time that one's own storage takes.
 ///
-/// A server cuts off a slow client only while it keeps others waiting ([`Server::set_scarce`](crate::server::Server::set_scarce)); otherwise `idle` is the only bound on its silence.
+/// A server cuts off a slow client only while it keeps others waiting
+/// ([`Server::set_scarce`](crate::server::Server::set_scarce)); otherwise `idle` is the only bound on its silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// Between commands a server waits this long for the next one, and everywhere for a client that keeps nobody waiting and from or to which no byte passes.
+    /// Between commands a server waits this long for the next one, and everywhere for a client that keeps nobody
+    /// waiting and from or to which no byte passes.
     pub idle: Duration,
     /// From the first byte of a line to its last.
     pub line: Duration,
-    /// The window over which a server measures the rate of a body, or of output that the client takes. The first window is twice as long.
+    /// The window over which a server measures the rate of a body, or of output that the client takes. The first window
+    /// is twice as long.
     pub window: Duration,
     /// The bytes that must pass in each window; fewer, and the client is cut off.
     pub min_bytes_per_window: u64,
     /// A client waits this long for the greeting.
     pub greeting: Duration,
-    /// A client waits this long without any progress: for a reply to begin, for more of a body, and for the server to take any of one. It covers the server's own storage, so it is long.
+    /// A client waits this long without any progress: for a reply to begin, for more of a body, and for the server to
+    /// take any of one. It covers the server's own storage, so it is long.
     pub reply: Duration,
-    /// A client waits this long, and at least `reply`, for the reply to a command for which the server reads a whole file: COPY and CHECKSUM.
+    /// A client waits this long, and at least `reply`, for the reply to a command for which the server reads a whole
+    /// file: COPY and CHECKSUM.
     pub reading: Duration,
-    /// A client waits this long, and no longer than `reply`, for the goodbye once nothing else is asked for: what it wanted is done by then.
+    /// A client waits this long, and no longer than `reply`, for the goodbye once nothing else is asked for: what it
+    /// wanted is done by then.
     pub goodbye: Duration,
     /// While a connection closes, for the peer to close its side.
     pub linger: Duration,

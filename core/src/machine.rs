@@ -11,9 +11,10 @@ use crate::wire::outbox::Outbox;
 
 /// One side of a connection: [`Server`](crate::server::Server) or [`Client`](crate::client::Client).
 ///
-/// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it reports, `poll` gives the same output:
-/// an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`], [`Output::Receive`] and [`Output::Send`] wait for the peer; they end early
-/// when the [`deadline`](Self::deadline) has come, and the next `poll` decides what follows.
+/// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it
+/// reports, `poll` gives the same output: an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`],
+/// [`Output::Receive`] and [`Output::Send`] wait for the peer; they end early when the [`deadline`](Self::deadline) has
+/// come, and the next `poll` decides what follows.
 ///
 /// A [`Misuse`] means that a report did not fit what was asked for. The machine is unchanged by it.
 pub trait Machine {
@@ -26,10 +27,12 @@ pub trait Machine {
     /// When to poll again though nothing could be reported, on the clock of [`poll`](Self::poll).
     fn deadline(&self) -> Option<Duration>;
 
-    /// Where to read into; never empty while [`Output::Read`] or [`Output::Receive`] stands, and then with no more than is useful.
+    /// Where to read into; never empty while [`Output::Read`] or [`Output::Receive`] stands, and then with no more than
+    /// is useful.
     fn read_space(&mut self) -> &mut [u8];
 
-    /// `count` bytes were read into the front of [`read_space`](Self::read_space); 0 says that the peer will send no more.
+    /// `count` bytes were read into the front of [`read_space`](Self::read_space); 0 says that the peer will send no
+    /// more.
     fn received(&mut self, count: usize) -> Result<(), Misuse>;
 
     /// There was nothing to read.

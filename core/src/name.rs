@@ -12,9 +12,10 @@ use crate::escape::Escaped;
 
 /// The path of a file or directory, relative to the shared directory, that keeps every rule of the protocol.
 ///
-/// It can only be made by parsing, and nothing else opens files, so a store that takes a `FilePath` need not check again:
-/// 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8; components of 1 to [`MAX_COMPONENT_BYTES`](Self::MAX_COMPONENT_BYTES)
-/// bytes joined by single `/`; no component is `.` or `..`; no control character (U+0000–001F, U+007F–009F) and no `\`.
+/// It can only be made by parsing, and nothing else opens files, so a store that takes a `FilePath` need not check
+/// again: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8; components of 1 to
+/// [`MAX_COMPONENT_BYTES`](Self::MAX_COMPONENT_BYTES) bytes joined by single `/`; no component is `.` or `..`; no
+/// control character (U+0000–001F, U+007F–009F) and no `\`.
 ///
 /// Whether a name is [hidden](Self::is_hidden) is not a rule of the grammar but a choice of the server.
 ///

@@ -21,15 +21,18 @@ pub enum Output<'a, E> {
     /// Until it comes, later polls add bytes behind these, or give up writing for good: a write that is under way need
     /// not be begun anew.
     Write(Segments<'a>),
-    /// Move up to `length` bytes from the socket to the store, for [`Effect::WriteReceived`](crate::Effect::WriteReceived); only if pass-through was switched on. Answer:
-    /// [`Machine::passed_through`](crate::Machine::passed_through) with the count; or as for [`Read`](Self::Read) with [`Wait::UntilDeadline`], where that is not possible or not worth it.
+    /// Move up to `length` bytes from the socket to the store, for
+    /// [`Effect::WriteReceived`](crate::Effect::WriteReceived); only if pass-through was switched on. Answer:
+    /// [`Machine::passed_through`](crate::Machine::passed_through) with the count; or as for [`Read`](Self::Read) with
+    /// [`Wait::UntilDeadline`], where that is not possible or not worth it.
     Receive {
         /// The staged file that the bytes are for.
         handle: Handle,
         /// The most bytes to move, at least 1.
         length: usize,
     },
-    /// Move the next `length` of the bytes that [`Done::SendPrepared`](crate::Done::SendPrepared) told of straight to the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
+    /// Move the next `length` of the bytes that [`Done::SendPrepared`](crate::Done::SendPrepared) told of straight to
+    /// the socket. Answer: [`Machine::sent`](crate::Machine::sent) with the count;
     /// [`Machine::write_failed`](crate::Machine::write_failed).
     Send {
         /// The source that holds the bytes.

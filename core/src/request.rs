@@ -17,11 +17,13 @@ pub enum Request {
         path: Option<FilePath>,
         /// How deep to go.
         depth: Depth,
-        /// Whether to ask for what the listing leaves out, too. If the server does not know how to tell it, the `OK` has no count of it.
+        /// Whether to ask for what the listing leaves out, too. If the server does not know how to tell it, the `OK`
+        /// has no count of it.
         omitted: bool,
     },
-    /// Fetch a file or a range of it. When the server begins to send, the machine asks for [`Effect::Create`](crate::Effect::Create), then
-    /// for `Write`s, and for `Publish` only when length and checksum were found right.
+    /// Fetch a file or a range of it. When the server begins to send, the machine asks for
+    /// [`Effect::Create`](crate::Effect::Create), then for `Write`s, and for `Publish` only when length and checksum
+    /// were found right.
     Download {
         /// The file.
         path: FilePath,
@@ -34,8 +36,8 @@ pub enum Request {
         /// What [`Effect::Create`](crate::Effect::Create) is told.
         mode: Mode,
     },
-    /// Store a file. The machine asks for [`Effect::Open`](crate::Effect::Open) before it says anything to the server; size, modification
-    /// time and whether it is executable are what the source tells.
+    /// Store a file. The machine asks for [`Effect::Open`](crate::Effect::Open) before it says anything to the server;
+    /// size, modification time and whether it is executable are what the source tells.
     Upload {
         /// The name to be.
         path: FilePath,
@@ -175,7 +177,8 @@ pub enum Failure {
     /// The server broke the protocol; the text is this side's own.
     #[error("the server broke the protocol: {0}")]
     Violation(&'static str),
-    /// Somebody answered the connection, and then said nothing. It may be no HAUL server: those of HTTP and TLS wait for the client to speak first.
+    /// Somebody answered the connection, and then said nothing. It may be no HAUL server: those of HTTP and TLS wait
+    /// for the client to speak first.
     #[error("no greeting came in time")]
     NoGreeting,
     /// The server was too slow.

@@ -1,8 +1,8 @@
 //! Transition tables as data, which the machines execute.
 //!
-//! There is a row for each input. A cell has the action and the state that follows; the actions of a row are a type of their own,
-//! so that no cell can ask for what its input has not. A cell that is missing cannot happen: in that state nothing is asked for
-//! that could bring the input.
+//! There is a row for each input. A cell has the action and the state that follows; the actions of a row are a type of
+//! their own, so that no cell can ask for what its input has not. A cell that is missing cannot happen: in that state
+//! nothing is asked for that could bring the input.
 
 use core::fmt::Debug;
 
@@ -61,7 +61,8 @@ impl<S: Copy + Debug> Current<S> {
     }
 }
 
-/// Makes the rows of a table: `NAME = "input": Actions { State => Action, NextState; … }`. `State` and a type `Row<Actions>` are to be in scope.
+/// Makes the rows of a table: `NAME = "input": Actions { State => Action, NextState; … }`. `State` and a type
+/// `Row<Actions>` are to be in scope.
 macro_rules! rows {
     ($(
         $(#[$doc:meta])*

@@ -4,8 +4,8 @@ use core::fmt;
 
 /// A moment in UTC with nanoseconds, from year 0000 to 9999.
 ///
-/// On the wire and in [`Display`](fmt::Display) it is RFC 3339 in UTC with `Z`; the fraction is left out when it is zero and has no trailing zeros.
-/// Leap seconds are not times of files: `:60` is refused.
+/// On the wire and in [`Display`](fmt::Display) it is RFC 3339 in UTC with `Z`; the fraction is left out when it is
+/// zero and has no trailing zeros. Leap seconds are not times of files: `:60` is refused.
 ///
 /// ```
 /// use haul_core::Timestamp;
@@ -31,7 +31,8 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
 
-    /// The moment `seconds` and `nanos` after 1970-01-01T00:00:00Z, or `None` outside the years 0000–9999 or for `nanos` of a second and more.
+    /// The moment `seconds` and `nanos` after 1970-01-01T00:00:00Z, or `None` outside the years 0000–9999 or for
+    /// `nanos` of a second and more.
     pub fn new(seconds: i64, nanos: u32) -> Option<Self> {
         let fits = (FIRST_SECOND..=LAST_SECOND).contains(&seconds) && nanos < NANOS_PER_SECOND;
         fits.then_some(Self { seconds, nanos })
@@ -47,7 +48,8 @@ impl Timestamp {
         self.nanos
     }
 
-    /// Reads RFC 3339 in UTC: `2026-11-22T08:31:25Z`, with `T` and `Z` in upper case and 1 to 9 digits of fraction allowed.
+    /// Reads RFC 3339 in UTC: `2026-11-22T08:31:25Z`, with `T` and `Z` in upper case and 1 to 9 digits of fraction
+    /// allowed.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let [date_time @ .., b'Z'] = bytes else {
@@ -160,8 +162,8 @@ fn days_in_month(year: u32, month: u32) -> u32 {
     }
 }
 
-// The proleptic Gregorian calendar counted in 400-year eras that begin on 1 March, so that the leap day is the last of its year.
-// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+// The proleptic Gregorian calendar counted in 400-year eras that begin on 1 March, so that the leap day is the last of
+// its year. Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 const DAYS_PER_ERA: i64 = 146_097;
 const DAYS_FROM_ERA_0_TO_1970: i64 = 719_468;
 

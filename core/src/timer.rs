@@ -11,8 +11,8 @@ pub enum Timeout {
     Fixed { what: FixedWait, limit: Duration },
     /// For any byte to pass.
     Progress { limit: Duration },
-    /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person at a keyboard, is not cut off. Of a peer that keeps nobody
-    /// waiting only silence counts.
+    /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person
+    /// at a keyboard, is not cut off. Of a peer that keeps nobody waiting only silence counts.
     Flow { window: Duration, min_bytes: u64, silence: Duration },
     /// For the rest of a line. Of a peer that keeps nobody waiting only silence counts.
     Line { limit: Duration, silence: Duration },

@@ -9,7 +9,8 @@ pub struct Faults {
     pub fail: Option<(usize, StoreErrorKind)>,
     /// A read returns at most this many bytes.
     pub short_reads: Option<usize>,
-    /// Payload of a source passes by the machine where it may. Otherwise the answer is [`Done::Read`](haul_core::Done::Read).
+    /// Payload of a source passes by the machine where it may. Otherwise the answer is
+    /// [`Done::Read`](haul_core::Done::Read).
     pub pass_through: Option<PassThrough>,
     /// Happens to the open file when it was read up to this offset.
     pub change: Option<(u64, Change)>,

@@ -4,8 +4,9 @@
 //! cargo run -p haul-store --example memory
 //! ```
 //!
-//! A [`Store`] lists, opens and begins files; what it hands out is closed by being dropped. Look at [`Upload::publish`]: all that must be atomic happens there, under one
-//! lock, and whether the name is free is decided there and not before. Readers keep the bytes that they opened, so nothing changes under them.
+//! A [`Store`] lists, opens and begins files; what it hands out is closed by being dropped. Look at
+//! [`Upload::publish`]: all that must be atomic happens there, under one lock, and whether the name is free is decided
+//! there and not before. Readers keep the bytes that they opened, so nothing changes under them.
 //!
 //! [`converse`] drives a server's machine with a text as its client, so the output is what a person at `nc` would see.
 

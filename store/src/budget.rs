@@ -14,7 +14,8 @@ const LISTINGS_SHARE: u64 = 8;
 /// More make no commit better.
 const MOST: u64 = 4096;
 
-/// A bound on what sessions have open beyond one file or directory each, so that it never takes the descriptors that sessions themselves need. Clones share it.
+/// A bound on what sessions have open beyond one file or directory each, so that it never takes the descriptors that
+/// sessions themselves need. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget(Arc<AtomicUsize>);
 

@@ -89,7 +89,8 @@ impl DirectoryHandle {
         open_directory(&self.directory, c".")
     }
 
-    /// Brings the name of `file`, which was given in this directory, to stable storage, and the names of the directories above it up to `root`. `name` is for the log.
+    /// Brings the name of `file`, which was given in this directory, to stable storage, and the names of the
+    /// directories above it up to `root`. `name` is for the log.
     pub(crate) fn sync_name(&self, file: &OwnedFd, root: FileId, name: &str) -> Result<(), Errno> {
         match self.file_system {
             FileSystem::FastCommits => syncfs(file),

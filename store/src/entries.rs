@@ -8,8 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, RawDir, SeekFrom, seek};
 use rustix::io::Errno;
 
-/// How many bytes of names are asked for at once. Some FUSE servers (lowntfs-3g is one) lose the names of an answer that the kernel had to cut short; what the kernel asks them for is no less than a page
-/// and no more than this, so that it never has to. `rustix::fs::Dir` begins with less than a page.
+/// How many bytes of names are asked for at once. Some FUSE servers (lowntfs-3g is one) lose the names of an answer
+/// that the kernel had to cut short; what the kernel asks them for is no less than a page and no more than this, so
+/// that it never has to. `rustix::fs::Dir` begins with less than a page.
 const PIECE: usize = 8 << 10;
 
 /// A directory that is being read.

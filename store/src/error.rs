@@ -41,7 +41,8 @@ pub(crate) fn shown(name: &OsStr) -> String {
 /// The one place where errors of the operating system get their kind.
 fn kind_of(errno: Errno) -> StoreErrorKind {
     match errno {
-        // `XDEV` is a path that leaves the shared directory: nothing is served there. `LOOP` is a link among too many, or one where none is followed.
+        // `XDEV` is a path that leaves the shared directory: nothing is served there. `LOOP` is a link among too many,
+        // or one where none is followed.
         Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::STALE => StoreErrorKind::NotFound,
         Errno::EXIST => StoreErrorKind::Exists,
         Errno::ISDIR => StoreErrorKind::IsDirectory,

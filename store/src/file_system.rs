@@ -11,13 +11,16 @@ use crate::stat::Device;
 /// What a file system was shown to keep when the power fails. docs/RELIABILITY.md says how that was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileSystem {
-    /// ext3, ext4, XFS and Btrfs. An `fsync` of a directory brings the names in it to stable storage, those of the directories above it, and the link counts of the files.
+    /// ext3, ext4, XFS and Btrfs. An `fsync` of a directory brings the names in it to stable storage, those of the
+    /// directories above it, and the link counts of the files.
     Journaled,
-    /// ext4 with fast commits. The kernel finds them again, but some versions of `e2fsck`, which runs first, throw them away. Only `syncfs` makes a full commit.
+    /// ext4 with fast commits. The kernel finds them again, but some versions of `e2fsck`, which runs first, throw them
+    /// away. Only `syncfs` makes a full commit.
     FastCommits,
     /// ext2, and ext4 without a journal. A file keeps a new name only if it is synced after it got it.
     Unjournaled,
-    /// A server in a program of its own, of which nothing is known, and which is not asked when everything is to be flushed.
+    /// A server in a program of its own, of which nothing is known, and which is not asked when everything is to be
+    /// flushed.
     Fuse,
     /// Nothing was shown.
     Other,
@@ -46,7 +49,8 @@ impl FileSystem {
         }
     }
 
-    /// Whether a file is made without a name. One that will replace another file needs a name of its own first, which must be as durable as the file that it replaces.
+    /// Whether a file is made without a name. One that will replace another file needs a name of its own first, which
+    /// must be as durable as the file that it replaces.
     pub(crate) fn has_tmpfile(self, replaces: bool) -> bool {
         match self {
             Self::Journaled | Self::FastCommits => true,
@@ -55,7 +59,8 @@ impl FileSystem {
         }
     }
 
-    /// Whether a file that is written may be open for reading too. Some FUSE servers (rclone without a cache) take then only so much as they hold in memory.
+    /// Whether a file that is written may be open for reading too. Some FUSE servers (rclone without a cache) take then
+    /// only so much as they hold in memory.
     pub(crate) fn reads_what_it_writes(self) -> bool {
         self != Self::Fuse
     }

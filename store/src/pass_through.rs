@@ -7,10 +7,10 @@ use std::os::fd::BorrowedFd;
 /// [`Source::pass_through`](crate::Source::pass_through) and [`Staged::pass_through`](crate::Staged::pass_through); a
 /// local directory does it by a pipe of the kernel, so that its bytes are not copied through this process.
 ///
-/// Bytes go one way only. Those of a source come in by [`Source::prepare_send`](crate::Source::prepare_send) and go out by
-/// [`send`](Self::send). Those for a staged file come in by [`receive`](Self::receive) and go out by [`Staged::write_received`](crate::Staged::write_received). Each
-/// time all that came in goes out before more comes in. An implementation bounds what it takes: it may take less than
-/// it is offered.
+/// Bytes go one way only. Those of a source come in by [`Source::prepare_send`](crate::Source::prepare_send) and go out
+/// by [`send`](Self::send). Those for a staged file come in by [`receive`](Self::receive) and go out by
+/// [`Staged::write_received`](crate::Staged::write_received). Each time all that came in goes out before more comes in.
+/// An implementation bounds what it takes: it may take less than it is offered.
 ///
 /// No method waits for the peer. The socket is a connected stream socket in nonblocking mode.
 pub trait PassThrough {

@@ -60,7 +60,8 @@ impl PipeBuffer {
         })
     }
 
-    /// Moves `length` bytes, all that the pipe contains, into a file. After an error nobody knows what it still contains.
+    /// Moves `length` bytes, all that the pipe contains, into a file. After an error nobody knows what it still
+    /// contains.
     pub(crate) fn put(&self, file: impl AsFd, mut offset: u64, length: usize) -> Result<(), Errno> {
         let file = file.as_fd();
         let mut left = length;

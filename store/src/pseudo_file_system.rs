@@ -4,7 +4,8 @@ use std::os::fd::AsFd;
 
 use crate::file_system::f_type;
 
-/// The `f_type` of each, from `linux/magic.h` unless another source is named. The size of a file on them is 0, a page, or what a text once had, and tells nothing of what is read.
+/// The `f_type` of each, from `linux/magic.h` unless another source is named. The size of a file on them is 0, a page,
+/// or what a text once had, and tells nothing of what is read.
 const PSEUDO: [u32; 17] = [
     0x9fa0,      // procfs
     0x6265_6572, // sysfs

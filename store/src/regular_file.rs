@@ -25,7 +25,8 @@ const READ_WITHOUT_SIZE: usize = 64 << 10;
 
 /// A regular file that is read as it was when it was opened.
 ///
-/// It may be renamed, linked, replaced or written to meanwhile: what counts is that the bytes which were read are those of the file. See [`verify`](Self::verify).
+/// It may be renamed, linked, replaced or written to meanwhile: what counts is that the bytes which were read are those
+/// of the file. See [`verify`](Self::verify).
 #[derive(Debug)]
 pub(crate) struct RegularFile {
     file: OwnedFd,
@@ -218,8 +219,9 @@ impl RegularFile {
 
     /// Makes sure that `length` bytes at `offset`, whose checksum is `sent`, are those of the file.
     ///
-    /// If size and times are what they were, they are. If not, the file may only have got another name, or more bytes at its end: so the range is read once more. Bytes that are the
-    /// same then were those of the whole range when the last of them had been sent. A file that has fewer bytes than it had is another one.
+    /// If size and times are what they were, they are. If not, the file may only have got another name, or more bytes
+    /// at its end: so the range is read once more. Bytes that are the same then were those of the whole range when the
+    /// last of them had been sent. A file that has fewer bytes than it had is another one.
     pub(crate) fn verify(
         &self,
         offset: u64,
@@ -254,7 +256,8 @@ impl RegularFile {
         StoreError::new(StoreErrorKind::Changed, detail)
     }
 
-    /// An empty buffer: the last one if its reader is done with it, so that memory is not taken and given back for each read.
+    /// An empty buffer: the last one if its reader is done with it, so that memory is not taken and given back for each
+    /// read.
     fn recycled(&mut self) -> Vec<u8> {
         let last = std::mem::take(&mut self.last);
         last.try_into_mut().map_or_else(
@@ -267,7 +270,8 @@ impl RegularFile {
     }
 }
 
-/// Whether the size that a file system tells of a file is that of its content. Some tell 0 of what has bytes; an empty file has none.
+/// Whether the size that a file system tells of a file is that of its content. Some tell 0 of what has bytes; an empty
+/// file has none.
 fn has_size(file: &OwnedFd, stat: &Stat) -> Result<bool, Errno> {
     if !stat.sized || is_pseudo(file) {
         return Ok(false);

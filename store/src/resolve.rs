@@ -14,7 +14,8 @@ use crate::stat::Stat;
 /// The links that are followed to find one file, as many as the kernel follows.
 pub(crate) const MAX_LINKS: usize = 40;
 
-/// How often the kernel is asked when names change while it follows them: for some ten milliseconds at most, since they may change as fast as it looks.
+/// How often the kernel is asked when names change while it follows them: for some ten milliseconds at most, since they
+/// may change as fast as it looks.
 const MAX_ATTEMPTS: usize = 1 << 13;
 
 /// What becomes of the symbolic links of a path.
@@ -45,13 +46,15 @@ pub(crate) fn open_beneath(
     }
 }
 
-/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if a signal came.
+/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if
+/// a signal came.
 fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
     iter::repeat_with(open).take(MAX_ATTEMPTS).find(settled).unwrap_or(Err(Errno::AGAIN))
 }
 
-/// What `openat2` does, in steps of one name each: links are read and never followed by the kernel, and `..` is the directory that was come from.
+/// What `openat2` does, in steps of one name each: links are read and never followed by the kernel, and `..` is the
+/// directory that was come from.
 fn by_steps(
     root: BorrowedFd<'_>,
     path: &Path,

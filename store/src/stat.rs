@@ -135,7 +135,8 @@ impl FileId {
 }
 
 impl Version {
-    /// Whether a file that has version `now` later has the same bytes for certain: neither its size nor its times have changed.
+    /// Whether a file that has version `now` later has the same bytes for certain: neither its size nor its times have
+    /// changed.
     pub(crate) fn stands(&self, now: &Self) -> bool {
         self == now && self.modified.is_some() && self.changed.is_some()
     }

@@ -26,13 +26,13 @@ use crate::error::misuse;
 /// - A file is gone without a trace if it is dropped before `publish`, and from the moment when `sync` or `publish`
 ///   fails.
 /// - A source gives bytes that the file had at one moment, or [`Source::finish`] fails.
-/// - [`delete`](Self::delete), [`make_directory`](Self::make_directory) and [`rename`](Self::rename) are done and visible
-///   when they return, each whole or not at all; after `sync_directories` they survive a power cut.
+/// - [`delete`](Self::delete), [`make_directory`](Self::make_directory) and [`rename`](Self::rename) are done and
+///   visible when they return, each whole or not at all; after `sync_directories` they survive a power cut.
 ///
 /// # Versions
 /// A store that knows the [`Version`]s of its files gives them by [`Source::opened`] and [`Staged::publish`], and
-/// compares them where it is given one. Two versions of a file that are equal have the same content; two that differ may
-/// have it too. No session of the same store changes the file between the comparison and what is done then.
+/// compares them where it is given one. Two versions of a file that are equal have the same content; two that differ
+/// may have it too. No session of the same store changes the file between the comparison and what is done then.
 ///
 /// # Errors
 /// Each method names the kinds of errors that it may give. Any of them may give
@@ -179,8 +179,8 @@ pub trait Store: Send + Sync + 'static {
         Err(not_supported("rename"))
     }
 
-    /// Does what [`Staged::sync_directory`] and [`Change::sync`] do, for all of `files` and `changes` together: published
-    /// files and changes of one session, at least one in all, in no particular order.
+    /// Does what [`Staged::sync_directory`] and [`Change::sync`] do, for all of `files` and `changes` together:
+    /// published files and changes of one session, at least one in all, in no particular order.
     ///
     /// # Errors
     /// As for [`Staged::sync_directory`]. All of the names are uncertain after an error.
@@ -263,10 +263,10 @@ pub trait Source: Send {
     /// [`Io`](haul_core::StoreErrorKind::Io).
     fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError>;
 
-    /// Moves 1 to `length` bytes at `offset` into [`pass_through`](Self::pass_through), which is empty, for the caller to
-    /// send. They stay as they are even if the file changes before they are sent. Returns their checksum if `checksum` is
-    /// set. `None` means that the caller has to [`read`](Self::read) them, because pass-through is impossible or not
-    /// worth it. This is the default.
+    /// Moves 1 to `length` bytes at `offset` into [`pass_through`](Self::pass_through), which is empty, for the caller
+    /// to send. They stay as they are even if the file changes before they are sent. Returns their checksum if
+    /// `checksum` is set. `None` means that the caller has to [`read`](Self::read) them, because pass-through is
+    /// impossible or not worth it. This is the default.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -312,8 +312,8 @@ pub trait Staged: Send {
     /// [`Io`](haul_core::StoreErrorKind::Io). The caller drops the file after an error.
     fn write(&mut self, offset: u64, data: &[u8]) -> Result<(), StoreError>;
 
-    /// Receives bytes from the socket for [`write_received`](Self::write_received); `None`, the default, if the caller has
-    /// to use [`write`](Self::write).
+    /// Receives bytes from the socket for [`write_received`](Self::write_received); `None`, the default, if the caller
+    /// has to use [`write`](Self::write).
     fn pass_through(&mut self) -> Option<&mut dyn PassThrough> {
         None
     }

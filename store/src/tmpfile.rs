@@ -1,6 +1,8 @@
-//! Files without a name, which the kernel takes away when nobody has them open any more, however that comes about: not even `kill -9` or a power cut leaves anything of them.
+//! Files without a name, which the kernel takes away when nobody has them open any more, however that comes about: not
+//! even `kill -9` or a power cut leaves anything of them.
 //!
-//! To make one and to give it its name costs less than to make one under a name and to rename it: directories are searched and written once, not three times.
+//! To make one and to give it its name costs less than to make one under a name and to rename it: directories are
+//! searched and written once, not three times.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::LazyLock;
@@ -12,13 +14,15 @@ use rustix::path::Arg;
 use crate::stat::Stat;
 use crate::unsupported::is_unsupported;
 
-/// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a capability or Linux 6.10.
+/// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a
+/// capability or Linux 6.10.
 const DESCRIPTORS: &str = "/proc/self/fd";
 
 static CAN_LINK: LazyLock<bool> =
     LazyLock::new(|| accessat(CWD, DESCRIPTORS, Access::EXEC_OK, AtFlags::empty()).is_ok());
 
-/// Makes an empty file on the file system of `directory`, to read and to write; `None` if it could not be made so, or not be given a name later.
+/// Makes an empty file on the file system of `directory`, to read and to write; `None` if it could not be made so, or
+/// not be given a name later.
 pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<OwnedFd>, Errno> {
     if !*CAN_LINK {
         return Ok(None);

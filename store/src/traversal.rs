@@ -11,7 +11,8 @@ use crate::entries::{DirEntry, Entries};
 use crate::error::is_want_of_descriptors;
 use crate::stat::{FileId, Stat};
 
-/// The most directories that one descent has open at once. Those further out are closed, and opened again when it is their turn.
+/// The most directories that one descent has open at once. Those further out are closed, and opened again when it is
+/// their turn.
 const MOST_OPEN: usize = 16;
 
 /// The directories that are being read, each in the one before.
@@ -142,7 +143,8 @@ impl Traversal {
         }
     }
 
-    /// The one around the innermost directory becomes the innermost one. Answers which was left, and whether it was empty.
+    /// The one around the innermost directory becomes the innermost one. Answers which was left, and whether it was
+    /// empty.
     fn leave(&mut self) -> Option<(Option<FilePath>, bool)> {
         let level = self.levels.pop()?;
         let path = self.path.take();
@@ -152,7 +154,8 @@ impl Traversal {
         Some((path, level.empty))
     }
 
-    /// Makes sure that the innermost directory is the one at its path, and opens it if it is closed. Answers whether it still is a directory: one that was removed has no more entries.
+    /// Makes sure that the innermost directory is the one at its path, and opens it if it is closed. Answers whether it
+    /// still is a directory: one that was removed has no more entries.
     fn find(&mut self, around: &impl OpenByPath) -> Result<bool, Errno> {
         let Some(Level { id, entries, .. }) = self.levels.last() else { return Ok(false) };
         let (id, closed) = (*id, entries.is_none());

@@ -1,6 +1,7 @@
 //! What file systems lack, each logged once.
 //!
-//! A file system that cannot do something is no reason to refuse a file: each operation has a fallback, and where the fallback does less than the operation that is said.
+//! A file system that cannot do something is no reason to refuse a file: each operation has a fallback, and where the
+//! fallback does less than the operation that is said.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,8 @@ pub(crate) enum Unsupported {
     UnreadableDirectorySync,
     /// Modification times; a file has that of its last write.
     Times,
-    /// To give a file a name only if that is free; the name is looked at first, and another program may take it in between.
+    /// To give a file a name only if that is free; the name is looked at first, and another program may take it in
+    /// between.
     ExclusiveRename,
     /// Locks; what a crash leaves is not removed.
     Locks,

@@ -12,7 +12,8 @@ pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
 /// How often a free port is looked for that all addresses of a name have free.
 const PORTS_TRIED: usize = 16;
 
-/// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so that one that leads nowhere costs one head start.
+/// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so
+/// that one that leads nowhere costs one head start.
 pub(crate) fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
     let addresses = name.to_socket_addrs().map_err(ConnectError::Unknown)?;
     let addresses = interleave_families(addresses);
@@ -43,7 +44,8 @@ fn interleave_families(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Socke
     }
 }
 
-/// Fails for an address that leads nowhere without the name of an interface: the system would only say that it is invalid.
+/// Fails for an address that leads nowhere without the name of an interface: the system would only say that it is
+/// invalid.
 pub(crate) fn check_zone(address: SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
@@ -65,7 +67,8 @@ pub(crate) fn no_answer() -> io::Error {
 
 /// Listens on every address of each of `names`. Port 0 picks one, the same for all addresses of a name.
 ///
-/// An address that this machine does not have, as of a family that is switched off, is left out if the name has another.
+/// An address that this machine does not have, as of a family that is switched off, is left out if the name has
+/// another.
 ///
 /// # Errors
 /// The first address that cannot be had, as [`Unreached`].

@@ -23,7 +23,8 @@ pub trait Watch {
     /// What a request that succeeds gives.
     type Output;
 
-    /// Something happened to the request. The last event is [`Finished`](ClientEvent::Finished); a break before cancels the request.
+    /// Something happened to the request. The last event is [`Finished`](ClientEvent::Finished); a break before cancels
+    /// the request.
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()>;
 
     /// It succeeded.
@@ -65,7 +66,8 @@ impl Default for DownloadOptions {
 pub struct ListOptions {
     /// How deep it goes.
     pub depth: Depth,
-    /// Whether to name what it leaves out, too, by [`Entry::Omitted`]. If the server does not know how to, the summary has no count of it.
+    /// Whether to name what it leaves out, too, by [`Entry::Omitted`]. If the server does not know how to, the summary
+    /// has no count of it.
     pub omitted: bool,
 }
 
@@ -93,7 +95,8 @@ pub fn list(
     }
 }
 
-/// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and checksum were found right.
+/// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and
+/// checksum were found right.
 pub fn download(
     path: &FilePath,
     options: DownloadOptions,
@@ -139,7 +142,8 @@ fn transfer(
     Call { request, files, watch }
 }
 
-/// Asks for the server's lines of help, which are the output: its text, to be [escaped](haul_core::Escaped) before it is shown.
+/// Asks for the server's lines of help, which are the output: its text, to be [escaped](haul_core::Escaped) before it
+/// is shown.
 pub fn help() -> Call<impl Watch<Output = Vec<String>>> {
     Call { request: Request::Help, files: ClientFiles::Nothing, watch: Lines(Vec::new()) }
 }
@@ -193,7 +197,8 @@ fn plain(request: Request) -> Call<impl Watch<Output = Summary>> {
     Call { request, files: ClientFiles::Nothing, watch }
 }
 
-/// Ends the session, and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most. All that came before is done, whatever comes of this.
+/// Ends the session, and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most.
+/// All that came before is done, whatever comes of this.
 pub fn exit() -> Call<impl Watch<Output = Summary>> {
     plain(Request::Exit)
 }

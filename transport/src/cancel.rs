@@ -10,9 +10,9 @@ use crate::event::Event;
 
 /// Cancels what clients are doing, from another thread or from a [signal](crate::cancel_on_signals).
 ///
-/// A cancelled request ends with [`Failure::Cancelled`], unless it was done before it could be cancelled; then
-/// the next request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the same cancel. Clients that share it
-/// and are busy at the same time are all cancelled.
+/// A cancelled request ends with [`Failure::Cancelled`], unless it was done before it could be cancelled; then the next
+/// request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the
+/// same cancel. Clients that share it and are busy at the same time are all cancelled.
 #[derive(Default)]
 pub struct Cancel(Arc<Shared>);
 

@@ -27,9 +27,10 @@ use crate::stream::StreamError;
 
 /// A connection to a server.
 ///
-/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its request, and so does [`Cancel`]; the result is
-/// then [`Failure::Cancelled`]. A future that is dropped cancels its request too: what it staged is gone, and the next request tells the server. After a failure that is
-/// about the connection each further request fails too. Dropping the client closes the connection.
+/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its
+/// request, and so does [`Cancel`]; the result is then [`Failure::Cancelled`]. A future that is dropped cancels its
+/// request too: what it staged is gone, and the next request tells the server. After a failure that is about the
+/// connection each further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
     greeting: Greeting,
@@ -95,11 +96,13 @@ impl<R: Runtime> Client<R> {
         single.outcome(ran)
     }
 
-    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small files cost few round trips.
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small
+    /// files cost few round trips.
     ///
-    /// Calls are taken as there is room, a few hundred ahead, and are begun in order. Each watcher is told of its request's end by [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error is why
-    /// no more were taken, or what ended those that were: the connection or a [`Cancel`].
-    /// `calls` is asked where the connection is driven, and should not block for long.
+    /// Calls are taken as there is room, a few hundred ahead, and are begun in order. Each watcher is told of its
+    /// request's end by [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error is why no more
+    /// were taken, or what ended those that were: the connection or a [`Cancel`]. `calls` is asked where the connection
+    /// is driven, and should not block for long.
     pub async fn run<W: Watch>(
         &mut self,
         calls: impl IntoIterator<Item = Call<W>>,
@@ -116,8 +119,9 @@ impl<R: Runtime> Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Ends the session: says `EXIT` and closes the connection. Nothing waits for the server's goodbye, which costs a round trip
-    /// and tells nothing: every call has had its answer. A [call](Self::call) of [`exit`](crate::call::exit) does wait.
+    /// Ends the session: says `EXIT` and closes the connection. Nothing waits for the server's goodbye, which costs a
+    /// round trip and tells nothing: every call has had its answer. A [call](Self::call) of [`exit`](crate::call::exit)
+    /// does wait.
     ///
     /// # Errors
     /// If the connection was lost before, or the server takes nothing for as long as a goodbye may take.
@@ -154,7 +158,8 @@ impl<R: Runtime> Client<R> {
     }
 }
 
-/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still under way then.
+/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still
+/// under way then.
 struct LentConnection<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
 
 impl<R: Runtime> Offloadable<R, Machine, FilesById> {

@@ -92,7 +92,8 @@ where
     I: Iterator<Item = Call<W>>,
     W: Watch,
 {
-    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are; a server that does not confirm it is not waited for.
+    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are; a
+    /// server that does not confirm it is not waited for.
     pub(crate) fn new(calls: I, files: Waiting, wake: Option<&'a Event>) -> Self {
         Self {
             calls: Some(calls),
@@ -106,7 +107,8 @@ where
         }
     }
 
-    /// What ended it, unless all calls were made and came to their own end. What ended the loop ends each call that is still under way: nobody else would tell its watcher.
+    /// What ended it, unless all calls were made and came to their own end. What ended the loop ends each call that is
+    /// still under way: nobody else would tell its watcher.
     pub(crate) fn outcome(mut self, driven: Result<(), DriveError>) -> Result<(), Failure> {
         if let Err(error) = driven {
             let failure = Failure::from(error);

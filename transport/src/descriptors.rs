@@ -11,10 +11,12 @@ const FOR_FILES: u64 = 4;
 const OWN: u64 = 16;
 /// Clients that are refused at once, each with a descriptor: one in so many, and no more than these.
 const REFUSED: (u64, usize) = (8, 64);
-/// What one session may need at once: its socket, the pipe that payload goes through, a file with its directory, and what a listing holds open.
+/// What one session may need at once: its socket, the pipe that payload goes through, a file with its directory, and
+/// what a listing holds open.
 const OF_A_SESSION: u64 = 8;
 
-/// Lets this process have as many descriptors as the system allows it, and answers how many those are. To be called before anything divides them up.
+/// Lets this process have as many descriptors as the system allows it, and answers how many those are. To be called
+/// before anything divides them up.
 ///
 /// # Errors
 /// If the system refuses; then it stays at what it was.

@@ -90,7 +90,8 @@ struct Waits {
     alarm: Option<Alarm>,
 }
 
-/// Goes off at a deadline. Deadlines move on with every byte, so it is set anew only when it went off or would go off too late.
+/// Goes off at a deadline. Deadlines move on with every byte, so it is set anew only when it went off or would go off
+/// too late.
 struct Alarm {
     at: Duration,
     sleep: Pin<Box<dyn Future<Output = ()> + Send>>,

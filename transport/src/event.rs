@@ -78,7 +78,8 @@ impl Event {
         }
     }
 
-    /// A descriptor that is readable while the flag is raised, for runtimes that wait by poll(2). `None` if there is none left.
+    /// A descriptor that is readable while the flag is raised, for runtimes that wait by poll(2). `None` if there is
+    /// none left.
     ///
     /// Look at the flag after this: what was raised before the first call is not shown by the descriptor.
     pub fn descriptor(&self) -> Option<&Arc<OwnedFd>> {

@@ -53,7 +53,8 @@ impl PeerStream {
         }
     }
 
-    /// Reads into what `space` lends, but has it lend nothing before there is something: many sessions wait, and each would hold its room meanwhile.
+    /// Reads into what `space` lends, but has it lend nothing before there is something: many sessions wait, and each
+    /// would hold its room meanwhile.
     pub(crate) fn read<'a>(
         &mut self,
         space: impl FnOnce() -> &'a mut [u8],

@@ -1,18 +1,24 @@
-//! Server and client of HAUL for any runtime: streams, the loop that drives a connection, sessions, calls, limits on clients, how a server stops.
+//! Server and client of HAUL for any runtime: streams, the loop that drives a connection, sessions, calls, limits on
+//! clients, how a server stops.
 //!
-//! All decisions are made by the machines of [`haul_core`], and files are the business of [`haul_store`]. A transport adds a [`Runtime`]: how to wait for sockets, to sleep, to spawn, and where
-//! work may block. All else is here, once:
+//! All decisions are made by the machines of [`haul_core`], and files are the business of [`haul_store`]. A transport
+//! adds a [`Runtime`]: how to wait for sockets, to sleep, to spawn, and where work may block. All else is here, once:
 //!
-//! - [`Server`]: it accepts, admits, refuses and runs sessions. [`ServerHandle`] stops it, and so do [signals](drain_on_signals).
-//! - [`Client`]: it connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals) cancel them.
-//! - [`Stream`]: what leads to the peer. Plain TCP is one, and the only one that payload passes by splice; a [`Layer`] makes another over it.
+//! - [`Server`]: it accepts, admits, refuses and runs sessions. [`ServerHandle`] stops it, and so do
+//!   [signals](drain_on_signals).
+//! - [`Client`]: it connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals)
+//!   cancel them.
+//! - [`Stream`]: what leads to the peer. Plain TCP is one, and the only one that payload passes by splice; a [`Layer`]
+//!   makes another over it.
 //!
-//! `haul-std` is the runtime of threads and poll(2), and blocks; `haul-tokio` and `haul-async-std` have theirs. An application uses one of these.
+//! `haul-std` is the runtime of threads and poll(2), and blocks; `haul-tokio` and `haul-async-std` have theirs. An
+//! application uses one of these.
 //!
 //! # How it is built
 //!
-//! `step` carries out one output of a machine. `drive` makes steps for a handler and waits by the runtime; `offload` has the steps made where file work may block. `server` has a module for each
-//! part of a server: accepting, sessions, refusals, limits.
+//! `step` carries out one output of a machine. `drive` makes steps for a handler and waits by the runtime; `offload`
+//! has the steps made where file work may block. `server` has a module for each part of a server: accepting, sessions,
+//! refusals, limits.
 
 mod addresses;
 pub mod call;

@@ -1,7 +1,8 @@
 //! What a server logs of its clients: a line for each request for files, and of all else no more than a reader needs.
 //!
-//! A client decides how many requests it makes and what stands in them. So each string of its own is quoted, and what costs it nothing, such as
-//! lines that are no request and connections that are refused, is logged at a bounded pace and then only counted.
+//! A client decides how many requests it makes and what stands in them. So each string of its own is quoted, and what
+//! costs it nothing, such as lines that are no request and connections that are refused, is logged at a bounded pace
+//! and then only counted.
 
 use std::fmt;
 use std::io;

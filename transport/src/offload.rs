@@ -1,8 +1,9 @@
 //! A connection that is driven where work may block, and is local again to wait.
 //!
-//! As soon as a machine asks for file work, machine, files and stream go to a thread of the runtime that may block, and steps are made there until the peer keeps them waiting for long, or until
-//! they are recalled: to be cancelled, to be drained, or because the handler has more to ask for. So a transfer does not cross threads for each piece of a file. What happens meanwhile is sent to the
-//! handler, which stays local.
+//! As soon as a machine asks for file work, machine, files and stream go to a thread of the runtime that may block, and
+//! steps are made there until the peer keeps them waiting for long, or until they are recalled: to be cancelled, to be
+//! drained, or because the handler has more to ask for. So a transfer does not cross threads for each piece of a file.
+//! What happens meanwhile is sent to the handler, which stays local.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -30,15 +31,18 @@ use crate::socket::Socket;
 use crate::step::{Connection, DriveError, Handler, Next};
 use crate::stream::Interest;
 
-/// How long a peer is waited for where work may block: its next bytes usually come at once, and the way back and forth takes longer than most waits.
+/// How long a peer is waited for where work may block: its next bytes usually come at once, and the way back and forth
+/// takes longer than most waits.
 const LINGER: Duration = Duration::from_millis(10);
 /// Threads of all connections that linger at once: those of a runtime are few.
 const MAX_LINGERING: usize = 16;
-/// How long it is waited for while there is an event that the handler does not know: it may be the last that it waits for.
+/// How long it is waited for while there is an event that the handler does not know: it may be the last that it waits
+/// for.
 const SHORT_LINGER: Duration = Duration::from_micros(200);
 /// How long after an event the handler is woken to hear of it. Most come back sooner than that.
 const WAKE_AFTER: Duration = Duration::from_micros(500);
-/// How far steps go on beyond an event that the handler does not know yet: it may want to cancel. A large file moves by a few MiB meanwhile, small ones by the dozen.
+/// How far steps go on beyond an event that the handler does not know yet: it may want to cancel. A large file moves by
+/// a few MiB meanwhile, small ones by the dozen.
 const MAX_UNSEEN_TIME: Duration = Duration::from_micros(1500);
 /// Events that the handler does not know yet, each as large as a name.
 const MAX_UNSEEN: usize = 256;
@@ -191,7 +195,8 @@ where
         self.clock
     }
 
-    /// The connection and its socket, once it is local. What happened meanwhile is among the [events](Self::event) in any case.
+    /// The connection and its socket, once it is local. What happened meanwhile is among the [events](Self::event) in
+    /// any case.
     pub(crate) fn poll_local(
         &mut self,
         cx: &mut Context<'_>,
@@ -270,7 +275,8 @@ where
         }
     }
 
-    /// Waits for what is under way and discards what is open, where that may block. What is left is to be dropped last: with it the peer sees the connection closed.
+    /// Waits for what is under way and discards what is open, where that may block. What is left is to be dropped last:
+    /// with it the peer sees the connection closed.
     pub(crate) async fn close(mut self) -> impl Sized {
         self.recall();
         let back = poll_fn(|cx| self.poll_local(cx).map(drop));

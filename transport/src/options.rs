@@ -11,11 +11,13 @@ use crate::layer::Layer;
 /// How a server behaves.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// What each session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the store can do that.
+    /// What each session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the store
+    /// can do that.
     pub config: ServerConfig,
     /// Sessions at once. Whoever comes then is answered `busy`.
     pub max_clients: usize,
-    /// Sessions at once from one IPv4 address, or from one network of 64 bits of IPv6, which a single host may have for itself.
+    /// Sessions at once from one IPv4 address, or from one network of 64 bits of IPv6, which a single host may have for
+    /// itself.
     pub max_clients_per_address: usize,
     /// Whether slow clients are cut off even while places are free.
     pub impatient: bool,
@@ -26,7 +28,8 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and 30 seconds of grace.
+    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and 30 seconds of
+    /// grace.
     fn default() -> Self {
         Self {
             config: ServerConfig { pass_through: true, ..ServerConfig::default() },
@@ -45,10 +48,11 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How a client connects and behaves.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// What the session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the files can do that.
+    /// What the session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the files
+    /// can do that.
     pub config: ClientConfig,
-    /// How long connecting may take, whatever addresses the server has, before it is given up. How long to wait for the greeting then, and for progress later, is in the
-    /// [`timing`](ClientConfig::timing) of `config`.
+    /// How long connecting may take, whatever addresses the server has, before it is given up. How long to wait for the
+    /// greeting then, and for progress later, is in the [`timing`](ClientConfig::timing) of `config`.
     pub connect_timeout: Duration,
     /// What cancels connecting and requests from outside.
     pub cancel: Option<Cancel>,

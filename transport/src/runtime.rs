@@ -1,13 +1,15 @@
 //! What server and client need of a runtime.
 //!
-//! A [`Runtime`] says how to wait for a socket, to sleep, to spawn, and where work may block. A session is one task. Where tasks may block, as on threads of their own, file work is done right
-//! there; elsewhere it runs where the runtime lets it block, and so does whatever follows it as long as the peer keeps up: machine, files and stream move there and back, while the
-//! registration of the socket stays.
+//! A [`Runtime`] says how to wait for a socket, to sleep, to spawn, and where work may block. A session is one task.
+//! Where tasks may block, as on threads of their own, file work is done right there; elsewhere it runs where the
+//! runtime lets it block, and so does whatever follows it as long as the peer keeps up: machine, files and stream move
+//! there and back, while the registration of the socket stays.
 //!
 //! # Dropped futures
-//! All that a connection has under way is kept in the connection and not in the future that drives it. Whoever drops the future of a client's call cancels the call: what was
-//! staged is removed at once, no byte of the connection is lost, and the next call first ends the one before. Whoever drops the future of [`Server::run`](crate::Server::run) ends all
-//! sessions as [`ServerHandle::force`](crate::ServerHandle::force) does.
+//! All that a connection has under way is kept in the connection and not in the future that drives it. Whoever drops
+//! the future of a client's call cancels the call: what was staged is removed at once, no byte of the connection is
+//! lost, and the next call first ends the one before. Whoever drops the future of [`Server::run`](crate::Server::run)
+//! ends all sessions as [`ServerHandle::force`](crate::ServerHandle::force) does.
 
 use std::future::poll_fn;
 use std::io;
@@ -55,7 +57,8 @@ pub trait Runtime: Sized + 'static {
     /// Waits. A duration beyond what the runtime can count is for ever.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Whether `event` is raised; if not, the task is woken when it is. A runtime that waits by poll(2) waits for the [descriptor](Event::descriptor) of the event instead.
+    /// Whether `event` is raised; if not, the task is woken when it is. A runtime that waits by poll(2) waits for the
+    /// [descriptor](Event::descriptor) of the event instead.
     fn poll_raised(cx: &mut Context<'_>, event: &Event, listener: &mut Listener) -> Poll<()> {
         event.poll_raised(cx, listener)
     }
@@ -63,7 +66,8 @@ pub trait Runtime: Sized + 'static {
 
 /// A socket that is registered with a runtime.
 pub trait Readiness: Send + Sync + 'static {
-    /// Whether the socket is ready; if not, the waker of `cx` is woken when it may be. Now and then it may say so too early, but not again and again.
+    /// Whether the socket is ready; if not, the waker of `cx` is woken when it may be. Now and then it may say so too
+    /// early, but not again and again.
     fn poll_ready(&mut self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>>;
 }
 

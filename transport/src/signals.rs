@@ -17,15 +17,17 @@ use crate::server::ServerHandle;
 
 /// What the exit code of a program that a signal ended is above the signal's number, as shells give it.
 const ENDED_BY_SIGNAL: i32 = 128;
-/// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that hangs.
+/// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that
+/// hangs.
 const CANCEL_LIMIT: Duration = Duration::from_secs(4);
 /// How long the last words may take. Where they go nobody may read.
 const BEFORE_EXIT_LIMIT: Duration = Duration::from_millis(500);
 /// Of a thread that waits for signals or for a request to end, in bytes; it does next to nothing.
 const STACK_SIZE: usize = 256 << 10;
 
-/// Lets SIGTERM, SIGINT, SIGHUP and SIGQUIT stop a server, for as long as the process lives: the first begins a [drain](ServerHandle::shutdown), the second
-/// [ends all sessions](ServerHandle::force), a third ends the process. SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
+/// Lets SIGTERM, SIGINT, SIGHUP and SIGQUIT stop a server, for as long as the process lives: the first begins a
+/// [drain](ServerHandle::shutdown), the second [ends all sessions](ServerHandle::force), a third ends the process.
+/// SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
@@ -49,9 +51,10 @@ pub fn drain_on_signals(handle: ServerHandle) -> io::Result<()> {
     })
 }
 
-/// Lets SIGINT, SIGTERM, SIGHUP and SIGQUIT cancel the request that runs, for as long as the process lives. They end the process, with 128 + the signal's number as its code, if no
-/// request runs, if the one that does was cancelled already, or if it has not ended four seconds later: its file may be on a disk that hangs.
-/// SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
+/// Lets SIGINT, SIGTERM, SIGHUP and SIGQUIT cancel the request that runs, for as long as the process lives. They end
+/// the process, with 128 + the signal's number as its code, if no request runs, if the one that does was cancelled
+/// already, or if it has not ended four seconds later: its file may be on a disk that hangs. SIGHUP and SIGQUIT stay
+/// ignored where they were when the process began, as `nohup` has it.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
@@ -118,7 +121,8 @@ impl CancelOnSignals {
         self.get_with(|| {})
     }
 
-    /// The same. If this is the first use, `before_exit` is called before a signal ends the process at once, without an end of the request that may run.
+    /// The same. If this is the first use, `before_exit` is called before a signal ends the process at once, without an
+    /// end of the request that may run.
     ///
     /// # Errors
     /// If the handlers or their thread cannot be set up.

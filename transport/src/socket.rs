@@ -46,7 +46,8 @@ impl<R: Runtime> Socket<R> {
         readiness.poll_ready(cx, interest)
     }
 
-    /// Takes the registration back until the next wait: some runtimes are woken by every packet of a socket that is registered.
+    /// Takes the registration back until the next wait: some runtimes are woken by every packet of a socket that is
+    /// registered.
     pub(crate) fn unregister(&mut self) {
         self.readiness = None;
     }

@@ -1,4 +1,5 @@
-//! One step of a connection: carries out what the machine asks for. It serves client and server wherever they run, decides nothing, and never waits for the peer.
+//! One step of a connection: carries out what the machine asks for. It serves client and server wherever they run,
+//! decides nothing, and never waits for the peer.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::ops::ControlFlow;
@@ -191,7 +192,8 @@ impl<M: Machine, P: Perform> Connection<M, P> {
             Err(StreamError::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
             Err(StreamError::Io(error)) => {
                 debug!(%error, "cannot write to the socket");
-                // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for the peer's last word.
+                // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for
+                // the peer's last word.
                 let _ = stream.close_write();
                 machine.write_failed()?;
             }

@@ -16,7 +16,8 @@ use crate::stream::{Interest, Stream, StreamError};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How long the host of a server's peer may be silent, be it asked by data or by a keepalive, before its peer counts as gone; while places are scarce.
+/// How long the host of a server's peer may be silent, be it asked by data or by a keepalive, before its peer counts as
+/// gone; while places are scarce.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 /// A nonblocking TCP socket that is connected.
@@ -57,7 +58,8 @@ fn outcome<T>(outcome: Result<T, Errno>, interest: Interest) -> Result<T, Stream
     })
 }
 
-/// Writes a first part of `slices`. Unlike `write_vectored` this raises no SIGPIPE, whatever the application does with that signal.
+/// Writes a first part of `slices`. Unlike `write_vectored` this raises no SIGPIPE, whatever the application does with
+/// that signal.
 pub(crate) fn send(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
 }
@@ -107,7 +109,8 @@ fn stream(address: SocketAddr) -> io::Result<RawSocket> {
     Ok(socket)
 }
 
-/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone. One for IPv6 takes IPv4 as well, unless it shall be `only_ipv6`.
+/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone. One for IPv6
+/// takes IPv4 as well, unless it shall be `only_ipv6`.
 pub(crate) fn listen(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
     let socket = stream(address)?;
     if only_ipv6 {
@@ -135,8 +138,9 @@ pub(crate) fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
     set_user_timeout(socket, SILENCE)
 }
 
-/// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not acknowledged, a window that stays shut, and, in place of the
-/// number of probes, keepalives that are not answered; Linux has one limit for all three.
+/// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not
+/// acknowledged, a window that stays shut, and, in place of the number of probes, keepalives that are not answered;
+/// Linux has one limit for all three.
 pub(crate) fn set_user_timeout(socket: impl AsFd, limit: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return SockRef::from(&socket).set_tcp_user_timeout(Some(limit));

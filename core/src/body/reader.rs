@@ -129,8 +129,8 @@ impl BodyReader {
         (left >= Limits::GATHER).then_some(left.min(limits.pass_through_chunk.max(1)))
     }
 
-    /// Room for the next line alone, if it probably announces payload that may pass by the machine; all payload is `expected` bytes. A peer's next `DATA` is as long as its
-    /// last one, or all the rest.
+    /// Room for the next line alone, if it probably announces payload that may pass by the machine; all payload is
+    /// `expected` bytes. A peer's next `DATA` is as long as its last one, or all the rest.
     pub(crate) fn room_for_line(&self, expected: Option<u64>) -> Option<usize> {
         let more = match expected {
             Some(expected) => expected.saturating_sub(self.announced),

@@ -1,8 +1,10 @@
 //! The client's side of a connection.
 //!
-//! [`Client`] is a [`Machine`](crate::Machine) that carries out [`Request`]s: it sends their commands, several at a time where the protocol allows it, asks for the
-//! work on the user's own files by [`Effect`]s, checks everything that the server says, and reports it by [`ClientEvent`]s. One table says what it does with everything
-//! that can happen, and what state follows. What a request means is the matter of its [verb](crate::verb); what is common to all of them is here.
+//! [`Client`] is a [`Machine`](crate::Machine) that carries out [`Request`]s: it sends their commands, several at a
+//! time where the protocol allows it, asks for the work on the user's own files by [`Effect`]s, checks everything that
+//! the server says, and reports it by [`ClientEvent`]s. One table says what it does with everything that can happen,
+//! and what state follows. What a request means is the matter of its [verb](crate::verb); what is common to all of them
+//! is here.
 
 mod api;
 mod pipeline;
@@ -36,7 +38,8 @@ const LINES_AT_ONCE: usize = 64 << 10;
 
 /// The client's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
 ///
-/// A client without requests reads: it can be left alone until there is something to do, and reports it if the server leaves.
+/// A client without requests reads: it can be left alone until there is something to do, and reports it if the server
+/// leaves.
 ///
 /// ```
 /// use std::time::Duration;
@@ -103,13 +106,14 @@ impl Client {
         }
     }
 
-    /// Requests whose command was not sent yet. Whoever has many to make keeps a few here, so that their commands go out together.
+    /// Requests whose command was not sent yet. Whoever has many to make keeps a few here, so that their commands go
+    /// out together.
     pub fn waiting(&self) -> usize {
         self.pipeline.waiting.len()
     }
 
-    /// Whether nothing is unanswered but [`Request::Exit`], and that has gone out. All that was asked for before is done then.
-    /// An application that does not need the server's goodbye may close the connection.
+    /// Whether nothing is unanswered but [`Request::Exit`], and that has gone out. All that was asked for before is
+    /// done then. An application that does not need the server's goodbye may close the connection.
     pub fn has_left(&self) -> bool {
         match self.current.get() {
             State::Waiting => self.link.outbox.is_empty() && self.pipeline.has_left(),
@@ -127,7 +131,8 @@ impl Client {
         }
     }
 
-    /// Asks for something; exactly one [`ClientEvent::Finished`] will tell how it ended. Requests are carried out in order.
+    /// Asks for something; exactly one [`ClientEvent::Finished`] will tell how it ended. Requests are carried out in
+    /// order.
     ///
     /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
     pub fn request(&mut self, request: Request) -> RequestId {
@@ -138,10 +143,11 @@ impl Client {
         id
     }
 
-    /// Gives a request up. It still ends with one [`ClientEvent::Finished`], which tells of [`Failure::Cancelled`] unless it was too late. An upload whose last byte is out
-    /// cannot be cancelled. The connection stays of use.
+    /// Gives a request up. It still ends with one [`ClientEvent::Finished`], which tells of [`Failure::Cancelled`]
+    /// unless it was too late. An upload whose last byte is out cannot be cancelled. The connection stays of use.
     ///
-    /// Call it when no answer is owed or while an effect is carried out, or give up the read that stands, as for [`request`](Self::request).
+    /// Call it when no answer is owed or while an effect is carried out, or give up the read that stands, as for
+    /// [`request`](Self::request).
     pub fn cancel(&mut self, id: RequestId) {
         if let Some(at) = self.pipeline.waiting.iter().position(|(waiting, _)| *waiting == id) {
             self.pipeline.waiting.remove(at);

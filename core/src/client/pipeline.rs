@@ -1,4 +1,5 @@
-//! Requests on their way: those whose command is still to be sent, and those whose reply is still to come (R-PIPE-1 to R-PIPE-4).
+//! Requests on their way: those whose command is still to be sent, and those whose reply is still to come (R-PIPE-1 to
+//! R-PIPE-4).
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -147,7 +148,8 @@ impl Pipeline {
         self.waiting.pop_front()
     }
 
-    /// Whether no further command may be sent, or half of them shall be answered first: else each reply would be followed by one command.
+    /// Whether no further command may be sent, or half of them shall be answered first: else each reply would be
+    /// followed by one command.
     fn is_full(&mut self, most: u64) -> bool {
         let lines = self.sent.iter().map(|sent| sent.line).sum::<usize>();
         let beyond = |commands: u64, bytes: usize| {
@@ -176,8 +178,9 @@ impl Pipeline {
         self.preparing.is_none() && self.sent.front().is_some_and(Asked::is_last)
     }
 
-    /// Marks the oldest command as aborted, and those behind it as commands that the `ABORT` may hit, if it has failed on this side and an `ABORT` can end it.
-    /// The other commands are sent again then, so a small file that is coming already is rather received to its end.
+    /// Marks the oldest command as aborted, and those behind it as commands that the `ABORT` may hit, if it has failed
+    /// on this side and an `ABORT` can end it. The other commands are sent again then, so a small file that is coming
+    /// already is rather received to its end.
     pub(super) fn abort_front(&mut self) -> bool {
         let others = self.sent.iter().skip(1).any(|behind| behind.failed.is_none());
         let Some(front) = self.sent.front_mut() else {

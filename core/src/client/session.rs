@@ -1,4 +1,5 @@
-//! The life of a session: requests are begun, the server's lines are checked one after another, and each request is finished once.
+//! The life of a session: requests are begun, the server's lines are checked one after another, and each request is
+//! finished once.
 
 use super::Client;
 use super::pipeline::{Asked, Role};

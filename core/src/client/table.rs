@@ -1,7 +1,7 @@
 //! What a client does with whatever may happen, as data: every state with every input.
 //!
-//! `docs/PROTOCOL.md` has this table for readers. What a line means to the command that it answers is a matter of the command's
-//! [verb](crate::verb).
+//! `docs/PROTOCOL.md` has this table for readers. What a line means to the command that it answers is a matter of the
+//! command's [verb](crate::verb).
 
 use crate::table::rows;
 

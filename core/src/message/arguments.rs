@@ -37,7 +37,8 @@ pub(crate) fn required<T>(value: Option<T>) -> Result<T, Garbled> {
     value.ok_or(Garbled("a line lacks something"))
 }
 
-/// The words of a server's line after the first. An option counts where it is first seen; one whose value is not of its form makes the line bad.
+/// The words of a server's line after the first. An option counts where it is first seen; one whose value is not of its
+/// form makes the line bad.
 #[derive(Default)]
 pub(crate) struct Arguments<'a> {
     pub(crate) first: Option<Cow<'a, str>>,

@@ -83,7 +83,8 @@ fn unknown_code(word: Cow<'_, str>) -> Result<Cow<'_, str>, Garbled> {
     if is_code(&word) { Ok(word) } else { Err(Garbled("an ERR has no code")) }
 }
 
-/// The whole line of a refusal, `ERR` included, without its ending. The refusal's own `Display` is its text, for people.
+/// The whole line of a refusal, `ERR` included, without its ending. The refusal's own `Display` is its text, for
+/// people.
 pub(crate) struct ErrLine<'a>(pub(crate) &'a Refusal);
 
 impl fmt::Display for ErrLine<'_> {

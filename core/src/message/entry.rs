@@ -23,7 +23,8 @@ impl Depth {
     /// The directory's own entries.
     pub const ONE: Self = Self::Levels(NonZeroU64::MIN);
 
-    /// Whether entries of a directory found at `level` are listed too; the listed directory's own entries are at level 1.
+    /// Whether entries of a directory found at `level` are listed too; the listed directory's own entries are at level
+    /// 1.
     pub fn goes_below(self, level: u64) -> bool {
         match self {
             Self::Levels(levels) => level < levels.get(),
@@ -58,8 +59,8 @@ pub enum Entry {
     },
     /// A name that the listing leaves out; only if it was [asked for](crate::verb::List::omitted).
     Omitted {
-        /// The whole path in a form that can be shown and sent, see [`Entry::omitted`]. It may not be a path that the protocol
-        /// can ask for.
+        /// The whole path in a form that can be shown and sent, see [`Entry::omitted`]. It may not be a path that the
+        /// protocol can ask for.
         shown: String,
         /// Why it is left out.
         reason: Omission,

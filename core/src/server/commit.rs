@@ -1,8 +1,8 @@
-//! Group commit: changes that need only their commit wait while more of them come in, become durable together, and only then
-//! each gets its `OK` (R-UP-8).
+//! Group commit: changes that need only their commit wait while more of them come in, become durable together, and only
+//! then each gets its `OK` (R-UP-8).
 //!
-//! None of them waits for the client: when there is nothing more to read, they are committed. Nor does anything else go before
-//! them: what is answered after them, or may see the files, comes after their commit.
+//! None of them waits for the client: when there is nothing more to read, they are committed. Nor does anything else go
+//! before them: what is answered after them, or may see the files, comes after their commit.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -118,9 +118,9 @@ impl Commit {
         !matches!(self.step, Step::Gather)
     }
 
-    /// Whether these are to be committed before the command begins, because it would not meet the files as if each change
-    /// had been committed as it came. What is changed at once comes behind all that is still to be published: two paths
-    /// may be one file, through a link or in another spelling.
+    /// Whether these are to be committed before the command begins, because it would not meet the files as if each
+    /// change had been committed as it came. What is changed at once comes behind all that is still to be published:
+    /// two paths may be one file, through a link or in another spelling.
     pub(super) fn precedes(&self, command: &Command) -> bool {
         let mut staged = self.changes.iter().filter(|pending| pending.is_staged()).peekable();
         if command.changes() == Changes::AtOnce {

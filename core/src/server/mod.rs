@@ -1,8 +1,8 @@
 //! The server's side of a connection.
 //!
-//! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s, and answers each command once, in order.
-//! One table says what it does with everything that can happen, and what state follows. What a command means is the matter of its
-//! [verb](crate::verb); what is common to all of them is here.
+//! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s,
+//! and answers each command once, in order. One table says what it does with everything that can happen, and what state
+//! follows. What a command means is the matter of its [verb](crate::verb); what is common to all of them is here.
 
 mod api;
 mod commit;
@@ -112,7 +112,8 @@ impl Server {
         Self::begin(config, State::Ready, &greeting)
     }
 
-    /// A server that says `refusal` ([`Busy`](crate::ErrorCode::Busy) or [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) in place of a greeting and closes.
+    /// A server that says `refusal` ([`Busy`](crate::ErrorCode::Busy) or
+    /// [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) in place of a greeting and closes.
     pub fn refusing(config: Arc<ServerConfig>, refusal: Refusal) -> Self {
         Self::begin(config, State::Flushing, &ServerLine::Err(refusal))
     }
@@ -137,16 +138,18 @@ impl Server {
         }
     }
 
-    /// Says whether this client keeps others waiting, as it does at first: only then it is cut off for being slow. Otherwise nothing but its silence for the
-    /// [`idle`](crate::Timing::idle) time ends the session. A client that is slow when it begins to keep others waiting has a whole window to make good.
+    /// Says whether this client keeps others waiting, as it does at first: only then it is cut off for being slow.
+    /// Otherwise nothing but its silence for the [`idle`](crate::Timing::idle) time ends the session. A client that is
+    /// slow when it begins to keep others waiting has a whole window to make good.
     ///
     /// It counts from the next poll on. Call it when no answer is owed, or before each poll.
     pub fn set_scarce(&mut self, scarce: bool) {
         self.link.timer.set_scarce(scarce);
     }
 
-    /// Stops: the command under way is finished, then comes `ERR shutting-down` in place of the next reply, at once if there is none. What still runs at `by`, on the clock of
-    /// [`poll`](crate::Machine::poll), is cut off. A later call can only make it earlier.
+    /// Stops: the command under way is finished, then comes `ERR shutting-down` in place of the next reply, at once if
+    /// there is none. What still runs at `by`, on the clock of [`poll`](crate::Machine::poll), is cut off. A later call
+    /// can only make it earlier.
     ///
     /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
     pub fn shut_down(&mut self, by: Duration) {
@@ -304,7 +307,8 @@ impl Side for Server {
 
     fn broken(&mut self, direction: Direction) {
         if direction == Direction::Read && !self.commit.is_empty() {
-            // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is broken.
+            // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is
+            // broken.
             self.was_read(false);
             return;
         }

@@ -195,7 +195,8 @@ impl Server {
         body.reader().room_for_line(size)
     }
 
-    /// Writes what is to go out, then reads what is there. If nothing is, the changes that wait are committed before the client is waited for.
+    /// Writes what is to go out, then reads what is there. If nothing is, the changes that wait are committed before
+    /// the client is waited for.
     fn read_or_commit(&mut self) -> Option<Ask<ServerEvent>> {
         if self.commit.is_empty() || !self.link.outbox.is_empty() {
             return Some(self.link.read());

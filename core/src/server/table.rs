@@ -15,7 +15,8 @@ pub(super) enum State {
     Busy,
     /// A command is carried out whose body comes in.
     Body,
-    /// A reply or the end of the session is decided. What the store has open is released, and what is whole is committed.
+    /// A reply or the end of the session is decided. What the store has open is released, and what is whole is
+    /// committed.
     Ending,
     /// The last reply goes out.
     Flushing,

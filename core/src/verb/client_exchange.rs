@@ -1,7 +1,7 @@
 //! What a client does for a request: the exchange of its verb.
 //!
-//! An exchange prepares its command, checks the lines of its reply, and asks for the work on the user's own files. What goes out
-//! when, what an `ABORT` is for, and the end of the session are the session's.
+//! An exchange prepares its command, checks the lines of its reply, and asks for the work on the user's own files. What
+//! goes out when, what an `ABORT` is for, and the end of the session are the session's.
 
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -119,7 +119,8 @@ pub(crate) enum Pipelining {
     Any,
     /// Only others of this kind (R-PIPE-3).
     Uploads,
-    /// None: an `ABORT` meant for a command before it could hit it halfway, and what was reported of it cannot be taken back.
+    /// None: an `ABORT` meant for a command before it could hit it halfway, and what was reported of it cannot be taken
+    /// back.
     Alone,
     /// Any, and none may follow.
     Last,
@@ -157,7 +158,8 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         OnRefusal::End
     }
 
-    /// What to do for the reply, while it is this request's turn to be answered; `None` if that is to wait for the next line.
+    /// What to do for the reply, while it is this request's turn to be answered; `None` if that is to wait for the next
+    /// line.
     fn receive(&mut self, view: &mut View<'_>) -> Option<Turn> {
         let _ = view;
         None

@@ -1,7 +1,8 @@
 //! The commands of the protocol: a module for each verb.
 //!
-//! A verb's module has the grammar of its command and of the reply lines that are its own, its line of HELP, and what server
-//! and client do about it. Nothing else in this crate knows a verb by name, but for this list and the client's requests.
+//! A verb's module has the grammar of its command and of the reply lines that are its own, its line of HELP, and what
+//! server and client do about it. Nothing else in this crate knows a verb by name, but for this list and the client's
+//! requests.
 
 mod change;
 mod checksum;
@@ -224,7 +225,8 @@ impl fmt::Display for ClientLine {
     }
 }
 
-/// Whether a line looks like a web browser's (R-HTTP-1). A browser can be made to send any method and any body to any port: its first line must end the session.
+/// Whether a line looks like a web browser's (R-HTTP-1). A browser can be made to send any method and any body to any
+/// port: its first line must end the session.
 fn is_http(line: &str) -> bool {
     let space = line.bytes().rposition(|byte| byte == b' ');
     let last = &line.as_bytes()[space.map_or(0, |space| space + 1)..];
@@ -242,7 +244,8 @@ fn first_word(line: &str) -> (&str, &str) {
 }
 
 impl ServerLine {
-    /// Reads a line without its ending, which is UTF-8 without control characters. Options that are not known are ignored.
+    /// Reads a line without its ending, which is UTF-8 without control characters. Options that are not known are
+    /// ignored.
     pub fn parse(line: &str) -> Result<Self, Garbled> {
         let line = line.trim_matches(' ');
         let (word, rest) = first_word(line);
@@ -266,7 +269,8 @@ impl ServerLine {
         }
     }
 
-    /// Appends the line and its ending, CRLF, to `out`. Texts are cut to 1024 bytes, and their control characters become `?`.
+    /// Appends the line and its ending, CRLF, to `out`. Texts are cut to 1024 bytes, and their control characters
+    /// become `?`.
     pub fn encode(&self, out: &mut BytesMut) {
         append(out, self);
     }

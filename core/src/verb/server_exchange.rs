@@ -1,7 +1,7 @@
 //! What follows a command on the server: the exchange of its verb.
 //!
-//! An exchange sees a narrow view of its session. It asks the store, writes its own reply lines and ends; framing, pipelining,
-//! `ABORT`, draining, group commit and closing are the session's.
+//! An exchange sees a narrow view of its session. It asks the store, writes its own reply lines and ends; framing,
+//! pipelining, `ABORT`, draining, group commit and closing are the session's.
 
 use alloc::vec::Vec;
 use core::fmt;

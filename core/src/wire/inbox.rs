@@ -28,8 +28,8 @@ pub(crate) struct Line<'a> {
 
 /// A read buffer that is cut into lines and payload.
 ///
-/// `buffer[..filled]` is what came in; the rest is zeroed room for more. Every byte of a line is looked at once: `scanned` remembers how far an unfinished line was
-/// searched.
+/// `buffer[..filled]` is what came in; the rest is zeroed room for more. Every byte of a line is looked at once:
+/// `scanned` remembers how far an unfinished line was searched.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     buffer: BytesMut,
@@ -47,7 +47,8 @@ impl Inbox {
     /// Room for about `wanted` bytes in all, filled ones included; at least one byte.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         let wanted = wanted.max(self.filled + 1);
-        // Half of what is wanted is good enough: room is zeroed when it is made, and small reads must not make it anew each time.
+        // Half of what is wanted is good enough: room is zeroed when it is made, and small reads must not make it anew
+        // each time.
         if self.buffer.len() - self.filled < (wanted - self.filled).div_ceil(2) {
             // `reserve` would copy the zeroed room too.
             self.buffer.truncate(self.filled);
@@ -172,7 +173,8 @@ impl Inbox {
     }
 }
 
-/// Whether there is an ASCII control character. It looks at every byte whatever it finds, so that many can be looked at at once.
+/// Whether there is an ASCII control character. It looks at every byte whatever it finds, so that many can be looked at
+/// at once.
 fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |found, byte| found | byte.is_ascii_control())
 }

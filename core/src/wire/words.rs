@@ -171,7 +171,8 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Whether a character that begins with this byte may be one that does not stand in quotes as it is. The control characters U+0080 to U+009F begin with 0xc2.
+/// Whether a character that begins with this byte may be one that does not stand in quotes as it is. The control
+/// characters U+0080 to U+009F begin with 0xc2.
 fn is_suspect(byte: u8) -> bool {
     byte.is_ascii_control() || matches!(byte, b'"' | b'\\' | 0xc2)
 }

@@ -196,7 +196,8 @@ fn a_flood_is_not_kept() {
     }
 }
 
-/// Receipts are compared with what was sent. (The server waits for the end of the body: a look without waiting finds nothing.)
+/// Receipts are compared with what was sent. (The server waits for the end of the body: a look without waiting finds
+/// nothing.)
 #[test]
 fn a_wrong_receipt_is_no_receipt() {
     let sum = Checksum::of(b"a small file");
@@ -299,7 +300,8 @@ fn a_stalled_download_can_be_cancelled() {
     }
 }
 
-/// A cancel may come while an effect is carried out. Nothing stays open then while the server says no more, and the file is there if and only if the request was done.
+/// A cancel may come while an effect is carried out. Nothing stays open then while the server says no more, and the
+/// file is there if and only if the request was done.
 #[test]
 fn a_download_is_cancelled_at_any_step() {
     let body = format!("DATA 5\nhelloOK length=5 crc64nvme={}\n", Checksum::of(b"hello"));

@@ -149,7 +149,8 @@ fn a_copy_and_a_checksum_can_be_cancelled() {
     }
 }
 
-/// A failed sync is everybody's, a failed name its own file's, and a failed sync of the directory that of all who have their names.
+/// A failed sync is everybody's, a failed name its own file's, and a failed sync of the directory that of all who have
+/// their names.
 #[test]
 fn failures_meet_those_that_they_are_for() {
     let input = uploads(&["a", "b", "c"]) + "HELP\n";

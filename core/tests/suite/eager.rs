@@ -1,4 +1,5 @@
-//! A small body is sent with its command, a large one only when the server wants it, and none goes on when the server has had enough.
+//! A small body is sent with its command, a large one only when the server wants it, and none goes on when the server
+//! has had enough.
 
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::{FilePath, Mode};

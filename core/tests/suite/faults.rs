@@ -107,8 +107,8 @@ fn every_failed_effect_has_its_reply() {
     }
 }
 
-/// Each effect of the commands that change names fails once, with each kind: the changes of the others are made, and the one
-/// that fails has changed nothing, unless its reply says that nobody knows.
+/// Each effect of the commands that change names fails once, with each kind: the changes of the others are made, and
+/// the one that fails has changed nothing, unless its reply says that nobody knows.
 #[test]
 fn every_failed_change_has_its_reply() {
     for durable in [true, false] {

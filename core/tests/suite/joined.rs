@@ -160,7 +160,8 @@ pub(crate) fn refusal(result: &Result<Summary, Failure>) -> Option<ErrorCode> {
     }
 }
 
-/// Whatever ended well did what it says, seen from the files at the end. Other requests may have written the same names, so sources never change.
+/// Whatever ended well did what it says, seen from the files at the end. Other requests may have written the same
+/// names, so sources never change.
 pub(crate) fn check_files(
     requests: &[Request],
     results: &BTreeMap<RequestId, Result<Summary, Failure>>,

@@ -31,7 +31,8 @@ fn break_points() -> impl Strategy<Value = (Option<u64>, Option<u64>)> {
 }
 
 proptest! {
-    /// Whichever effect fails on whichever side: every request ends once, nothing is left over, and what ended well is right.
+    /// Whichever effect fails on whichever side: every request ends once, nothing is left over, and what ended well is
+    /// right.
     #[test]
     fn failing_files_fail_their_request(
         requests in vec(request(), 1..7),

@@ -85,7 +85,8 @@ fn zeros_are_counted_right() {
     }
 }
 
-/// Drives a machine whose payload passes by it: lines come from `next_line`, which is told the room for them, payload is zeros. What was written to the socket comes back, and how much payload went by.
+/// Drives a machine whose payload passes by it: lines come from `next_line`, which is told the room for them, payload
+/// is zeros. What was written to the socket comes back, and how much payload went by.
 fn drive<M: Machine>(
     machine: &mut M,
     mut next_line: impl FnMut(usize) -> Option<String>,
@@ -243,7 +244,8 @@ fn a_client_fetches_more_than_4_gib() {
     assert_eq!((finished, passed), (1, HUGE));
 }
 
-/// What is said to a machine that takes three chunks: the first line of a `DATA` brings some payload along, the later ones have just enough room.
+/// What is said to a machine that takes three chunks: the first line of a `DATA` brings some payload along, the later
+/// ones have just enough room.
 fn three_chunks(before: &[&str], after: &str) -> impl FnMut(usize) -> Option<String> + use<> {
     let data = format!("DATA {CHUNK}\r\n");
     let first = data.clone() + &"\0".repeat(10);

@@ -128,7 +128,8 @@ proptest! {
         survive(&input, &choices, end, pass_through);
     }
 
-    /// A line without an end is refused at its bound, whatever it is made of and however it is cut: neither its end nor a deadline is waited for.
+    /// A line without an end is refused at its bound, whatever it is made of and however it is cut: neither its end nor
+    /// a deadline is waited for.
     #[test]
     fn an_endless_line_is_refused(byte in any::<u8>(), length in 4096..20_000_usize, choices in choices()) {
         prop_assume!(byte != b'\n');

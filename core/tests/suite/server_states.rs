@@ -32,7 +32,8 @@ const INPUTS: &[(&str, &str)] = &[
     ("broken", ""),
 ];
 
-/// What must be said, in the order of [`INPUTS`]: the final replies, then `gone` if the server notes that its peer vanished.
+/// What must be said, in the order of [`INPUTS`]: the final replies, then `gone` if the server notes that its peer
+/// vanished.
 const TABLE: &[(&str, [&str; 11])] = &[
     (
         "ready",

@@ -104,7 +104,8 @@ fn body() -> impl Strategy<Value = Body> {
         1 => Just(Close::EndWrong),
         1 => Just(Close::Abort),
     ];
-    // An ABORT right after the UPLOAD line cannot be told from one outside a body while an earlier reply is under way: that is what R-PIPE-4 is for.
+    // An ABORT right after the UPLOAD line cannot be told from one outside a body while an earlier reply is under way:
+    // that is what R-PIPE-4 is for.
     (vec(chunk(), 0..5), close)
         .prop_filter("a body has begun", |(chunks, close)| {
             *close != Close::Abort || !chunks.is_empty()
@@ -332,8 +333,9 @@ pub(crate) fn config(chunk: usize) -> Arc<ServerConfig> {
     Arc::new(ServerConfig { limits, ..ServerConfig::default() })
 }
 
-/// Effects as the journal tells them, but those of commits: how many uploads share one, and what comes before it, is the socket's affair. Writes in a row count as one, since their cut is the socket's, and those of a void upload not at all, since how much of it is written before it is given up is
-/// the socket's affair too.
+/// Effects as the journal tells them, but those of commits: how many uploads share one, and what comes before it, is
+/// the socket's affair. Writes in a row count as one, since their cut is the socket's, and those of a void upload not
+/// at all, since how much of it is written before it is given up is the socket's affair too.
 fn effects(files: &MemoryFiles) -> Vec<Record> {
     let mut merged: Vec<Record> = Vec::new();
     let commits = ["sync", "publish", "sync-directory"];

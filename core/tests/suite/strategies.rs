@@ -1,4 +1,5 @@
-//! What may come: texts and lines. Strategies that are built of others are boxed, since they are too large for the stack of a test's thread otherwise.
+//! What may come: texts and lines. Strategies that are built of others are boxed, since they are too large for the
+//! stack of a test's thread otherwise.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -31,7 +32,8 @@ pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..=9_u64, 0..=MAX_NUMBER, Just(MAX_NUMBER), Just(MAX_NUMBER - 1)]
 }
 
-/// A good path, now and then with what needs care: spaces, quotes, `=`, other scripts, and names that look like commands.
+/// A good path, now and then with what needs care: spaces, quotes, `=`, other scripts, and names that look like
+/// commands.
 pub(crate) fn path() -> BoxedStrategy<FilePath> {
     let component = prop_oneof![
         "[a-z0-9]{1,8}",

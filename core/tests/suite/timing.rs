@@ -58,7 +58,8 @@ fn the_beginning_of_each_command_is_told() {
     assert_eq!((*first, second.as_secs()), (Duration::ZERO, 2), "`a` is created and written first");
 }
 
-/// It takes as long as the work that it asks for; what ends a session between commands takes no time, whenever it comes.
+/// It takes as long as the work that it asks for; what ends a session between commands takes no time, whenever it
+/// comes.
 #[test]
 fn the_end_of_each_command_is_told() {
     for (input, times) in [
@@ -103,7 +104,8 @@ fn drip_fed_input_is_cut() {
     }
 }
 
-/// A person at a pager, a pipe whose source thinks, a stopped process: a client that keeps nobody waiting has all the time, as long as a byte comes now and then.
+/// A person at a pager, a pipe whose source thinks, a stopped process: a client that keeps nobody waiting has all the
+/// time, as long as a byte comes now and then.
 #[test]
 fn a_slow_client_that_keeps_nobody_waiting_is_served() {
     let body = format!("UPLOAD a\nDATA 500\n{}END\n", "x".repeat(500));
@@ -143,7 +145,8 @@ fn a_client_that_is_silent_for_the_idle_time_is_sent_away_though_it_keeps_nobody
     }
 }
 
-/// A client that was slow while that did no harm has a whole window to make good from the moment when it is seen to be one.
+/// A client that was slow while that did no harm has a whole window to make good from the moment when it is seen to be
+/// one.
 #[test]
 fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() {
     let Timing { window, line, .. } = Timing::default();
@@ -367,7 +370,8 @@ fn what_is_asked_for_before_the_goodbye_is_waited_for() {
     }
 }
 
-/// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something, and for the end after `EXIT`.
+/// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something,
+/// and for the end after `EXIT`.
 #[test]
 fn each_wait_of_a_client_has_its_bound() {
     let timing = Timing { reply: 100 * SECOND, linger: 3 * SECOND, ..Timing::default() };

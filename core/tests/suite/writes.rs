@@ -12,8 +12,8 @@ use crate::joined::{Setup, local, path};
 use crate::sessions::{config, ops, session, shared};
 use crate::strategies::{choices, few_cases};
 
-/// Drives `machine` with operations that write what they were given at first. `meddle` is called while one is under way, and then time passes; answers how often
-/// the machine asked for a write that was under way already.
+/// Drives `machine` with operations that write what they were given at first. `meddle` is called while one is under
+/// way, and then time passes; answers how often the machine asked for a write that was under way already.
 fn drive<M: Machine>(
     machine: &mut M,
     files: &mut impl Files,

@@ -219,7 +219,8 @@ impl Content {
     fn write_back(&mut self) {
         let Some(begun) = &mut self.begun else { return };
         while self.written - *begun >= WRITTEN_BACK.get() {
-            // This begins to write dirty pages and drops clean ones, of which there are hardly any yet: the file stays in memory. A failure is met again by the sync.
+            // This begins to write dirty pages and drops clean ones, of which there are hardly any yet: the file stays
+            // in memory. A failure is met again by the sync.
             let _ = fadvise(&self.file, *begun, Some(WRITTEN_BACK), Advice::DontNeed);
             *begun += WRITTEN_BACK.get();
         }

@@ -21,8 +21,8 @@ enum Run {
 
 impl Content {
     /// Appends up to `length` bytes of `source`, which has as many at the end of what was written: blocks become shared
-    /// where the file system can share them, and holes stay holes. With `known`, the checksum of the whole source, these
-    /// are all of its bytes. `None` if they have to be read and written.
+    /// where the file system can share them, and holes stay holes. With `known`, the checksum of the whole source,
+    /// these are all of its bytes. `None` if they have to be read and written.
     pub(super) fn copy(
         &mut self,
         source: &OwnedFd,

@@ -52,7 +52,8 @@ pub(crate) struct AtomicFile {
     /// Whether bytes of other files can be copied to it, and be read for their checksum.
     copies: bool,
     state: State,
-    /// The name in `directory` of the file that it will replace. Nobody but its owner has any right to it until it is given that file's.
+    /// The name in `directory` of the file that it will replace. Nobody but its owner has any right to it until it is
+    /// given that file's.
     replaces: Option<OsString>,
     /// The version of the replaced file whose rights it was given.
     rights_of: Option<Version>,
@@ -75,12 +76,14 @@ enum State {
     Dirty,
     /// Bytes and times are on stable storage.
     Synced,
-    /// Stable storage failed; what the kernel holds of the file cannot be trusted any more, so it must never be published.
+    /// Stable storage failed; what the kernel holds of the file cannot be trusted any more, so it must never be
+    /// published.
     Failed,
 }
 
 impl AtomicFile {
-    /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is one; `name` is for errors.
+    /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is
+    /// one; `name` is for errors.
     pub(crate) fn create(
         directory: Arc<DirectoryHandle>,
         file: &NewFile,
@@ -272,7 +275,8 @@ impl Drop for AtomicFile {
     }
 }
 
-/// What a new file asks for. The process's umask takes from it, or the directory's default access list, as with any other program's files.
+/// What a new file asks for. The process's umask takes from it, or the directory's default access list, as with any
+/// other program's files.
 fn permissions_of_new(executable: bool) -> Permissions {
     Permissions::from_raw_mode(if executable { 0o777 } else { 0o666 })
 }
@@ -378,7 +382,8 @@ mod tests {
         assert_ne!(atomic_file.state, State::Synced);
     }
 
-    /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though the second is not made there by itself.
+    /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though
+    /// the second is not made there by itself.
     pub(super) fn named_and_tmpfile(
         mode: Mode,
     ) -> [(TempDir, Arc<DirectoryHandle>, AtomicFile); 2] {

@@ -14,7 +14,8 @@ fn in_use() -> MutexGuard<'static, BTreeSet<String>> {
     IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's. Until it is dropped no sweep of this process takes what has it.
+/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's. Until it
+/// is dropped no sweep of this process takes what has it.
 #[derive(Debug)]
 pub(crate) struct TemporaryName(pub(crate) String);
 
@@ -62,7 +63,8 @@ impl Drop for TemporaryName {
     }
 }
 
-/// Whether a component of a path is a name that only Haul gives: at any depth, since files are made where they will be, and in any case, since file systems may not care.
+/// Whether a component of a path is a name that only Haul gives: at any depth, since files are made where they will be,
+/// and in any case, since file systems may not care.
 pub(crate) fn is_temporary_name(component: &[u8]) -> bool {
     TemporaryName::matches(component) || component.eq_ignore_ascii_case(OLD_STAGING.as_bytes())
 }

@@ -27,7 +27,8 @@ use crate::unsupported::{self, Unsupported};
 const MAX_LOOKS: usize = 16;
 
 impl AtomicFile {
-    /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name, atomically. Answers whether the directory, or the file's temporary name, was still there.
+    /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name,
+    /// atomically. Answers whether the directory, or the file's temporary name, was still there.
     pub(crate) fn publish(
         &mut self,
         directory: &Arc<DirectoryHandle>,
@@ -133,7 +134,8 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// Without a journal the disk may learn that the replaced file is gone before it learns what has its name now. So that file keeps a name as long.
+    /// Without a journal the disk may learn that the replaced file is gone before it learns what has its name now. So
+    /// that file keeps a name as long.
     fn keeps_what_it_replaces(&self) -> bool {
         self.durable && self.directory.file_system == FileSystem::Unjournaled
     }

@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use crate::stat::Stat;
 use crate::tmpfile;
 
-/// The extended attribute that holds an access list, in the format of `linux/posix_acl_xattr.h`: a version and entries of 8 bytes, all little-endian.
+/// The extended attribute that holds an access list, in the format of `linux/posix_acl_xattr.h`: a version and entries
+/// of 8 bytes, all little-endian.
 const ACCESS_LIST: &str = "system.posix_acl_access";
 const HEADER: usize = 4;
 const ENTRY: usize = 8;
@@ -61,7 +62,8 @@ impl Rights {
         Ok((Self { permissions, owner, group, list }, stat))
     }
 
-    /// Gives them to `file`, to which nobody but its owner has any yet. If `executable`, those who may read it may execute it. Answers whether it gives as much as it should; it never gives anybody more.
+    /// Gives them to `file`, to which nobody but its owner has any yet. If `executable`, those who may read it may
+    /// execute it. Answers whether it gives as much as it should; it never gives anybody more.
     ///
     /// The owner becomes the one whose file is replaced only if this process may give files away.
     pub(super) fn give_to(&self, file: &OwnedFd, executable: bool) -> bool {
@@ -140,7 +142,8 @@ fn of_tag(list: &[u8], wanted: u16) -> u16 {
     entries(list).find(|(tag, _)| *tag == wanted).map_or(7, |(_, rights)| rights)
 }
 
-/// Of the owning group, which is another one now, and of others, among whom the old one's members are now, leaves what both have.
+/// Of the owning group, which is another one now, and of others, among whom the old one's members are now, leaves what
+/// both have.
 fn limit_group(list: &mut [u8]) {
     let both = of_tag(list, OWNING_GROUP) & of_tag(list, MASK) & of_tag(list, OTHERS);
     change(list, |tag, rights| if matches!(tag, OWNING_GROUP | OTHERS) { both } else { rights });

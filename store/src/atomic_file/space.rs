@@ -21,7 +21,8 @@ static STAGED: AtomicU64 = AtomicU64::new(0);
 
 /// What a file has of the disk.
 ///
-/// ext4 writes a quarter faster into room that was reserved than into room that it has to account for block by block. XFS and Btrfs do not, and Btrfs would not compress there.
+/// ext4 writes a quarter faster into room that was reserved than into room that it has to account for block by block.
+/// XFS and Btrfs do not, and Btrfs would not compress there.
 #[derive(Debug, Default)]
 pub(super) struct Space {
     /// What of the file has room on the disk, as far as is known here, and may be given back.

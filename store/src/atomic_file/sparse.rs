@@ -15,7 +15,8 @@ pub(crate) enum Piece<'a> {
     Zeros(usize),
 }
 
-/// Splits off the first piece of `data`, which has at least one byte. `after_zeros` says that zeros before it were not written.
+/// Splits off the first piece of `data`, which has at least one byte. `after_zeros` says that zeros before it were not
+/// written.
 pub(crate) fn first_piece(data: &[u8], after_zeros: bool) -> (Piece<'_>, &[u8]) {
     if after_zeros {
         let zeros = leading_zeros(data);

@@ -1,7 +1,7 @@
 //! One file under several spellings of its path.
 //!
-//! Some file systems take names that differ in case for one name. What replaces a file there must be what had its name before, not another file of the same tree: both would be acknowledged, and one
-//! be lost.
+//! Some file systems take names that differ in case for one name. What replaces a file there must be what had its name
+//! before, not another file of the same tree: both would be acknowledged, and one be lost.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;

@@ -1,7 +1,8 @@
 //! Temporary files that a crash left.
 //!
-//! Whoever writes a temporary file holds a lock on it, which the kernel takes away when the process ends, however it ends: a file that nobody has locked is a leftover. So servers and clients can
-//! work in one directory, and one can start while another still drains. The names of one's own process are known, whether locked yet or not.
+//! Whoever writes a temporary file holds a lock on it, which the kernel takes away when the process ends, however it
+//! ends: a file that nobody has locked is a leftover. So servers and clients can work in one directory, and one can
+//! start while another still drains. The names of one's own process are known, whether locked yet or not.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -43,7 +44,8 @@ pub(crate) fn told(files: u64) {
     }
 }
 
-/// Removes the leftovers in a directory. Answers how many there were; `directories` is called with the name of each directory in it.
+/// Removes the leftovers in a directory. Answers how many there were; `directories` is called with the name of each
+/// directory in it.
 pub(crate) fn sweep(directory: OwnedFd, mut directories: impl FnMut(&CStr)) -> Result<u64, Errno> {
     let mut swept = 0;
     let mut entries = Entries::of(directory);

@@ -10,25 +10,29 @@ use haul_core::Checksum;
 use crate::file_system::{BTRFS, EXT, XFS, f_type};
 use crate::stat::{Moment, Version};
 
-/// On ext2, ext3, ext4, XFS and Btrfs the first write to a page through a mapping changes the modification time. It does not on tmpfs, and on a network file
-/// system or FUSE somebody else may write unseen.
+/// On ext2, ext3, ext4, XFS and Btrfs the first write to a page through a mapping changes the modification time. It
+/// does not on tmpfs, and on a network file system or FUSE somebody else may write unseen.
 const DATING: [u32; 3] = [EXT, XFS, BTRFS];
 
 /// The most checksums remembered: some megabytes of memory.
 const SLOTS: u64 = 1 << 16;
 
-/// How long a file must have been left alone, in seconds, before its version tells it from what it may become. File systems count time in ticks of up to some
-/// milliseconds (some in seconds), and two writes within one tick cannot be told apart.
+/// How long a file must have been left alone, in seconds, before its version tells it from what it may become. File
+/// systems count time in ticks of up to some milliseconds (some in seconds), and two writes within one tick cannot be
+/// told apart.
 const SETTLED: i64 = 2;
 
 /// A bounded memory of the checksums of whole files that were uploaded here.
 ///
-/// It must never outlive the bytes, and a program that has mapped a file into its memory writes without changing its times: they change when it first writes to a page, and then again only once that
-/// page was written back. So three things are required.
-/// - What was *read* is never remembered: somebody may have had it mapped. Of an upload nobody has: the store made its file.
-/// - The file is on a file system where the first write through a mapping changes the modification time ([`dates_mapped_writes`]).
-/// - The version has *settled*: its modification time lies in the past, so that any later write changes it. That of an upload with an older modification time does at once; one with the time of its
-///   upload is not remembered.
+/// It must never outlive the bytes, and a program that has mapped a file into its memory writes without changing its
+/// times: they change when it first writes to a page, and then again only once that page was written back. So three
+/// things are required.
+/// - What was *read* is never remembered: somebody may have had it mapped. Of an upload nobody has: the store made its
+///   file.
+/// - The file is on a file system where the first write through a mapping changes the modification time
+///   ([`dates_mapped_writes`]).
+/// - The version has *settled*: its modification time lies in the past, so that any later write changes it. That of an
+///   upload with an older modification time does at once; one with the time of its upload is not remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Checksums {
     hasher: RandomState,

@@ -10,7 +10,8 @@ use crate::file_system::FileSystem;
 /// The first Linux whose `syncfs` tells that something could not be written.
 const TELLS_ERRORS: (u32, u32) = (5, 8);
 
-/// A queue for flushes. Whoever comes while one is under way waits for the next one, which serves all who came meanwhile: the one under way may have passed by what they wrote.
+/// A queue for flushes. Whoever comes while one is under way waits for the next one, which serves all who came
+/// meanwhile: the one under way may have passed by what they wrote.
 #[derive(Debug, Default)]
 pub(crate) struct Flushes {
     state: Mutex<State>,
@@ -60,14 +61,16 @@ impl Flushes {
             }
             self.progress.notify_all();
         }
-        // A later one may have ended before this thread got to look. If that one failed, nobody knows whose bytes were lost.
+        // A later one may have ended before this thread got to look. If that one failed, nobody knows whose bytes were
+        // lost.
         match state.failed {
             Some((failed, errno)) if failed >= number => Err(errno),
             _ => Ok(()),
         }
     }
 
-    /// The number of the last flush that failed. The kernel tells a loss once, to whoever asks next: what was written before a flush that failed, even by others, may be lost.
+    /// The number of the last flush that failed. The kernel tells a loss once, to whoever asks next: what was written
+    /// before a flush that failed, even by others, may be lost.
     pub(crate) fn last_failed(&self) -> Option<u64> {
         self.state().failed.map(|(number, _)| number)
     }
@@ -77,7 +80,8 @@ impl Flushes {
     }
 }
 
-/// Whether a flush of this file system is as good as syncing each file, and tells what it could not write. Where it does not, each file is synced on its own.
+/// Whether a flush of this file system is as good as syncing each file, and tells what it could not write. Where it
+/// does not, each file is synced on its own.
 pub(crate) fn can_flush(file_system: FileSystem) -> bool {
     let release = uname().release().to_string_lossy().into_owned();
     version(&release) >= Some(TELLS_ERRORS) && file_system.can_flush()

@@ -21,8 +21,9 @@ use crate::traversal::{OpenByPath, Step, Traversal};
 
 /// A listing of a [`Directory`](crate::Directory) under way.
 ///
-/// Memory does not grow with the number of entries, and the number of open directories is bounded whatever the depth. Each time that it is asked to go on, and each time that it comes back to
-/// a directory, it makes sure that this one still lies beneath the shared directory.
+/// Memory does not grow with the number of entries, and the number of open directories is bounded whatever the depth.
+/// Each time that it is asked to go on, and each time that it comes back to a directory, it makes sure that this one
+/// still lies beneath the shared directory.
 #[derive(Debug)]
 pub struct DirectoryListing {
     shared: Arc<Shared>,
@@ -82,7 +83,8 @@ impl DirectoryListing {
         let here = self.traversal.here()?;
         let (stat, link) = match Stat::at(here, name) {
             Ok(stat) if stat.file_type == FileType::Symlink => {
-                // A link is listed as what it leads to. It is not descended, so that links cannot make a listing endless.
+                // A link is listed as what it leads to. It is not descended, so that links cannot make a listing
+                // endless.
                 match self.shared.root.locate(path.as_str().as_ref()) {
                     Ok(located) => (located.stat, true),
                     Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => {

@@ -11,8 +11,9 @@ use rustix::io::Errno;
 use crate::error::shown;
 use crate::stat::{FileId, Stat};
 
-/// The path that was shared, and the directory to which it led then. An open directory stays the same when its path is given to another one, when something is mounted over it, and when it is
-/// removed; but what is stored in it then nobody finds.
+/// The path that was shared, and the directory to which it led then. An open directory stays the same when its path is
+/// given to another one, when something is mounted over it, and when it is removed; but what is stored in it then
+/// nobody finds.
 #[derive(Debug)]
 pub(crate) struct Location {
     path: PathBuf,

@@ -48,8 +48,9 @@ pub struct Directory(Arc<Shared>);
 impl Directory {
     /// Shares the directory `path`, which must exist. What a crash left anywhere in it is removed in the background.
     ///
-    /// Fails if `path` is not a directory that can be read and entered, or is on a file system that is mounted to be read only (unless [`Options::read_only`]). Whether a file may be made is decided by
-    /// the directory that it goes into.
+    /// Fails if `path` is not a directory that can be read and entered, or is on a file system that is mounted to be
+    /// read only (unless [`Options::read_only`]). Whether a file may be made is decided by the directory that it goes
+    /// into.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let path = path.as_ref();
         let root = Root::open(path)?;

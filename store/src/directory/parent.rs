@@ -14,7 +14,8 @@ use crate::open_directory::{open_directory_or_path, or_path_only};
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
 
-/// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put anything in them.
+/// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put
+/// anything in them.
 #[derive(Debug)]
 pub(crate) struct Parent {
     handle: Arc<DirectoryHandle>,
@@ -139,7 +140,8 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // From the innermost outwards, each found anew, so that it takes no more than one descriptor however many there are. No link is followed that has come in their place.
+        // From the innermost outwards, each found anew, so that it takes no more than one descriptor however many there
+        // are. No link is followed that has come in their place.
         while self.path.len() > self.kept {
             let (above, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
             let flags = OFlags::PATH | OFlags::DIRECTORY;

@@ -52,8 +52,8 @@ impl Shared {
         Ok(found)
     }
 
-    /// Refuses what is not a file of the version `wanted`; a link has that of the file that it leads to. `found` has the
-    /// name `path`.
+    /// Refuses what is not a file of the version `wanted`; a link has that of the file that it leads to. `found` has
+    /// the name `path`.
     pub(super) fn require_version(
         &self,
         path: &FilePath,

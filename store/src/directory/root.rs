@@ -39,7 +39,8 @@ impl Root {
         &self.0
     }
 
-    /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find names in it.
+    /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find
+    /// names in it.
     ///
     /// [`Errno::XDEV`] is a path that leaves the root.
     pub(crate) fn open_directory(
@@ -58,7 +59,8 @@ impl Root {
     pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
         let mut path = path.to_owned();
         for _ in 0..=MAX_LINKS {
-            // The last component is found apart from the others, so that the true name of the file is known: links to an unfinished file lead nowhere.
+            // The last component is found apart from the others, so that the true name of the file is known: links to
+            // an unfinished file lead nowhere.
             let Some(name) = path.file_name() else {
                 let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
                 return Ok(Located { directory, name: ".".into(), stat });
@@ -93,7 +95,8 @@ impl AsFd for Root {
 }
 
 impl Located {
-    /// Opens a regular file or a directory for reading. If the name has become something else in the meantime, this neither waits for it nor follows it.
+    /// Opens a regular file or a directory for reading. If the name has become something else in the meantime, this
+    /// neither waits for it nor follows it.
     pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

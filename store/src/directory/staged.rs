@@ -35,7 +35,8 @@ pub struct DirectoryStaged {
 }
 
 impl DirectoryStaged {
-    /// Makes the file in the directory where it will be, or in the innermost one above it that is there. What would keep it from being published is found here, so that nobody sends it in vain; publication decides anew.
+    /// Makes the file in the directory where it will be, or in the innermost one above it that is there. What would
+    /// keep it from being published is found here, so that nobody sends it in vain; publication decides anew.
     pub(super) fn begin(shared: &Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
         if let Some(wanted) = &file.if_match {
             let path = &file.path;
@@ -86,7 +87,8 @@ impl DirectoryStaged {
         Self { _permit: Some(permit), ..self }
     }
 
-    /// Publishes beneath the shared directory as it is now. Answers whether all directories on the way stayed where they were.
+    /// Publishes beneath the shared directory as it is now. Answers whether all directories on the way stayed where
+    /// they were.
     fn publish_once(&mut self) -> Result<bool, StoreError> {
         let mut parent = match Parent::make(&self.shared, &self.path) {
             Err(Errno::NOENT) => return Ok(false),

@@ -15,7 +15,8 @@ use crate::open_directory::open_directory;
 /// The most directories that wait to be swept; others are left to uploads that go into them.
 const MAX_WAITING: usize = 1 << 14;
 
-/// Sweeps the shared directory and all below it, in a thread of its own, so that nobody waits for it. It ends when nobody uses the directory any more.
+/// Sweeps the shared directory and all below it, in a thread of its own, so that nobody waits for it. It ends when
+/// nobody uses the directory any more.
 pub(crate) fn start(shared: &Arc<Shared>) {
     let shared = Arc::downgrade(shared);
     let started = thread::Builder::new().name("haul-sweep".into()).spawn(move || walk(&shared));

@@ -21,8 +21,8 @@ use crate::unsupported::is_unsupported;
 
 /// A directory of this machine, for many uploads from it or downloads into it.
 ///
-/// Names beneath it are [`FilePath`]s, so none of them is absolute or has a `..`, and no symbolic link beneath it is followed unless that is [asked for](Self::following): whoever sent the
-/// names, nothing outside is read or written.
+/// Names beneath it are [`FilePath`]s, so none of them is absolute or has a `..`, and no symbolic link beneath it is
+/// followed unless that is [asked for](Self::following): whoever sent the names, nothing outside is read or written.
 #[derive(Debug, Clone)]
 pub struct LocalDirectory {
     inner: Arc<Inner>,
@@ -46,7 +46,8 @@ impl LocalDirectory {
         Self::new(path.as_ref(), false)
     }
 
-    /// Opens a directory, and makes it if it is missing in the one above. If `durable`, directories that are made, this one and those beneath it, are brought to stable storage.
+    /// Opens a directory, and makes it if it is missing in the one above. If `durable`, directories that are made, this
+    /// one and those beneath it, are brought to stable storage.
     pub fn make(path: impl AsRef<Path>, durable: bool) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let above = path.parent().filter(|above| *above != Path::new(""));

@@ -19,8 +19,8 @@ use crate::regular_file::RegularFile;
 use crate::stat::Stat;
 use crate::{NewFile, PassThrough, Prepared, Source, Staged, Target};
 
-/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is a regular file whose size is not known before its end,
-/// such as those of `/proc`.
+/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a
+/// [`StreamSource`]; so is a regular file whose size is not known before its end, such as those of `/proc`.
 #[derive(Debug)]
 pub struct LocalSource {
     kind: Kind,
@@ -101,9 +101,11 @@ impl Source for LocalSource {
     }
 }
 
-/// A file to download to. Until it is published its bytes are in a hidden temporary file beside it, which goes when the download fails.
+/// A file to download to. Until it is published its bytes are in a hidden temporary file beside it, which goes when the
+/// download fails.
 ///
-/// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it may be replaced are this side's alone.
+/// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it
+/// may be replaced are this side's alone.
 #[derive(Debug)]
 pub struct LocalTarget {
     destination: Destination,
@@ -113,7 +115,8 @@ pub struct LocalTarget {
 impl LocalTarget {
     /// Will write `path`; with `overwrite`, in the place of the regular file that is there.
     ///
-    /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a directory or something else, or its directory is missing.
+    /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a
+    /// directory or something else, or its directory is missing.
     pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
         let target = Self::at(Destination::open(path.as_ref())?, overwrite)?;
         let Destination { directory, shown, .. } = &target.destination;

@@ -12,7 +12,8 @@ pub use self::walk::{Found, LeftOut, Walk};
 
 use crate::atomic_file::is_temporary_name;
 
-/// Whether Haul keeps a name for its own unfinished files: no server serves it, and no [walk](LocalDirectory::walk) takes it along. It is one component of a path.
+/// Whether Haul keeps a name for its own unfinished files: no server serves it, and no [walk](LocalDirectory::walk)
+/// takes it along. It is one component of a path.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     is_temporary_name(name.as_bytes())

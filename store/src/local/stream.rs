@@ -64,8 +64,8 @@ impl<R> fmt::Debug for StreamSource<R> {
 
 /// A target that cannot be taken back, such as standard output.
 ///
-/// Bytes go straight through, so whoever reads them sees them *before* they are verified, and sees those of a download that fails later. Publication only flushes; nothing
-/// is brought to stable storage.
+/// Bytes go straight through, so whoever reads them sees them *before* they are verified, and sees those of a download
+/// that fails later. Publication only flushes; nothing is brought to stable storage.
 #[derive(Debug)]
 pub struct StreamTarget<W> {
     /// Taken by the one download.

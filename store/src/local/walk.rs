@@ -81,10 +81,11 @@ impl fmt::Display for LeftOut {
 /// What a walk is not to tell at all.
 type Excluded = dyn Fn(&str, bool) -> bool + Send;
 
-/// What is beneath a directory, in the order of the directories on disk. An error is that the directory itself cannot be read, and the end.
+/// What is beneath a directory, in the order of the directories on disk. An error is that the directory itself cannot
+/// be read, and the end.
 ///
-/// Links are followed if the directory is [one that follows them](LocalDirectory::following), to each directory at most once, so that a walk has an end.
-/// The number of open directories is bounded whatever the depth.
+/// Links are followed if the directory is [one that follows them](LocalDirectory::following), to each directory at most
+/// once, so that a walk has an end. The number of open directories is bounded whatever the depth.
 pub struct Walk {
     directory: LocalDirectory,
     excluded: Option<Box<Excluded>>,
@@ -112,7 +113,8 @@ impl Walk {
         }
     }
 
-    /// Passes over what `excluded` says, by its path beneath the directory and whether it is a directory, with all that is below it.
+    /// Passes over what `excluded` says, by its path beneath the directory and whether it is a directory, with all that
+    /// is below it.
     #[must_use]
     pub fn excluding(self, excluded: impl Fn(&str, bool) -> bool + Send + 'static) -> Self {
         Self { excluded: Some(Box::new(excluded)), ..self }

@@ -46,7 +46,8 @@ fn whatever_is_open_is_not_inherited() {
     let mut target = LocalTarget::new(share.outside().join("new"), false).unwrap();
     let _download = target.create(&new_file("x")).unwrap();
 
-    // The share, two levels of a listing, two files that are read, and three that are written, each with its directory. The sweep of the share ends by itself.
+    // The share, two levels of a listing, two files that are read, and three that are written, each with its directory.
+    // The sweep of the share ends by itself.
     wait_until(|| open_beneath(share.around()).len() == 1 + 2 + 2 + 3 * 2);
     let open = open_beneath(share.around());
     assert!(open.iter().all(|flags| flags.contains(OFlags::CLOEXEC)), "{open:?}");

@@ -1,4 +1,5 @@
-//! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and say so.
+//! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and
+//! say so.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -26,7 +27,8 @@ fn room(directory: &Path) -> [u64; 2] {
     [room.f_bfree, room.f_ffree]
 }
 
-/// Waits until there is room again. A program that another test has just begun to start holds whatever was open in this process until it runs.
+/// Waits until there is room again. A program that another test has just begun to start holds whatever was open in this
+/// process until it runs.
 fn wait_for(wanted: [u64; 2], directory: &Path) {
     let began = Instant::now();
     while room(directory) != wanted {

@@ -1,4 +1,5 @@
-//! What the operating system forbids. Needs a user who may do less than the one who runs it, so it shows nothing, and says so, unless that is root.
+//! What the operating system forbids. Needs a user who may do less than the one who runs it, so it shows nothing, and
+//! says so, unless that is root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -265,7 +266,8 @@ fn who_may_use_a_file_may_use_the_one_that_replaces_it() {
     }
 }
 
-/// A server that may not give a file its group away gives the new group no more than others had, and these no more than the old group.
+/// A server that may not give a file its group away gives the new group no more than others had, and these no more than
+/// the old group.
 #[test]
 fn another_group_gets_nothing() {
     for (mode, expected) in [(0o664, 0o644), (0o640, 0o600), (0o606, 0o600), (0o644, 0o644)] {

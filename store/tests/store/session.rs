@@ -246,7 +246,8 @@ fn a_session_that_ends_discards() {
     assert_eq!(share.read("file"), Err(StoreErrorKind::NotFound));
 }
 
-/// Files that are committed together: all or none of the syncs, each name for itself, and what is not whole yet stays as it is.
+/// Files that are committed together: all or none of the syncs, each name for itself, and what is not whole yet stays
+/// as it is.
 #[test]
 fn several_files_are_committed_together() {
     let share = Share::new();

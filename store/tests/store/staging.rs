@@ -56,7 +56,8 @@ fn leftovers_are_swept_wherever_they_are_and_the_living_are_not() {
     share.put("deep/below/file", "x");
     let mut living = share.store.create(&new_file("deep/living")).unwrap();
     living.write(0, b"alive").unwrap();
-    // What a killed server leaves: such a file that nobody holds. Earlier versions left them in a directory of their own.
+    // What a killed server leaves: such a file that nobody holds. Earlier versions left them in a directory of their
+    // own.
     let old = [".haul-staging/somebody's notes", "deep/below/.haul-mine"]
         .map(|name| share.put(name, "x"));
     let leftovers = ["", "deep/", "deep/below/", ".haul-staging/"]

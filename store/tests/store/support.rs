@@ -163,7 +163,8 @@ pub(crate) fn name(entry: &Entry) -> String {
     }
 }
 
-/// The files in a directory and below that have temporary names, and those that this process has open there without a name.
+/// The files in a directory and below that have temporary names, and those that this process has open there without a
+/// name.
 pub(crate) fn staged_in(directory: &Path) -> Vec<PathBuf> {
     let tmpfile = |file: &PathBuf| {
         fs::read_link(file).is_ok_and(|name| name.starts_with(directory))

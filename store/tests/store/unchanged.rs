@@ -36,7 +36,8 @@ fn content() -> Vec<u8> {
     (0..LENGTH).map(|at| (at / 251 + at * 7).to_le_bytes()[0]).collect()
 }
 
-/// Waits until the clock of the file system has gone on since the file changed: within one tick no two changes can be told apart.
+/// Waits until the clock of the file system has gone on since the file changed: within one tick no two changes can be
+/// told apart.
 fn wait_for_tick(file: &Path) {
     let changed = |file: &Path| {
         let metadata = fs::metadata(file).unwrap();

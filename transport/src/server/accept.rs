@@ -88,7 +88,8 @@ async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
     .await;
 }
 
-/// Waits until the server drains or there is a connection; or, during a pause, until that is over or a connection is closed. Refusals go on meanwhile.
+/// Waits until the server drains or there is a connection; or, during a pause, until that is over or a connection is
+/// closed. Refusals go on meanwhile.
 async fn wait<R: Runtime, S: Store>(
     listeners: &mut [Listener<R>],
     host: &Host<S>,

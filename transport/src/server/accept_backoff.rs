@@ -7,8 +7,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long nothing is accepted after it failed.
 ///
-/// A connection that is closed makes room for another one, which is taken in at once. Only if that fails as well there was another want, and
-/// nothing more is tried early, so that there are no more failures than pauses.
+/// A connection that is closed makes room for another one, which is taken in at once. Only if that fails as well there
+/// was another want, and nothing more is tried early, so that there are no more failures than pauses.
 #[derive(Debug, Default)]
 pub(crate) struct AcceptBackoff(Option<Paused>);
 

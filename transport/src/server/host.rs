@@ -92,7 +92,8 @@ impl<S> Host<S> {
         Machine::new(self.config_of_next())
     }
 
-    /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the network are busy all the same, and memory is what runs out.
+    /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the
+    /// network are busy all the same, and memory is what runs out.
     fn config_of_next(&self) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.limiter.taken().max(1)).max(LEAST_CHUNK);
         let Limits { chunk, pass_through_chunk, .. } = self.config.limits;
@@ -114,7 +115,8 @@ impl<S> Host<S> {
         Machine::refusing(Arc::clone(&self.config), refusal)
     }
 
-    /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the one in `reserve`. Nobody waits longer than until the next call.
+    /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the
+    /// one in `reserve`. Nobody waits longer than until the next call.
     pub(crate) fn refuse_waiting(&self, listener: impl AsFd, reserve: &mut SpareDescriptor) {
         for _ in 0..MAX_REFUSED_AT_ONCE {
             // Where there is one again, whoever waits is served when the pause is over.
@@ -138,7 +140,8 @@ impl<S> Host<S> {
         }
     }
 
-    /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear of it, nor one that expects a layer.
+    /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear
+    /// of it, nor one that expects a layer.
     fn refuse_at_once(&self, socket: &OwnedFd) {
         if self.layer.is_none()
             && let Output::Write(line) = self.refusal_machine().poll(Duration::ZERO)

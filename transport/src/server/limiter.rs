@@ -83,8 +83,8 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Whether others may want this place: fewer than a quarter of all places are free, or none of this address, or somebody was refused within the last `lately`.
-    /// A client that is alone keeps nobody waiting until then.
+    /// Whether others may want this place: fewer than a quarter of all places are free, or none of this address, or
+    /// somebody was refused within the last `lately`. A client that is alone keeps nobody waiting until then.
     pub(crate) fn is_scarce(&self, now: Duration, lately: Duration) -> bool {
         let Limiter { most, most_per_address, .. } = *self.limiter;
         let lately = |refused: Option<Duration>| {

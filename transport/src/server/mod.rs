@@ -36,7 +36,8 @@ pub struct Server<R: Runtime, S> {
 }
 
 impl<R: Runtime, S: Store> Server<R, S> {
-    /// Listens on every address of `name`; port 0 picks one. From now on clients can connect, but they wait until the server runs.
+    /// Listens on every address of `name`; port 0 picks one. From now on clients can connect, but they wait until the
+    /// server runs.
     ///
     /// # Errors
     /// See [`bind_all`](Self::bind_all).
@@ -51,7 +52,8 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// Listens on every address of each of `names`; port 0 picks one, the same for all addresses of a name.
     ///
     /// # Errors
-    /// The first address that cannot be had, an [`Unreached`](crate::Unreached) within the error. One that this machine does not have is left out if the name has another.
+    /// The first address that cannot be had, an [`Unreached`](crate::Unreached) within the error. One that this machine
+    /// does not have is left out if the name has another.
     pub async fn bind_all(
         names: impl IntoIterator<Item = impl ToSocketAddrs> + Send + 'static,
         store: Arc<S>,
@@ -83,7 +85,8 @@ impl<R: Runtime, S: Store> Server<R, S> {
         ServerHandle::new(&self.host.stop)
     }
 
-    /// Serves until it was told to stop and all sessions are over, or hang in their storage. If the future is dropped before, all sessions end at once.
+    /// Serves until it was told to stop and all sessions are over, or hang in their storage. If the future is dropped
+    /// before, all sessions end at once.
     ///
     /// No trouble of a client, of the network or of the system ends it: it is logged, and others are served on.
     pub async fn run(self) {

@@ -21,7 +21,8 @@ use crate::server::stop::Stop;
 use crate::socket::Socket;
 use crate::step::{Connection, Handler};
 
-/// The clients that are being refused, all in the accepting task: a refusal needs no files, so none holds up the others.
+/// The clients that are being refused, all in the accepting task: a refusal needs no files, so none holds up the
+/// others.
 pub(super) struct Refusals<'a, S> {
     under_way: Vec<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
     host: &'a Host<S>,

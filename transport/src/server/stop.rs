@@ -39,7 +39,8 @@ impl Stop {
         }
     }
 
-    /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its storage, and is left behind.
+    /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its
+    /// storage, and is left behind.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let cut_off = self.drain_by().map(|by| by.saturating_add(LINGER_LIMIT));
         let moment = self.forced.get().copied().into_iter().chain(cut_off).min()?;
@@ -66,14 +67,15 @@ impl ServerHandle {
         Self(Arc::clone(stop))
     }
 
-    /// Begins the drain: the port is closed at once; each session finishes the command under way, for no longer than the grace, and then
-    /// says `shutting-down`.
+    /// Begins the drain: the port is closed at once; each session finishes the command under way, for no longer than
+    /// the grace, and then says `shutting-down`.
     pub fn shutdown(&self) {
         self.0.begin_drain();
     }
 
-    /// Ends all sessions at once, whatever they are doing. What was not published is discarded; only file work that has begun is waited for, and no longer than five seconds:
-    /// a storage that hangs keeps its thread, and whatever it had staged is swept at the next start.
+    /// Ends all sessions at once, whatever they are doing. What was not published is discarded; only file work that has
+    /// begun is waited for, and no longer than five seconds: a storage that hangs keeps its thread, and whatever it had
+    /// staged is swept at the next start.
     pub fn force(&self) {
         self.0.forced.get_or_init(|| self.0.clock.now());
         // In this order, so that no session takes it for a mere drain.

@@ -118,7 +118,8 @@ impl Fetching {
     fn failed(&mut self, error: StoreError) -> Performed {
         let failure = Failure::Local(error);
         match self.step {
-            // The store has let go of the file. After `SyncDirectories` it is there and whole; only a power cut could take it.
+            // The store has let go of the file. After `SyncDirectories` it is there and whole; only a power cut could
+            // take it.
             Step::Sync(_) | Step::Publish(_) | Step::SyncDirectory(_) => {
                 self.open = None;
                 Performed::End(Err(failure))

@@ -1,4 +1,5 @@
-//! The client's part of `UPLOAD`: the source is opened before the command is sent, its bytes follow, and the receipt is checked.
+//! The client's part of `UPLOAD`: the source is opened before the command is sent, its bytes follow, and the receipt is
+//! checked.
 
 use super::super::client_exchange::{
     Exchange, NO_ANSWER, OnRefusal, Performed, Pipelining, Preparation, Turn, View, Violation,
@@ -37,7 +38,8 @@ pub(super) struct Sending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Open,
-    /// The source is open; the command is still to be sent, and the body behind it without waiting for `READY` if it is eager.
+    /// The source is open; the command is still to be sent, and the body behind it without waiting for `READY` if it is
+    /// eager.
     Announce {
         is_eager: bool,
     },
@@ -87,7 +89,8 @@ impl Sending {
         let known = opened.checksum.filter(|_| opened.size.is_some() && view.pass_through);
         self.writer = BodyWriter::new(handle, known);
         self.says_executable = opened.executable && view.known.executable != Some(false);
-        // An older server refuses the option. Until this one has taken it, its answer comes before the body, so that the command alone is sent again.
+        // An older server refuses the option. Until this one has taken it, its answer comes before the body, so that
+        // the command alone is sent again.
         let is_certain = !self.says_executable || view.known.executable == Some(true);
         let is_eager = is_certain && opened.size.is_some_and(|size| size <= EAGER);
         self.step = Step::Announce { is_eager };
