@@ -1,25 +1,25 @@
-//! Descriptors for files that wait for their commit.
+//! Limits on the file descriptors that sessions keep open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Resource, getrlimit};
 
-/// A staged file with the directory that it goes into.
+/// A staged file and the directory that it goes into.
 const DESCRIPTORS: u64 = 2;
-/// The part of all descriptors of the process that may go to such files.
+/// Waiting files may use one in so many of the descriptors of the process.
 const SHARE: u64 = 4;
-/// The part that may go to the directories of listings.
+/// Directories of listings may use one in so many.
 const LISTINGS_SHARE: u64 = 8;
-/// More make no commit better.
+/// A larger commit is no faster.
 const MOST: u64 = 4096;
 
-/// A bound on what sessions have open beyond one file or directory each, so that it never takes the descriptors that
-/// sessions themselves need. Clones share it.
+/// A limit on what sessions have open beyond one file or directory each, so that the sessions themselves never run out
+/// of descriptors. Clones share the limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget(Arc<AtomicUsize>);
 
-/// A place for one file, given back when it is dropped.
+/// A permit for one file or directory, which is returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit(Arc<AtomicUsize>);
 
@@ -30,7 +30,7 @@ impl Budget {
         Self::of(usize::try_from(permits).unwrap_or(0))
     }
 
-    /// For directories that listings have open beside the one that they are in.
+    /// The budget for the directories that listings have open beyond the one that they read.
     pub(crate) fn of_listings() -> Self {
         let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         Self::of(usize::try_from(most / LISTINGS_SHARE).unwrap_or(usize::MAX))
@@ -40,7 +40,7 @@ impl Budget {
         Self(Arc::new(AtomicUsize::new(permits)))
     }
 
-    /// Takes a place, if there is one.
+    /// Takes a permit, if one is left.
     pub(crate) fn take(&self) -> Option<Permit> {
         let less = |permits: usize| permits.checked_sub(1);
         let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);

@@ -1,4 +1,4 @@
-//! A client's own files: effects carried out on the source or target that the application gave.
+//! A client's files: carries out effects on the source or target that the application gave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,15 +10,15 @@ use crate::error::misuse;
 use crate::perform::prepare_send;
 use crate::{NewFile, PassThrough, Perform, Source, Staged, Target};
 
-/// What the application gives for one request. Nothing is ever opened by a name that a server sent.
+/// What the application gives for one request. A client never opens a file by a name that a server sent.
 #[derive(Default)]
 pub enum ClientFiles {
     /// The request moves no payload.
     #[default]
     Nothing,
-    /// What an upload sends.
+    /// What an upload reads.
     Source(Box<dyn Source>),
-    /// Where a download goes.
+    /// Where a download is written.
     Target(Box<dyn Target>),
 }
 
@@ -32,25 +32,25 @@ impl fmt::Debug for ClientFiles {
     }
 }
 
-/// The files that requests wait with until the machine asks for them. Clones share them, so that more can be given
-/// while the work goes on elsewhere.
+/// The files of the requests that the machine has not asked for yet. Clones share them, so that an application can add
+/// files while the connection is driven elsewhere.
 #[derive(Debug, Default, Clone)]
 pub struct Waiting(Arc<Mutex<BTreeMap<RequestId, ClientFiles>>>);
 
 impl Waiting {
-    /// Gives the files of a request, before the machine asks for them.
+    /// Adds the files of a request. Call this before the machine asks for them.
     pub fn give(&self, id: RequestId, files: ClientFiles) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, files);
     }
 
-    /// Takes back what a request did not need.
+    /// Takes back the files that a request did not need.
     pub fn take(&self, id: RequestId) -> Option<ClientFiles> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id)
     }
 }
 
-/// The own files of all requests of a client, as [`Session`](crate::Session) is what a server has open. The effect that
-/// begins a file finds it by its request; later effects find it by its handle.
+/// The files of all requests of a client, as a [`Session`](crate::Session) is for a server. The effect that opens a
+/// file finds it by its request; later effects find it by its handle.
 #[derive(Default)]
 pub struct FilesById {
     waiting: Waiting,
@@ -62,7 +62,7 @@ enum Open {
     Staged {
         id: RequestId,
         file: Box<dyn Staged>,
-        /// Where the download goes if it has to begin anew.
+        /// The target, for a download that starts again.
         target: Box<dyn Target>,
     },
     /// It has its name.
@@ -88,13 +88,13 @@ impl Open {
 }
 
 impl FilesById {
-    /// A handle to give files by.
+    /// A handle to add files by.
     pub fn waiting(&self) -> Waiting {
         self.waiting.clone()
     }
 
-    /// Lets go of all files, since nobody waits for their requests any more. Only the source of an upload under way
-    /// stays until its machine closes it: bytes of it may have been announced.
+    /// Drops all files, because nobody waits for their requests any more. The source of an upload under way stays until
+    /// the machine closes it, because the machine may have announced bytes of it.
     pub fn abandon(&mut self) {
         self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.open.retain(|_, open| matches!(open, Open::Source(_)));
@@ -114,7 +114,7 @@ impl FilesById {
         }
     }
 
-    /// The files of a request, to begin something under `handle`.
+    /// Takes the files of a request, to open one of them under `handle`.
     fn begin(&self, handle: Handle, id: RequestId) -> Result<ClientFiles, StoreError> {
         if self.open.contains_key(&handle) {
             return Err(misuse("the handle is in use"));
@@ -161,14 +161,14 @@ impl FilesById {
         }
     }
 
-    /// Closes a file. A staged one is discarded; its target is left for another try.
+    /// Closes a file. A staged file is discarded, and its target can be used again.
     fn close(&mut self, handle: Handle) {
         if let Some(Open::Staged { id, target, .. }) = self.open.remove(&handle) {
             self.waiting.give(id, ClientFiles::Target(target));
         }
     }
 
-    /// Whether each of `handles` is another one and names what `fits`.
+    /// Whether `handles` are all different and each of them names something that `fits`.
     fn have(&self, handles: &[Handle], fits: fn(&Open) -> bool) -> bool {
         let distinct = handles.iter().collect::<BTreeSet<_>>().len() == handles.len();
         let fit = handles.iter().all(|handle| self.open.get(handle).is_some_and(fits));

@@ -1,4 +1,4 @@
-//! A directory that files are made in.
+//! An open directory in which files are created, renamed or deleted.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,30 +13,30 @@ use crate::open_directory::open_directory;
 use crate::stat::{FileId, Stat};
 use crate::unsupported::{self, Unsupported};
 
-/// More directories than a path can lead through are never above one.
+/// No path has more directories than this above it.
 const MAX_ABOVE: usize = 4096;
 
-/// An open directory that files are made in.
+/// An open directory in which files are created, renamed or deleted.
 #[derive(Debug)]
 pub(crate) struct DirectoryHandle {
     directory: Arc<OwnedFd>,
     id: FileId,
-    /// Whether it is open for reading, which takes more rights than to make files in it.
+    /// Whether it is open for reading. That needs more rights than creating files in it.
     readable: bool,
     pub(crate) file_system: FileSystem,
-    /// The directory that it was found in by its path, if it was.
+    /// The directory and the path in it by which this one was found, if it was found that way.
     found: Option<(Arc<OwnedFd>, PathBuf)>,
 }
 
 impl DirectoryHandle {
-    /// Takes a directory that is open, for reading or as a path only.
+    /// Takes a directory that is open for reading or as a path only (`O_PATH`).
     pub(crate) fn new(directory: OwnedFd) -> Result<Self, Errno> {
         let id = Stat::of(&directory)?.id();
         let file_system = FileSystem::of(&directory, id.device());
         Self::with(directory, id, file_system)
     }
 
-    /// As [`new`](Self::new), for a directory of which the rest is known.
+    /// As [`new`](Self::new), for a directory whose identity and file system are known.
     pub(crate) fn with(
         directory: OwnedFd,
         id: FileId,
@@ -46,12 +46,12 @@ impl DirectoryHandle {
         Ok(Self { directory: Arc::new(directory), id, readable, file_system, found: None })
     }
 
-    /// It was found in `root` by its path.
+    /// Records that it was found in `root` by `path`.
     pub(crate) fn found_in(self, root: &Arc<OwnedFd>, path: impl AsRef<Path>) -> Self {
         Self { found: Some((Arc::clone(root), path.as_ref().to_owned())), ..self }
     }
 
-    /// The directory that names in it are found in by their paths, and the path of `name` there.
+    /// Returns the directory that paths are relative to, and the path of `name` there.
     pub(crate) fn path_of(&self, name: &OsStr) -> (BorrowedFd<'_>, PathBuf) {
         match &self.found {
             Some((root, path)) => (root.as_fd(), path.join(name)),
@@ -59,43 +59,43 @@ impl DirectoryHandle {
         }
     }
 
-    /// Whether what brings one name in it to stable storage does so for all that were given before.
+    /// Whether one fsync covers all names that were given in this directory before.
     pub(crate) fn syncs_names_together(&self) -> bool {
         self.readable && self.file_system != FileSystem::Unjournaled
     }
 
-    /// The open directory, for whoever keeps it.
+    /// The open directory, to be shared.
     pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
         &self.directory
     }
 
-    /// Which directory it is.
+    /// Identifies the directory.
     pub(crate) fn id(&self) -> FileId {
         self.id
     }
 
-    /// Refuses a directory that no file can be put into.
+    /// Fails if no file can be created in the directory.
     pub(crate) fn require_writable(&self) -> Result<(), Errno> {
         accessat(&self.directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
     }
 
-    /// Refuses a directory that keeps every name it ever had: a temporary one would stay in it.
+    /// Fails for a directory from which no name can be removed: a temporary name would stay in it.
     pub(crate) fn require_removable(&self) -> Result<(), Errno> {
         if Stat::of(&self.directory)?.append_only { Err(Errno::PERM) } else { Ok(()) }
     }
 
-    /// The directory once more, to read it.
+    /// Opens the directory again, for reading.
     pub(crate) fn reopened(&self) -> Result<OwnedFd, Errno> {
         open_directory(&self.directory, c".")
     }
 
-    /// Brings the name of `file`, which was given in this directory, to stable storage, and the names of the
-    /// directories above it up to `root`. `name` is for the log.
+    /// Fsyncs the name of `file`, which it got in this directory, and the names of the directories above it up to
+    /// `root`. `name` is for the log.
     pub(crate) fn sync_name(&self, file: &OwnedFd, root: FileId, name: &str) -> Result<(), Errno> {
         match self.file_system {
             FileSystem::FastCommits => syncfs(file),
             FileSystem::Journaled if self.readable => fsync(&self.directory),
-            // The file's new name and what came before it are in the same journal.
+            // The journal has the new name of the file and all that was written before it.
             FileSystem::Journaled => fsync(file),
             FileSystem::Unjournaled => {
                 fsync(file)?;
@@ -105,8 +105,8 @@ impl DirectoryHandle {
         }
     }
 
-    /// Brings changes of names in this directory to stable storage, and the names of the directories above it up to
-    /// `root`. `name` is for the log.
+    /// Fsyncs changes of names in this directory, and the names of the directories above it up to `root`. `name` is for
+    /// the log.
     pub(crate) fn sync_names(&self, root: FileId, name: &str) -> Result<(), Errno> {
         match self.file_system {
             FileSystem::Journaled if self.readable => fsync(&self.directory),
@@ -125,12 +125,12 @@ impl DirectoryHandle {
         f_type(&self.directory) == Some(BTRFS)
     }
 
-    /// Brings all of its file system to stable storage.
+    /// Flushes its whole file system.
     pub(crate) fn flush(&self) -> Result<(), Errno> {
         self.file_system.flush(self.readable_above()?)
     }
 
-    /// The innermost directory from this one upwards that can be read, on the same file system.
+    /// Opens the nearest directory that can be read, from this one upwards, on the same file system.
     fn readable_above(&self) -> Result<OwnedFd, Errno> {
         let mut path = PathBuf::from(".");
         for _ in 0..MAX_ABOVE {
@@ -144,7 +144,7 @@ impl DirectoryHandle {
         Err(Errno::ACCESS)
     }
 
-    /// Who made the directories above, and when, does not matter then.
+    /// Fsyncs each directory up to `root`, so it does not matter who created them and when.
     fn sync_names_up_to(&self, root: FileId, file: &OwnedFd, name: &str) -> Result<(), Errno> {
         if self.readable {
             self.sync_directory(&self.directory, name)?;
@@ -171,7 +171,7 @@ impl DirectoryHandle {
                 break;
             };
             let next = Stat::of(&directory)?.id();
-            // The root of all, or another file system, in which nothing was made.
+            // This is the root directory, or another file system, in which nothing was created.
             if next == id || !next.same_device(self.id) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The names in a directory, as the kernel tells them.
+//! Reads the names in a directory.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};
@@ -8,16 +8,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, RawDir, SeekFrom, seek};
 use rustix::io::Errno;
 
-/// How many bytes of names are asked for at once. Some FUSE servers (lowntfs-3g is one) lose the names of an answer
-/// that the kernel had to cut short; what the kernel asks them for is no less than a page and no more than this, so
-/// that it never has to. `rustix::fs::Dir` begins with less than a page.
+/// The number of bytes of names to request at once. Some FUSE servers (such as lowntfs-3g) lose names when the kernel
+/// has to truncate their reply. The kernel requests at least a page from them and at most this, so it never truncates.
+/// `rustix::fs::Dir` starts with less than a page.
 const PIECE: usize = 8 << 10;
 
 /// A directory that is being read.
 #[derive(Debug)]
 pub(crate) struct Entries {
     directory: OwnedFd,
-    /// What was read and not yet taken.
+    /// Names that were read and not returned yet.
     read: VecDeque<DirEntry>,
 }
 
@@ -25,9 +25,9 @@ pub(crate) struct Entries {
 #[derive(Debug)]
 pub(crate) struct DirEntry {
     name: CString,
-    /// As far as the file system tells it with the name.
+    /// The type that the file system reports with the name, which may be unknown.
     pub(crate) file_type: FileType,
-    /// Where the next name stands, as the file system counts.
+    /// The position of the next name, in the file system's own count.
     pub(crate) next: u64,
 }
 
@@ -37,7 +37,7 @@ impl Entries {
         Self { directory, read: VecDeque::new() }
     }
 
-    /// Goes on where a name stands.
+    /// Continues at the position of a name.
     pub(crate) fn seek(&mut self, position: u64) -> Result<(), Errno> {
         self.read.clear();
         seek(&self.directory, SeekFrom::Start(position)).map(drop)
@@ -90,7 +90,7 @@ impl DirEntry {
         &self.name
     }
 
-    /// Whether it is the directory itself or the one around it.
+    /// Whether it is `.` or `..`.
     pub(crate) fn is_dot(&self) -> bool {
         matches!(self.name.to_bytes(), b"." | b"..")
     }
@@ -109,7 +109,7 @@ mod tests {
         Entries::of(File::open(directory.path()).unwrap().into())
     }
 
-    /// More of them than fit into one piece, with names as long as they may be.
+    /// More names than fit into one read, of the maximum length.
     #[test]
     fn every_name_comes_once_and_can_be_found_again() {
         let directory = TempDir::new().unwrap();

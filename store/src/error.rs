@@ -1,4 +1,4 @@
-//! What the operating system says, in the words of a store.
+//! Translates errors of the operating system into those of a store.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -7,7 +7,7 @@ use std::io;
 use haul_core::{Escaped, StoreError, StoreErrorKind};
 use rustix::io::Errno;
 
-/// "cannot `what`: why", for this side's own log or user.
+/// An error with the text "cannot `what`: why", for this side's log or user.
 pub(crate) fn failed(what: impl Display, errno: Errno) -> StoreError {
     failed_io(what, &errno.into())
 }
@@ -19,37 +19,38 @@ pub(crate) fn failed_io(what: impl Display, error: &io::Error) -> StoreError {
     let why = error.to_string();
     let why = why.split(" (os error").next().unwrap_or_default();
     let error = StoreError::new(kind, format!("cannot {what}: {why}"));
-    // Others close theirs before long.
+    // Other sessions will close files soon.
     if errno.is_some_and(is_want_of_descriptors) { error.passing() } else { error }
 }
 
-/// Whether this process, or the system, has no descriptor left.
+/// Whether the process or the system has run out of descriptors.
 pub(crate) fn is_want_of_descriptors(errno: Errno) -> bool {
     matches!(errno, Errno::MFILE | Errno::NFILE)
 }
 
-/// A call that does not fit what came before: the caller's bug.
+/// The error for a call that does not fit the calls before it, which is a bug of the caller.
 pub(crate) fn misuse(detail: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Io, detail)
 }
 
-/// A name of this machine's file system, safe for a terminal or a log.
+/// Escapes a local name, so that it is safe for a terminal or a log.
 pub(crate) fn shown(name: &OsStr) -> String {
     Escaped::new(&name.to_string_lossy()).to_string()
 }
 
-/// The one place where errors of the operating system get their kind.
+/// Maps each error of the operating system to its kind. Nothing else does.
 fn kind_of(errno: Errno) -> StoreErrorKind {
     match errno {
-        // `XDEV` is a path that leaves the shared directory: nothing is served there. `LOOP` is a link among too many,
-        // or one where none is followed.
+        // `XDEV` is a path that leaves the shared directory, where nothing is served. `LOOP` is too many links, or a
+        // link where none is followed.
         Errno::NOENT | Errno::LOOP | Errno::XDEV | Errno::STALE => StoreErrorKind::NotFound,
         Errno::EXIST => StoreErrorKind::Exists,
         Errno::ISDIR => StoreErrorKind::IsDirectory,
         Errno::NOTDIR | Errno::NXIO | Errno::NODEV => StoreErrorKind::NotAFile,
         Errno::ACCESS | Errno::PERM => StoreErrorKind::Denied,
         Errno::ROFS => StoreErrorKind::ReadOnly,
-        // `INVAL` may be a name, but more often something that a file system cannot do: no other name would help.
+        // `INVAL` may be about the name, but usually the file system does not support the operation, and another name
+        // would not help.
         Errno::NAMETOOLONG | Errno::ILSEQ => StoreErrorKind::BadName,
         Errno::FBIG => StoreErrorKind::TooLarge,
         Errno::NOSPC | Errno::DQUOT => StoreErrorKind::NoSpace,
@@ -61,7 +62,7 @@ fn kind_of(errno: Errno) -> StoreErrorKind {
 mod tests {
     use super::*;
 
-    /// Most of these need a name to change in the very moment between two calls, or a disk that fails.
+    /// Most of these need a name that changes between two calls, or a failing disk.
     #[test]
     fn every_error_has_its_kind() {
         for (errno, kind) in [

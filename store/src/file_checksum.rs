@@ -6,7 +6,7 @@ use haul_core::{Checksum, Hasher};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread, retry_on_intr};
 
-/// The number of bytes that are read at once, small enough to stay in the processor's cache.
+/// The number of bytes to read at once, small enough for the processor's cache.
 const READ_AT_ONCE: usize = 64 << 10;
 
 /// The checksum of `length` bytes of a file; `None` if it has fewer.
@@ -18,7 +18,7 @@ pub(crate) fn checksum_of(
     checksum_and(file, offset, length, |_, _| {})
 }
 
-/// As [`checksum_of`]; `look` gets all bytes, piece by piece, each with its offset.
+/// As [`checksum_of`]. Passes each piece of the bytes with its offset to `look`.
 pub(crate) fn checksum_and(
     file: impl AsFd,
     mut offset: u64,
@@ -34,7 +34,7 @@ pub(crate) fn checksum_and(
         if retry_on_intr(|| pread(&file, spare_capacity(&mut buffer), offset))? == 0 {
             return Ok(None);
         }
-        // The file may have more than was asked for.
+        // The file may be longer.
         let count = (buffer.len() as u64).min(left);
         buffer.truncate(usize::try_from(count).unwrap_or(usize::MAX));
         hasher.update(&buffer);

@@ -1,4 +1,4 @@
-//! What is known of the file system that a file is on.
+//! What is known about the file system of a file.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -8,21 +8,21 @@ use rustix::io::Errno;
 
 use crate::stat::Device;
 
-/// What a file system was shown to keep when the power fails. docs/RELIABILITY.md says how that was shown.
+/// What a file system keeps after a power cut. docs/RELIABILITY.md describes the tests that show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileSystem {
-    /// ext3, ext4, XFS and Btrfs. An `fsync` of a directory brings the names in it to stable storage, those of the
-    /// directories above it, and the link counts of the files.
+    /// ext3, ext4, XFS and Btrfs. An `fsync` of a directory makes durable the names in it, the names of the directories
+    /// above it, and the link counts of the files.
     Journaled,
-    /// ext4 with fast commits. The kernel finds them again, but some versions of `e2fsck`, which runs first, throw them
-    /// away. Only `syncfs` makes a full commit.
+    /// ext4 with fast commits. The kernel recovers them, but some versions of `e2fsck`, which runs first, discard them.
+    /// Only `syncfs` makes a full commit.
     FastCommits,
-    /// ext2, and ext4 without a journal. A file keeps a new name only if it is synced after it got it.
+    /// ext2, and ext4 without a journal. A new name of a file is durable only if the file is synced after it got the
+    /// name.
     Unjournaled,
-    /// A server in a program of its own, of which nothing is known, and which is not asked when everything is to be
-    /// flushed.
+    /// A file system in user space, about which nothing is known. Flushes do not include it.
     Fuse,
-    /// Nothing was shown.
+    /// A file system that was not tested.
     Other,
 }
 
@@ -34,12 +34,12 @@ const FUSE: u32 = 0x6573_5546;
 
 /// The `f_type` of the file system that an open file is on.
 pub(crate) fn f_type(file: impl AsFd) -> Option<u32> {
-    // The type has the width of a long; what does not fit is none that is known here.
+    // The type is as wide as a `long`. A value that does not fit is none of the known ones.
     fstatfs(file).ok().and_then(|stat| u32::try_from(stat.f_type).ok())
 }
 
 impl FileSystem {
-    /// The file system of an open file; `device` is the one that it is on.
+    /// Finds out the file system of an open file; `device` is the device that it is on.
     pub(crate) fn of(file: impl AsFd, device: Device) -> Self {
         match f_type(file) {
             Some(XFS | BTRFS) => Self::Journaled,
@@ -49,8 +49,8 @@ impl FileSystem {
         }
     }
 
-    /// Whether a file is made without a name. One that will replace another file needs a name of its own first, which
-    /// must be as durable as the file that it replaces.
+    /// Whether files are created without a name (`O_TMPFILE`). A file that will replace another one needs a name first,
+    /// and that name must be as durable as the file that it replaces.
     pub(crate) fn has_tmpfile(self, replaces: bool) -> bool {
         match self {
             Self::Journaled | Self::FastCommits => true,
@@ -59,28 +59,29 @@ impl FileSystem {
         }
     }
 
-    /// Whether a file that is written may be open for reading too. Some FUSE servers (rclone without a cache) take then
-    /// only so much as they hold in memory.
+    /// Whether a file may be open for reading while it is written. Some FUSE servers (rclone without a cache) then
+    /// accept only as much as fits into their memory.
     pub(crate) fn reads_what_it_writes(self) -> bool {
         self != Self::Fuse
     }
 
-    /// Whether a file may be written only when one of its descriptors is closed, which tells if it could not be.
+    /// Whether the file system may write a file only when a descriptor of it is closed. The close reports then whether
+    /// that failed.
     pub(crate) fn writes_late(self) -> bool {
         matches!(self, Self::Fuse | Self::Other)
     }
 
-    /// Whether it may list a name in another case than it was given.
+    /// Whether the file system may list a name in another case than it was created with.
     pub(crate) fn lists_other_names(self) -> bool {
         matches!(self, Self::Fuse | Self::Other)
     }
 
-    /// Whether [`flush`](Self::flush) is as good as syncing each file.
+    /// Whether a [`flush`](Self::flush) is as good as an fsync of each file.
     pub(crate) fn can_flush(self) -> bool {
         !matches!(self, Self::Fuse | Self::Other)
     }
 
-    /// Brings everything on the file system of `directory`, which is open for reading, to stable storage.
+    /// Flushes everything on the file system of `directory`, which is open for reading.
     pub(crate) fn flush(self, directory: impl AsFd) -> Result<(), Errno> {
         syncfs(&directory)?;
         // Without a journal the kernel flushes the disk's cache before it writes the last inodes.
@@ -88,7 +89,7 @@ impl FileSystem {
     }
 }
 
-/// Three file systems share one number and one driver, which tells them apart.
+/// Tells ext2, ext3 and ext4 apart. They share one number and one driver, which reports which one it is.
 fn of_ext((major, minor): Device) -> Option<FileSystem> {
     let device = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
     let device = device.file_name()?.to_str()?;
@@ -102,7 +103,7 @@ fn of_ext((major, minor): Device) -> Option<FileSystem> {
     Some(if fast { FileSystem::FastCommits } else { FileSystem::Journaled })
 }
 
-/// Some kernels tell it among the options; all count what was committed so.
+/// Some kernels list fast commits among the mount options. All of them count the fast commits.
 fn has_fast_commits(options: &str, statistics: &str) -> bool {
     let told =
         options.lines().any(|option| matches!(option.trim(), "fast_commit" | "fc_debug_force"));
@@ -141,7 +142,7 @@ pub(crate) mod tests {
         assert_eq!(of_ext((0, 0)), None);
     }
 
-    /// A file system that is mounted until this is dropped.
+    /// A file system that stays mounted until this is dropped.
     pub(crate) struct Mount(pub(crate) tempfile::TempDir);
 
     impl Drop for Mount {
@@ -150,7 +151,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// An image with a file system, mounted; `None` if that cannot be had here.
+    /// Creates an image with a file system and mounts it; `None` if this machine cannot.
     pub(crate) fn mounted(program: &str, arguments: &[&str]) -> Option<Mount> {
         let image = tempfile::NamedTempFile::new().unwrap();
         image.as_file().set_len(128 << 20).unwrap();
@@ -169,7 +170,7 @@ pub(crate) mod tests {
         None
     }
 
-    /// They share one number, one driver and often one name.
+    /// ext2, ext3 and ext4 share one number, one driver and often one name.
     #[test]
     fn journals_are_told_apart() {
         for (program, arguments, expected) in [

@@ -1,10 +1,10 @@
-//! Where the files of HAUL are: the shared directory of a server, and a client's own files.
+//! The files of HAUL: the shared directory of a server, and the files of a client.
 //!
-//! The machines of [`haul_core`] do no I/O. They ask for [`Effect`](haul_core::Effect)s, and whoever runs a server's
-//! machine has a [`Session`] carry them out ([`Perform`]) on the [`Store`] that a [`StoreProvider`] gives to the
-//! session's [`Identity`]. The store that is here is a local [`Directory`]; another one, such as an object store,
-//! implements the same trait. What a client sends is a [`Source`] and where a download goes is a [`Target`]: files
-//! ([`LocalSource`], [`LocalTarget`]) or streams ([`StreamSource`], [`StreamTarget`]). Everything here blocks.
+//! The machines of [`haul_core`] do no I/O. They request [`Effect`](haul_core::Effect)s. Whoever runs the machine of a
+//! server lets a [`Session`] carry them out ([`Perform`]) on the [`Store`] that a [`StoreProvider`] gives to the
+//! session's [`Identity`]. This crate has a store for a local [`Directory`]; another one, such as an object store,
+//! implements the same trait. A client uploads from a [`Source`] and downloads to a [`Target`]: files ([`LocalSource`],
+//! [`LocalTarget`]) or streams ([`StreamSource`], [`StreamTarget`]). All calls may block.
 //!
 //! ```
 //! use haul_core::{Checksum, FilePath, Mode};
@@ -27,95 +27,95 @@
 //! ```
 //!
 //! # What a directory promises
-//! **Whole files.** A name shows the old file or the whole new one. Bytes go to a temporary file in the directory where
-//! the file will be, or in the innermost one above it that is there, so that mounts, subvolumes and drop boxes are
-//! written as by any other program. With [`Mode::Create`](haul_core::Mode::Create) a file never replaces another one.
-//! What is not published leaves no trace, not even the directories made for it. On ext4, XFS and Btrfs the temporary
-//! file has no name (`O_TMPFILE`) until it needs one to take the place of another file. What a crash leaves elsewhere,
-//! under a name of `.haul-` and 16 hexadecimal digits, is removed when a directory is opened the next time, in the
-//! background, and by the next file that gets such a name in the same directory. A file is published beneath the shared
-//! directory as that is at this moment: if its directory was moved out meanwhile, it is made anew.
+//! **Whole files.** A name shows either the old file or the complete new one. A session writes to a temporary file in
+//! the directory of the final name, or in the nearest existing directory above it, so that mounts, subvolumes and drop
+//! boxes behave as for any other program. With [`Mode::Create`](haul_core::Mode::Create) a file never replaces another
+//! one. A file that is not published leaves no trace, not even the directories that were created for it. On ext4, XFS
+//! and Btrfs the temporary file has no name (`O_TMPFILE`) until it replaces another file. On other file systems a crash
+//! leaves a file whose name is `.haul-` and 16 hexadecimal digits. It is removed in the background when the directory
+//! is next opened, and by the next upload that uses such a name in the same directory. A file is published beneath the
+//! shared directory as that is at that moment: if its directory was moved out, the directory is created again.
 //!
-//! **Rights.** A new file has what any program's new file has there: the umask or the default access list, and the
-//! group of a set-group-ID directory, decide. The file that is replaced passes on its mode, group and access list, but
-//! not its owner, its set-user-ID bits, its other attributes or its other names: a hard link keeps the old bytes. At no
-//! moment may anybody use the new file who could not use the old one; a group that cannot be kept gives the new one no
-//! more than everybody had. A file that is to be executable gets that right for all who may read it. A symbolic link is
-//! replaced itself.
+//! **Permissions.** A new file gets the permissions that any program's new file gets there: from the umask or the
+//! default ACL, and the group from a set-group-ID directory. A file that replaces another one takes over its mode,
+//! group and ACL, but not its owner, its set-user-ID bits, its other attributes or its other names: a hard link keeps
+//! the old bytes. At no moment can anybody access the new file who could not access the old one. If the group cannot be
+//! kept, the new group gets no more than everybody had. An executable file is executable for all who may read it. A
+//! symbolic link is replaced itself, not its target.
 //!
-//! **Room.** What cannot fit, even if all that is being written were given up, is refused at once. An announced size
-//! alone reserves nothing. On ext4, room is reserved ahead of the bytes of a file of 1 MiB or more whose size was
-//! announced: at most as much as has come since the last hole, 16 MiB or a 64th of what is free, whichever is least,
-//! and never beyond the announced size. What is unused is given back at a hole and at the end. Without a journal, or
-//! with fast commits, only files that will not be synced have that. A reservation that fails is no error. Runs of zeros
-//! of 16 KiB and more (64 KiB where bytes pass by this process) become holes.
+//! **Space.** A file that cannot fit, even if all unpublished files were discarded, is refused at once. An announced
+//! size alone reserves nothing. On ext4, the store reserves space ahead of the bytes of a file whose announced size is
+//! 1 MiB or more: at most as many bytes as arrived since the last hole, 16 MiB or a 64th of the free space, whichever
+//! is least, and never beyond the announced size. It releases unused space at a hole and at the end. Without a journal,
+//! or with fast commits, it does this only for files that will not be synced. A failed reservation is not an error.
+//! Runs of zeros of at least 16 KiB (64 KiB for spliced bytes) become holes.
 //!
-//! **One place.** The path that was opened must lead to the directory that is served. While it does not, because that
-//! was moved, removed, replaced or mounted over, everything is refused with [`Io`](haul_core::StoreErrorKind::Io): what
-//! was stored then nobody would find, and a directory that is gone is not an empty one.
+//! **Location.** The path that was opened must lead to the directory that is served. While it does not, because the
+//! directory was moved, removed, replaced or mounted over, every call fails with [`Io`](haul_core::StoreErrorKind::Io).
+//! Otherwise nobody would find the files that are stored then, and a removed directory would look like an empty one.
 //!
 //! **Durable files.** After [`Staged::sync`], [`Staged::publish`] and [`Staged::sync_directory`], in this order, the
-//! file is on stable storage: its bytes, size and times, its name, and the directories that were made for it. A sync
-//! that fails is final, since the kernel may have dropped the bytes that it could not write.
+//! file is on stable storage: its bytes, size and times, its name, and the directories that were created for it. A
+//! failed sync is final, because the kernel may have dropped the bytes that it could not write.
 //!
-//! **Whole changes.** What is deleted or renamed is so by one system call, so that after `kill -9` or a power cut it is
+//! **Atomic changes.** One system call deletes or renames, so that after `kill -9` or a power cut the change is either
 //! done or not done. A rename to another file system, mount or subvolume is [not
-//! supported](haul_core::StoreErrorKind::NotSupported), of a file too: a copy that is followed by a deletion could end
-//! between the two. Nor is a rename that changes only the case of a name where the file system does not do that in one
-//! step. A link is deleted or renamed itself. What is neither a file, a link nor a directory stays, as does a mount
-//! point, and a name that is listed in another case is [not found](haul_core::StoreErrorKind::NotFound). What is
-//! renamed keeps its owner, group, mode and access list; a new directory has what one made there by hand has. After
-//! [`Store::sync_directories`] a change is on stable storage; until then a power cut may undo it. Where there is a
-//! journal, what is renamed has one of its two names then; without one it may have both or, if fsck has to look for it,
-//! neither.
+//! supported](haul_core::StoreErrorKind::NotSupported), not even for a file: a copy and a deletion could be interrupted
+//! between the two. A rename that only changes the case of a name is not supported either, where the file system cannot
+//! do it in one step. A link is deleted or renamed itself. Anything that is not a file, a link or a directory cannot be
+//! deleted or renamed, and neither can a mount point. A name that is listed in another case is [not
+//! found](haul_core::StoreErrorKind::NotFound). A renamed file keeps its owner, group, mode and ACL; a new directory
+//! gets those of a directory created there by hand. After [`Store::sync_directories`] a change is on stable storage;
+//! until then a power cut may undo it. On a file system with a journal a renamed file then has one of its two names.
+//! Without a journal it may have both or, if fsck has to look for it, neither.
 //!
-//! **Versions.** A [version](haul_core::Version) is made of device, inode, size, and the times of the last change, the
-//! last write and the birth. It changes whenever the content does, and also when the file gets another name, other
-//! rights or other links, when the device gets another number, and on file systems that give an inode another number
-//! (some by FUSE). Two writes in one tick of the file system's clock are not told apart before Linux 6.13, nor,
-//! anywhere, is a write through a mapping before the kernel has noticed it; what is uploaded here has a version of its
-//! own since 6.13, and before unless an inode is given away again within one tick. What has no reliable size or no
-//! times has no version. The version is compared and the change made while no other session of this process touches the
-//! name; a local program can still replace the file in the microseconds between the two.
+//! **Versions.** A [version](haul_core::Version) is computed from the device, the inode, the size, and the times of the
+//! last change, the last write and the birth. It changes whenever the content changes. It also changes when the file
+//! gets another name, other permissions or other links, when the device gets another number, and on file systems that
+//! give a file another inode number (some FUSE file systems). Before Linux 6.13, two writes in one tick of the file
+//! system's clock give the same version. No kernel notices a write through a memory mapping at once. An upload gets a
+//! version of its own since Linux 6.13, and before that unless the kernel reuses the inode within one tick. A file
+//! without a reliable size or without times has no version. No other session of this process changes the name between
+//! the comparison of the version and the change; a local program can still replace the file in the microseconds between
+//! the two.
 //!
-//! **Nothing else.** All paths are resolved by the kernel beneath the open directory (`openat2` with
-//! `RESOLVE_BENEATH`), so that no link and no rename under way leads outside. Where that system call is missing or
-//! forbidden, paths are opened name by name and links are read rather than followed, with the same outcome. A listing
-//! makes sure at each step that the directory that it is in still lies beneath. Links that stay inside are followed if
-//! they are relative. A link that leaves, an absolute one and one that leads nowhere are [not
-//! found](haul_core::StoreErrorKind::NotFound). Only regular files are opened: never a pipe, a socket or a device.
-//! Names that begin with `.` are not there unless [`Options::hidden`] says so, and the names of files that are not
-//! whole yet are reached by no path at all.
+//! **Containment.** The kernel resolves all paths beneath the open directory (`openat2` with `RESOLVE_BENEATH`), so
+//! that no link and no concurrent rename leads outside. Where that system call is missing or forbidden, the store opens
+//! paths one component at a time and resolves links itself, with the same result. A listing checks at each step that
+//! its current directory is still beneath the root. Relative links that stay inside are followed. An absolute link, one
+//! that leads outside and one that leads nowhere are [not found](haul_core::StoreErrorKind::NotFound). The store opens
+//! only regular files: never a pipe, a socket or a device. Names that begin with `.` do not exist for clients unless
+//! [`Options::hidden`] is set, and no path reaches the name of an unfinished file.
 //!
-//! **Nothing unnoticed.** What is read of a file, here or by a [`LocalSource`], is what the file had at one moment.
-//! When it was sent and its size or a time is not what it was at the opening, the range that was sent is read once
-//! more: the same bytes are good, whatever else was done to the file, and others are [a
-//! change](haul_core::StoreErrorKind::Changed), as are fewer than there were. A file that only grew is sent up to the
-//! size that it had. The second reading costs as much as the first did and comes before the final reply; a file that is
-//! left alone costs one system call. A write that changes neither size nor times, through a mapping, is seen only at
-//! the other end, by the checksum.
+//! **Consistent reads.** The bytes that a session or a [`LocalSource`] reads are those that the file had at one moment.
+//! If the size or a time of the file differs at the end from what it was at the beginning, the store reads the range
+//! again. The same bytes are good, whatever else changed. Different or fewer bytes are [an
+//! error](haul_core::StoreErrorKind::Changed). A file that only grew is sent up to the size that it had. The second
+//! read costs as much as the first and comes before the final reply; for an unchanged file the check is one system
+//! call. Only the checksum, at the other end, finds a write through a mapping that changes neither size nor times.
 //!
-//! **No size is believed that tells nothing.** Files that the kernel makes up as they are read (procfs, sysfs, cgroups
-//! and the like), and files of size 0 that have bytes, are read to their end: a [`LocalSource`] is a stream then, and a
-//! directory reads them whole, at most 16 MiB, before it tells their size.
+//! **Files without a size.** Some files have contents that the kernel generates as they are read (procfs, sysfs,
+//! cgroups and the like), or have the size 0 and contain bytes. They are read to their end. A [`LocalSource`] treats
+//! them as a stream. A directory reads them whole, at most 16 MiB, before it reports their size.
 //!
-//! **No checksum outlives the bytes.** Only the checksum of what was uploaded here with an older modification time is
-//! remembered, on ext2 to ext4, XFS and Btrfs, as long as inode, size and times stand: a write through a mapping that
-//! was made later changes the times there. A file that has other bytes then is reported, by whoever reads it: here, or
-//! at the other end if its pages go out unread. What was only read is never remembered, since somebody may have had it
-//! mapped.
+//! **Remembered checksums.** A directory remembers a checksum only for a file that was uploaded with an older
+//! modification time, on ext2 to ext4, XFS and Btrfs, and only while its inode, size and times stay the same: a later
+//! write through a mapping changes the times there. If such a file has other bytes nevertheless, whoever reads it
+//! reports that: this process, or the peer if the pages are spliced unread. The checksum of a file that was only read
+//! is never remembered, because somebody may have mapped it.
 //!
-//! **Bounded memory.** Listings and walks are read as they are asked for and hold at most 16 open directories each
-//! whatever the depth; listings together hold an eighth of the process's descriptors beyond one each. Reads and writes
-//! hold what the caller gives them. Up to 65,536 checksums are remembered.
+//! **Bounded memory.** Listings and walks are read on demand and have at most 16 directories open each, at any depth.
+//! All listings together use at most an eighth of the descriptors of the process, beyond one each. Reads and writes use
+//! the buffers of the caller. Up to 65,536 checksums are remembered.
 //!
-//! Several servers may share one directory. What local programs do in it meanwhile is seen as it happens.
+//! Several servers may share one directory. Changes by local programs are visible at once.
 //!
 //! # Platforms
-//! Linux 5.6 and later. A directory on a file system without locks is served, but what a crash left in it is not
-//! removed. What else a file system lacks (times, links, renames that replace nothing, syncs of directories) has a
-//! fallback; the log says once what gets weaker. A file that is itself a mount point cannot be replaced, and is
-//! refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends it.
+//! Linux 5.6 and later. A directory on a file system without locks is served, but leftovers of a crash are not removed
+//! there. Other missing features of a file system (times, links, exclusive renames, fsync of directories) have a
+//! fallback, and the log reports once what is weaker. A file that is a mount point itself cannot be replaced; the
+//! upload is refused. A process that limits its file sizes (`RLIMIT_FSIZE`) must ignore `SIGXFSZ`, or that signal ends
+//! it.
 
 mod atomic_file;
 mod budget;

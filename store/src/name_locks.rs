@@ -1,7 +1,7 @@
-//! Names that are looked at and then changed.
+//! Locks on names, for changes that check a name first.
 //!
-//! The kernel changes a name atomically, but it cannot compare what has the name with a version first. Whoever does
-//! both holds the name meanwhile, so that nobody else in this process changes it in between.
+//! The kernel changes a name atomically, but it cannot compare a version first. Whoever compares and changes locks the
+//! name, so that nobody else in this process changes it in between.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,15 +18,15 @@ use crate::unsupported::{self, Unsupported};
 static LOCKED: Mutex<BTreeSet<Name>> = Mutex::new(BTreeSet::new());
 static RELEASED: Condvar = Condvar::new();
 
-/// A name in a directory. Those that differ in case are one: a file system may take them for one.
+/// A name in a directory. Names that differ only in case are one, because the file system may be case-insensitive.
 type Name = (FileId, String);
 
-/// Names that nobody else in this process may hold until this is dropped.
+/// Names that nobody else in this process can lock until this is dropped.
 #[derive(Debug)]
 pub(crate) struct NameLocks(BTreeSet<Name>);
 
-/// Waits until none of `names` is held, and then holds all of them. Names that differ are held independently, so that
-/// a file system that hangs holds up nobody else.
+/// Waits until none of `names` is locked, and then locks all of them. Different names are independent, so that a file
+/// system that hangs delays nobody else.
 pub(crate) fn lock<const N: usize>(names: [(FileId, &OsStr); N]) -> NameLocks {
     let names =
         names.map(|(directory, name)| (directory, name.to_string_lossy().to_lowercase())).into();
@@ -53,11 +53,10 @@ fn locked() -> MutexGuard<'static, BTreeSet<Name>> {
     LOCKED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Held while a name is looked at and taken, where the file system cannot do both at once.
+/// Locked while a name is checked and taken, where the file system cannot do both at once.
 static TAKING: Mutex<()> = Mutex::new(());
 
-/// Renames what is called `old` in the directory `from`, unless something has its new name: [`Errno::EXIST`].
-/// `shown` is for the log.
+/// Renames `old` in the directory `from`, unless the new name exists: [`Errno::EXIST`]. `shown` is for the log.
 pub(crate) fn rename_new(
     from: impl AsFd,
     old: &OsStr,
@@ -71,13 +70,12 @@ pub(crate) fn rename_new(
     }
 }
 
-/// Whether a rename that must replace nothing may have failed because the file system cannot do that.
+/// Whether an exclusive rename may have failed because the file system does not support it.
 pub(crate) fn cannot_tell(errno: Errno) -> bool {
     unsupported::is_unsupported(errno) || matches!(errno, Errno::PERM | Errno::IO)
 }
 
-/// As [`rename_new`], for a file system that cannot take a name only if it is free: another program may take it after
-/// the look.
+/// As [`rename_new`], for a file system without exclusive renames: another program may take the name after the check.
 pub(crate) fn rename_after_checking(
     from: impl AsFd,
     old: &OsStr,

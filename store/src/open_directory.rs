@@ -6,12 +6,12 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// Opens the directory `name` in `directory` for reading; a symbolic link is not followed.
+/// Opens the directory `name` in `directory` for reading. It does not follow a symbolic link.
 pub(crate) fn open_directory(directory: impl AsFd, name: impl Arg) -> Result<OwnedFd, Errno> {
     open_directory_for(OFlags::RDONLY, directory, name)
 }
 
-/// As [`open_directory`]; one that may not be read is opened only to find and make names in it.
+/// As [`open_directory`], but opens a directory that may not be read as a path only, to look up and create names in it.
 pub(crate) fn open_directory_or_path(
     directory: impl AsFd,
     name: impl Arg + Copy,
@@ -19,7 +19,7 @@ pub(crate) fn open_directory_or_path(
     or_path_only(|access| open_directory_for(access, &directory, name))
 }
 
-/// Opens a directory for reading, or without that right only to find and make names in it.
+/// Opens for reading or, without that right, as a path only, to look up and create names.
 pub(crate) fn or_path_only<T>(open: impl Fn(OFlags) -> Result<T, Errno>) -> Result<T, Errno> {
     match open(OFlags::RDONLY) {
         Err(Errno::ACCESS) => open(OFlags::PATH),
@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    /// What takes a directory's name after it was looked at is not entered.
+    /// A file or link that replaced the directory after the check is not opened.
     #[test]
     fn only_directories_are_entered() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,20 +1,21 @@
-//! Effects of a machine carried out on a store.
+//! Carrying out the effects of a machine.
 
 use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::{PassThrough, Prepared, Source};
 
-/// Carries out the effects of one session. Dropping it closes what is open and discards what is staged.
+/// Carries out the effects of one session. Dropping it closes open files and discards staged ones.
 pub trait Perform {
-    /// Does the work of one effect; may block.
+    /// Carries out one effect. It may block.
     ///
     /// # Errors
-    /// Those of the [`Store`](crate::Store) method that does the work. An effect whose handle does not name anything
-    /// that it could be for, or that begins something under a handle that is open already, is an error of kind
-    /// [`Io`](haul_core::StoreErrorKind::Io) and changes nothing.
+    /// Those of the [`Store`](crate::Store) method that does the work. An effect with a handle that does not fit it, or
+    /// that opens something under a handle in use, fails with [`Io`](haul_core::StoreErrorKind::Io) and changes
+    /// nothing.
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError>;
 
-    /// What carries payload of the file `handle` past the machine; `None` if its payload goes through the machine.
+    /// Returns the buffer that payload of the file `handle` passes through; `None` if its payload goes through the
+    /// machine.
     fn pass_through(&mut self, handle: Handle) -> Option<&mut dyn PassThrough> {
         let _ = handle;
         None

@@ -1,4 +1,4 @@
-//! Payload on its way between a socket and a file in a pipe of the kernel, without a copy of it in this process.
+//! Payload between a socket and a file in a pipe of the kernel, which this process does not copy.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -10,22 +10,21 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::PassThrough;
 
-/// The part of all descriptors of the process beyond which none goes to a pipe, which there is another way without: so
-/// many of so many.
+/// Pipes may use descriptors up to this part of the limit of the process, because there is another way without them.
 const FOR_PIPES: (u64, u64) = (3, 4);
 /// Smaller files are not worth a pipe.
 pub(crate) const WORTH_PASSING: u64 = 64 << 10;
-/// The room of a pipe, if the system grants it: what a process without privileges may ask for by default.
+/// The size of a pipe in bytes, if the system grants it: the default maximum of a process without privileges.
 const ROOM: usize = 1 << 20;
-/// The number of bytes that are copied at once where the kernel cannot move them.
+/// The number of bytes to copy at once where the kernel cannot splice.
 const COPIED_AT_ONCE: usize = 64 << 10;
 
-/// A pipe that holds pages of a file on their way to a socket, or of a socket on their way to a file.
+/// A pipe with pages of a file on their way to a socket, or of a socket on their way to a file.
 ///
-/// As many bytes as were taken of a file can be sent even if the file is cut afterwards. The memory is the kernel's:
-/// the pipe has room for 1 MiB, or for what the system grants.
+/// All bytes in the pipe can be sent even if the file is truncated afterwards. They use the kernel's memory: 1 MiB, or
+/// what the system grants.
 ///
-/// A socket whose peer is gone raises `SIGPIPE` unless the process ignores it, as Rust's programs do.
+/// A socket whose peer is gone raises `SIGPIPE` unless the process ignores it, as Rust programs do.
 #[derive(Debug)]
 pub(crate) struct PipeBuffer {
     reader: OwnedFd,
@@ -33,19 +32,19 @@ pub(crate) struct PipeBuffer {
 }
 
 impl PipeBuffer {
-    /// A pipe; [`Errno::MFILE`] where descriptors are scarce.
+    /// Makes a pipe; [`Errno::MFILE`] where descriptors are scarce.
     pub(crate) fn new() -> Result<Self, Errno> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let highest = reader.as_raw_fd().max(writer.as_raw_fd()).unsigned_abs();
         if u64::from(highest) >= most_for_pipes(getrlimit(Resource::Nofile).current) {
             return Err(Errno::MFILE);
         }
-        // Whoever has many pipes already gets less.
+        // A user with many pipes gets smaller ones.
         let _ = fcntl_setpipe_size(&writer, ROOM);
         Ok(Self { reader, writer })
     }
 
-    /// Takes 1 to `length` bytes of a file; none at its end.
+    /// Moves 1 to `length` bytes of a file into the pipe; 0 at the end of the file.
     pub(crate) fn take(
         &self,
         file: impl AsFd,
@@ -71,7 +70,7 @@ impl PipeBuffer {
             match retry_on_intr(put) {
                 Ok(0) => return Err(Errno::IO),
                 Ok(count) => left -= count,
-                // The file system may not have it; if the file is at fault, writing tells.
+                // The file system may not support it. If the file is at fault, the write fails too.
                 Err(_) => return self.copy(file, offset, left),
             }
         }
@@ -119,13 +118,15 @@ impl PassThrough for PipeBuffer {
     }
 }
 
-/// The first descriptor that is not for a pipe: each new one is the lowest that is free, so all those below are taken.
+/// The first descriptor that is too high for a pipe. Each new descriptor is the lowest free one, so all below it are in
+/// use.
 fn most_for_pipes(limit: Option<u64>) -> u64 {
     let (part, of) = FOR_PIPES;
     limit.map_or(u64::MAX, |limit| limit / of * part)
 }
 
-/// Moves until it is `length` bytes, the end, or until nothing more goes; that is an error only if nothing went before.
+/// Moves until `length` bytes are moved, or the end is reached, or a move fails. It is an error only if nothing was
+/// moved before.
 fn moved_until(
     length: usize,
     mut step: impl FnMut(usize) -> Result<usize, Errno>,
@@ -135,7 +136,7 @@ fn moved_until(
         match step(length - moved) {
             Ok(0) => break,
             Ok(count) => moved += count,
-            // It is met again at the next move.
+            // The next move fails too.
             Err(_) if moved > 0 => break,
             Err(errno) => return Err(errno),
         }

@@ -1,4 +1,4 @@
-//! Who a session works for, and the store that they get.
+//! Who a session belongs to, and which store it gets.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use haul_core::StoreError;
 
 use crate::Store;
 
-/// Who a session works for. At present everybody is anonymous.
+/// Who a session belongs to. At present everybody is anonymous.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity(());
 
 impl Identity {
-    /// Somebody who did not say who they are.
+    /// Somebody who did not log in.
     pub fn anonymous() -> Self {
         Self(())
     }
@@ -19,8 +19,8 @@ impl Identity {
 
 /// Gives each session the store that it works on.
 ///
-/// Every [`Store`] is a provider that gives itself to everybody. Another provider may give each identity a store of its
-/// own, for example one that shows only what that identity may see.
+/// Every [`Store`] is a provider that gives itself to everybody. Another provider may give each identity its own store,
+/// for example one that shows only what that identity may see.
 pub trait StoreProvider: Send + Sync + 'static {
     /// The store of a session.
     type Store: Store;

@@ -1,11 +1,11 @@
-//! File systems whose files are made up by the kernel as they are read.
+//! File systems whose files the kernel generates as they are read.
 
 use std::os::fd::AsFd;
 
 use crate::file_system::f_type;
 
-/// The `f_type` of each, from `linux/magic.h` unless another source is named. The size of a file on them is 0, a page,
-/// or what a text once had, and tells nothing of what is read.
+/// The `f_type` of each, from `linux/magic.h` unless another source is named. The size of a file there is 0, a page, or
+/// the size of an earlier text, and says nothing about what a read returns.
 const PSEUDO: [u32; 17] = [
     0x9fa0,      // procfs
     0x6265_6572, // sysfs

@@ -16,26 +16,26 @@ use crate::pseudo_file_system::is_pseudo;
 use crate::stat::{Stat, Version};
 use crate::{PassThrough, Prepared, StreamSource};
 
-/// Smaller files are read ahead whole without being told.
+/// The kernel reads smaller files ahead without a hint.
 const WORTH_ADVISING: u64 = 128 << 10;
-/// The most that is read of a file without a known size before its first byte is sent.
+/// The maximum number of bytes to read of a file without a known size before its first byte is sent.
 const MAX_WITHOUT_SIZE: usize = 16 << 20;
-/// What is read of such a file at once. Some of them give a text whole or not at all, so that it must fit.
+/// The number of bytes to read of such a file at once. Some return their text whole or not at all, so that it must fit.
 const READ_WITHOUT_SIZE: usize = 64 << 10;
 
-/// A regular file that is read as it was when it was opened.
+/// A regular file, read as it was when it was opened.
 ///
-/// It may be renamed, linked, replaced or written to meanwhile: what counts is that the bytes which were read are those
-/// of the file. See [`verify`](Self::verify).
+/// The file may be renamed, linked, replaced or written to while it is read; only its bytes count. See
+/// [`verify`](Self::verify).
 #[derive(Debug)]
 pub(crate) struct RegularFile {
     file: OwnedFd,
     version: Version,
     executable: bool,
-    /// The file's name in errors.
+    /// The name of the file in errors.
     name: String,
     content: Content,
-    /// What was read last.
+    /// The last bytes that were read.
     last: Bytes,
     passage: Passage,
 }
@@ -43,26 +43,26 @@ pub(crate) struct RegularFile {
 /// Where the bytes come from.
 #[derive(Debug)]
 enum Content {
-    /// The file, which has as many as its size tells.
+    /// The file, up to its size.
     Sized,
-    /// The file, up to where it ends: its size tells nothing.
+    /// The file, up to its end: its size is not that of its content.
     Unsized,
-    /// They were read before.
+    /// The bytes, which were read before.
     Known(Bytes),
 }
 
-/// The kernel's way for bytes of the file to a socket.
+/// The pipe that bytes of the file pass through to a socket.
 #[derive(Debug)]
 enum Passage {
-    /// It was not needed yet.
+    /// None was needed yet.
     Untried,
     Open(PipeBuffer),
-    /// The file is read instead.
+    /// There is none, and the file is read.
     Closed,
 }
 
 impl RegularFile {
-    /// Takes `file`, which is open for reading, if it is a regular one.
+    /// Takes `file`, which is open for reading, if it is a regular file.
     pub(crate) fn new(file: OwnedFd, name: String) -> Result<Self, StoreError> {
         let cannot = |errno| failed(format_args!("read {name}"), errno);
         let stat = Stat::of(&file).map_err(cannot)?;
@@ -70,7 +70,7 @@ impl RegularFile {
         let content =
             if has_size(&file, &stat).map_err(cannot)? { Content::Sized } else { Content::Unsized };
         if stat.version.size > WORTH_ADVISING {
-            // Only a hint; a file system that does not take it reads all the same.
+            // Only a hint. Reading works without it.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
         Ok(Self {
@@ -89,13 +89,13 @@ impl RegularFile {
         &self.version
     }
 
-    /// The open file, if `length` bytes at `offset` belong to it as it was opened.
+    /// The open file and the number of bytes, of `length` at `offset`, that belong to the file as it was opened.
     pub(crate) fn range(&self, offset: u64, length: usize) -> Option<(&OwnedFd, usize)> {
         let length = self.there(offset, length);
         matches!(self.content, Content::Sized).then_some((&self.file, length))
     }
 
-    /// What is known of it.
+    /// What is known about the file.
     pub(crate) fn opened(&self) -> Opened {
         let size = match &self.content {
             Content::Sized => Some(self.version.size),
@@ -103,7 +103,7 @@ impl RegularFile {
             Content::Known(bytes) => Some(bytes.len() as u64),
         };
         Opened {
-            // That of what the kernel makes up as it is read tells nothing.
+            // The version of a generated file says nothing about its content.
             version: matches!(self.content, Content::Sized).then(|| self.version.word()).flatten(),
             size,
             modified: self.version.timestamp(),
@@ -112,7 +112,7 @@ impl RegularFile {
         }
     }
 
-    /// Whether its bytes are there to be sent: a file without a known size must be read whole to know that.
+    /// Whether the size is known. A file without a known size must be read whole before it is sent.
     pub(crate) fn has_size(&self) -> bool {
         !matches!(self.content, Content::Unsized)
     }
@@ -149,7 +149,7 @@ impl RegularFile {
         StreamSource::new(File::from(self.file), self.name)
     }
 
-    /// See [`Source::read`](crate::Source::read). What the file grew by since it was opened is not read.
+    /// See [`Source::read`](crate::Source::read). It does not read bytes that were appended after the file was opened.
     pub(crate) fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         if let Content::Known(bytes) = &self.content {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -166,7 +166,7 @@ impl RegularFile {
         if count == 0 {
             return Err(self.changed());
         }
-        // The buffer may have had room for more.
+        // The buffer may be larger than `length`.
         buffer.truncate(length);
         let bytes = Bytes::from(buffer);
         self.last = bytes.clone();
@@ -191,7 +191,7 @@ impl RegularFile {
             return Ok(None);
         };
         let Ok(length) = pipe.take(&self.file, offset, length) else {
-            // Not every file system has this way. If the file itself is at fault, reading it tells.
+            // Not every file system can splice. If the file itself is at fault, reading it fails too.
             self.passage = Passage::Closed;
             return Ok(None);
         };
@@ -217,11 +217,11 @@ impl RegularFile {
         usize::try_from(left).map_or(length, |left| left.min(length))
     }
 
-    /// Makes sure that `length` bytes at `offset`, whose checksum is `sent`, are those of the file.
+    /// Checks that `length` bytes at `offset`, with the checksum `sent`, are those of the file.
     ///
-    /// If size and times are what they were, they are. If not, the file may only have got another name, or more bytes
-    /// at its end: so the range is read once more. Bytes that are the same then were those of the whole range when the
-    /// last of them had been sent. A file that has fewer bytes than it had is another one.
+    /// They are if size and times have not changed. If they have, the file may only have another name or more bytes at
+    /// its end, so this reads the range again. If the bytes are still the same, the file had all of them when the last
+    /// one was sent. A file with fewer bytes than before has changed.
     pub(crate) fn verify(
         &self,
         offset: u64,
@@ -256,8 +256,7 @@ impl RegularFile {
         StoreError::new(StoreErrorKind::Changed, detail)
     }
 
-    /// An empty buffer: the last one if its reader is done with it, so that memory is not taken and given back for each
-    /// read.
+    /// Returns an empty buffer: the last one if its reader has dropped it, to save an allocation for each read.
     fn recycled(&mut self) -> Vec<u8> {
         let last = std::mem::take(&mut self.last);
         last.try_into_mut().map_or_else(
@@ -270,8 +269,8 @@ impl RegularFile {
     }
 }
 
-/// Whether the size that a file system tells of a file is that of its content. Some tell 0 of what has bytes; an empty
-/// file has none.
+/// Whether the reported size of a file is that of its content. Some file systems report 0 for a file with bytes, so a
+/// file of size 0 is checked.
 fn has_size(file: &OwnedFd, stat: &Stat) -> Result<bool, Errno> {
     if !stat.sized || is_pseudo(file) {
         return Ok(false);
@@ -298,7 +297,7 @@ mod tests {
         openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap()
     }
 
-    /// There are files that the kernel moves into no pipe.
+    /// The kernel cannot splice some files.
     #[test]
     fn what_has_no_way_past_the_process_is_read() {
         let name = "/proc/self/pagemap";

@@ -1,4 +1,4 @@
-//! Opening what is beneath a directory, and nothing else.
+//! Opens paths beneath a directory, and never outside of it.
 
 use std::ffi::{OsStr, OsString};
 use std::iter;
@@ -11,23 +11,23 @@ use rustix::io::Errno;
 
 use crate::stat::Stat;
 
-/// The links that are followed to find one file, as many as the kernel follows.
+/// The maximum number of links to follow for one file, the same as the kernel's.
 pub(crate) const MAX_LINKS: usize = 40;
 
-/// How often the kernel is asked when names change while it follows them: for some ten milliseconds at most, since they
-/// may change as fast as it looks.
+/// How often to ask the kernel again while names change, for about ten milliseconds: another program may change names
+/// as fast as the kernel resolves them.
 const MAX_ATTEMPTS: usize = 1 << 13;
 
-/// What becomes of the symbolic links of a path.
+/// What to do with the symbolic links of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Links {
-    /// They are followed as long as they stay beneath.
+    /// Follow them as long as they stay beneath the directory.
     Follow,
-    /// [`Errno::LOOP`].
+    /// Fail with [`Errno::LOOP`].
     Refuse,
 }
 
-/// Opens `path` beneath `root`. [`Errno::XDEV`] is a path that leaves it.
+/// Opens `path` beneath `root`. [`Errno::XDEV`] means that the path leaves it.
 pub(crate) fn open_beneath(
     root: impl AsFd,
     path: &Path,
@@ -40,21 +40,22 @@ pub(crate) fn open_beneath(
     }
     let flags = flags | OFlags::CLOEXEC;
     match persist(|| openat2(&root, path, flags, Mode::empty(), resolve)) {
-        // A kernel before 5.6, or a sandbox. If it is for another reason, that one is met again.
+        // The kernel is older than 5.6, or a sandbox forbids the call. If there is another reason, the fallback fails
+        // for it too.
         Err(Errno::NOSYS | Errno::PERM) => by_steps(root.as_fd(), path, flags, links),
         opened => opened,
     }
 }
 
-/// Asks the kernel again if a name was changed on the way, so that it cannot tell whether `..` has left the root, or if
-/// a signal came.
+/// Repeats the call if a name changed while the kernel resolved the path, so that it could not check `..`, or if a
+/// signal interrupted it.
 fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     let settled = |opened: &_| !matches!(opened, Err(Errno::AGAIN | Errno::INTR));
     iter::repeat_with(open).take(MAX_ATTEMPTS).find(settled).unwrap_or(Err(Errno::AGAIN))
 }
 
-/// What `openat2` does, in steps of one name each: links are read and never followed by the kernel, and `..` is the
-/// directory that was come from.
+/// Does what `openat2` does, one name at a time. It reads links itself instead of letting the kernel follow them, and
+/// takes `..` as the directory that it came from.
 fn by_steps(
     root: BorrowedFd<'_>,
     path: &Path,
@@ -63,7 +64,7 @@ fn by_steps(
 ) -> Result<OwnedFd, Errno> {
     let step = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut way: Vec<OwnedFd> = Vec::new();
-    // What is left of the path, the next name last.
+    // The rest of the path, the next name last.
     let mut names = reversed(path)?;
     let mut followed = 0;
     while let Some(name) = names.pop() {
@@ -96,7 +97,7 @@ fn by_steps(
     openat(here, c".", flags | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// The names of a path, the first one last. Where nothing stands before or behind a `/`, it is `.`.
+/// Splits a path into its names, the first one last. An empty name, before or after a `/`, is `.`.
 fn reversed(path: &Path) -> Result<Vec<OsString>, Errno> {
     match path.as_os_str().as_bytes() {
         [] => Err(Errno::NOENT),
@@ -125,7 +126,7 @@ mod tests {
         opened.ok().map(|file| Stat::of(file).unwrap().id())
     }
 
-    /// A path of few names, which is often that of something.
+    /// A path of few names, so that it often exists.
     fn paths() -> impl Strategy<Value = String> {
         let name = prop_oneof![4 => "[abc]", 2 => Just("..".to_owned()), 1 => Just(".".to_owned())];
         (any::<bool>(), vec(name, 1..5), any::<bool>()).prop_map(|(absolute, names, slash)| {
@@ -146,7 +147,7 @@ mod tests {
             let root = around.path().join("a/b");
             fs::create_dir_all(&root).unwrap();
             for (path, what) in made {
-                // Much of it cannot be made.
+                // Many of these fail.
                 let path = root.join(path);
                 let _ = match what {
                     None => fs::create_dir(path),

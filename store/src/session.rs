@@ -1,4 +1,4 @@
-//! What one session of a server has open.
+//! The open files of one session of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::{
     Identity, Listing, NewFile, PassThrough, Perform, Source, Staged, Store, StoreProvider,
 };
 
-/// One session's use of a store: the listings and files that it has open, each under the [`Handle`] that its
-/// [`Effect`] gave it. Dropping the session closes and discards them.
+/// A session's use of a store: its open listings and files, each under the [`Handle`] that its [`Effect`] gave.
+/// Dropping the session closes and discards them.
 pub struct Session<P: StoreProvider> {
     provider: Arc<P>,
     identity: Identity,
@@ -26,9 +26,9 @@ enum Open<S: Store> {
     Listing(S::Listing),
     Source(S::Source),
     Staged(S::Staged),
-    /// It has its name. Nothing is lost if that is never synced: not every server asks for it.
+    /// The file has its name. Not every server syncs the name.
     Published(S::Staged),
-    /// As [`Published`](Self::Published), of another change of names.
+    /// As [`Published`](Self::Published), for another change of names.
     Changed(S::Change),
 }
 
@@ -47,7 +47,7 @@ impl<S: Store> Open<S> {
         matches!(self, Self::Staged(_))
     }
 
-    /// Whether it is the name alone that may have to be synced.
+    /// Whether only the name may still have to be synced.
     fn is_visible(&self) -> bool {
         matches!(self, Self::Published(_) | Self::Changed(_))
     }
@@ -61,8 +61,8 @@ impl<S: Store> Open<S> {
 }
 
 impl<P: StoreProvider> Session<P> {
-    /// A session that works for `identity` and has nothing open. It asks `provider` for its store when it carries out
-    /// its first effect.
+    /// A session for `identity` that has nothing open. It asks `provider` for its store when it carries out its first
+    /// effect.
     pub fn new(provider: Arc<P>, identity: Identity) -> Self {
         Self { provider, identity, store: None, open: BTreeMap::new() }
     }
@@ -76,7 +76,7 @@ impl<P: StoreProvider> Session<P> {
         Ok(store)
     }
 
-    /// The store, to begin something under `handle`.
+    /// Returns the store, to open something under `handle`.
     fn store_for(&mut self, handle: Handle) -> Result<Arc<P::Store>, StoreError> {
         if self.open.contains_key(&handle) {
             return Err(misuse("the handle is in use in this session"));
@@ -119,7 +119,8 @@ impl<P: StoreProvider> Session<P> {
         Ok(Done::Started)
     }
 
-    /// Takes out what is open under `handles`; nothing unless each of them is another one and names what `fits`.
+    /// Takes out what is open under `handles`. It takes nothing unless they are all different and each names something
+    /// that `fits`.
     fn take(
         &mut self,
         handles: &[Handle],
@@ -164,7 +165,7 @@ impl<P: StoreProvider> Session<P> {
         let store = self.store()?;
         self.source(from)?;
         self.staged(to)?;
-        // Two parts of the map cannot be borrowed at once.
+        // The borrow checker does not allow two entries of the map at once.
         let Some(Open::Source(mut source)) = self.open.remove(&from) else {
             return Err(not_staged());
         };
@@ -292,7 +293,7 @@ impl<P: StoreProvider> Perform for Session<P> {
     fn perform(&mut self, effect: &Effect) -> Result<Done, StoreError> {
         let outcome = self.carry_out(effect);
         if self.open.is_empty() {
-            // An empty map keeps its memory; an idle session shall need none.
+            // An empty map keeps its memory, and an idle session should use none.
             self.open = BTreeMap::new();
         }
         outcome

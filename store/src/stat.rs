@@ -1,4 +1,4 @@
-//! What the file system knows of a file.
+//! The metadata of a file.
 
 use std::fmt::Display;
 use std::os::fd::AsFd;
@@ -11,62 +11,62 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-/// The number of what a file system is on: major and minor.
+/// The number of the device of a file system: major and minor.
 pub(crate) type Device = (u32, u32);
 
-/// Which file it is, whatever its names are.
+/// Identifies a file, independent of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileId {
     device: Device,
     inode: u64,
 }
 
-/// Which file it is and in which state. A file system may not know a time.
+/// Identifies a file and its state. A file system may lack some times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) id: FileId,
     pub(crate) size: u64,
     pub(crate) modified: Option<Moment>,
     changed: Option<Moment>,
-    /// When the file was made. It tells a file from a later one that was given the same inode.
+    /// When the file was created. It distinguishes the file from a later one with the same inode number.
     born: Option<Moment>,
 }
 
-/// Seconds since 1970 and nanoseconds, as file systems keep them.
+/// Seconds since 1970 and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) seconds: i64,
     nanos: u32,
 }
 
-/// What the kernel is asked for. Older kernels and some file systems do not know when a file was made.
+/// The fields to request. Older kernels and some file systems do not know when a file was created.
 const ASKED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 
-/// What is asked of the file system about a file.
+/// The metadata of a file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stat {
     pub(crate) file_type: FileType,
-    /// Read, write and execute for owner, group and others; nothing else.
+    /// Read, write and execute for owner, group and others, without other bits.
     pub(crate) permissions: Mode,
     pub(crate) owner: Uid,
     pub(crate) group: Gid,
     pub(crate) links: u32,
-    /// Whether the size is known at all.
+    /// Whether the file system reports a size.
     pub(crate) sized: bool,
-    /// Whether something is mounted there, as far as the kernel tells (since Linux 5.8).
+    /// Whether something is mounted there, as far as the kernel reports it (since Linux 5.8).
     pub(crate) mount_point: bool,
-    /// Whether names are only made in it and never taken away.
+    /// Whether names in it can only be added and never removed.
     pub(crate) append_only: bool,
     pub(crate) version: Version,
 }
 
 impl Stat {
-    /// Of an open file.
+    /// Reads the metadata of an open file.
     pub(crate) fn of(file: impl AsFd) -> Result<Self, Errno> {
         statx(file, c"", AtFlags::EMPTY_PATH, ASKED).map(Self::from)
     }
 
-    /// Of a name in a directory; of a symbolic link itself.
+    /// Reads the metadata of a name in a directory; of a symbolic link itself.
     pub(crate) fn at(directory: impl AsFd, name: impl Arg) -> Result<Self, Errno> {
         statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, ASKED).map(Self::from)
     }
@@ -75,12 +75,12 @@ impl Stat {
         self.version.id
     }
 
-    /// Whether the owner may execute it.
+    /// Whether the owner may execute the file.
     pub(crate) fn executable(&self) -> bool {
         self.permissions.contains(Mode::XUSR)
     }
 
-    /// Refuses all but regular files; `name` is for the error.
+    /// Fails for anything but a regular file; `name` is for the error.
     pub(crate) fn require_regular(&self, name: impl Display) -> Result<(), StoreError> {
         match self.file_type {
             FileType::RegularFile => Ok(()),
@@ -98,7 +98,7 @@ impl Stat {
 impl From<Statx> for Stat {
     fn from(stat: Statx) -> Self {
         let mode = RawMode::from(stat.stx_mode);
-        // What a file system does not know it leaves out of the mask.
+        // The mask omits fields that the file system does not know.
         let known = StatxFlags::from_bits_retain(stat.stx_mask);
         Self {
             file_type: FileType::from_raw_mode(mode),
@@ -135,14 +135,14 @@ impl FileId {
 }
 
 impl Version {
-    /// Whether a file that has version `now` later has the same bytes for certain: neither its size nor its times have
-    /// changed.
+    /// Whether a file that later has the version `now` certainly has the same bytes: neither its size nor its times
+    /// have changed.
     pub(crate) fn stands(&self, now: &Self) -> bool {
         self == now && self.modified.is_some() && self.changed.is_some()
     }
 
-    /// The word that the protocol has for this version. `None` if the file system does not know the times: the word
-    /// would stay the same when the content changes.
+    /// The version as the protocol writes it. `None` if the file system has no times: the version would not change with
+    /// the content.
     pub(crate) fn word(&self) -> Option<haul_core::Version> {
         let (major, minor) = self.id.device;
         let mut known = Vec::with_capacity(72);
@@ -152,7 +152,8 @@ impl Version {
             known.extend(time.seconds.to_le_bytes());
             known.extend(time.nanos.to_le_bytes());
         }
-        // It says nothing of this machine, is short, and is the same for every server that shares the directory.
+        // A checksum reveals nothing about this machine, is short, and is the same for every server that shares the
+        // directory.
         haul_core::Version::parse(&Checksum::of(&known).to_string())
     }
 
@@ -163,7 +164,7 @@ impl Version {
 }
 
 impl Moment {
-    /// The moment as the protocol writes it, moved into the years that it can write.
+    /// The moment as the protocol writes it, clamped to the years that it can write.
     pub(crate) fn timestamp(self) -> Timestamp {
         // From 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
         let seconds = self.seconds.clamp(-62_167_219_200, 253_402_300_799);

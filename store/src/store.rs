@@ -1,4 +1,4 @@
-//! What a store must be able to do.
+//! The traits that a store implements.
 
 use std::convert::Infallible;
 
@@ -12,33 +12,33 @@ use crate::error::misuse;
 
 /// A place where the files of a server are kept: a directory here, an object store elsewhere.
 ///
-/// All sessions share a store, from many threads, and every call may block. [`FilePath`] has checked the names already;
-/// the store decides what is hidden and what a name may reach. It gives nothing that is outside of it.
+/// All sessions share a store, from many threads, and every call may block. [`FilePath`] has checked the names already.
+/// The store decides which names are hidden and which files a name may reach. It never gives access to anything outside
+/// of itself.
 ///
 /// # Order and durability
-/// The caller decides the order of the steps: all of a file's writes, then [`sync`](Self::sync), then
-/// [`Staged::publish`], then [`sync_directories`](Self::sync_directories). A caller that is not durable leaves the two
-/// syncs out. The store must not return from a step before it is done:
+/// The caller decides the order of the steps: all writes of a file, then [`sync`](Self::sync), then
+/// [`Staged::publish`], then [`sync_directories`](Self::sync_directories). A caller that is not durable leaves out both
+/// syncs. The store must not return from a step before it is complete:
 ///
-/// - Until `publish`, nobody sees the file. `publish` is atomic: readers find the old file or the whole new one, and
-///   with [`Mode::Create`] it never replaces another file, whoever else creates one at the same moment.
+/// - Until `publish`, nobody sees the file. `publish` is atomic: readers find the old file or the complete new one, and
+///   with [`Mode::Create`] it never replaces another file, even if somebody else creates one at the same moment.
 /// - After `sync`, the file's bytes, size and times survive a power cut; after `sync_directories`, so does its name.
-/// - A file is gone without a trace if it is dropped before `publish`, and from the moment when `sync` or `publish`
-///   fails.
-/// - A source gives bytes that the file had at one moment, or [`Source::finish`] fails.
-/// - [`delete`](Self::delete), [`make_directory`](Self::make_directory) and [`rename`](Self::rename) are done and
-///   visible when they return, each whole or not at all; after `sync_directories` they survive a power cut.
+/// - A file disappears without a trace if it is dropped before `publish`, and as soon as `sync` or `publish` fails.
+/// - A source returns bytes that the file had at one moment, or [`Source::finish`] fails.
+/// - [`delete`](Self::delete), [`make_directory`](Self::make_directory) and [`rename`](Self::rename) are atomic and
+///   visible when they return; after `sync_directories` they survive a power cut.
 ///
 /// # Versions
-/// A store that knows the [`Version`]s of its files gives them by [`Source::opened`] and [`Staged::publish`], and
-/// compares them where it is given one. Two versions of a file that are equal have the same content; two that differ
-/// may have it too. No session of the same store changes the file between the comparison and what is done then.
+/// A store that knows the [`Version`]s of its files returns them from [`Source::opened`] and [`Staged::publish`], and
+/// compares them if the caller passes one. Equal versions of a file have equal content; different ones may have equal
+/// content too. No session of the same store changes the file between the comparison and the change.
 ///
 /// # Errors
-/// Each method names the kinds of errors that it may give. Any of them may give
-/// [`Io`](haul_core::StoreErrorKind::Io) for a storage that fails, and for a call that does not fit what came before. A
-/// lack that ends by itself, such as one of descriptors, is marked by [`StoreError::passing`]. The error's text is for
-/// this side's log and may have this side's own names in it.
+/// Each method lists the kinds of errors that it may return. Any method may return
+/// [`Io`](haul_core::StoreErrorKind::Io) for a storage that fails, and for a call that does not fit the calls before
+/// it. [`StoreError::passing`] marks a shortage that ends by itself, such as one of descriptors. The text of an error
+/// is for this side's log and may contain local names.
 pub trait Store: Send + Sync + 'static {
     /// An open listing.
     type Listing: Listing;
@@ -46,11 +46,11 @@ pub trait Store: Send + Sync + 'static {
     type Source: Source;
     /// A file being stored.
     type Staged: Staged;
-    /// A change of names; [`Infallible`] where names do not change but by publishing.
+    /// A change of names; [`Infallible`] where only publishing changes names.
     type Change: Change;
 
-    /// Begins to list `path`, or the whole store for `None`, `depth` levels deep. A file is listed as its single entry.
-    /// With `omitted`, names that are left out are listed as [`Entry::Omitted`].
+    /// Starts a listing of `path`, or of the whole store for `None`, `depth` levels deep. A file is listed as a single
+    /// entry. With `omitted`, omitted names are listed as [`Entry::Omitted`].
     ///
     /// # Errors
     /// [`NotFound`](haul_core::StoreErrorKind::NotFound), also for what is hidden;
@@ -71,8 +71,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`IsDirectory`](haul_core::StoreErrorKind::IsDirectory); otherwise as for [`list`](Self::list).
     fn open(&self, path: &FilePath) -> Result<Self::Source, StoreError>;
 
-    /// Begins a file that nobody sees until it is published. It reports early what would keep the file from being
-    /// published, as far as it can, so that nobody sends bytes in vain; [`Staged::publish`] decides.
+    /// Starts a staged file, which nobody sees until it is published. It reports errors of publication early, as far as
+    /// it can, so that nobody sends bytes in vain; [`Staged::publish`] decides.
     ///
     /// # Errors
     /// [`Exists`](haul_core::StoreErrorKind::Exists) if the name is taken and the mode is [`Mode::Create`];
@@ -86,8 +86,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Io`](haul_core::StoreErrorKind::Io).
     fn create(&self, file: &NewFile) -> Result<Self::Staged, StoreError>;
 
-    /// As [`create`](Self::create), for a session that has other files staged. `None` means that there is no room
-    /// beside them, and that the session has to commit them first. By default there never is.
+    /// As [`create`](Self::create), for a session that already has staged files. `None`, the default, means that there
+    /// is no room for another one and that the session has to commit the others first.
     ///
     /// # Errors
     /// As for [`create`](Self::create).
@@ -96,20 +96,19 @@ pub trait Store: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Does what [`Staged::sync`] does, for all of `files` together: staged files of one session, at least one, in no
-    /// particular order.
+    /// Does what [`Staged::sync`] does for all of `files`, at least one, all staged files of one session, in any order.
     ///
     /// # Errors
-    /// As for [`Staged::sync`]. The caller drops all of `files` after an error, since it cannot tell whose bytes are
+    /// As for [`Staged::sync`]. The caller drops all of `files` after an error, because it cannot know whose bytes are
     /// lost.
     fn sync(&self, files: &mut [Self::Staged]) -> Result<(), StoreError> {
         files.iter_mut().try_for_each(Staged::sync)
     }
 
     /// Copies 1 to `length` bytes at `offset` from `source` to the end of `staged`, or none at the end of the source;
-    /// `offset` is also the number of bytes written to `staged` before. Returns how many were copied, and the checksum
-    /// that they have in the copy. What a piece costs does not grow with `length`, so a caller may ask for all that is
-    /// left. By default the bytes are read and written.
+    /// `offset` is also the number of bytes written to `staged` before. Returns the number of bytes copied and their
+    /// checksum in the copy. The cost of a call does not grow with `length`, so a caller may ask for all that is left.
+    /// The default reads and writes the bytes.
     ///
     /// # Errors
     /// As for [`Source::read`] and [`Staged::write`].
@@ -123,8 +122,8 @@ pub trait Store: Send + Sync + 'static {
         read_and_write(source, staged, offset, length)
     }
 
-    /// Deletes a file or an empty directory. A link is deleted itself. With `if_match` there must be a file of that
-    /// version; that of a link is the version of the file that it leads to. By default no store can do this.
+    /// Deletes a file or an empty directory. A link is deleted itself. With `if_match` the path must name a file of
+    /// that version; the version of a link is that of its target. The default is not supported.
     ///
     /// # Errors
     /// Nothing is changed after an error. [`NotFound`](haul_core::StoreErrorKind::NotFound), also for what is hidden;
@@ -143,7 +142,7 @@ pub trait Store: Send + Sync + 'static {
         Err(not_supported("delete"))
     }
 
-    /// Makes a directory, and the parents that it lacks. By default no store can do this.
+    /// Creates a directory and its missing parents. The default is not supported.
     ///
     /// # Errors
     /// Nothing is changed after an error. [`Exists`](haul_core::StoreErrorKind::Exists), whatever has the name;
@@ -157,17 +156,16 @@ pub trait Store: Send + Sync + 'static {
         Err(not_supported("make directories"))
     }
 
-    /// Gives a file or a directory another name, atomically, and makes the parents that the new name lacks. A link is
-    /// renamed itself. With [`Mode::Replace`] a file may take the place of a file; nothing takes the place of a
-    /// directory. A rename to the present name changes nothing. `if_match` is as for [`delete`](Self::delete). By
-    /// default no store can do this.
+    /// Renames a file or a directory, atomically, and creates the missing parents of the new name. A link is renamed
+    /// itself. With [`Mode::Replace`] a file may replace a file; nothing replaces a directory. A rename to the present
+    /// name changes nothing. `if_match` is as for [`delete`](Self::delete). The default is not supported.
     ///
     /// # Errors
-    /// Nothing is changed after an error. Those of [`delete`](Self::delete) about `from`, but for
+    /// Nothing is changed after an error. Those of [`delete`](Self::delete) about `from`, except
     /// [`NotEmpty`](haul_core::StoreErrorKind::NotEmpty); those of [`create`](Self::create) about `to`, where
-    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) is also a directory that would take a file's place;
-    /// [`IntoItself`](haul_core::StoreErrorKind::IntoItself);
-    /// [`NotSupported`](haul_core::StoreErrorKind::NotSupported) if the storage cannot do it in one step.
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) also means a directory that would replace a file;
+    /// [`IntoItself`](haul_core::StoreErrorKind::IntoItself); [`NotSupported`](haul_core::StoreErrorKind::NotSupported)
+    /// if the storage cannot do it in one step.
     fn rename(
         &self,
         from: &FilePath,
@@ -179,11 +177,11 @@ pub trait Store: Send + Sync + 'static {
         Err(not_supported("rename"))
     }
 
-    /// Does what [`Staged::sync_directory`] and [`Change::sync`] do, for all of `files` and `changes` together:
-    /// published files and changes of one session, at least one in all, in no particular order.
+    /// Does what [`Staged::sync_directory`] and [`Change::sync`] do for all of `files` and `changes`: published files
+    /// and changes of one session, at least one in all, in any order.
     ///
     /// # Errors
-    /// As for [`Staged::sync_directory`]. All of the names are uncertain after an error.
+    /// As for [`Staged::sync_directory`]. After an error no name is certain to survive a power cut.
     fn sync_directories(
         &self,
         files: &mut [Self::Staged],
@@ -194,7 +192,7 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
-/// The most bytes that [`read_and_write`] copies at once.
+/// The maximum number of bytes that [`read_and_write`] copies at once.
 const COPIED_AT_ONCE: usize = 256 << 10;
 
 /// Copies a piece by way of this process.
@@ -215,20 +213,20 @@ fn not_supported(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::NotSupported, format!("this store cannot {what}"))
 }
 
-/// A file to be.
+/// A file that is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFile {
-    /// Its name.
+    /// The name.
     pub path: FilePath,
-    /// Whether it may replace a file of that name.
+    /// Whether it may replace an existing file.
     pub mode: Mode,
-    /// The version of the file that it must replace; any or none if this is `None`.
+    /// The version of the file that it must replace; `None` for any or no file.
     pub if_match: Option<Version>,
-    /// Its size in bytes, if known.
+    /// The size in bytes, if known.
     pub size: Option<u64>,
-    /// The modification time that it shall have.
+    /// The modification time to set.
     pub modified: Option<Timestamp>,
-    /// Whether it may be executed: by those to whom the umask leaves that right.
+    /// Whether it is executable, for those whom the umask allows.
     pub executable: bool,
     /// Whether it will be synced before it is published.
     pub durable: bool,
@@ -236,23 +234,23 @@ pub struct NewFile {
 
 /// An open listing. Dropping it closes it.
 pub trait Listing: Send {
-    /// The next entries, at most `max` of them; none at the end. A directory comes before what is in it. What is added
-    /// or removed meanwhile may be listed or not.
+    /// Returns the next entries, at most `max`; none at the end. A directory comes before its content. Names that are
+    /// added or removed meanwhile may be listed or not.
     ///
     /// # Errors
-    /// [`NotFound`](haul_core::StoreErrorKind::NotFound) or [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if what
-    /// is listed was removed, replaced or moved out of the store meanwhile;
-    /// [`Denied`](haul_core::StoreErrorKind::Denied); [`Io`](haul_core::StoreErrorKind::Io). A directory below that
-    /// cannot be read is no error but an entry that says so. The listing is of no more use after an error.
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound) or [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if the
+    /// listed directory was removed, replaced or moved out of the store; [`Denied`](haul_core::StoreErrorKind::Denied);
+    /// [`Io`](haul_core::StoreErrorKind::Io). An unreadable directory further down is not an error but an entry that
+    /// says so. After an error the listing cannot be used any more.
     fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError>;
 
-    /// The number of names left out so far because they break the rules of names.
+    /// The number of names omitted so far because they break the rules of names.
     fn skipped(&self) -> u64;
 }
 
 /// A file open for reading. Dropping it closes it.
 pub trait Source: Send {
-    /// What was known when it was opened.
+    /// What was known about the file when it was opened.
     fn opened(&self) -> Opened;
 
     /// Reads 1 to `length` bytes at `offset`; none only at the end of the file. A source without a known size is read
@@ -285,8 +283,8 @@ pub trait Source: Send {
         None
     }
 
-    /// Verifies that the bytes of a range, which may be all of the file, are those that were sent; `checksum` is that
-    /// of what was sent. Nothing else is asked of the source afterwards.
+    /// Checks that the bytes of a range, which may be the whole file, are those that were sent; `checksum` is that of
+    /// the sent bytes. The caller does not use the source afterwards.
     ///
     /// # Errors
     /// [`Changed`](haul_core::StoreErrorKind::Changed) if they are not, or may not be;
@@ -303,7 +301,8 @@ pub struct Prepared {
     pub checksum: Option<Checksum>,
 }
 
-/// A file being stored. Dropping it before it is published removes every trace of it; dropping it afterwards closes it.
+/// A file that is being stored. Dropping it before it is published removes every trace of it; dropping it afterwards
+/// closes it.
 pub trait Staged: Send {
     /// Appends all of `data`; `offset` is the number of bytes written before.
     ///
@@ -337,15 +336,15 @@ pub trait Staged: Send {
     fn sync(&mut self) -> Result<(), StoreError>;
 
     /// Gives the file its name, atomically. `checksum` is that of the whole file; a store may remember it. If the file
-    /// is not synced, this writes what is still to be written, but does not wait for the storage. Returns the version
-    /// that the file has now, if the store knows versions.
+    /// is not synced, this writes the remaining bytes but does not wait for the storage. Returns the version that the
+    /// file has now, if the store knows versions.
     ///
     /// # Errors
-    /// As for [`Store::create`], decided anew; and as for [`sync`](Self::sync). After an error the name is as it was
+    /// As for [`Store::create`], checked again; and as for [`sync`](Self::sync). After an error the name is as it was
     /// before, and the caller drops the file.
     fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError>;
 
-    /// Fsyncs the name of the file, and those of the directories that were made for it, after
+    /// Fsyncs the name of the file and those of the directories created for it. Call this after
     /// [`publish`](Self::publish).
     ///
     /// # Errors
@@ -353,7 +352,7 @@ pub trait Staged: Send {
     fn sync_directory(&mut self) -> Result<(), StoreError>;
 }
 
-/// A change of names that was made and can be seen. Dropping it undoes nothing.
+/// A change of names, which is made and visible. Dropping it does not undo it.
 pub trait Change: Send {
     /// Fsyncs the change.
     ///
@@ -368,13 +367,13 @@ impl Change for Infallible {
     }
 }
 
-/// Where a client's download goes. It is begun when the server begins to send.
+/// Where a client's download is written. The download starts when the server starts to send.
 pub trait Target: Send {
-    /// Begins the staged file that will become the target. It may be called again after the file was dropped, for a
-    /// download that begins anew.
+    /// Starts the staged file that will become the target. The caller may drop that file and call this again, for a
+    /// download that starts again.
     ///
     /// # Errors
-    /// As for [`Store::create`], about this side's own name, whatever `file` is called;
+    /// As for [`Store::create`], about this side's own name, whatever name `file` has;
     /// [`Io`](haul_core::StoreErrorKind::Io) for a target that takes only one download, such as a stream.
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError>;
 }

@@ -1,8 +1,8 @@
-//! Files without a name, which the kernel takes away when nobody has them open any more, however that comes about: not
-//! even `kill -9` or a power cut leaves anything of them.
+//! Files without a name (`O_TMPFILE`). The kernel removes them when nobody has them open any more: not even `kill -9`
+//! or a power cut leaves a trace of them.
 //!
-//! To make one and to give it its name costs less than to make one under a name and to rename it: directories are
-//! searched and written once, not three times.
+//! Creating one and linking it costs less than creating a named file and renaming it: the kernel searches and writes
+//! directories once, not three times.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::LazyLock;
@@ -14,25 +14,25 @@ use rustix::path::Arg;
 use crate::stat::Stat;
 use crate::unsupported::is_unsupported;
 
-/// Where a file that has no name is found to be given one, as `open(2)` tells. To link a descriptor itself takes a
+/// The directory by which a file without a name can be linked, see `open(2)`. Linking a descriptor itself needs a
 /// capability or Linux 6.10.
 const DESCRIPTORS: &str = "/proc/self/fd";
 
 static CAN_LINK: LazyLock<bool> =
     LazyLock::new(|| accessat(CWD, DESCRIPTORS, Access::EXEC_OK, AtFlags::empty()).is_ok());
 
-/// Makes an empty file on the file system of `directory`, to read and to write; `None` if it could not be made so, or
-/// not be given a name later.
+/// Creates an empty file on the file system of `directory`, for reading and writing; `None` if the file system does not
+/// support it, or if the file could not be linked later.
 pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<OwnedFd>, Errno> {
     if !*CAN_LINK {
         return Ok(None);
     }
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     match openat(&directory, c".", flags, permissions) {
-        // Those who do not know the flag take it for a directory that is to be written.
+        // A kernel that does not know the flag takes this for a directory opened for writing.
         Err(Errno::ISDIR) => Ok(None),
         Err(errno) if is_unsupported(errno) => Ok(None),
-        // What ext4 says of a directory that was removed.
+        // ext4 reports this for a removed directory.
         Err(Errno::PERM) if Stat::of(&directory).is_ok_and(|stat| stat.links == 0) => {
             Err(Errno::NOENT)
         }
@@ -40,12 +40,12 @@ pub(crate) fn create(directory: impl AsFd, permissions: Mode) -> Result<Option<O
     }
 }
 
-/// Gives a file that has no name its first one, unless there is something of that name.
+/// Gives a file without a name its first name, unless that name exists.
 pub(crate) fn link(file: impl AsFd, directory: impl AsFd, name: impl Arg) -> Result<(), Errno> {
     linkat(CWD, path_of(file), directory, name, AtFlags::SYMLINK_FOLLOW)
 }
 
-/// A path by which an open file is found, also one that is open as a path only.
+/// A path that leads to an open file, even to one that is open as a path only.
 pub(crate) fn path_of(file: impl AsFd) -> String {
     format!("{DESCRIPTORS}/{}", file.as_fd().as_raw_fd())
 }
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// It is not there, rather than not permitted. Not every file system minds.
+    /// The error says that it is missing, not that it is forbidden. Not every file system fails.
     #[test]
     fn no_file_is_made_in_a_removed_directory() {
         let around = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Going through directories that lie in one another, with few of them open.
+//! Traverses a directory tree with a bounded number of open directories.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,23 +11,23 @@ use crate::entries::{DirEntry, Entries};
 use crate::error::is_want_of_descriptors;
 use crate::stat::{FileId, Stat};
 
-/// The most directories that one descent has open at once. Those further out are closed, and opened again when it is
-/// their turn.
+/// The maximum number of directories that one traversal has open. It closes outer directories and opens them again when
+/// it returns to them.
 const MOST_OPEN: usize = 16;
 
-/// The directories that are being read, each in the one before.
+/// The directories that are being read, each inside the one before.
 #[derive(Debug)]
 pub(crate) struct Traversal {
-    /// The path of the innermost one; `None` is the directory that all others are beneath.
+    /// The path of the innermost directory; `None` is the root of the traversal.
     path: Option<FilePath>,
     levels: Vec<Level>,
-    /// The name of the directory that was left last, in the innermost one.
+    /// The name, in the innermost directory, of the directory that was left last.
     left: Option<String>,
-    /// Whether a directory that is moved elsewhere while it is open is not read any further.
+    /// Whether to stop reading a directory that is moved elsewhere while it is open.
     guarded: bool,
-    /// Whether the innermost one was found at its path lately.
+    /// Whether the innermost directory was recently found at its path.
     sure: bool,
-    /// What bounds the open directories of all descents together, beyond one each.
+    /// Limits the open directories of all traversals together, beyond one each.
     budget: Option<Budget>,
 }
 
@@ -36,10 +36,10 @@ struct Level {
     id: FileId,
     /// `None` while it is closed.
     entries: Option<Entries>,
-    /// Where the name that was read last stands, and where the next one does, as the file system counts.
+    /// The position of the last name that was read, and of the next one, in the file system's own count.
     last: u64,
     next: u64,
-    /// Whether no name was read yet.
+    /// Whether no name has been read yet.
     empty: bool,
     permit: Option<Permit>,
 }
@@ -49,24 +49,24 @@ struct Level {
 pub(crate) enum Step {
     /// A name in the innermost directory.
     Entry(DirEntry),
-    /// This directory was read to its end, and is left.
+    /// The end of this directory, which is left.
     Left { path: Option<FilePath>, empty: bool },
-    /// What else is in this directory cannot be read. It is left.
+    /// The rest of this directory cannot be read. It is left.
     Broken { path: Option<FilePath>, errno: Errno },
 }
 
-/// How a directory is opened by its path.
+/// Opens a directory by its path.
 pub(crate) trait OpenByPath {
     fn open(&self, path: Option<&FilePath>, access: OFlags) -> Result<OwnedFd, Errno>;
 }
 
 impl Traversal {
-    /// Nothing is entered yet.
+    /// A traversal that has not entered a directory yet.
     pub(crate) fn new(guarded: bool, budget: Option<Budget>) -> Self {
         Self { path: None, levels: Vec::new(), left: None, guarded, sure: true, budget }
     }
 
-    /// How many directories lie in one another.
+    /// The number of nested directories.
     pub(crate) fn depth(&self) -> usize {
         self.levels.len()
     }
@@ -76,18 +76,18 @@ impl Traversal {
         self.path.as_ref()
     }
 
-    /// Whether a directory is the innermost one or one around it.
+    /// Whether a directory is the innermost one or contains it.
     pub(crate) fn contains(&self, id: FileId) -> bool {
         self.levels.iter().any(|level| level.id == id)
     }
 
-    /// The innermost directory, whose entry came last.
+    /// The innermost directory, which the last entry came from.
     pub(crate) fn here(&self) -> Result<BorrowedFd<'_>, Errno> {
         let entries = self.levels.last().and_then(|level| level.entries.as_ref());
         entries.map(AsFd::as_fd).ok_or(Errno::BADF)
     }
 
-    /// `directory`, at `path`, becomes the innermost one.
+    /// Makes `directory`, at `path`, the innermost one.
     pub(crate) fn enter(
         &mut self,
         path: Option<FilePath>,
@@ -109,18 +109,18 @@ impl Traversal {
         Ok(())
     }
 
-    /// Closes all directories but the innermost one. Answers whether any was open.
+    /// Closes all directories but the innermost one. Returns whether any was open.
     pub(crate) fn close_others(&mut self) -> bool {
         let Some((_, others)) = self.levels.split_last_mut() else { return false };
         others.iter_mut().fold(false, |any, level| level.close() | any)
     }
 
-    /// What is at a path may be something else by now.
+    /// Notes that the path may lead to something else by now.
     pub(crate) fn doubt(&mut self) {
         self.sure = false;
     }
 
-    /// Goes on in the innermost directory. `None` is the end of all.
+    /// Continues in the innermost directory. `None` is the end.
     pub(crate) fn next(&mut self, around: &impl OpenByPath) -> Option<Step> {
         loop {
             let read = match self.find(around) {
@@ -143,7 +143,7 @@ impl Traversal {
         }
     }
 
-    /// The one around the innermost directory becomes the innermost one. Answers which was left, and whether it was
+    /// Returns to the directory that contains the innermost one. Returns which directory was left, and whether it was
     /// empty.
     fn leave(&mut self) -> Option<(Option<FilePath>, bool)> {
         let level = self.levels.pop()?;
@@ -154,12 +154,12 @@ impl Traversal {
         Some((path, level.empty))
     }
 
-    /// Makes sure that the innermost directory is the one at its path, and opens it if it is closed. Answers whether it
-    /// still is a directory: one that was removed has no more entries.
+    /// Checks that the innermost directory is the one at its path, and opens it if it is closed. Returns whether it
+    /// still exists: a removed directory has no more entries.
     fn find(&mut self, around: &impl OpenByPath) -> Result<bool, Errno> {
         let Some(Level { id, entries, .. }) = self.levels.last() else { return Ok(false) };
         let (id, closed) = (*id, entries.is_none());
-        // The directory that all others are beneath stays the same one, wherever it goes.
+        // The root stays the same directory, wherever it is moved.
         let doubtful = self.guarded && !self.sure && self.path.is_some();
         if !closed && !doubtful {
             return Ok(true);
@@ -198,14 +198,14 @@ impl Level {
         Some(entry)
     }
 
-    /// Answers whether it was open.
+    /// Returns whether it was open.
     fn close(&mut self) -> bool {
         self.permit = None;
         self.entries.take().is_some()
     }
 }
 
-/// A directory, read up to and with `name`, which once stood at `last`.
+/// Reads a directory up to and including `name`, which was once at position `last`.
 fn resumed(directory: OwnedFd, last: u64, name: &str) -> Result<Entries, Errno> {
     let mut entries = Entries::of(directory);
     entries.seek(last)?;
@@ -214,7 +214,7 @@ fn resumed(directory: OwnedFd, last: u64, name: &str) -> Result<Entries, Errno> 
     {
         return Ok(entries);
     }
-    // Some file systems count anew each time that a directory is opened.
+    // Some file systems count anew each time a directory is opened.
     entries.seek(0)?;
     for entry in entries.by_ref() {
         if entry?.name().to_bytes() == name.as_bytes() {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     impl Tree {
-        /// Each directory has two in it.
+        /// Each directory contains two.
         fn new(depth: usize) -> Self {
             let tree = Self(TempDir::new().unwrap());
             for leaf in 0..1 << depth {
@@ -301,7 +301,7 @@ mod tests {
                 assert!(open(&traversal) <= most);
             }
             assert_eq!((entries, left, empty), (126, 127, 64));
-            // Every place came back.
+            // Every permit was returned.
             let free = |budget: Budget| iter::from_fn(|| budget.take()).collect::<Vec<_>>().len();
             assert_eq!(budget.map(free), permits);
         }
@@ -319,7 +319,7 @@ mod tests {
         };
         let all = names(Entries::of(opened()));
         for (at, name) in all.iter().enumerate() {
-            // Where it stood is told wrong, so it is looked for.
+            // The position is wrong, so the name is searched.
             let rest = resumed(opened(), 0, name.to_str().unwrap()).unwrap();
             assert_eq!(names(rest), all[at + 1..]);
         }

@@ -1,7 +1,7 @@
-//! What file systems lack, each logged once.
+//! Operations that a file system does not support, each logged once.
 //!
-//! A file system that cannot do something is no reason to refuse a file: each operation has a fallback, and where the
-//! fallback does less than the operation that is said.
+//! A missing operation is no reason to refuse a file: each one has a fallback, and the log says what the fallback does
+//! not guarantee.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -10,21 +10,21 @@ use rustix::io::Errno;
 
 use crate::stat::Device;
 
-/// An operation that a file system does not have.
+/// An operation that a file system does not support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Unsupported {
-    /// `fsync` of a directory; the names in it come to stable storage when the system writes them.
+    /// `fsync` of a directory; its names are durable once the system writes them.
     DirectorySync,
-    /// `fsync` of a directory that this process may not read; the file itself is synced instead.
+    /// `fsync` of a directory that this process may not read; it syncs the file instead.
     UnreadableDirectorySync,
-    /// Modification times; a file has that of its last write.
+    /// Modification times; a file keeps the time of its last write.
     Times,
-    /// To give a file a name only if that is free; the name is looked at first, and another program may take it in
-    /// between.
+    /// Giving a file a name only if that is free; this process checks the name first, and another program may take it
+    /// in between.
     ExclusiveRename,
-    /// Locks; what a crash leaves is not removed.
+    /// Locks; leftovers of a crash are not removed.
     Locks,
-    /// The permissions, group or access list of the file that is replaced.
+    /// The permissions, group or ACL of the file that is replaced.
     Rights,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn warn_once(operation: Unsupported, device: Device, name: &str) {
     tracing::warn!("the file system {major}:{minor} {what} (seen with {name})");
 }
 
-/// Whether an operation failed because it is not there, and not because of what it was to do.
+/// Whether an operation failed because the file system does not support it.
 pub(crate) fn is_unsupported(errno: Errno) -> bool {
     matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOTTY)
 }

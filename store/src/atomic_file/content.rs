@@ -14,7 +14,7 @@ use crate::file_system::FileSystem;
 use crate::pipe_buffer::{PipeBuffer, WORTH_PASSING};
 use crate::{NewFile, PassThrough};
 
-/// What is sent to stable storage at once.
+/// The number of bytes to start writing back at once.
 const WRITTEN_BACK: NonZeroU64 = NonZeroU64::new(8 << 20).unwrap();
 
 /// A file that is written from front to back.
@@ -23,16 +23,16 @@ pub(super) struct Content {
     pub(super) file: OwnedFd,
     pub(super) written: u64,
     pub(super) space: Space,
-    /// Whether room may be reserved.
+    /// Whether space may be reserved.
     reserves: bool,
-    /// So many bytes are on their way to stable storage; `None` if the file will not be synced.
+    /// The number of bytes whose writeback has started; `None` if the file will not be synced.
     begun: Option<u64>,
-    /// So many zeros at its end were not written: something must follow, or its length be set.
+    /// The number of zeros at its end that were not written. Bytes must follow, or the length must be set.
     hole: u64,
-    /// Whether its file system has holes.
+    /// Whether its file system supports holes.
     pub(super) sparse: bool,
     pipe: Option<PipeBuffer>,
-    /// Whether it becomes large enough for that, as far as is known, and can be read for its checksum.
+    /// Whether the file will probably be large enough for a pipe, and can be read for its checksum.
     worth_passing: bool,
 }
 
@@ -43,7 +43,7 @@ impl Content {
             file,
             written: 0,
             space: Space::default(),
-            // Elsewhere power cuts have not shown what becomes of a durable file.
+            // On other file systems no test has shown that a durable file survives a power cut.
             reserves: !new.durable || on == FileSystem::Journaled,
             begun: new.durable.then_some(0),
             hole: 0,
@@ -53,7 +53,7 @@ impl Content {
         }
     }
 
-    /// See [`Room::require`]. From then on room is reserved as bytes come.
+    /// See [`Space::require`]. From now on space is reserved as bytes arrive.
     pub(super) fn require_space(&mut self, size: u64) -> Result<(), Errno> {
         Space::require(&self.file, size)?;
         if self.reserves {
@@ -79,7 +79,7 @@ impl Content {
         self.expect_more()
     }
 
-    /// Appends zeros that are not written. What was reserved for a hole is given back.
+    /// Appends zeros without writing them. Releases the space that was reserved for a hole.
     pub(super) fn append_hole(&mut self, length: u64) -> Result<(), Errno> {
         self.written += length;
         self.hole += length;
@@ -96,7 +96,7 @@ impl Content {
         }
         match self.put(data) {
             Err(errno) if self.hole > 0 && !is_full(errno) => {
-                // A file system may only take what follows what it has.
+                // The file system may only accept bytes that directly follow the existing ones.
                 self.sparse = false;
                 self.fill_hole()?;
                 self.put(data)
@@ -123,7 +123,7 @@ impl Content {
         Ok(())
     }
 
-    /// Writes the zeros that were left out.
+    /// Writes the zeros that were skipped.
     fn fill_hole(&mut self) -> Result<(), Errno> {
         let end = self.written;
         self.written -= std::mem::take(&mut self.hole);
@@ -133,13 +133,13 @@ impl Content {
         Ok(())
     }
 
-    /// Does what remains to be done when all of it has come.
+    /// Completes the file after its last byte.
     pub(super) fn finish(&mut self) -> Result<(), Errno> {
         self.end_hole()?;
         self.space.release_unused(&self.file, self.written)
     }
 
-    /// Gives the file its length if it ends in a hole.
+    /// Sets the length of the file if it ends in a hole.
     pub(super) fn end_hole(&mut self) -> Result<(), Errno> {
         if self.hole == 0 {
             return Ok(());
@@ -185,7 +185,7 @@ impl Content {
                 _ => zeros.push((at, length)),
             }
         };
-        // Of what is in the file: what the processor copied there is still at hand.
+        // The checksum is of the file: the bytes that the processor just copied are still in its cache.
         let checksum =
             checksum_and(&self.file, self.written, length as u64, look)?.ok_or(Errno::IO)?;
         self.pipe = Some(pipe);
@@ -198,7 +198,7 @@ impl Content {
         Ok(checksum)
     }
 
-    /// Gives back the room of zeros, where the file system can.
+    /// Releases the space of zeros, if the file system can.
     fn punch(&mut self, at: u64, length: u64) -> Result<(), Errno> {
         let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         self.sparse = self.sparse && fallocate(&self.file, how, at, length).is_ok();
@@ -209,24 +209,24 @@ impl Content {
         self.space.release_unused(&self.file, self.written)
     }
 
-    /// Prepares for what comes next.
+    /// Prepares for the next bytes.
     pub(super) fn expect_more(&mut self) -> Result<(), Errno> {
         self.write_back();
         if self.hole > 0 { Ok(()) } else { self.space.reserve(&self.file, self.written) }
     }
 
-    /// Sends what has come to stable storage while more comes, so that a sync has less to wait for.
+    /// Starts to write bytes back while more arrive, so that a sync has less to wait for.
     fn write_back(&mut self) {
         let Some(begun) = &mut self.begun else { return };
         while self.written - *begun >= WRITTEN_BACK.get() {
-            // This begins to write dirty pages and drops clean ones, of which there are hardly any yet: the file stays
-            // in memory. A failure is met again by the sync.
+            // This starts to write dirty pages. It drops clean ones, of which there are hardly any yet, so the file
+            // stays in memory. A failure shows again at the sync.
             let _ = fadvise(&self.file, *begun, Some(WRITTEN_BACK), Advice::DontNeed);
             *begun += WRITTEN_BACK.get();
         }
     }
 
-    /// It is published, or gone: its room is not given back by a failure any more.
+    /// The file is published or gone, so a failure no longer frees its space.
     pub(super) fn settle(&mut self) {
         self.space.settle();
     }
@@ -255,7 +255,7 @@ mod tests {
         Stat::of(&content.file).unwrap().version.size
     }
 
-    /// Some file systems take no bytes behind a hole.
+    /// Some file systems accept no bytes behind a hole.
     #[test]
     fn a_hole_can_be_filled() {
         let mut content = content();

@@ -1,4 +1,4 @@
-//! Copying bytes of another file by the file system's own means.
+//! Copies bytes of another file by the file system's own means.
 
 use std::os::fd::OwnedFd;
 
@@ -10,19 +10,19 @@ use super::content::{Content, is_full};
 use crate::file_checksum::checksum_of;
 use crate::stat::Stat;
 
-/// The most that is copied at once, so that nobody waits long for a call to end.
+/// The maximum number of bytes to copy at once, so that no call takes long.
 const AT_ONCE: usize = 16 << 20;
 
-/// What lies at an offset of a file.
+/// What is at an offset of a file.
 enum Run {
     Hole(u64),
     Bytes(u64),
 }
 
 impl Content {
-    /// Appends up to `length` bytes of `source`, which has as many at the end of what was written: blocks become shared
-    /// where the file system can share them, and holes stay holes. With `known`, the checksum of the whole source,
-    /// these are all of its bytes. `None` if they have to be read and written.
+    /// Appends up to `length` bytes of `source`, which has that many bytes from the end of this file on. The file
+    /// system shares blocks if it can, and holes stay holes. With `known`, the checksum of the whole source, `length`
+    /// is that of the whole source. `None` if the caller has to read and write the bytes.
     pub(super) fn copy(
         &mut self,
         source: &OwnedFd,
@@ -45,7 +45,7 @@ impl Content {
         }
     }
 
-    /// Shares all blocks of `source`, if its file system can. Nothing may have been written yet.
+    /// Shares all blocks of `source`, if the file system can. Nothing may have been written yet.
     fn clone_whole(&mut self, source: &OwnedFd, length: u64) -> Result<bool, Errno> {
         match ioctl_ficlone(&self.file, source) {
             Err(errno) if is_full(errno) => return Err(errno),
@@ -56,12 +56,12 @@ impl Content {
             self.written = length;
             return Ok(true);
         }
-        // The source has changed, which is found out when it is read.
+        // The source has changed. The caller notices when it reads it.
         ftruncate(&self.file, 0)?;
         Ok(false)
     }
 
-    /// Copies one range. The checksum is that of the copy: the source may change meanwhile.
+    /// Copies one range. The checksum is that of the copy, because the source may change meanwhile.
     fn copy_range(
         &mut self,
         source: &OwnedFd,
@@ -75,7 +75,7 @@ impl Content {
         });
         let length = match copied {
             Err(errno) if is_full(errno) => return Err(errno),
-            // Where this does not work, some kernels say so by copying nothing.
+            // Some kernels report a missing implementation by copying nothing.
             Err(_) | Ok(0) => return Ok(None),
             Ok(length) => length,
         };
@@ -87,12 +87,12 @@ impl Content {
     }
 }
 
-/// What begins at `offset`, and how long it is.
+/// What starts at `offset`, and how long it is.
 fn run_at(file: &OwnedFd, offset: u64) -> Result<Run, Errno> {
     match seek(file, SeekFrom::Data(offset)) {
         Ok(data) if data > offset => Ok(Run::Hole(data - offset)),
         Ok(_) => Ok(Run::Bytes(seek(file, SeekFrom::Hole(offset))?.saturating_sub(offset))),
-        // The rest is a hole, unless the file is shorter by now.
+        // The rest is a hole, unless the file was truncated.
         Err(Errno::NXIO) => match Stat::of(file)?.version.size.checked_sub(offset) {
             Some(rest) if rest > 0 => Ok(Run::Hole(rest)),
             _ => Err(Errno::NXIO),
@@ -105,7 +105,7 @@ fn within(run: u64, length: usize) -> usize {
     usize::try_from(run).map_or(length, |run| run.min(length))
 }
 
-/// The checksum of so many zeros, at the cost of a few, since a hole may be large.
+/// The checksum of `length` zeros, computed in logarithmic time because a hole may be large.
 fn checksum_of_zeros(length: u64) -> Checksum {
     let (mut zeros, mut piece, mut piece_length) = (Checksum::EMPTY, Checksum::of(&[0]), 1);
     let mut left = length;

@@ -1,4 +1,4 @@
-//! What has the name that a file is to take.
+//! Checks what exists under the name that a file will take.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, shown};
 use crate::stat::Stat;
 
-/// Refuses what a file must not take the place of. Answers what it will replace, if there is something.
+/// Fails if a file must not replace what has the name. Returns what it will replace, if anything.
 ///
 /// A symbolic link is replaced itself, whatever it leads to.
 pub(crate) fn replaceable(
@@ -32,7 +32,7 @@ pub(crate) fn replaceable(
         (Mode::Replace, FileType::Symlink) => {}
         (Mode::Replace, _) => stat.require_regular(&shown)?,
     }
-    // Whatever is mounted there would stay.
+    // The mount would stay there.
     if stat.mount_point {
         return Err(mount_point(shown));
     }
@@ -43,7 +43,7 @@ pub(crate) fn replaceable(
     }
 }
 
-/// What must not be replaced is there.
+/// The error for a name that exists and must not be replaced.
 pub(crate) fn exists(
     directory: &DirectoryHandle,
     name: &OsStr,
@@ -57,7 +57,7 @@ pub(crate) fn exists(
     }
 }
 
-/// It is there under another name, which is not that of the new file.
+/// The error for a file that exists under another spelling of the name.
 fn exists_as(kind: StoreErrorKind, other: &Path, shown_name: impl Display) -> StoreError {
     let other = shown(other.as_os_str());
     let detail = format!(

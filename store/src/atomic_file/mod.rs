@@ -1,4 +1,4 @@
-//! A file that is written without a name, or under a temporary one, and then takes its own.
+//! A file that appears under its name atomically. It is written as a tmpfile or under a temporary name.
 
 mod content;
 mod copy;
@@ -33,31 +33,31 @@ use crate::stat::{Stat, Version};
 use crate::unsupported::{self, Unsupported};
 use crate::{NewFile, PassThrough, tmpfile};
 
-/// How often a file is made anew because a sweep took it for a leftover, in the instant before it was locked.
+/// How often to create a file again because a sweep took it for a leftover before it was locked.
 const MAX_SWEPT: usize = 16;
 
-/// A file that is being written. Dropping it before it has its own name removes it.
+/// A file that is being written. Dropping it before it has its final name removes it.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
     directory: Arc<DirectoryHandle>,
     named: Name,
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     content: Option<Content>,
-    /// The file's own name in errors.
+    /// The final name, for errors.
     name: String,
     modified: Option<Timestamp>,
     executable: bool,
     /// Whether it will be synced.
     durable: bool,
-    /// Whether bytes of other files can be copied to it, and be read for their checksum.
+    /// Whether other files can be copied to it, and whether it can be read for its checksum.
     copies: bool,
     state: State,
-    /// The name in `directory` of the file that it will replace. Nobody but its owner has any right to it until it is
-    /// given that file's.
+    /// The name in `directory` of the file that it will replace. Only the owner has access to this file until it gets
+    /// the permissions of that one.
     replaces: Option<OsString>,
-    /// The version of the replaced file whose rights it was given.
+    /// The version of the replaced file whose permissions it got.
     rights_of: Option<Version>,
-    /// Where the file that it replaced is kept until its own name is on stable storage.
+    /// Where the replaced file is kept until the new name is on stable storage.
     replaced: Option<(Arc<DirectoryHandle>, TemporaryName)>,
 }
 
@@ -76,13 +76,12 @@ enum State {
     Dirty,
     /// Bytes and times are on stable storage.
     Synced,
-    /// Stable storage failed; what the kernel holds of the file cannot be trusted any more, so it must never be
-    /// published.
+    /// An fsync failed. The kernel's cache of the file cannot be trusted, so the file must never be published.
     Failed,
 }
 
 impl AtomicFile {
-    /// Makes an empty file in `directory`. `replaces` is the name in it of the file that it will replace, if there is
+    /// Creates an empty file in `directory`. `replaces` is the name there of the file that it will replace, if there is
     /// one; `name` is for errors.
     pub(crate) fn create(
         directory: Arc<DirectoryHandle>,
@@ -91,7 +90,7 @@ impl AtomicFile {
         name: String,
     ) -> Result<Self, StoreError> {
         let permissions = if replaces.is_some() {
-            // The file that is replaced may be open to fewer than a new one.
+            // The replaced file may be accessible to fewer users than a new one.
             Permissions::RUSR | Permissions::WUSR
         } else {
             permissions_of_new(file.executable)
@@ -119,7 +118,7 @@ impl AtomicFile {
         Ok(atomic_file)
     }
 
-    /// Whether it is to have another time than that of its last write.
+    /// Whether it gets another modification time than that of its last write.
     pub(crate) fn is_dated(&self) -> bool {
         self.modified.is_some()
     }
@@ -137,12 +136,12 @@ impl AtomicFile {
         &self.content().file
     }
 
-    /// The directory that it was made in, or took its name in.
+    /// The directory in which it was created, or got its name.
     pub(crate) fn directory(&self) -> &Arc<DirectoryHandle> {
         &self.directory
     }
 
-    /// Whether it has no name by which anybody could take it away.
+    /// Whether it has no name, so that nobody can remove it.
     pub(crate) fn is_tmpfile(&self) -> bool {
         matches!(self.named, Name::None)
     }
@@ -171,7 +170,7 @@ impl AtomicFile {
         self.content_mut().write_received(length).map_err(|errno| self.cannot("write", errno))
     }
 
-    /// Appends up to `length` bytes of `source`, which has as many at `offset`; see [`Content::copy`].
+    /// Appends up to `length` bytes of `source`, which has that many at `offset`; see [`Content::copy`].
     pub(crate) fn copy(
         &mut self,
         source: &OwnedFd,
@@ -206,9 +205,9 @@ impl AtomicFile {
         self.note_sync(synced)
     }
 
-    /// Does all that a sync must find done.
+    /// Does everything that has to precede a sync.
     pub(crate) fn finish_writing(&mut self) -> Result<(), StoreError> {
-        // An `fsync` that failed may succeed the next time and yet have lost the bytes: the kernel marks them clean.
+        // After a failed `fsync` the next one may succeed although bytes are lost: the kernel marks them clean.
         if self.state == State::Failed {
             return Err(self.untrusted());
         }
@@ -217,7 +216,7 @@ impl AtomicFile {
         self.set_times()
     }
 
-    /// Takes note of what came of a sync.
+    /// Records the result of a sync.
     pub(crate) fn note_sync(&mut self, synced: Result<(), Errno>) -> Result<(), StoreError> {
         self.state = if synced.is_ok() { State::Synced } else { State::Failed };
         synced.map_err(|errno| failed(format_args!("bring {} to stable storage", self.name), errno))
@@ -228,7 +227,7 @@ impl AtomicFile {
             return Ok(());
         };
         let times = Timestamps {
-            // Not left as it is: FUSE servers with libfuse 2 set both times or none, and say nothing.
+            // Both times are set: FUSE servers with libfuse 2 set both or none, and report no error.
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
             last_modification: Timespec {
                 tv_sec: modified.seconds(),
@@ -263,10 +262,10 @@ impl AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        // Some file systems write a file when it is closed, and would make it anew.
+        // Some file systems write a file when it is closed, and would create it again.
         drop(self.content.take());
         if let Name::Temporary(TemporaryName(name)) = &self.named {
-            // If even that fails there is nobody to tell; the next sweep takes it.
+            // If this fails too, the next sweep removes the file.
             let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
         if let Some((directory, TemporaryName(name))) = &self.replaced {
@@ -275,13 +274,13 @@ impl Drop for AtomicFile {
     }
 }
 
-/// What a new file asks for. The process's umask takes from it, or the directory's default access list, as with any
-/// other program's files.
+/// The permissions to request for a new file. The umask or the default ACL of the directory reduces them, as for any
+/// other program.
 fn permissions_of_new(executable: bool) -> Permissions {
     Permissions::from_raw_mode(if executable { 0o777 } else { 0o666 })
 }
 
-/// Makes an empty file, without a name where that is safe.
+/// Creates an empty file, without a name where that is safe.
 fn make(
     directory: &DirectoryHandle,
     permissions: Permissions,
@@ -308,17 +307,17 @@ fn make(
             return Ok((Name::Temporary(temporary_name), file));
         }
     }
-    // Sweeps are faster, again and again.
+    // Sweeps removed the file again and again.
     Err(Errno::AGAIN)
 }
 
-/// Locks a temporary file that was just made, unless a sweep was faster.
+/// Locks a temporary file that was just created. Returns false if a sweep was faster.
 fn is_mine(file: &OwnedFd, directory: &DirectoryHandle, name: &str) -> bool {
     match lock(file) {
         Ok(()) => Stat::of(file).is_ok_and(|stat| stat.links > 0),
-        // A sweep looks at it right now.
+        // A sweep is checking the file right now.
         Err(Errno::WOULDBLOCK) => false,
-        // There are no locks on this file system, so no sweep can remove anything.
+        // This file system has no locks, so no sweep removes anything.
         Err(_) => {
             unsupported::warn_once(Unsupported::Locks, directory.id().device(), name);
             true
@@ -326,7 +325,7 @@ fn is_mine(file: &OwnedFd, directory: &DirectoryHandle, name: &str) -> bool {
     }
 }
 
-/// Marks a file as one that somebody writes.
+/// Locks a file that is being written.
 fn lock(file: &OwnedFd) -> Result<(), Errno> {
     flock(file, FlockOperation::NonBlockingLockExclusive)
 }
@@ -370,7 +369,7 @@ mod tests {
         atomic_file.write(4, b"s").unwrap();
         assert_ne!(atomic_file.state, State::Synced);
 
-        // A device has no stable storage.
+        // A device cannot be synced.
         let device = openat(CWD, "/dev/null", OFlags::RDWR, Permissions::empty()).unwrap();
         let good = std::mem::replace(&mut atomic_file.content_mut().file, device);
         atomic_file.sync().unwrap_err();
@@ -382,8 +381,8 @@ mod tests {
         assert_ne!(atomic_file.state, State::Synced);
     }
 
-    /// One that has a temporary name and one that has none, each in a directory of its own. Tmpfs can have both, though
-    /// the second is not made there by itself.
+    /// A file with a temporary name and a tmpfile, each in a directory of its own. Tmpfs supports both, though this
+    /// store does not use tmpfiles there by default.
     pub(super) fn named_and_tmpfile(
         mode: Mode,
     ) -> [(TempDir, Arc<DirectoryHandle>, AtomicFile); 2] {
@@ -404,7 +403,7 @@ mod tests {
         })
     }
 
-    /// What is named before it takes the place of another file is locked, or another program would sweep it.
+    /// A file that gets a name before it replaces another one is locked, or another program would sweep it.
     #[test]
     fn a_file_with_a_name_is_locked() {
         for (_directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Replace) {

@@ -1,26 +1,27 @@
-//! The names that files have until they are published.
+//! The names of files before they are published.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The directory in which earlier versions made such files.
+/// The directory in which earlier versions created these files.
 pub(crate) const OLD_STAGING: &str = ".haul-staging";
 
-/// The names that this process uses.
+/// The temporary names in use by this process.
 static IN_USE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn in_use() -> MutexGuard<'static, BTreeSet<String>> {
     IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A name that no other file has: as long as any other of its kind, and not made from any name of the peer's. Until it
-/// is dropped no sweep of this process takes what has it.
+/// A unique temporary name. All have the same length, and none contains a name from the peer. No sweep of this process
+/// removes the file until this is dropped.
 #[derive(Debug)]
 pub(crate) struct TemporaryName(pub(crate) String);
 
 fn random() -> u64 {
-    // Keyed at random once a thread, and otherwise each time; a name that is taken all the same is refused.
+    // The hasher has a random key for each thread and differs each time. Creating a file under a name in use fails
+    // anyway.
     RandomState::new().build_hasher().finish()
 }
 
@@ -32,7 +33,7 @@ impl TemporaryName {
         Self::used(format!("{}{:016x}", Self::PREFIX, random()))
     }
 
-    /// One with letters, all of them in upper case.
+    /// A name with letters, all in upper case.
     pub(super) fn in_capitals() -> Self {
         Self::used(format!("{}{:016X}", Self::PREFIX, random() | 0xa << 60).to_ascii_uppercase())
     }
@@ -42,12 +43,12 @@ impl TemporaryName {
         Self(name)
     }
 
-    /// Whether something in this process uses `name`.
+    /// Whether this process uses `name`.
     pub(super) fn is_in_use(name: &str) -> bool {
         in_use().contains(name)
     }
 
-    /// Whether `name` looks like one.
+    /// Whether `name` has the form of a temporary name.
     pub(crate) fn matches(name: &[u8]) -> bool {
         name.split_at_checked(Self::PREFIX.len()).is_some_and(|(prefix, digits)| {
             prefix.eq_ignore_ascii_case(Self::PREFIX.as_bytes())
@@ -63,8 +64,8 @@ impl Drop for TemporaryName {
     }
 }
 
-/// Whether a component of a path is a name that only Haul gives: at any depth, since files are made where they will be,
-/// and in any case, since file systems may not care.
+/// Whether a component of a path has the form of a temporary name. They occur at any depth, because a file is created
+/// where it will be. Case does not matter, because a file system may ignore it.
 pub(crate) fn is_temporary_name(component: &[u8]) -> bool {
     TemporaryName::matches(component) || component.eq_ignore_ascii_case(OLD_STAGING.as_bytes())
 }

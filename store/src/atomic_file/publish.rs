@@ -1,4 +1,4 @@
-//! How a temporary file takes its own name.
+//! How a file gets its final name.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -23,12 +23,12 @@ use crate::stat::Stat;
 use crate::tmpfile;
 use crate::unsupported::{self, Unsupported};
 
-/// How often a name is looked at because it came or went after the last look.
+/// How often to check a name again because it was created or removed after the check.
 const MAX_LOOKS: usize = 16;
 
 impl AtomicFile {
-    /// Gives the file its times, the rights of the file that it replaces, if there is one, and then its name,
-    /// atomically. Answers whether the directory, or the file's temporary name, was still there.
+    /// Sets the times of the file and the permissions of the file that it replaces, if any, and then gives it its name,
+    /// atomically. Returns whether the directory, or the file's temporary name, still existed.
     pub(crate) fn publish(
         &mut self,
         directory: &Arc<DirectoryHandle>,
@@ -41,7 +41,7 @@ impl AtomicFile {
             State::Synced => {}
         }
         self.tell_late_failures()?;
-        // Since Linux 6.13 a change after a look has a time of its own, and thus the file a version of its own.
+        // Since Linux 6.13 a change after a `stat` gets a new time, and thus a new version.
         let file = Stat::of(self.file()).map_err(|errno| self.cannot("create", errno))?;
         spelling::note(directory, name, file.id());
         let taken = self.take_name(directory, name, mode)?;
@@ -70,7 +70,7 @@ impl AtomicFile {
         mode: Mode,
     ) -> Result<Result<(), Errno>, StoreError> {
         for _ in 0..MAX_LOOKS {
-            // Mostly there is nothing of that name, and then it need not be looked at before.
+            // Usually the name is free, and then no check is needed.
             if self.replaces.is_none() {
                 match self.take_new_name(directory, name) {
                     Err(Errno::EXIST) if mode == Mode::Replace => {}
@@ -101,7 +101,7 @@ impl AtomicFile {
         // A second link is as atomic.
         match linkat(&self.directory, old, directory, name, AtFlags::empty()) {
             Ok(()) => {
-                // If it fails the file has two names, and the next sweep takes this one.
+                // If this fails, the file has two names, and the next sweep removes this one.
                 let _ = unlinkat(&self.directory, old, AtFlags::empty());
                 return Ok(());
             }
@@ -134,35 +134,36 @@ impl AtomicFile {
         Ok(())
     }
 
-    /// Without a journal the disk may learn that the replaced file is gone before it learns what has its name now. So
-    /// that file keeps a name as long.
+    /// Without a journal the disk may record that the replaced file is gone before it records which file has its name
+    /// now. So the replaced file keeps a name until then.
     fn keeps_what_it_replaces(&self) -> bool {
         self.durable && self.directory.file_system == FileSystem::Unjournaled
     }
 
-    /// Only what has a name can take the place of another file.
+    /// Gives the file a temporary name, because only a file with a name can replace another one.
     pub(super) fn take_temporary_name(&mut self) -> Result<(), Errno> {
         self.directory.require_removable()?;
-        // A sweep takes what nobody has locked; where there are no locks there are no sweeps.
+        // A sweep removes files that nobody has locked. Without locks there are no sweeps.
         let _ = lock(self.file());
         let name = TemporaryName::new();
         tmpfile::link(self.file(), &self.directory, &name.0)?;
         self.named = Name::Temporary(name);
         if self.durable && self.directory.file_system == FileSystem::Unjournaled {
-            // The file that it replaces is durable, so this name must be before it takes the other.
+            // The file that it replaces is durable, so the temporary name must be durable before it replaces that one.
             fsync(self.file())?;
         }
         Ok(())
     }
 
-    /// Takes back the name that was just taken, so that it can be published elsewhere; a file that it replaced is gone.
+    /// Removes the name that was just given, so that the file can be published elsewhere. A file that it replaced is
+    /// gone.
     pub(crate) fn take_back(&mut self, name: &OsStr) -> Result<(), Errno> {
         let mine = Stat::of(self.file())?.id();
         if Stat::at(&self.directory, name)?.id() != mine {
             return Err(Errno::NOENT);
         }
         let temporary = TemporaryName::new();
-        // Before it has a name that other programs may sweep.
+        // Lock it before it has a name that other programs may sweep.
         let _ = lock(self.file());
         renameat(&self.directory, name, &self.directory, &temporary.0)?;
         self.named = Name::Temporary(temporary);
@@ -183,7 +184,7 @@ impl AtomicFile {
         }
     }
 
-    /// Takes the rights of the file that it is expected to replace, before it is synced.
+    /// Takes the permissions of the file that it will probably replace, before it is synced.
     pub(super) fn take_expected_rights(&mut self) {
         if self.rights_of.is_none()
             && let Some(name) = &self.replaces
@@ -201,7 +202,7 @@ impl AtomicFile {
         name: &OsStr,
         old: &Stat,
     ) -> Result<(), StoreError> {
-        // A symbolic link gives nobody anything.
+        // A symbolic link has no permissions to take.
         if old.file_type != FileType::RegularFile {
             return if self.replaces.is_some() {
                 self.take_rights_of_new(directory)
@@ -223,7 +224,7 @@ impl AtomicFile {
         }
     }
 
-    /// The file that it was to replace is gone: takes what a new file has.
+    /// The file to be replaced is gone: takes the permissions of a new file.
     fn take_rights_of_new(&mut self, directory: &DirectoryHandle) -> Result<(), StoreError> {
         if self.replaces.is_none() {
             return Ok(());
@@ -256,7 +257,7 @@ impl AtomicFile {
     }
 }
 
-/// What was made beneath the directory it began in is on another file system by now.
+/// The error if another file system was mounted meanwhile over the path of the file.
 fn moved_away(shown: impl Display) -> StoreError {
     let detail = format!("cannot create {shown}: another file system was mounted there meanwhile");
     StoreError::new(StoreErrorKind::Io, detail)
@@ -270,7 +271,7 @@ mod tests {
     use super::*;
     use crate::NewFile;
 
-    /// What appears after the last look at the name is kept all the same.
+    /// A file that is created after the last check of the name is not replaced.
     #[test]
     fn a_file_that_must_be_new_replaces_none() {
         for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Create) {
@@ -282,7 +283,7 @@ mod tests {
         }
     }
 
-    /// It needs a name to take the place of another file, and must not keep that one.
+    /// It needs a name to replace another file, and must not keep that name.
     #[test]
     fn a_file_takes_the_place_of_another() {
         for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Replace) {
@@ -291,7 +292,7 @@ mod tests {
             atomic_file.write(0, b"new").unwrap();
             let published = atomic_file.publish(&handle, "directory".as_ref(), Mode::Replace);
             assert_eq!(published.unwrap_err().kind, StoreErrorKind::IsDirectory);
-            // Nor if it becomes one after the last look.
+            // Not even if a directory is created after the last check.
             let taken = atomic_file.take_name_of_another(&handle, "directory".as_ref());
             assert_eq!(taken, Err(Errno::ISDIR));
             assert!(!atomic_file.is_tmpfile());
@@ -303,7 +304,7 @@ mod tests {
         }
     }
 
-    /// The name is free again, and the file can be published once more.
+    /// The name is free again, and the file can be published again.
     #[test]
     fn a_name_can_be_taken_back() {
         for (directory, handle, mut atomic_file) in named_and_tmpfile(Mode::Create) {
@@ -312,7 +313,7 @@ mod tests {
             atomic_file.take_back("file".as_ref()).unwrap();
             assert!(!directory.path().join("file").exists());
             assert!(atomic_file.publish(&handle, "other".as_ref(), Mode::Create).unwrap());
-            // What is there by now is somebody else's.
+            // The file of that name is now somebody else's.
             fs::remove_file(directory.path().join("other")).unwrap();
             fs::write(directory.path().join("other"), "theirs").unwrap();
             assert_eq!(atomic_file.take_back("other".as_ref()), Err(Errno::NOENT));
@@ -322,7 +323,7 @@ mod tests {
         }
     }
 
-    /// Where there is no journal, a power cut may take the new name and the old file.
+    /// Without a journal, a power cut may remove the new name and the old file.
     #[test]
     fn a_replaced_file_keeps_a_name_until_the_new_one_is_durable() {
         for durable in [true, false] {

@@ -1,4 +1,4 @@
-//! What a file gives to whom, passed on to the file that takes its place.
+//! Passes the permissions of a file on to the file that replaces it.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,19 +12,19 @@ use rustix::io::Errno;
 use crate::stat::Stat;
 use crate::tmpfile;
 
-/// The extended attribute that holds an access list, in the format of `linux/posix_acl_xattr.h`: a version and entries
-/// of 8 bytes, all little-endian.
+/// The extended attribute with the ACL, in the format of `linux/posix_acl_xattr.h`: a version and entries of 8 bytes,
+/// all little-endian.
 const ACCESS_LIST: &str = "system.posix_acl_access";
 const HEADER: usize = 4;
 const ENTRY: usize = 8;
-/// The most that an extended attribute has.
+/// The maximum size of an extended attribute in bytes.
 const MAX_LIST: usize = 64 << 10;
 
 const OWNING_GROUP: u16 = 0x04;
 const MASK: u16 = 0x10;
 const OTHERS: u16 = 0x20;
 
-/// What a file gives to whom.
+/// The owner, group, mode and ACL of a file.
 #[derive(Debug)]
 pub(super) struct Rights {
     permissions: Mode,
@@ -37,19 +37,19 @@ pub(super) struct Rights {
 enum List {
     None,
     Some(Vec<u8>),
-    /// There may be one.
+    /// It may have an ACL.
     Unknown,
 }
 
 impl Rights {
-    /// Those of what has a name in a directory, and its state.
+    /// Reads them for a name in a directory, with the metadata.
     pub(super) fn at(directory: impl AsFd, name: &OsStr) -> Result<(Self, Stat), Errno> {
-        // To open it as a path only takes no rights to it.
+        // Opening a path only needs no rights to the file.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Self::of(&openat(directory, name, flags, Mode::empty())?)
     }
 
-    /// Those of an open file.
+    /// Reads them for an open file.
     pub(super) fn of(file: &OwnedFd) -> Result<(Self, Stat), Errno> {
         let stat = Stat::of(file)?;
         let mut list = Vec::with_capacity(MAX_LIST);
@@ -62,13 +62,13 @@ impl Rights {
         Ok((Self { permissions, owner, group, list }, stat))
     }
 
-    /// Gives them to `file`, to which nobody but its owner has any yet. If `executable`, those who may read it may
-    /// execute it. Answers whether it gives as much as it should; it never gives anybody more.
+    /// Sets them on `file`, to which only its owner has access so far. If `executable`, whoever may read it may execute
+    /// it. Returns whether `file` got everything; it never gets more.
     ///
-    /// The owner becomes the one whose file is replaced only if this process may give files away.
+    /// The owner changes to that of the replaced file only if this process may change owners.
     pub(super) fn give_to(&self, file: &OwnedFd, executable: bool) -> bool {
         let complete = self.give_without_owner(file, executable);
-        // At last: who gives a file away may have no more to say about it.
+        // This comes last: a process that gives a file away may lose its rights to it.
         if Stat::of(file).is_ok_and(|stat| stat.owner != self.owner) {
             let _ = fchown(file, Some(self.owner), None);
         }
@@ -89,20 +89,20 @@ impl Rights {
                 return same_group;
             }
         } else {
-            // The directory may have given it one.
+            // The directory's default ACL may have given it one.
             let _ = fremovexattr(file, ACCESS_LIST);
         }
         let [owner, group, others] = bits(self.permissions);
         let (group, others, complete) = match &self.list {
             List::None if same_group => (group, others, true),
-            // A group that is another one now, and its members who are others now, get what both had.
+            // The new group, and the members of the old group, who are others now, get what both had.
             List::None | List::Unknown => (group & others, group & others, false),
             List::Some(list) => (least(list), least(list), false),
         };
         let permissions = Mode::from_raw_mode(owner << 6 | group << 3 | others);
         let executable = if executable { for_readers(permissions) } else { Mode::empty() };
         let given = fchmod(file, permissions | executable).is_ok() && complete;
-        // Some file systems give all files the same, whoever asks.
+        // Some file systems have the same permissions for all files.
         given || matches!(self.list, List::None | List::Unknown) && self.are_those_of(file)
     }
 
@@ -112,13 +112,13 @@ impl Rights {
     }
 }
 
-/// Read, write and execute of owner, group and others.
+/// The bits for read, write and execute of owner, group and others.
 fn bits(permissions: Mode) -> [u32; 3] {
     let raw = permissions.as_raw_mode();
     [raw >> 6 & 7, raw >> 3 & 7, raw & 7]
 }
 
-/// The right to execute for all who may read.
+/// Adds the execute permission for everybody who may read.
 fn for_readers(permissions: Mode) -> Mode {
     let readers = permissions & (Mode::RUSR | Mode::RGRP | Mode::ROTH);
     Mode::from_raw_mode(readers.as_raw_mode() >> 2)
@@ -142,8 +142,7 @@ fn of_tag(list: &[u8], wanted: u16) -> u16 {
     entries(list).find(|(tag, _)| *tag == wanted).map_or(7, |(_, rights)| rights)
 }
 
-/// Of the owning group, which is another one now, and of others, among whom the old one's members are now, leaves what
-/// both have.
+/// Reduces the owning group, which is a new one, and others, who now include the old group, to what both have.
 fn limit_group(list: &mut [u8]) {
     let both = of_tag(list, OWNING_GROUP) & of_tag(list, MASK) & of_tag(list, OTHERS);
     change(list, |tag, rights| if matches!(tag, OWNING_GROUP | OTHERS) { both } else { rights });
@@ -153,7 +152,7 @@ fn make_executable(list: &mut [u8]) {
     change(list, |_, rights| rights | (rights & 4) >> 2);
 }
 
-/// What everybody has, the owner aside.
+/// What everybody has, except the owner.
 fn least(list: &[u8]) -> u32 {
     let owner = 0x01;
     entries(list)

@@ -1,4 +1,4 @@
-//! Room on the disk for a file that is being written.
+//! Disk space for a file that is being written.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,34 +9,34 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::file_system::{EXT, f_type};
 
-/// Whether there is room for smaller files is not asked, and none is reserved for less.
+/// Files below this size in bytes are not checked, and get no reservation.
 const WORTH_ASKING: u64 = 1 << 20;
-/// The most that is reserved ahead.
+/// The maximum number of bytes to reserve ahead.
 const MAX_AHEAD: u64 = 16 << 20;
-/// The part of the free room that is reserved ahead at most: one of so many.
+/// Reservations take at most one in so many of the free bytes.
 const PART_AHEAD: u64 = 64;
 
-/// Bytes of this process that may yet go without being published.
+/// Bytes of this process that may be freed without being published.
 static STAGED: AtomicU64 = AtomicU64::new(0);
 
-/// What a file has of the disk.
+/// The disk space of a file.
 ///
-/// ext4 writes a quarter faster into room that was reserved than into room that it has to account for block by block.
-/// XFS and Btrfs do not, and Btrfs would not compress there.
+/// ext4 writes a quarter faster into reserved space than into space that it allocates block by block. XFS and Btrfs do
+/// not, and Btrfs would not compress there.
 #[derive(Debug, Default)]
 pub(super) struct Space {
-    /// What of the file has room on the disk, as far as is known here, and may be given back.
+    /// The bytes that the file occupies on the disk, as far as this process knows, and that a failure would free.
     staged: u64,
-    /// Nothing is reserved beyond this size, which was announced. 0 where nothing is to be reserved.
+    /// The announced size. Nothing is reserved beyond it. 0 if nothing is reserved.
     announced: u64,
-    /// The end of what is reserved, if that is beyond the end of the file.
+    /// The end of the reservation, if that is beyond the end of the file.
     reserved: u64,
     /// The end of the last hole.
     dense_from: u64,
 }
 
 impl Space {
-    /// Refuses what cannot fit, even if all that is being written were given up.
+    /// Fails if `size` bytes cannot fit, even if all unpublished files were discarded.
     pub(super) fn require(file: impl AsFd, size: u64) -> Result<(), Errno> {
         if size < WORTH_ASKING {
             return Ok(());
@@ -44,7 +44,7 @@ impl Space {
         if getrlimit(Resource::Fsize).current.is_some_and(|most| size > most) {
             return Err(Errno::FBIG);
         }
-        // Some file systems do not know.
+        // Some file systems do not know their size.
         if let Ok(room) = fstatvfs(file)
             && room.f_blocks > 0
         {
@@ -56,19 +56,19 @@ impl Space {
         Ok(())
     }
 
-    /// Lets room be reserved for a file up to the size that was announced, if that is worth it.
+    /// Allows reservations for a file up to its announced size, where they are worth it.
     pub(super) fn announce(&mut self, file: impl AsFd, size: u64) {
         if size >= WORTH_ASKING && f_type(file) == Some(EXT) {
             self.announced = size;
         }
     }
 
-    /// Bytes were written from `from` to `end`, which is the end of the file now.
+    /// Records that bytes were written from `from` to `end`, which is now the end of the file.
     pub(super) fn written(&mut self, from: u64, end: u64) {
         self.stage(end.saturating_sub(self.reserved.max(from)));
     }
 
-    /// Reserves room ahead of the `end` of the file if enough bytes without a hole came before.
+    /// Reserves space beyond the `end` of the file if enough bytes without a hole precede it.
     pub(super) fn reserve(&mut self, file: impl AsFd, end: u64) -> Result<(), Errno> {
         let come = end - self.dense_from;
         if end < self.reserved || end >= self.announced || come < WORTH_ASKING {
@@ -82,14 +82,14 @@ impl Space {
         self.stage(ahead);
         self.reserved = end + ahead;
         if fallocate(&file, FallocateFlags::KEEP_SIZE, end, ahead).is_err() {
-            // The next write tells whether there is room. What was reserved before the failure is given back.
+            // The next write reports whether there is space. Release what was reserved before the failure.
             self.announced = 0;
             self.release_unused(file, end)?;
         }
         Ok(())
     }
 
-    /// Gives back what is reserved beyond the `end` of the file.
+    /// Releases the reservation beyond the `end` of the file.
     pub(super) fn release_unused(&mut self, file: impl AsFd, end: u64) -> Result<(), Errno> {
         let unused = self.reserved.saturating_sub(end);
         self.reserved = 0;
@@ -101,7 +101,7 @@ impl Space {
         Ok(())
     }
 
-    /// There is a hole up to here.
+    /// Records that a hole ends here.
     pub(super) fn hole_ends(&mut self, end: u64) {
         self.dense_from = end;
     }
@@ -111,13 +111,13 @@ impl Space {
         STAGED.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So many bytes that had room have none any more.
+    /// Records that `bytes` were freed.
     pub(super) fn unstage(&mut self, bytes: u64) {
         self.staged -= bytes;
         STAGED.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The file is published, or gone: its room is not given back by a failure any more.
+    /// The file is published or gone, so a failure no longer frees its space.
     pub(super) fn settle(&mut self) {
         self.unstage(self.staged);
     }
@@ -144,7 +144,7 @@ mod tests {
     use crate::file_system::tests::{Mount, mounted};
 
     const MIB: u64 = 1 << 20;
-    /// What a file system needs to find the bytes.
+    /// The bytes that a file system may need for metadata.
     const METADATA: u64 = 64 << 10;
 
     fn content(mount: &Mount, size: Option<u64>) -> Content {
@@ -161,7 +161,7 @@ mod tests {
         content
     }
 
-    /// The bytes of the disk that a file has.
+    /// The bytes that a file occupies on the disk.
     fn taken(content: &Content) -> u64 {
         let blocks = fstat(&content.file).unwrap().st_blocks;
         u64::try_from(blocks).unwrap() * 512
@@ -177,7 +177,7 @@ mod tests {
         content.write(&vec![byte; usize::try_from(length).unwrap()]).unwrap();
     }
 
-    /// As bytes come from a socket.
+    /// Writes bytes as they come from a socket.
     fn write_received(content: &mut Content, byte: u8, length: u64) {
         let (mut writer, reader) = UnixStream::pair().unwrap();
         let piece = 64 << 10;
@@ -191,13 +191,13 @@ mod tests {
 
     const WAYS: [fn(&mut Content, u8, u64); 2] = [write, write_received];
 
-    /// Those with extents, where that is worth it.
+    /// Mounts on which space is reserved.
     fn reserving_mounts() -> impl Iterator<Item = Mount> {
         let journal: [&[&str]; 2] = [&["-qF"], &["-qF", "-O", "^has_journal"]];
         journal.into_iter().filter_map(|arguments| mounted("mkfs.ext4", arguments))
     }
 
-    /// What others have staged may go, and its room be free then; nothing else frees any.
+    /// Unpublished files may be discarded, which frees their space; nothing else is freed.
     #[test]
     fn only_what_cannot_fit_is_refused() {
         let file = tempfile::tempfile().unwrap();

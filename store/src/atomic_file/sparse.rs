@@ -1,21 +1,21 @@
-//! Long runs of zeros, which a file has without room for them on the disk.
+//! Finds long runs of zeros, which become holes that occupy no disk space.
 
-/// The least that becomes a hole.
+/// The minimum size of a hole in bytes.
 pub(crate) const HOLE: usize = 16 << 10;
-/// What is looked at at once: a block of most file systems.
+/// The number of bytes to check at once: a block of most file systems.
 const BLOCK: usize = 4 << 10;
 
 static ZEROS: [u8; HOLE] = [0; HOLE];
 
-/// A part of what is written.
+/// A part of the bytes to write.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Bytes(&'a [u8]),
-    /// So many zeros that need not be written if there are enough of them, with those before and those that follow.
+    /// Zeros that need not be written if there are enough of them, together with those before and after.
     Zeros(usize),
 }
 
-/// Splits off the first piece of `data`, which has at least one byte. `after_zeros` says that zeros before it were not
+/// Splits off the first piece of `data`, which has at least one byte. `after_zeros` means that zeros before it were not
 /// written.
 pub(crate) fn first_piece(data: &[u8], after_zeros: bool) -> (Piece<'_>, &[u8]) {
     if after_zeros {
@@ -28,7 +28,7 @@ pub(crate) fn first_piece(data: &[u8], after_zeros: bool) -> (Piece<'_>, &[u8]) 
     while let Some(block) = data[from..].chunks_exact(BLOCK).position(is_zero) {
         let begin = from + block * BLOCK;
         let zeros = leading_zeros(&data[begin..]);
-        // At the end more may follow.
+        // More may follow the end.
         if zeros >= HOLE || begin + zeros == data.len() {
             return if begin == 0 {
                 (Piece::Zeros(zeros), &data[zeros..])
@@ -47,13 +47,13 @@ fn leading_zeros(data: &[u8]) -> usize {
     blocks + rest
 }
 
-/// Whether there is nothing but zeros; mostly the first bytes tell.
+/// Whether all bytes are zero. The first bytes usually decide.
 pub(crate) fn is_zero(data: &[u8]) -> bool {
     data.iter().take(16).all(|byte| *byte == 0)
         && data.chunks(HOLE).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
-/// Zeros to write where there can be no hole: at most `length` of them.
+/// Zeros to write where there can be no hole, at most `length`.
 pub(crate) fn zeros(length: u64) -> &'static [u8] {
     &ZEROS[..usize::try_from(length).map_or(HOLE, |length| length.min(HOLE))]
 }

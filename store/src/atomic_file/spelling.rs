@@ -1,7 +1,7 @@
-//! One file under several spellings of its path.
+//! Detects one file under several spellings of its path.
 //!
-//! Some file systems take names that differ in case for one name. What replaces a file there must be what had its name
-//! before, not another file of the same tree: both would be acknowledged, and one be lost.
+//! Some file systems ignore the case of names. There a file may only replace the file that had its exact name, and not
+//! another file of the same tree: both would be acknowledged, and one would be lost.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -17,19 +17,19 @@ use crate::entries::Entries;
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
 
-/// The most entries of a directory that are read.
+/// The maximum number of directory entries to read.
 const MAX_READ: usize = 1 << 16;
-/// The most files whose paths are remembered: some hundred kilobytes.
+/// The maximum number of files whose paths are remembered, which takes some hundred kilobytes.
 const MAX_GIVEN: usize = 1 << 11;
 
-/// The paths that files were given by this process, and from which directory.
+/// The paths that this process gave to files, and the directory that each is relative to.
 static GIVEN: Mutex<Option<HashMap<FileId, (FileId, PathBuf)>>> = Mutex::new(None);
 
 fn given() -> MutexGuard<'static, Option<HashMap<FileId, (FileId, PathBuf)>>> {
     GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Remembers that `file` is about to be given `name` in `place`, where that may be listed otherwise.
+/// Remembers that `file` is about to get `name` in `directory`, where the file system may list it differently.
 pub(crate) fn note(directory: &DirectoryHandle, name: &OsStr, file: FileId) {
     let (root, path) = directory.path_of(name);
     if directory.file_system.lists_other_names()
@@ -48,15 +48,16 @@ fn note_in(root: FileId, path: &Path, file: FileId) {
     given.insert(file, (root, path.to_owned()));
 }
 
-/// How the path of `file`, which `path` leads to, is spelled in the directory `root`, if it is another one.
+/// Returns the spelling of the path of `file` in the directory `root`, if it differs from `path`, which leads to the
+/// file.
 pub(crate) fn other(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
     given_otherwise(&root, path, file).or_else(|| listed_otherwise(&root, path))
 }
 
-/// This process gave the file a path that differs in case, and which still leads to it.
+/// The path that this process gave the file, if it differs in case and still leads to the file.
 fn given_otherwise(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf> {
     let (from, other) = given().as_ref()?.get(&file)?.clone();
-    // Links and mounts may lead to it by yet other paths.
+    // Links and mounts may lead to the file by other paths.
     let differs = other != path && lower(&other)? == lower(path)?;
     let still = |other: &Path| Stat::at(&root, other).is_ok_and(|stat| stat.id() == file);
     let same_root = || Stat::of(&root).is_ok_and(|stat| stat.id() == from);
@@ -67,7 +68,7 @@ fn lower(path: &Path) -> Option<String> {
     path.to_str().map(str::to_lowercase)
 }
 
-/// A component of the path is listed in another case, and not in this one.
+/// The path, if a component of it is listed in another case, and not in this one.
 fn listed_otherwise(root: impl AsFd, path: &Path) -> Option<PathBuf> {
     let path = path.to_str()?;
     let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
@@ -76,7 +77,7 @@ fn listed_otherwise(root: impl AsFd, path: &Path) -> Option<PathBuf> {
         let name = &path[begin..end];
         let (above, after) = (path[..begin].trim_end_matches('/'), &path[end..]);
         begin = end + 1;
-        // Elsewhere that name is hardly ever there, and nothing needs to be read.
+        // On other file systems that name rarely exists, and nothing has to be read.
         let is_there =
             |other: &str| other != name && Stat::at(&root, Path::new(above).join(other)).is_ok();
         let [ascii, any] = swapped(name);
@@ -90,7 +91,8 @@ fn listed_otherwise(root: impl AsFd, path: &Path) -> Option<PathBuf> {
     None
 }
 
-/// The name with its letters in the other case: those that are in ASCII, and all that have just one.
+/// The name with the case of its letters inverted: only ASCII letters, and all letters that have exactly one other
+/// case.
 fn swapped(name: &str) -> [String; 2] {
     let ascii = |c: char| {
         if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
@@ -109,7 +111,7 @@ fn swapped(name: &str) -> [String; 2] {
     [name.chars().map(ascii).collect(), name.chars().map(any).collect()]
 }
 
-/// How `name` is listed in the directory `above`, if only in another case.
+/// How `name` is listed in the directory `above`, if it is listed only in another case.
 fn listed(root: impl AsFd, above: &str, name: &str) -> Option<String> {
     let above = if above.is_empty() { "." } else { above };
     let open = || {
@@ -126,11 +128,11 @@ fn listed(root: impl AsFd, above: &str, name: &str) -> Option<String> {
             _ => {}
         }
     }
-    // Some file systems list every name in lower case, so that tells nothing.
+    // Some file systems list every name in lower case, so that a difference means nothing.
     other.filter(|other| *other != lower || lists_capitals(open))
 }
 
-/// Whether a name in capitals is listed as it was given.
+/// Whether a name in upper case is listed as it was created.
 fn lists_capitals(open: impl Fn() -> Option<OwnedFd>) -> bool {
     let Some(directory) = open() else { return true };
     let name = TemporaryName::in_capitals();
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(swapped("ß"), ["ß", "ß"]);
     }
 
-    /// A link stands for a file system that takes both names for one.
+    /// A link simulates a file system that ignores case.
     #[test]
     fn another_case_is_told() {
         let directory = tempfile::tempdir().unwrap();
@@ -182,7 +184,7 @@ mod tests {
         let root = File::open(directory.path()).unwrap();
         let root_id = Stat::of(&root).unwrap().id();
         fs::write(at("one"), "x").unwrap();
-        // Links stand for a file system that takes all of them for one name.
+        // Links simulate a file system that takes all of them for one name.
         for link in ["ONE", "other"] {
             fs::hard_link(at("one"), at(link)).unwrap();
         }

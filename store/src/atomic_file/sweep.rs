@@ -1,8 +1,8 @@
-//! Temporary files that a crash left.
+//! Removes temporary files that a crash left.
 //!
-//! Whoever writes a temporary file holds a lock on it, which the kernel takes away when the process ends, however it
-//! ends: a file that nobody has locked is a leftover. So servers and clients can work in one directory, and one can
-//! start while another still drains. The names of one's own process are known, whether locked yet or not.
+//! Whoever writes a temporary file holds a lock on it. The kernel releases the lock when the process ends, however it
+//! ends, so a file without a lock is a leftover. So servers and clients can work in one directory, and a server can
+//! start while another one still drains. Names of this process are known to be in use, even before they are locked.
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -17,12 +17,12 @@ use crate::directory_handle::DirectoryHandle;
 use crate::entries::Entries;
 use crate::stat::{FileId, Stat};
 
-/// More directories are not remembered: some are swept once more then.
+/// The maximum number of directories to remember. Beyond it some are swept again.
 const MAX_SWEPT: usize = 4096;
 
 static SWEPT: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
 
-/// Sweeps a directory in which a file gets a temporary name, unless this process has done so.
+/// Sweeps a directory in which a file gets a temporary name, unless this process has swept it before.
 pub(super) fn sweep_once(handle: &DirectoryHandle) {
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let swept_before = swept.get_or_insert_default();
@@ -32,27 +32,26 @@ pub(super) fn sweep_once(handle: &DirectoryHandle) {
     let first = swept_before.insert(handle.id());
     drop(swept);
     if first && let Ok(directory) = handle.reopened() {
-        // It is only a favour: the file that is to be made is not hindered.
+        // A failure does not matter to the file that is about to be created.
         let _ = sweep(directory, |_| {}).inspect(|files| told(*files));
     }
 }
 
-/// Tells the log of files that were removed.
+/// Logs the number of files that were removed.
 pub(crate) fn told(files: u64) {
     if files > 0 {
         tracing::info!(files, "removed unfinished files that an earlier run left");
     }
 }
 
-/// Removes the leftovers in a directory. Answers how many there were; `directories` is called with the name of each
-/// directory in it.
+/// Removes the leftovers in a directory. Returns their number; calls `directories` with the name of each subdirectory.
 pub(crate) fn sweep(directory: OwnedFd, mut directories: impl FnMut(&CStr)) -> Result<u64, Errno> {
     let mut swept = 0;
     let mut entries = Entries::of(directory);
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let (name, kind) = (entry.name(), entry.file_type);
-        // What is not ours stays, whoever put it here.
+        // Files of others stay.
         if TemporaryName::matches(name.to_bytes())
             && matches!(kind, FileType::RegularFile | FileType::Unknown)
         {
@@ -75,7 +74,7 @@ fn remove_leftover(directory: impl AsFd, name: &CStr) -> Result<bool, Errno> {
     if name.to_str().is_ok_and(TemporaryName::is_in_use) {
         return Ok(false);
     }
-    // The lock is held until the name is gone, or else a writer could take it in between.
+    // The lock is held until the name is gone, so that no writer can take the name in between.
     let Ok(_locked) = lock_leftover(&directory, name) else {
         return Ok(false);
     };
@@ -86,9 +85,9 @@ fn remove_leftover(directory: impl AsFd, name: &CStr) -> Result<bool, Errno> {
     }
 }
 
-/// Takes the lock of a temporary file whose writer is gone.
+/// Locks a temporary file whose writer is gone.
 fn lock_leftover(directory: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
-    // Some network file systems lock only what is open for writing.
+    // Some network file systems lock only files that are open for writing.
     let flags =
         OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())?;
@@ -155,7 +154,7 @@ mod tests {
         assert_eq!(lock_leftover(&handle, LEFTOVER).unwrap_err(), Errno::WOULDBLOCK);
     }
 
-    /// It has a name before it can be locked.
+    /// A file has a name before it can be locked.
     #[test]
     fn what_this_process_uses_is_no_leftover() {
         let directory = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Changes of names, and bringing them to stable storage.
+//! Changes of names, and their fsync.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::file_system::FileSystem;
 #[derive(Debug)]
 pub struct DirectoryChange {
     shared: Arc<Shared>,
-    /// What was changed, for errors.
+    /// The changed path, for errors.
     path: FilePath,
     /// The directories to fsync, in this order.
     directories: Vec<Arc<DirectoryHandle>>,
-    /// What became of the fsync, if that was done at once.
+    /// The result of the fsync, if it was done at once.
     outcome: Result<(), StoreError>,
-    /// What it takes beside other changes and files.
+    /// The permit for keeping descriptors open until the commit.
     _permit: Option<Permit>,
 }
 
 impl DirectoryChange {
-    /// A change in `directories`. One that has a new name comes before one that lost a name, so that a power cut
-    /// between the two leaves a file both names rather than none.
+    /// A change in `directories`. The directory with a new name comes before the one that lost a name, so that a power
+    /// cut between the two fsyncs leaves the file with both names rather than none.
     pub(super) fn new(
         shared: &Arc<Shared>,
         path: &FilePath,
@@ -40,14 +40,14 @@ impl DirectoryChange {
         let (shared, path) = (Arc::clone(shared), path.clone());
         let mut change = Self { shared, path, directories, outcome: Ok(()), _permit: permit };
         if no_permit {
-            // There are no descriptors to keep for later.
+            // There are no descriptors to keep open until later.
             change.outcome = change.sync();
             change.directories = Vec::new();
         }
         change
     }
 
-    /// Brings everything on the file system of `directory` to stable storage, with others who want that.
+    /// Flushes the file system of `directory`, together with other sessions that want that.
     fn flush(&self, directory: &DirectoryHandle) -> Result<(), Errno> {
         match &self.shared.flushes {
             Some(queue) if self.shared.flushes(directory) => self.shared.flush(queue),
@@ -65,7 +65,7 @@ impl Change for DirectoryChange {
         self.outcome.clone()?;
         let (root, shown) = (self.shared.location.id(), self.path.escaped().to_string());
         let synced = match &*self.directories {
-            // The log of Btrfs would have the new name before it has the end of the old one; a flush has both.
+            // The log of Btrfs would have the new name before it has the removal of the old one; a flush has both.
             [new, _] if new.is_on_btrfs() => self.flush(new),
             directories => {
                 directories.iter().try_for_each(|directory| directory.sync_names(root, &shown))
@@ -75,8 +75,8 @@ impl Change for DirectoryChange {
     }
 }
 
-/// Brings the names of files and the changes of names to stable storage: by one fsync of their directory where that is
-/// enough, by one flush if they are in several.
+/// Fsyncs the names of files and changes of names: with one fsync of their directory where that is enough, with one
+/// flush if they are in several.
 pub(super) fn sync_directories(
     shared: &Shared,
     files: &[DirectoryStaged],
@@ -144,7 +144,7 @@ mod tests {
         change.directories.iter().map(|directory| name(directory).unwrap()).collect()
     }
 
-    /// The new name comes first: a power cut may come between the two.
+    /// The directory of the new name comes first, because a power cut may come between the two.
     #[test]
     fn the_directories_of_both_names_are_fsynced() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Checksums that are known already.
+//! Remembers checksums of uploaded files.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -10,38 +10,37 @@ use haul_core::Checksum;
 use crate::file_system::{BTRFS, EXT, XFS, f_type};
 use crate::stat::{Moment, Version};
 
-/// On ext2, ext3, ext4, XFS and Btrfs the first write to a page through a mapping changes the modification time. It
-/// does not on tmpfs, and on a network file system or FUSE somebody else may write unseen.
+/// On ext2, ext3, ext4, XFS and Btrfs the first write to a page through a mapping changes the modification time. On
+/// tmpfs it does not, and on a network file system or FUSE somebody else may write unnoticed.
 const DATING: [u32; 3] = [EXT, XFS, BTRFS];
 
-/// The most checksums remembered: some megabytes of memory.
+/// The maximum number of checksums, which take some megabytes of memory.
 const SLOTS: u64 = 1 << 16;
 
-/// How long a file must have been left alone, in seconds, before its version tells it from what it may become. File
-/// systems count time in ticks of up to some milliseconds (some in seconds), and two writes within one tick cannot be
-/// told apart.
+/// How many seconds a file must have been unchanged before its version can be trusted. File systems count time in ticks
+/// of up to some milliseconds (some in seconds), and two writes within one tick have the same time.
 const SETTLED: i64 = 2;
 
 /// A bounded memory of the checksums of whole files that were uploaded here.
 ///
-/// It must never outlive the bytes, and a program that has mapped a file into its memory writes without changing its
-/// times: they change when it first writes to a page, and then again only once that page was written back. So three
-/// things are required.
-/// - What was *read* is never remembered: somebody may have had it mapped. Of an upload nobody has: the store made its
-///   file.
+/// A checksum must never outlive the bytes. A program that has mapped a file writes to it without changing its times:
+/// they change at the first write to a page, and again only after that page was written back. So there are three
+/// requirements.
+/// - The checksum of a file that was *read* is never remembered: somebody may have mapped it. Nobody has mapped an
+///   upload, because the store created its file.
 /// - The file is on a file system where the first write through a mapping changes the modification time
 ///   ([`dates_mapped_writes`]).
-/// - The version has *settled*: its modification time lies in the past, so that any later write changes it. That of an
-///   upload with an older modification time does at once; one with the time of its upload is not remembered.
+/// - The version has *settled*: its modification time lies in the past, so that any later write changes it. An upload
+///   with an older modification time settles at once; one with the time of its upload is not remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Checksums {
     hasher: RandomState,
-    /// A file has one slot, and whoever comes last keeps it.
+    /// Each file has one slot, and the last one to use a slot keeps it.
     slots: HashMap<u64, (Version, Checksum)>,
 }
 
 impl Checksums {
-    /// What is known of this version of a file.
+    /// The checksum of this version of a file, if known.
     pub(crate) fn get(&self, version: &Version) -> Option<Checksum> {
         let (known, checksum) = self.slots.get(&self.slot(version))?;
         known.stands(version).then_some(*checksum)
@@ -68,7 +67,7 @@ impl Checksums {
     }
 }
 
-/// Whether a checksum may be remembered of an open file.
+/// Whether the checksum of an open file may be remembered.
 pub(crate) fn dates_mapped_writes(file: impl AsFd) -> bool {
     f_type(file).is_some_and(|file_system| DATING.contains(&file_system))
 }

@@ -1,4 +1,4 @@
-//! Copying from one file of the directory to another.
+//! Copies from one file of the directory to another.
 
 use haul_core::{Checksum, StoreError};
 
@@ -16,7 +16,7 @@ pub(super) fn copy(
     if let Some((file, length)) = source.file.range(offset, length)
         && length > 0
     {
-        // Only of the whole file is the checksum known.
+        // The checksum is known only for the whole file.
         let known = source
             .known_checksum()
             .filter(|_| (offset, length as u64) == (0, source.file.version().size));

@@ -29,7 +29,7 @@ pub(super) fn delete(
     Err(moves_again_and_again("delete", path))
 }
 
-/// Answers the directory that had the name; `None` if another program changed something meanwhile.
+/// Returns the directory that had the name; `None` if another program changed something meanwhile.
 fn delete_once(
     shared: &Shared,
     path: &FilePath,
@@ -41,7 +41,7 @@ fn delete_once(
     let name = OsStr::new(path.file_name());
     let _locked = name_locks::lock([(directory.id(), name)]);
     let found = shared.changeable(&directory, path, if_match, "delete")?;
-    // Deleting cannot be undone, so this is the last look.
+    // A deletion cannot be undone, so this is the last check.
     if !shared.leads_to(parent.as_ref(), directory.id()) {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! Everything on a file system brought to stable storage at once.
+//! Flushes a whole file system, for several sessions at once.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -7,11 +7,11 @@ use rustix::system::uname;
 
 use crate::file_system::FileSystem;
 
-/// The first Linux whose `syncfs` tells that something could not be written.
+/// The first Linux whose `syncfs` reports write errors.
 const TELLS_ERRORS: (u32, u32) = (5, 8);
 
-/// A queue for flushes. Whoever comes while one is under way waits for the next one, which serves all who came
-/// meanwhile: the one under way may have passed by what they wrote.
+/// A queue for flushes. A session that arrives while one is under way waits for the next one, which serves all sessions
+/// that arrived meanwhile: the current flush may have missed what they wrote.
 #[derive(Debug, Default)]
 pub(crate) struct Flushes {
     state: Mutex<State>,
@@ -20,23 +20,23 @@ pub(crate) struct Flushes {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Flushes begun so far; the last one's number.
+    /// The number of flushes that were started, which is also the number of the last one.
     begun: u64,
-    /// Flushes that have ended; one is under way if it is not all.
+    /// The number of flushes that have ended; it is lower than `begun` while one is under way.
     ended: u64,
-    /// The last one that failed, and how.
+    /// The last flush that failed, and its error.
     failed: Option<(u64, Errno)>,
 }
 
 impl Flushes {
-    /// Brings to stable storage whatever was written before. `flush` does it; it is called by one of those who wait.
+    /// Makes durable whatever was written before. One of the waiting sessions calls `flush`.
     ///
-    /// A failure is told to all who waited for it.
+    /// All sessions that waited for a flush get its error.
     pub(crate) fn flush(&self, flush: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
         self.wait_for(self.next(), flush)
     }
 
-    /// The number of the first flush that begins after this.
+    /// The number of the first flush that starts after this call.
     fn next(&self) -> u64 {
         self.state().begun + 1
     }
@@ -61,16 +61,16 @@ impl Flushes {
             }
             self.progress.notify_all();
         }
-        // A later one may have ended before this thread got to look. If that one failed, nobody knows whose bytes were
-        // lost.
+        // A later flush may have ended before this thread could check. If that one failed, nobody knows whose bytes
+        // were lost.
         match state.failed {
             Some((failed, errno)) if failed >= number => Err(errno),
             _ => Ok(()),
         }
     }
 
-    /// The number of the last flush that failed. The kernel tells a loss once, to whoever asks next: what was written
-    /// before a flush that failed, even by others, may be lost.
+    /// The number of the last flush that failed. The kernel reports a loss once, to whoever asks next: after a failed
+    /// flush, everything that was written before it may be lost, even by others.
     pub(crate) fn last_failed(&self) -> Option<u64> {
         self.state().failed.map(|(number, _)| number)
     }
@@ -80,8 +80,8 @@ impl Flushes {
     }
 }
 
-/// Whether a flush of this file system is as good as syncing each file, and tells what it could not write. Where it
-/// does not, each file is synced on its own.
+/// Whether a flush of this file system is as good as an fsync of each file and reports write errors. Where it does not,
+/// each file is synced on its own.
 pub(crate) fn can_flush(file_system: FileSystem) -> bool {
     let release = uname().release().to_string_lossy().into_owned();
     version(&release) >= Some(TELLS_ERRORS) && file_system.can_flush()
@@ -112,7 +112,8 @@ mod tests {
         panic!("another flush served this one too")
     }
 
-    /// What is written while a flush is under way is covered by the next one, and all who come meanwhile share that.
+    /// Bytes that are written during a flush are covered by the next one, which all sessions that arrive meanwhile
+    /// share.
     #[test]
     fn followers_share_a_flush_that_begins_after_they_came() {
         let flushes = Flushes::default();
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(flushes.wait_for(followers[1], never), Err(Errno::IO));
     }
 
-    /// One at a time, however many ask, and nobody waits for ever.
+    /// One at a time, however many sessions ask, and none waits for ever.
     #[test]
     fn flushes_do_not_overlap() {
         let flushes = Flushes::default();

@@ -1,4 +1,4 @@
-//! Listings, read as they are asked for.
+//! Listings, which are read on demand.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -19,18 +19,17 @@ use crate::open_directory::open_directory;
 use crate::stat::Stat;
 use crate::traversal::{OpenByPath, Step, Traversal};
 
-/// A listing of a [`Directory`](crate::Directory) under way.
+/// An open listing of a [`Directory`](crate::Directory).
 ///
-/// Memory does not grow with the number of entries, and the number of open directories is bounded whatever the depth.
-/// Each time that it is asked to go on, and each time that it comes back to a directory, it makes sure that this one
-/// still lies beneath the shared directory.
+/// Memory does not grow with the number of entries, and the number of open directories is bounded at any depth. Each
+/// time the listing continues or returns to a directory, it checks that this directory is still beneath the shared one.
 #[derive(Debug)]
 pub struct DirectoryListing {
     shared: Arc<Shared>,
     depth: Depth,
-    /// Whether names that are left out are told.
+    /// Whether omitted names are listed.
     omitted: bool,
-    /// The one entry of a listed file.
+    /// The single entry of a listed file.
     file: Option<Entry>,
     traversal: Traversal,
     skipped: u64,
@@ -64,7 +63,7 @@ impl DirectoryListing {
         Ok(listing)
     }
 
-    /// What a name in the innermost directory is listed as, if at all. A directory becomes the innermost one.
+    /// Returns the entry of a name in the innermost directory, if it has one. A directory becomes the innermost one.
     fn visit(&mut self, found: &DirEntry) -> Result<Option<Entry>, Errno> {
         let name = found.name();
         if is_temporary_name(name.to_bytes()) {
@@ -76,15 +75,15 @@ impl DirectoryListing {
         let Some(path) = self.join(name) else {
             return Ok(self.omit(name, Omission::Name));
         };
-        // Its line says nothing that a look at it would tell, and of a mount that hangs there is no answer.
+        // The entry needs nothing that a `stat` would return, and a mount that hangs there would not answer.
         if found.file_type == FileType::Directory {
             return Ok(self.directory(name, path));
         }
         let here = self.traversal.here()?;
         let (stat, link) = match Stat::at(here, name) {
             Ok(stat) if stat.file_type == FileType::Symlink => {
-                // A link is listed as what it leads to. It is not descended, so that links cannot make a listing
-                // endless.
+                // A link is listed as its target. A listing does not descend into it, so that links cannot make a
+                // listing endless.
                 match self.shared.root.locate(path.as_str().as_ref()) {
                     Ok(located) => (located.stat, true),
                     Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => {
@@ -106,7 +105,7 @@ impl DirectoryListing {
         })
     }
 
-    /// The line of a directory, which is entered if the listing goes so deep.
+    /// The entry of a directory, which is entered if the depth allows it.
     fn directory(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
         if self.depth.goes_below(self.traversal.depth() as u64) {
             self.descend(name, path)
@@ -115,7 +114,7 @@ impl DirectoryListing {
         }
     }
 
-    /// The line of a directory, which is entered if it can be.
+    /// The entry of a directory, which is entered if possible.
     fn descend(&mut self, name: &CStr, path: FilePath) -> Option<Entry> {
         let open =
             |traversal: &Traversal| traversal.here().and_then(|here| open_directory(here, name));
@@ -127,13 +126,13 @@ impl DirectoryListing {
         }
         match opened.and_then(|directory| self.traversal.enter(Some(path.clone()), directory)) {
             Ok(()) => Some(Entry::Directory { path, error: None, link: false }),
-            // It was removed, or is something else by now.
+            // It was removed or replaced.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
             Err(errno) => Some(unlisted(path, errno)),
         }
     }
 
-    /// The whole path of a name in the innermost directory, unless it breaks the rules of paths.
+    /// The full path of a name in the innermost directory, unless it breaks the rules of paths.
     fn join(&self, name: &CStr) -> Option<FilePath> {
         let name = name.to_str().ok()?;
         match self.traversal.path() {
@@ -142,7 +141,7 @@ impl DirectoryListing {
         }
     }
 
-    /// Leaves out a name in the innermost directory.
+    /// Omits a name in the innermost directory.
     fn omit(&mut self, name: &CStr, reason: Omission) -> Option<Entry> {
         if matches!(reason, Omission::Name | Omission::Unknown) {
             self.skipped += 1;
@@ -170,7 +169,7 @@ impl Listing for DirectoryListing {
                     entries.extend(visited.map_err(cannot)?);
                 }
                 Step::Left { .. } => {}
-                // What was asked for itself fails as a whole.
+                // If the requested directory itself cannot be read, the listing fails.
                 Step::Broken { path, errno } if self.traversal.depth() == 0 => {
                     return Err(cannot_list(path.as_ref(), errno));
                 }
@@ -187,7 +186,7 @@ impl Listing for DirectoryListing {
     }
 }
 
-/// Finds directories beneath the shared one.
+/// Opens directories beneath the shared one.
 struct BeneathRoot<'a>(&'a Shared);
 
 impl OpenByPath for BeneathRoot<'_> {
@@ -206,7 +205,7 @@ fn cannot_list(path: Option<&FilePath>, errno: Errno) -> StoreError {
     }
 }
 
-/// The line of a directory whose content, or what was left of it, cannot be listed.
+/// The entry of a directory whose content, or the rest of it, cannot be listed.
 fn unlisted(path: FilePath, errno: Errno) -> Entry {
     let error = match errno {
         Errno::ACCESS | Errno::PERM => ErrorCode::Denied,
@@ -218,7 +217,7 @@ fn unlisted(path: FilePath, errno: Errno) -> Entry {
     Entry::Directory { path, error: Some(error), link: false }
 }
 
-/// The line of a regular file or a directory; nothing else has one.
+/// The entry of a regular file or a directory; nothing else has one.
 fn entry(path: FilePath, stat: &Stat, link: bool) -> Result<Entry, Omission> {
     match stat.file_type {
         FileType::RegularFile => Ok(Entry::File {

@@ -1,4 +1,4 @@
-//! Whether the shared directory is still where it was.
+//! Checks whether the shared directory is still at its path.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use rustix::io::Errno;
 use crate::error::shown;
 use crate::stat::{FileId, Stat};
 
-/// The path that was shared, and the directory to which it led then. An open directory stays the same when its path is
-/// given to another one, when something is mounted over it, and when it is removed; but what is stored in it then
-/// nobody finds.
+/// The shared path, and the directory that it led to at the start. An open directory stays the same when its path is
+/// given to another one, when something is mounted over it, and when it is removed; but nobody would find the files
+/// that are stored in it then.
 #[derive(Debug)]
 pub(crate) struct Location {
     path: PathBuf,
     id: FileId,
-    /// Whether the log was told that the path leads elsewhere.
+    /// Whether the log says that the path leads elsewhere.
     lost: AtomicBool,
 }
 
@@ -28,12 +28,12 @@ impl Location {
         Ok(Self { path: std::path::absolute(path)?, id, lost: AtomicBool::new(false) })
     }
 
-    /// Which directory is shared.
+    /// Identifies the shared directory.
     pub(crate) fn id(&self) -> FileId {
         self.id
     }
 
-    /// Refuses to go on if the path leads elsewhere. The log is told once, and once more when it is right again.
+    /// Fails if the path leads elsewhere. The log reports this once, and once more when the path is right again.
     pub(crate) fn require(&self) -> Result<(), StoreError> {
         let found = statx(CWD, &self.path, AtFlags::empty(), StatxFlags::BASIC_STATS);
         let lost = match found.map(Stat::from) {

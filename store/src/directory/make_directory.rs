@@ -1,4 +1,4 @@
-//! Making directories.
+//! Creates directories.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ fn make_once(shared: &Arc<Shared>, path: &FilePath) -> Result<Option<DirectoryCh
         Err(errno) => return Err(cannot(errno)),
     }
     if !shared.leads_to(path.parent().as_ref(), directory.id()) {
-        // Whoever moved its parent away takes nothing of it along.
+        // If its parent was moved away, nothing is left there.
         unlinkat(&directory, name, AtFlags::REMOVEDIR).map_err(cannot)?;
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! A local directory as a store.
+//! A store for a local directory.
 
 mod change;
 mod checksums;
@@ -39,18 +39,17 @@ use crate::file_system::FileSystem;
 use crate::stat::Stat;
 use crate::{NewFile, Store};
 
-/// A local directory and all below it as a [`Store`].
+/// A local directory and everything below it as a [`Store`].
 ///
-/// What it promises is told in the [crate's documentation](crate).
+/// The [crate's documentation](crate) describes its guarantees.
 #[derive(Debug, Clone)]
 pub struct Directory(Arc<Shared>);
 
 impl Directory {
-    /// Shares the directory `path`, which must exist. What a crash left anywhere in it is removed in the background.
+    /// Shares the directory `path`, which must exist. A background thread removes leftovers of a crash anywhere in it.
     ///
-    /// Fails if `path` is not a directory that can be read and entered, or is on a file system that is mounted to be
-    /// read only (unless [`Options::read_only`]). Whether a file may be made is decided by the directory that it goes
-    /// into.
+    /// Fails if `path` is not a directory that can be read and entered, or if it is on a read-only file system (unless
+    /// [`Options::read_only`] is set). Whether a file may be created depends on the directory that it goes into.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let path = path.as_ref();
         let root = Root::open(path)?;

@@ -1,4 +1,4 @@
-//! The directory that a published file goes into.
+//! The parent directory of a file that is published.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::open_directory::{open_directory_or_path, or_path_only};
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
 
-/// An open directory, with those above it that had to be made. Dropping it removes these again, if nobody else has put
+/// An open directory, and its parents that had to be created. Dropping it removes these again, if nobody else has put
 /// anything in them.
 #[derive(Debug)]
 pub(crate) struct Parent {
@@ -22,26 +22,26 @@ pub(crate) struct Parent {
     made: Option<Made>,
 }
 
-/// Directories that were made, each in the one before.
+/// Directories that were created, each in the one before.
 #[derive(Debug)]
 struct Made {
-    /// Where the first one was made.
+    /// The directory in which the first one was created.
     within: OwnedFd,
-    /// Their names, and before them those of directories that somebody else had made.
+    /// Their names, after those of directories that somebody else created on the way.
     path: String,
-    /// How long `path` is without what was made.
+    /// The length of the front part of `path` that is not to be removed.
     kept: usize,
 }
 
-/// The innermost directory above a file that is there.
+/// The nearest existing directory above a file.
 #[derive(Debug)]
 pub(crate) struct Nearest {
     pub(crate) handle: DirectoryHandle,
-    /// The names of those that are missing, the outermost last.
+    /// The names of the missing directories, the outermost last.
     pub(crate) missing: Vec<String>,
 }
 
-/// Finds the innermost directory above `file` that is there.
+/// Finds the nearest existing directory above `file`.
 pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno> {
     let mut missing = Vec::new();
     let mut path = file.parent();
@@ -57,7 +57,7 @@ pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno
 }
 
 impl Parent {
-    /// Opens the directory that `file` goes into and makes what is missing of it.
+    /// Opens the parent of `file` and creates the missing directories.
     ///
     /// [`Errno::NOENT`] means that a directory was removed at the same time, [`Errno::LOOP`] that a link leads nowhere.
     pub(crate) fn make(shared: &Shared, file: &FilePath) -> Result<Self, Errno> {
@@ -83,7 +83,7 @@ impl Parent {
         &self.handle
     }
 
-    /// Keeps what was made.
+    /// Keeps the created directories.
     pub(crate) fn keep(&mut self) {
         if let Some(made) = &mut self.made {
             made.kept = made.path.len();
@@ -91,7 +91,7 @@ impl Parent {
     }
 }
 
-/// Whether a name beneath which nothing was found is a link. No directory can be made there.
+/// Whether a name beneath which nothing was found is a link. No directory can be created there.
 pub(super) fn leads_nowhere(directory: &DirectoryHandle, name: &str) -> bool {
     Stat::at(directory, name).is_ok_and(|stat| stat.file_type == FileType::Symlink)
 }
@@ -112,7 +112,7 @@ impl Making {
             Err(Errno::EXIST) => false,
             Err(errno) => return Err(errno),
         };
-        // What is made is noted before anything else can fail.
+        // Record what was created before anything else can fail.
         self.made.add(name, made);
         self.innermost = Some(open_directory_or_path(directory, name)?);
         Ok(())
@@ -132,7 +132,7 @@ impl Made {
         }
         self.path.push_str(name);
         if !made {
-            // What somebody else has made stays, and with it what is above.
+            // A directory that somebody else created stays, and so do its parents.
             self.kept = self.path.len();
         }
     }
@@ -140,15 +140,15 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // From the innermost outwards, each found anew, so that it takes no more than one descriptor however many there
-        // are. No link is followed that has come in their place.
+        // This goes from the innermost directory outwards and opens each one again, so that it uses one descriptor at a
+        // time. It follows no link that replaced a directory.
         while self.path.len() > self.kept {
             let (above, name) = self.path.rsplit_once('/').unwrap_or((".", &self.path));
             let flags = OFlags::PATH | OFlags::DIRECTORY;
             let removed = open_beneath(&self.within, above.as_ref(), flags, Links::Refuse)
                 .and_then(|above| unlinkat(above, name, AtFlags::REMOVEDIR));
             if removed.is_err() {
-                // Those above are not empty either.
+                // The directories above are not empty either.
                 break;
             }
             let above = self.path.rfind('/').unwrap_or(0);
@@ -158,7 +158,7 @@ impl Drop for Made {
 }
 
 impl Shared {
-    /// Opens the directory `path` to make files in it; `None` is the shared directory itself.
+    /// Opens the directory `path` to create files in it; `None` is the shared directory itself.
     pub(crate) fn handle(&self, path: Option<&FilePath>) -> Result<DirectoryHandle, Errno> {
         let open =
             |access| self.root.open_directory(path.map_or(".", FilePath::as_str).as_ref(), access);
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// Somebody may take the name of a directory that is about to be made.
+    /// Somebody may take the name of a directory that is about to be created.
     #[test]
     fn only_directories_are_entered() {
         let directory = tempfile::tempdir().unwrap();
@@ -217,7 +217,7 @@ mod tests {
         assert!(at("directory").is_dir());
     }
 
-    /// What others made or filled stays, and what is above it.
+    /// Directories that others created or filled stay, and so do their parents.
     #[test]
     fn only_what_was_made_is_removed() {
         let directory = tempfile::tempdir().unwrap();

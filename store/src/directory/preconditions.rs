@@ -1,4 +1,4 @@
-//! What may be deleted or renamed.
+//! Checks whether a path may be changed, deleted or renamed.
 
 use std::ffi::OsStr;
 
@@ -13,7 +13,7 @@ use crate::error::{failed, shown};
 use crate::stat::Stat;
 
 impl Shared {
-    /// Refuses a path beneath which nothing is changed. `done` is what is not done to it.
+    /// Fails for a path that must not be changed. `done` is the past participle for the error.
     pub(super) fn require_changeable(&self, path: &FilePath, done: &str) -> Result<(), StoreError> {
         if self.options.read_only {
             let detail = format!("{} is not {done}: files are only read here", path.escaped());
@@ -23,7 +23,7 @@ impl Shared {
         self.location.require()
     }
 
-    /// What `path` names in `directory`, unless it must stay as it is. A link is meant itself.
+    /// Returns what `path` names in `directory`, if that may be changed. A link counts itself, not its target.
     pub(super) fn changeable(
         &self,
         directory: &DirectoryHandle,
@@ -42,7 +42,7 @@ impl Shared {
         }
         let (root, listed) = directory.path_of(name);
         if let Some(other) = spelling::other(root, &listed, found.id()) {
-            // Nothing is listed under this name, so somebody else's file may be meant.
+            // Nothing is listed under this name, so the client may mean another file.
             let detail = format!("{} is there as {}", path.escaped(), shown(other.as_os_str()));
             return Err(StoreError::new(StoreErrorKind::NotFound, detail));
         }
@@ -52,8 +52,8 @@ impl Shared {
         Ok(found)
     }
 
-    /// Refuses what is not a file of the version `wanted`; a link has that of the file that it leads to. `found` has
-    /// the name `path`.
+    /// Fails unless `found`, which has the name `path`, is a file of the version `wanted`. A link has the version of
+    /// its target.
     pub(super) fn require_version(
         &self,
         path: &FilePath,
@@ -73,7 +73,7 @@ impl Shared {
     }
 }
 
-/// It cannot be taken away while something is mounted there.
+/// The error for a path at which something is mounted.
 pub(super) fn mount_point(doing: &str, path: &FilePath) -> StoreError {
     let detail = format!("cannot {doing} {}: it is a mount point", path.escaped());
     StoreError::new(StoreErrorKind::Denied, detail)

@@ -1,4 +1,4 @@
-//! Giving files and directories other names.
+//! Renames files and directories.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::stat::Stat;
 
 /// See [`Store::rename`](crate::Store::rename).
 ///
-/// What is on another file system or mount is refused, file or directory. A copy that is followed by a deletion is not
-/// whole when the process ends between the two: both names would be there. The client can do the two on its own.
+/// A rename to another file system or mount fails, for a file too. A copy and a deletion are not atomic: if the process
+/// ended in between, both names would exist. A client can do both on its own.
 pub(super) fn rename(
     shared: &Arc<Shared>,
     from: &FilePath,
@@ -45,14 +45,14 @@ struct Renaming<'a> {
     mode: Mode,
 }
 
-/// What is left to be done, given what was found under the new name.
+/// The operation to do, given what was found under the new name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// The name is free, and must be still when it is taken.
+    /// The name is free, and must still be free when it is taken.
     TakeNew,
-    /// A file is there that is replaced.
+    /// Replace the file of that name.
     Replace,
-    /// It is the same file under another name: the old name goes.
+    /// It is the same file under another name: remove the old name.
     Unlink,
     /// It is the same name in another case.
     Respell,
@@ -71,7 +71,7 @@ impl Renaming<'_> {
         let old_directory = Arc::new(old_directory.map_err(|errno| self.cannot(errno))?);
         let find = || shared.changeable(&old_directory, from, if_match, "rename");
         let is_directory = find()?.file_type == FileType::Directory;
-        // Before directories are made below it.
+        // Check this before directories are created below it.
         if is_directory && is_below(to, from) {
             return Err(self.moved_into_itself());
         }
@@ -143,7 +143,7 @@ impl Renaming<'_> {
             .all(|(path, directory)| self.shared.leads_to(path.parent().as_ref(), directory.id()))
     }
 
-    /// Looks at what has the new name.
+    /// Decides by what has the new name.
     fn step(
         &self,
         found: &Stat,
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::directory::{Directory, Options};
 
-    /// What appears after the last look at the name is kept all the same.
+    /// A file that is created after the last check of the name is not replaced.
     #[test]
     fn a_name_that_must_be_new_is_not_taken_from_another() {
         let directory = tempfile::tempdir().unwrap();

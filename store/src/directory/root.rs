@@ -1,4 +1,4 @@
-//! Finding files beneath the shared directory, and nowhere else.
+//! Finds files beneath the shared directory, and nowhere else.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -14,11 +14,11 @@ use crate::atomic_file::is_temporary_name;
 use crate::resolve::{Links, MAX_LINKS, open_beneath};
 use crate::stat::Stat;
 
-/// The shared directory, open. It stays the same directory even if its own name changes.
+/// The open shared directory. It stays the same directory even if its name changes.
 #[derive(Debug)]
 pub(crate) struct Root(Arc<OwnedFd>);
 
-/// Where a path leads: a name, which is not a symbolic link's, in a directory that is beneath the root.
+/// Where a path leads: a name that is not a symbolic link, in a directory beneath the root.
 #[derive(Debug)]
 pub(crate) struct Located {
     directory: OwnedFd,
@@ -34,15 +34,14 @@ impl Root {
         Ok(root)
     }
 
-    /// The open directory, for whoever keeps it.
+    /// The open directory, to be shared.
     pub(crate) fn shared(&self) -> &Arc<OwnedFd> {
         &self.0
     }
 
-    /// Opens a directory, following links that stay beneath the root. `access` is how: to read it, or only to find
-    /// names in it.
+    /// Opens a directory and follows links that stay beneath the root. `access` is for reading it, or for a path only.
     ///
-    /// [`Errno::XDEV`] is a path that leaves the root.
+    /// [`Errno::XDEV`] means that the path leaves the root.
     pub(crate) fn open_directory(
         &self,
         path: &Path,
@@ -55,12 +54,12 @@ impl Root {
         Ok((directory, stat))
     }
 
-    /// Finds what `path` leads to, following links that stay beneath the root.
+    /// Finds the target of `path` and follows links that stay beneath the root.
     pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
         let mut path = path.to_owned();
         for _ in 0..=MAX_LINKS {
-            // The last component is found apart from the others, so that the true name of the file is known: links to
-            // an unfinished file lead nowhere.
+            // The last component is resolved separately, so that the real name of the file is known: links to an
+            // unfinished file lead nowhere.
             let Some(name) = path.file_name() else {
                 let (directory, stat) = self.open_directory(&path, OFlags::PATH)?;
                 return Ok(Located { directory, name: ".".into(), stat });
@@ -76,12 +75,12 @@ impl Root {
             }
             let target = match readlinkat(&directory, name, Vec::new()) {
                 Ok(target) => target,
-                // It is not a link any more.
+                // It is no longer a link.
                 Err(Errno::INVAL) => continue,
                 Err(errno) => return Err(errno),
             };
             let target = Path::new(OsStr::from_bytes(target.as_bytes()));
-            // An absolute target gives an absolute path, which the kernel refuses as one that leaves.
+            // An absolute target gives an absolute path, which the kernel refuses because it leaves the root.
             path = parent.join(target);
         }
         Err(Errno::LOOP)
@@ -95,8 +94,8 @@ impl AsFd for Root {
 }
 
 impl Located {
-    /// Opens a regular file or a directory for reading. If the name has become something else in the meantime, this
-    /// neither waits for it nor follows it.
+    /// Opens a regular file or a directory for reading. If the name was replaced meanwhile, this neither blocks nor
+    /// follows a link.
     pub(crate) fn open(&self) -> Result<OwnedFd, Errno> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -113,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    /// What takes a name after it was looked at is neither waited for nor followed.
+    /// A FIFO or a link that replaces the name after the check neither blocks nor is followed.
     #[test]
     fn a_name_may_change_before_it_is_opened() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A file of the directory that is being sent.
+//! A file of the directory that is being downloaded.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl DirectorySource {
         shared.require_served(path)?;
         let cannot = |errno| failed(format_args!("open {}", path.escaped()), errno);
         let located = shared.root.locate(path.as_str().as_ref()).map_err(cannot)?;
-        // Devices can act when they are opened, so anything but a file is turned away before.
+        // Opening a device can have effects, so check the type first.
         located.stat.require_regular(path.escaped())?;
         let file = located.open().map_err(cannot)?;
         let file = RegularFile::new(file, path.escaped().to_string())?.read_whole()?;

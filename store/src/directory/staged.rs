@@ -1,4 +1,4 @@
-//! A file of the directory that is being received.
+//! A file of the directory that is being uploaded.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::name_locks;
 use crate::stat::Stat;
 use crate::{NewFile, PassThrough, Staged};
 
-/// A file on its way into a [`Directory`](crate::Directory).
+/// A file that is being stored in a [`Directory`](crate::Directory).
 #[derive(Debug)]
 pub struct DirectoryStaged {
     shared: Arc<Shared>,
@@ -26,17 +26,17 @@ pub struct DirectoryStaged {
     mode: Mode,
     if_match: Option<Version>,
     pub(super) atomic_file: AtomicFile,
-    /// Whether it has its name, in the directory of `temporary`.
+    /// Whether it has its name, in the directory of `atomic_file`.
     published: bool,
-    /// The last flush that had failed when it was begun.
+    /// The number of the last flush that had failed when the file was started.
     last_failed: Option<u64>,
-    /// What it takes beside other files of its session.
+    /// The permit for a file beyond the first of its session.
     _permit: Option<Permit>,
 }
 
 impl DirectoryStaged {
-    /// Makes the file in the directory where it will be, or in the innermost one above it that is there. What would
-    /// keep it from being published is found here, so that nobody sends it in vain; publication decides anew.
+    /// Creates the file in its final directory, or in the nearest existing one above. It reports here what would
+    /// prevent publication, so that nobody sends the file in vain; publication checks again.
     pub(super) fn begin(shared: &Arc<Shared>, file: &NewFile) -> Result<Self, StoreError> {
         if let Some(wanted) = &file.if_match {
             let path = &file.path;
@@ -46,7 +46,7 @@ impl DirectoryStaged {
         }
         for _ in 0..MAX_MOVED {
             match Self::begin_once(Arc::clone(shared), file) {
-                // Its directory was removed after it was found.
+                // The directory was removed after it was found.
                 Err(error) if error.kind == StoreErrorKind::NotFound => {}
                 begun => return begun,
             }
@@ -87,8 +87,8 @@ impl DirectoryStaged {
         Self { _permit: Some(permit), ..self }
     }
 
-    /// Publishes beneath the shared directory as it is now. Answers whether all directories on the way stayed where
-    /// they were.
+    /// Publishes beneath the shared directory as it is now. Returns whether all directories of the path stayed in
+    /// place.
     fn publish_once(&mut self) -> Result<bool, StoreError> {
         let mut parent = match Parent::make(&self.shared, &self.path) {
             Err(Errno::NOENT) => return Ok(false),
@@ -118,7 +118,7 @@ impl DirectoryStaged {
         self.atomic_file.directory()
     }
 
-    /// Brings the name to stable storage.
+    /// Fsyncs the name.
     pub(super) fn sync_name(&self) -> Result<(), StoreError> {
         if !self.published {
             return Err(misuse("the file has not been published"));
@@ -157,7 +157,7 @@ impl Staged for DirectoryStaged {
             if self.publish_once()? {
                 self.published = true;
                 let Ok(stat) = Stat::of(self.atomic_file.file()) else { return Ok(None) };
-                // Without an older time it has not settled.
+                // Without an older time the version has not settled.
                 if self.atomic_file.is_dated() && dates_mapped_writes(self.atomic_file.file()) {
                     self.shared.checksums().insert(&stat.version, checksum);
                 }
@@ -176,7 +176,7 @@ impl Staged for DirectoryStaged {
     }
 }
 
-/// Brings the bytes of several files to stable storage: by one flush, if that is as good.
+/// Syncs the bytes of several files: with one flush, if that is as good.
 pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(), StoreError> {
     let Some(queue) = shared.flushes.as_ref().filter(|_| files.len() > 1) else {
         return files.iter_mut().try_for_each(Staged::sync);
@@ -189,7 +189,7 @@ pub(super) fn sync(shared: &Shared, files: &mut [DirectoryStaged]) -> Result<(),
     let last_failed = queue.last_failed();
     let mut noted = Ok(());
     for file in together {
-        // The failure may have been for this file's bytes, though others were told of it.
+        // The failure may be about this file's bytes, even though it was reported to others.
         let trusted = file.last_failed == last_failed;
         let synced = if trusted { outcome } else { Err(Errno::IO) };
         noted = noted.and(file.atomic_file.note_sync(synced));
@@ -206,7 +206,7 @@ impl Shared {
         self.flushes.as_ref().and_then(Flushes::last_failed)
     }
 
-    /// Whether a flush brings what is in `directory` to stable storage.
+    /// Whether a flush covers files in `directory`.
     pub(super) fn flushes(&self, directory: &DirectoryHandle) -> bool {
         self.flushes.is_some() && directory.id().same_device(self.location.id())
     }
@@ -223,7 +223,7 @@ mod tests {
     use crate::Store;
     use crate::directory::{Directory, Options};
 
-    /// The kernel tells a loss once. Whoever was told, all that was staged then is lost.
+    /// The kernel reports a loss once. Whoever got the report, every file that was staged then is lost.
     #[test]
     fn a_flush_that_failed_for_others_is_a_failure() {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Leftovers of earlier runs, wherever they lie in the shared directory.
+//! Removes leftovers of earlier runs anywhere in the shared directory.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
@@ -12,10 +12,10 @@ use super::shared::Shared;
 use crate::atomic_file::{OLD_STAGING, sweep, told};
 use crate::open_directory::open_directory;
 
-/// The most directories that wait to be swept; others are left to uploads that go into them.
+/// The maximum number of directories that wait to be swept. Uploads that go into the others sweep them.
 const MAX_WAITING: usize = 1 << 14;
 
-/// Sweeps the shared directory and all below it, in a thread of its own, so that nobody waits for it. It ends when
+/// Sweeps the shared directory and everything below it in a thread, so that nobody waits for it. The thread ends when
 /// nobody uses the directory any more.
 pub(crate) fn start(shared: &Arc<Shared>) {
     let shared = Arc::downgrade(shared);
@@ -36,19 +36,19 @@ fn walk(shared: &Weak<Shared>) {
                 waiting.push([&path[..], &[name.to_owned()]].concat());
             }
         };
-        // What cannot be read cannot be swept, and somebody may remove a directory meanwhile.
+        // A directory that cannot be read cannot be swept, and somebody may remove it meanwhile.
         files += open(&shared, &path).and_then(|directory| sweep(directory, below)).unwrap_or(0);
         if path.last().is_some_and(|name| name.to_bytes() == OLD_STAGING.as_bytes())
             && path.len() == 1
         {
-            // Earlier versions made it. What is not ours stays in it.
+            // Earlier versions created this directory. Files of others stay in it.
             let _ = unlinkat(&shared.root, OLD_STAGING, AtFlags::REMOVEDIR);
         }
     }
     told(files);
 }
 
-/// No link is followed on the way.
+/// It follows no links.
 fn open(shared: &Shared, path: &[CString]) -> Result<OwnedFd, Errno> {
     let root = open_directory(&shared.root, c".")?;
     path.iter().try_fold(root, |directory, name| open_directory(directory, name.as_c_str()))

@@ -1,4 +1,4 @@
-//! A directory that the client's user names, and what lies beneath it.
+//! A directory that the user of a client names, and everything beneath it.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -19,14 +19,15 @@ use crate::regular_file::RegularFile;
 use crate::resolve::{Links, open_beneath};
 use crate::unsupported::is_unsupported;
 
-/// A directory of this machine, for many uploads from it or downloads into it.
+/// A local directory, for many uploads from it or downloads into it.
 ///
-/// Names beneath it are [`FilePath`]s, so none of them is absolute or has a `..`, and no symbolic link beneath it is
-/// followed unless that is [asked for](Self::following): whoever sent the names, nothing outside is read or written.
+/// Names beneath it are [`FilePath`]s, so none of them is absolute or contains `..`, and no symbolic link beneath it is
+/// followed unless the application [asks for that](Self::following). So nothing outside is read or written, whoever
+/// sent the names.
 #[derive(Debug, Clone)]
 pub struct LocalDirectory {
     inner: Arc<Inner>,
-    /// What becomes of links to what is read. For what is written none is followed.
+    /// Whether reading follows links. Writing never does.
     links: Links,
 }
 
@@ -34,9 +35,9 @@ pub struct LocalDirectory {
 struct Inner {
     root: Arc<DirectoryHandle>,
     shown: String,
-    /// Directories that are made are brought to stable storage.
+    /// Whether directories that are created are fsynced.
     durable: bool,
-    /// The directory that was opened last: files of one directory mostly come together.
+    /// The directory that was opened last: files of one directory usually come together.
     last: Mutex<Option<(FilePath, Arc<DirectoryHandle>)>>,
 }
 
@@ -46,8 +47,8 @@ impl LocalDirectory {
         Self::new(path.as_ref(), false)
     }
 
-    /// Opens a directory, and makes it if it is missing in the one above. If `durable`, directories that are made, this
-    /// one and those beneath it, are brought to stable storage.
+    /// Opens a directory, and creates it if it is missing in an existing parent. If `durable`, the directories that are
+    /// created, this one and those beneath it, are fsynced.
     pub fn make(path: impl AsRef<Path>, durable: bool) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let above = path.parent().filter(|above| *above != Path::new(""));
@@ -74,7 +75,7 @@ impl LocalDirectory {
         Ok(Self { inner: Arc::new(inner), links: Links::Refuse })
     }
 
-    /// The same directory, in which links are followed to what is read, as long as they stay beneath it.
+    /// The same directory, but reading follows links as long as they stay beneath it.
     #[must_use]
     pub fn following(&self) -> Self {
         Self { links: Links::Follow, ..self.clone() }
@@ -92,7 +93,7 @@ impl LocalDirectory {
         RegularFile::new(file, name).map(LocalSource::from)
     }
 
-    /// A file beneath it for a download; directories on the way are made. For `overwrite` see [`LocalTarget::new`].
+    /// A file beneath it for a download. Missing directories are created. For `overwrite` see [`LocalTarget::new`].
     pub fn target(&self, path: &FilePath, overwrite: bool) -> Result<LocalTarget, StoreError> {
         let shown = self.shown(path);
         let directory = match path.parent() {
@@ -104,13 +105,13 @@ impl LocalDirectory {
         LocalTarget::at(Destination { directory, name: path.file_name().into(), shown }, overwrite)
     }
 
-    /// Makes a directory beneath it, and those on the way, unless they are there.
+    /// Creates a directory beneath it and its missing parents. The directory may exist already.
     pub fn make_directory(&self, path: &FilePath) -> Result<(), StoreError> {
         let made = self.directory(path);
         made.map(drop).map_err(|errno| refused("make", &self.shown(path), errno))
     }
 
-    /// Opens what is beneath it for reading, or itself.
+    /// Opens a path beneath it for reading, or the directory itself.
     pub(super) fn reopen(&self, path: Option<&FilePath>, flags: OFlags) -> Result<OwnedFd, Errno> {
         let root = &self.inner.root;
         match path {
@@ -139,7 +140,7 @@ impl LocalDirectory {
         Ok(directory)
     }
 
-    /// Opens a directory and makes what is missing of it.
+    /// Opens a directory and creates what is missing of its path.
     fn descend(&self, path: &FilePath) -> Result<OwnedFd, Errno> {
         let mut inner: Option<OwnedFd> = None;
         for name in path.components() {
@@ -152,7 +153,7 @@ impl LocalDirectory {
             let entered = open_directory_or_path(above, name)?;
             if made && self.inner.durable {
                 match fsync(above) {
-                    // It may be written to and not read.
+                    // It is writable but not readable.
                     Err(Errno::BADF) => syncfs(&entered)?,
                     Err(errno) if is_unsupported(errno) => {}
                     synced => synced?,
@@ -163,7 +164,7 @@ impl LocalDirectory {
         inner.ok_or(Errno::NOENT)
     }
 
-    /// A path beneath it, as it can be shown.
+    /// A path beneath it, escaped for display.
     pub(super) fn shown(&self, path: &FilePath) -> String {
         self.shown_below(path.escaped())
     }
@@ -173,7 +174,7 @@ impl LocalDirectory {
         format!("{}{slash}{path}", self.inner.shown)
     }
 
-    /// Itself, as the user named it.
+    /// The directory, as the user named it.
     pub(super) fn shown_as(&self) -> &str {
         &self.inner.shown
     }
@@ -181,7 +182,7 @@ impl LocalDirectory {
 
 fn refused(what: &str, shown: &str, errno: Errno) -> StoreError {
     match errno {
-        // A link is no directory, and no regular file.
+        // A link is neither a directory nor a regular file.
         Errno::LOOP => StoreError::new(
             StoreErrorKind::NotAFile,
             format!("cannot {what} {shown}: a symbolic link on the way is not followed"),

@@ -1,4 +1,4 @@
-//! Files that the client's user names.
+//! Files that the user of a client names.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,8 +19,8 @@ use crate::regular_file::RegularFile;
 use crate::stat::Stat;
 use crate::{NewFile, PassThrough, Prepared, Source, Staged, Target};
 
-/// A file to upload. What is not a regular file but can be read, such as a pipe or a terminal, is read as a
-/// [`StreamSource`]; so is a regular file whose size is not known before its end, such as those of `/proc`.
+/// A file to upload. Anything else that can be read, such as a pipe or a terminal, is read as a [`StreamSource`]; so is
+/// a regular file whose size is unknown before its end, such as those of `/proc`.
 #[derive(Debug)]
 pub struct LocalSource {
     kind: Kind,
@@ -34,7 +34,7 @@ enum Kind {
 }
 
 impl LocalSource {
-    /// Opens `path`, following links. Opening a named pipe waits until somebody writes to it.
+    /// Opens `path` and follows links. Opening a named pipe waits until somebody writes to it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let name = shown(path.as_os_str());
@@ -101,11 +101,11 @@ impl Source for LocalSource {
     }
 }
 
-/// A file to download to. Until it is published its bytes are in a hidden temporary file beside it, which goes when the
-/// download fails.
+/// A file to download to. Until it is published its bytes are in a hidden temporary file in the same directory, which
+/// is removed if the download fails.
 ///
-/// A symbolic link of that name counts as a file: it is refused or replaced, never followed. The name and whether it
-/// may be replaced are this side's alone.
+/// A symbolic link of that name counts as a file: it is refused or replaced, never followed. Only this side decides the
+/// name, and whether the file may be replaced.
 #[derive(Debug)]
 pub struct LocalTarget {
     destination: Destination,
@@ -113,10 +113,10 @@ pub struct LocalTarget {
 }
 
 impl LocalTarget {
-    /// Will write `path`; with `overwrite`, in the place of the regular file that is there.
+    /// A target at `path`; with `overwrite` it may replace a regular file.
     ///
-    /// Fails early, before anything is asked of a server, with what publication would find: the file exists, is a
-    /// directory or something else, or its directory is missing.
+    /// It fails early, before the server is asked for anything, with the errors that publication would report: the file
+    /// exists, is a directory or something else, or its directory is missing.
     pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
         let target = Self::at(Destination::open(path.as_ref())?, overwrite)?;
         let Destination { directory, shown, .. } = &target.destination;
@@ -136,7 +136,7 @@ impl LocalTarget {
 impl Target for LocalTarget {
     fn create(&mut self, file: &NewFile) -> Result<Box<dyn Staged>, StoreError> {
         let destination = self.destination.clone();
-        // What this target may do was looked at when it was made; publication decides.
+        // The mode of this target was checked when it was created; publication decides.
         if file.mode != self.mode && file.mode == Mode::Create {
             destination.replaceable(Mode::Create)?;
         }
@@ -160,7 +160,7 @@ impl Target for LocalTarget {
 pub(super) struct Destination {
     pub(super) directory: Arc<DirectoryHandle>,
     pub(super) name: OsString,
-    /// The whole path in errors.
+    /// The full path, for errors.
     pub(super) shown: String,
 }
 
@@ -232,7 +232,7 @@ impl Staged for LocalStaged {
             return Err(misuse("the file has not been published"));
         }
         let Destination { directory, shown, .. } = &self.destination;
-        // Directories above were made before, and are on stable storage already.
+        // The directories above were created and synced before.
         let synced = directory.sync_name(self.atomic_file.file(), directory.id(), shown);
         synced.map_err(|errno| failed(format_args!("bring {shown} to stable storage"), errno))
     }

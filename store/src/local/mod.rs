@@ -1,4 +1,4 @@
-//! A client's own files: what it uploads from and downloads to.
+//! The files of a client: what it uploads from and downloads to.
 
 mod directory;
 mod file;
@@ -12,8 +12,8 @@ pub use self::walk::{Found, LeftOut, Walk};
 
 use crate::atomic_file::is_temporary_name;
 
-/// Whether Haul keeps a name for its own unfinished files: no server serves it, and no [walk](LocalDirectory::walk)
-/// takes it along. It is one component of a path.
+/// Whether Haul reserves `name`, which is one component of a path, for its own unfinished files. No server serves such
+/// a name, and no [walk](LocalDirectory::walk) includes it.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     is_temporary_name(name.as_bytes())

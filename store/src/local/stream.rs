@@ -1,4 +1,4 @@
-//! Standard input and output, and whatever else is only read or written from front to back.
+//! Standard input and output, and other streams.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use haul_core::{Checksum, Opened, StoreError, StoreErrorKind, Version};
 use crate::error::{failed_io, misuse};
 use crate::{NewFile, Source, Staged, Target};
 
-/// A source whose size nobody knows before its end, such as standard input. It is read from front to back.
+/// A source whose size is unknown before its end, such as standard input. It is read from front to back.
 pub struct StreamSource<R> {
     reader: R,
     name: String,
@@ -18,7 +18,7 @@ pub struct StreamSource<R> {
 }
 
 impl<R: Read + Send> StreamSource<R> {
-    /// Reads from `reader`, which is called `name` in errors.
+    /// Reads from `reader`; `name` is for errors.
     pub fn new(reader: R, name: impl Into<String>) -> Self {
         Self { reader, name: name.into(), position: 0, buffer: BytesMut::new() }
     }
@@ -33,7 +33,8 @@ impl<R: Read + Send> Source for StreamSource<R> {
         if offset != self.position {
             return Err(misuse("a stream is read from front to back"));
         }
-        // What was handed out before is gone from the buffer; its memory comes back once nobody holds it.
+        // The bytes that were returned before are no longer in the buffer. Their memory can be used again when nobody
+        // refers to it.
         self.buffer.resize(length, 0);
         let count = loop {
             match self.reader.read(&mut self.buffer) {
@@ -62,19 +63,19 @@ impl<R> fmt::Debug for StreamSource<R> {
     }
 }
 
-/// A target that cannot be taken back, such as standard output.
+/// A target whose bytes cannot be taken back, such as standard output.
 ///
-/// Bytes go straight through, so whoever reads them sees them *before* they are verified, and sees those of a download
-/// that fails later. Publication only flushes; nothing is brought to stable storage.
+/// Bytes are written at once. So a reader sees them *before* they are verified, and also sees those of a download that
+/// fails later. Publication only flushes; nothing is fsynced.
 #[derive(Debug)]
 pub struct StreamTarget<W> {
-    /// Taken by the one download.
+    /// `None` once a download has taken it.
     writer: Option<W>,
     name: String,
 }
 
 impl<W: Write + Send + 'static> StreamTarget<W> {
-    /// Writes to `writer`, which is called `name` in errors.
+    /// Writes to `writer`; `name` is for errors.
     pub fn new(writer: W, name: impl Into<String>) -> Self {
         Self { writer: Some(writer), name: name.into() }
     }

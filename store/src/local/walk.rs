@@ -1,4 +1,4 @@
-//! What lies beneath a directory that the client's user names.
+//! Walks everything beneath a directory that the user of a client names.
 
 use std::collections::HashSet;
 use std::ffi::{CStr, OsStr};
@@ -18,21 +18,21 @@ use crate::open_directory::open_directory;
 use crate::stat::{FileId, Stat};
 use crate::traversal::{OpenByPath, Step, Traversal};
 
-/// What a [walk](LocalDirectory::walk) comes upon.
+/// What a [walk](LocalDirectory::walk) finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// A regular file, by its path beneath the directory.
     File(FilePath),
-    /// A directory, after all that is in it.
+    /// A directory, after everything in it.
     Directory {
         /// Its path; `None` is the directory that is walked.
         path: Option<FilePath>,
-        /// Whether there was nothing in it, not even something that was left out.
+        /// Whether it was empty and contained nothing that was left out either.
         empty: bool,
     },
-    /// A name that is neither, or of which it cannot be known. Nothing below it is told.
+    /// A name that is neither, or whose type is unknown. The walk reports nothing below it.
     LeftOut {
-        /// Where it is, with the directory as the user named it, as it can be shown.
+        /// Its path, starting with the directory as the user named it, escaped for display.
         shown: String,
         /// Why it is left out.
         why: LeftOut,
@@ -48,15 +48,15 @@ pub enum LeftOut {
     Dangling,
     /// It is a link whose path leads out of the directory that is walked.
     Outside,
-    /// It is a link to a directory that it lies in, or that another link was followed to.
+    /// It is a link to a directory that contains it, or that another link led to.
     Again,
     /// It is a device, a FIFO or a socket.
     Special,
     /// Haul keeps [such names](crate::is_reserved) for its own unfinished files.
     Reserved,
-    /// The protocol cannot carry such a name.
+    /// The protocol cannot express such a name.
     Name,
-    /// The protocol carries no path as long as that.
+    /// The path is too long for the protocol.
     TooLong,
     /// It cannot be read, or its content cannot: the error says why.
     Unreadable(StoreError),
@@ -78,25 +78,25 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What a walk is not to tell at all.
+/// Decides by path, and by whether it is a directory, what a walk does not report at all.
 type Excluded = dyn Fn(&str, bool) -> bool + Send;
 
-/// What is beneath a directory, in the order of the directories on disk. An error is that the directory itself cannot
-/// be read, and the end.
+/// The files beneath a directory, in the order in which the file system lists them. An error means that the directory
+/// itself cannot be read, and ends the walk.
 ///
-/// Links are followed if the directory is [one that follows them](LocalDirectory::following), to each directory at most
-/// once, so that a walk has an end. The number of open directories is bounded whatever the depth.
+/// It follows links if the directory [follows them](LocalDirectory::following), to each directory at most once, so that
+/// a walk ends. The number of open directories is bounded at any depth.
 pub struct Walk {
     directory: LocalDirectory,
     excluded: Option<Box<Excluded>>,
-    /// The directories that links were followed to.
+    /// The directories that links led to.
     followed: HashSet<FileId>,
     traversal: Traversal,
     begun: bool,
 }
 
 impl LocalDirectory {
-    /// All that is beneath it.
+    /// Walks everything beneath it.
     pub fn walk(&self) -> Walk {
         Walk::new(self.clone())
     }
@@ -113,8 +113,8 @@ impl Walk {
         }
     }
 
-    /// Passes over what `excluded` says, by its path beneath the directory and whether it is a directory, with all that
-    /// is below it.
+    /// Skips what `excluded` selects, by its path beneath the directory and whether it is a directory, and everything
+    /// below it.
     #[must_use]
     pub fn excluding(self, excluded: impl Fn(&str, bool) -> bool + Send + 'static) -> Self {
         Self { excluded: Some(Box::new(excluded)), ..self }
@@ -127,7 +127,8 @@ impl Walk {
         entered.map_err(|errno| failed(format_args!("read {}", self.directory.shown_as()), errno))
     }
 
-    /// What a name in the innermost directory is. A directory becomes the innermost one, and is told when it is left.
+    /// Finds out what a name in the innermost directory is. A directory becomes the innermost one, and is reported when
+    /// it is left.
     fn visit(&mut self, entry: &DirEntry) -> Option<Found> {
         let name = entry.name();
         if self.is_excluded(name, entry.file_type) {
@@ -194,13 +195,13 @@ impl Walk {
             Err(errno) => Err(errno),
         };
         match entered {
-            // It was removed, or is something else by now.
+            // It was removed or replaced.
             Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(self.unreadable(name, errno)),
         }
     }
 
-    /// Whether a link leads to a directory that it lies in, or that another link was followed to, by whatever path.
+    /// Whether a link leads to a directory that contains it, or that another link led to, by any path.
     fn leads_back(&self, name: &CStr) -> bool {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let opened =
