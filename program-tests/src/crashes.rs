@@ -1,5 +1,5 @@
-//! A server is killed, or its power is cut, while clients upload. Afterwards every acknowledged upload is there, and
-//! every file is whole.
+//! A server is killed, or its power is cut, while clients upload, move, copy and delete. Afterwards everything that was
+//! acknowledged is done, what was not is done or not, and every file is whole.
 
 // Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
@@ -15,6 +15,7 @@ use rustix::process::Signal;
 
 use crate::disk::{Disk, FILE_SYSTEMS, FileSystem};
 use crate::history::History;
+use crate::ledger::Ledger;
 use crate::load::{Connection, Load, TOPS};
 use crate::process::{Bench, Serving};
 use crate::requirements::or_skip;
@@ -34,6 +35,10 @@ pub struct Crashes {
     pub acknowledged: u64,
     /// Uploads that were under way at a crash.
     pub under_way: u64,
+    /// The same for uploads, moves, copies, deletions and new directories of clients with names of their own.
+    pub changed: u64,
+    /// Those of them that were under way at a crash.
+    pub changing: u64,
     /// Staged files that a crash left and the next start removed. Where staged files have no names there are hardly
     /// any.
     pub swept: u64,
@@ -41,10 +46,10 @@ pub struct Crashes {
 
 impl fmt::Display for Crashes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cycles, acknowledged, under_way, swept } = self;
+        let Self { cycles, acknowledged, under_way, changed, changing, swept } = self;
         write!(
             f,
-            "{cycles} crashes: 0 of {acknowledged} acknowledged uploads lost, 0 files torn; {under_way} uploads were under way, {swept} staging files swept"
+            "{cycles} crashes: 0 of {acknowledged} acknowledged uploads and 0 of {changed} acknowledged changes lost, 0 files torn; {under_way} uploads and {changing} changes were under way, {swept} staging files swept"
         )
     }
 }
@@ -115,7 +120,9 @@ pub(crate) fn cuttable() -> impl Iterator<Item = FileSystem> {
 fn assert_survived(outcome: Result<Crashes, String>) -> Crashes {
     let crashes = outcome.unwrap();
     eprintln!("{crashes}");
-    assert!(crashes.acknowledged > 0 && crashes.under_way > 0, "the server was idle: {crashes}");
+    let Crashes { acknowledged, under_way, changed, changing, .. } = crashes;
+    let counts = [acknowledged, under_way, changed, changing];
+    assert!(counts.iter().all(|count| *count > 0), "the server was idle: {crashes}");
     crashes
 }
 
@@ -130,9 +137,10 @@ struct Crashing<'a> {
 impl Crashing<'_> {
     fn run(mut self, cycles: u64, seed: u64, crashes: &mut Crashes) -> Result<(), String> {
         let history = History::default();
+        let ledgers = [0, 1].map(Ledger::new);
         let mut random = Random::new(seed);
         for cycle in 1..=cycles {
-            self.cycle(&history, &mut random, crashes)
+            self.cycle((&history, &ledgers), &mut random, crashes)
                 .map_err(|reason| format!("seed {seed}, cycle {cycle}: {reason}"))?;
         }
         self.start(&history, crashes)
@@ -142,7 +150,7 @@ impl Crashing<'_> {
 
     fn cycle(
         &mut self,
-        history: &History,
+        (history, ledgers): (&History, &[Ledger; 2]),
         random: &mut Random,
         crashes: &mut Crashes,
     ) -> Result<(), String> {
@@ -161,7 +169,7 @@ impl Crashing<'_> {
             crashing: AtomicBool::new(false),
             power_is_off: AtomicBool::new(false),
         };
-        let seeds = [random.next_u64(), random.next_u64(), random.next_u64()];
+        let seeds = [(); 5].map(|()| random.next_u64());
         let mut within = |most| Duration::from_micros(random.below(most) as u64);
         let (moment, rest) = (within(20_000), within(10_000));
         let enough = history.acknowledged() + random.below(40) as u64;
@@ -170,6 +178,8 @@ impl Crashing<'_> {
                 scope.spawn(|| load.pipeline(0, seeds[0])),
                 scope.spawn(|| load.pipeline(1, seeds[1])),
                 scope.spawn(|| load.put(2, seeds[2])),
+                scope.spawn(|| load.change(&ledgers[0], seeds[3])),
+                scope.spawn(|| load.change(&ledgers[1], seeds[4])),
             ];
             history.wait_for_acknowledged(enough);
             std::thread::sleep(moment);
@@ -192,6 +202,11 @@ impl Crashing<'_> {
         };
         let found = history.compare(&share).map_err(|reason| format!("{reason}\n{repaired}"))?;
         history.close();
+        for ledger in ledgers {
+            let found = ledger.compare(&share).map_err(|reason| format!("{reason}\n{repaired}"))?;
+            crashes.changed += found.confirmed;
+            crashes.changing += found.under_way;
+        }
         crashes.cycles += 1;
         crashes.acknowledged += found.acknowledged;
         crashes.under_way += found.unknown;

@@ -13,7 +13,10 @@ use haul_harness::Random;
 use crate::unfinished::is_unfinished;
 
 /// The length of a version's number, with which each file begins.
-const HEADER: usize = 20;
+pub(super) const HEADER: usize = 20;
+
+/// A directory of which [`Ledger`](crate::ledger::Ledger)s know what is in it.
+pub(super) const CHANGED: &str = "changed";
 
 /// All uploads so far. One clock counts steps, so the order of their starts and ends is known.
 #[derive(Debug, Default)]
@@ -198,10 +201,7 @@ impl Version {
 
 /// The version that these bytes are, if it may be visible now.
 fn which(versions: &[Version], found: &[u8]) -> Result<usize, String> {
-    let id: Option<u64> = found
-        .get(..HEADER)
-        .and_then(|header| std::str::from_utf8(header).ok())
-        .and_then(|header| header.parse().ok());
+    let id = id_of(found);
     let torn = || format!("torn: {} bytes of no version, among {versions:?}", found.len());
     let index = versions.iter().position(|version| Some(version.id) == id).ok_or_else(torn)?;
     let version = &versions[index];
@@ -222,7 +222,13 @@ fn which(versions: &[Version], found: &[u8]) -> Result<usize, String> {
     Ok(index)
 }
 
-fn bytes(id: u64, size: usize) -> Vec<u8> {
+/// The number that a file begins with.
+pub(super) fn id_of(found: &[u8]) -> Option<u64> {
+    std::str::from_utf8(found.get(..HEADER)?).ok()?.parse().ok()
+}
+
+/// The content of the file of this number.
+pub(super) fn bytes(id: u64, size: usize) -> Vec<u8> {
     let mut bytes = format!("{id:0HEADER$}").into_bytes();
     bytes.extend(Random::new(id).bytes(size.saturating_sub(bytes.len())));
     bytes.truncate(size);
@@ -237,7 +243,7 @@ fn collect(
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_unfinished(&name) {
+        if is_unfinished(&name) || (prefix.is_empty() && name == CHANGED) {
             continue;
         }
         let path = format!("{prefix}{name}");

@@ -18,6 +18,7 @@ mod history;
 mod hostile_servers;
 mod hung_mount;
 mod injection;
+mod ledger;
 mod load;
 mod logs;
 mod matrix;

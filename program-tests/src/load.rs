@@ -1,4 +1,4 @@
-//! Clients that upload until the server is gone.
+//! Clients that upload, and change names, until the server is gone.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,6 +10,7 @@ use haul_core::Checksum;
 use haul_harness::Random;
 
 use crate::history::{History, Upload};
+use crate::ledger::Ledger;
 use crate::process::Bench;
 
 /// The directories that uploads go to. Every client writes into the first, and each one into one of the others.
@@ -73,6 +74,33 @@ impl Load<'_> {
             connection.send(&uploads).map_err(|error| error.to_string())?;
             for upload in &uploads {
                 self.settle(upload, &connection.receipt().map_err(|error| error.to_string())?)?;
+            }
+        }
+    }
+
+    /// Uploads, makes, moves, copies and deletes over one connection, several at once, without waiting for replies.
+    pub(super) fn change(&self, ledger: &Ledger, seed: u64) -> Result<(), String> {
+        match self.try_change(ledger, seed) {
+            Err(_) if self.crashing.load(Ordering::SeqCst) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    fn try_change(&self, ledger: &Ledger, seed: u64) -> Result<(), String> {
+        let mut random = Random::new(seed);
+        let mut connection = Connection::open(self.server).map_err(|error| error.to_string())?;
+        loop {
+            let (commands, text) = ledger.send(&mut random);
+            connection.send_bytes(&text).map_err(|error| error.to_string())?;
+            for command in &commands {
+                let receipt = connection.receipt().map_err(|error| error.to_string())?;
+                if self.power_is_off.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+                if receipt != "OK" && !receipt.starts_with("OK ") {
+                    return Err(format!("{command:?} was answered {receipt:?}"));
+                }
+                ledger.confirm(command, &receipt);
             }
         }
     }
