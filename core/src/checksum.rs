@@ -34,7 +34,7 @@ impl Checksum {
     /// The checksum of these bytes followed by `next_length` bytes whose checksum is `next`.
     #[must_use]
     pub fn combine(self, next: Self, next_length: u64) -> Self {
-        // Nothing before, or what amounts to it, is the usual case and needs no arithmetic.
+        // Usually nothing precedes, and then no arithmetic is needed.
         if self == Self::EMPTY {
             return next;
         }
@@ -53,7 +53,7 @@ impl Checksum {
         self.0
     }
 
-    /// The checksum that is the number `value`.
+    /// A checksum from its number.
     pub fn from_u64(value: u64) -> Self {
         Self(value)
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// Takes the checksum of bytes as they pass, and of ranges that others took.
+/// Computes the checksum of bytes as they pass, and of ranges whose checksums are known.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     digest: Digest,
@@ -80,30 +80,30 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// A hasher that has seen nothing.
+    /// A hasher without any bytes.
     pub fn new() -> Self {
         Self { digest: Digest::new(), before: Checksum::EMPTY, length: 0 }
     }
 
-    /// Takes in `data`.
+    /// Adds `data`.
     pub fn update(&mut self, data: &[u8]) {
         self.digest.update(data);
         self.length += data.len() as u64;
     }
 
-    /// Takes in `length` bytes whose checksum is known.
+    /// Adds `length` bytes whose checksum is known.
     pub fn append(&mut self, checksum: Checksum, length: u64) {
         self.before = self.checksum().combine(checksum, length);
         self.digest = Digest::new();
         self.length += length;
     }
 
-    /// The checksum of all that was taken in.
+    /// The checksum of all bytes added so far.
     pub fn checksum(&self) -> Checksum {
         self.before.combine(Checksum(self.digest.value()), self.digest.length())
     }
 
-    /// The number of bytes taken in.
+    /// The number of bytes added so far.
     pub fn length(&self) -> u64 {
         self.length
     }

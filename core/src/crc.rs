@@ -5,15 +5,15 @@ pub(crate) use fast::Digest;
 #[cfg(not(feature = "std"))]
 pub(crate) use table::Digest;
 
-/// The polynomial `ad93d23594c93659`, reflected: the least significant bit stands for the highest power.
+/// The polynomial `ad93d23594c93659`, reflected: the least significant bit is the coefficient of the highest power.
 const POLYNOMIAL: u64 = 0x9a6c_9329_ac4b_c9b5;
 
 /// `x`, reflected.
 const X: u64 = 1 << 62;
 
-/// The checksum of two runs of bytes, of which the second has `second_length`.
+/// The checksum of two byte sequences in a row; the second one has `second_length` bytes.
 ///
-/// A checksum moves past n more bytes by a multiplication with x^8n. Squaring a polynomial takes some tens of
+/// Moving a checksum past n more bytes is a multiplication with x^8n. Squaring a polynomial takes some tens of
 /// nanoseconds; the matrices of `crc_fast::checksum_combine` take hundreds of microseconds, too much for every chunk
 /// that passes by a machine.
 pub(crate) fn combine(first: u64, second: u64, second_length: u64) -> u64 {
@@ -49,7 +49,7 @@ const fn times_x(value: u64) -> u64 {
 mod fast {
     use crc_fast::CrcAlgorithm;
 
-    /// Takes a CRC with the vector instructions that the processor turns out to have.
+    /// Computes a CRC with the vector instructions that the processor has.
     #[derive(Debug, Clone)]
     pub(crate) struct Digest(crc_fast::Digest);
 
@@ -66,18 +66,18 @@ mod fast {
             self.0.finalize()
         }
 
-        /// Bytes taken in.
+        /// The number of bytes added.
         pub(crate) fn length(&self) -> u64 {
             self.0.get_amount()
         }
     }
 }
 
-/// Without `std` crc-fast cannot be had: it is built as a C library too, which then lacks a panic handler, and on
-/// x86-64 it names `std`.
+/// crc-fast does not build without `std`: it is also built as a C library, which then lacks a panic handler, and on
+/// x86-64 it refers to `std`.
 #[cfg(any(not(feature = "std"), test))]
 mod table {
-    /// What each value of a byte does to the register (Sarwate's algorithm).
+    /// The effect of each byte value on the register (Sarwate's algorithm).
     static TABLE: [u64; 256] = {
         let mut table = [0; 256];
         let mut byte = 0;
@@ -94,7 +94,7 @@ mod table {
         table
     };
 
-    /// Takes a CRC byte by byte.
+    /// Computes a CRC byte by byte.
     #[derive(Debug, Clone)]
     pub(crate) struct Digest {
         register: u64,
@@ -118,7 +118,7 @@ mod table {
             !self.register
         }
 
-        /// Bytes taken in.
+        /// The number of bytes added.
         pub(crate) fn length(&self) -> u64 {
             self.length
         }

@@ -1,4 +1,4 @@
-//! The file work that a machine asks for, and its outcomes.
+//! The file work that a machine requests, and its outcomes.
 
 use alloc::vec::Vec;
 
@@ -17,18 +17,18 @@ pub struct RequestId(pub u64);
 
 /// Names an open listing or file of one session.
 ///
-/// The machine chooses the handle in the effect that begins the listing or file. Once that effect has succeeded, the
-/// machine does not use the handle for anything else in the session, even after the listing or file is closed.
+/// The machine chooses the handle in the effect that opens the listing or file. Once that effect has succeeded, the
+/// machine never uses the handle for anything else in the session, even after the listing or file is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 
-/// A piece of file work. Carry it out once and report the outcome by
+/// A piece of file work. The driver carries it out once and reports the outcome with
 /// [`Machine::performed`](crate::Machine::performed).
 ///
 /// [`List`](Self::List), [`Open`](Self::Open), [`Create`](Self::Create), [`Delete`](Self::Delete),
-/// [`MakeDirectory`](Self::MakeDirectory) and [`Move`](Self::Move) each begin something and give it a [`Handle`]; every
-/// later effect says by that handle what it is for. If one of them fails, or `Create` is answered by [`Done::Full`],
-/// nothing is open under the handle. What was begun is open until exactly one of these:
+/// [`MakeDirectory`](Self::MakeDirectory) and [`Move`](Self::Move) each open something under a [`Handle`], and every
+/// later effect refers to it by that handle. If one of them fails, or if the answer to `Create` is [`Done::Full`],
+/// nothing is open under the handle. Otherwise it stays open until exactly one of these:
 ///
 /// | what | is closed by |
 /// | --- | --- |
@@ -37,18 +37,17 @@ pub struct Handle(pub u64);
 /// | a staged file: one without a name | [`Discard`](Self::Discard); a `Sync` or a `Publish` that fails |
 /// | a published file, or a change | [`SyncDirectories`](Self::SyncDirectories), also if that fails; `Close` |
 ///
-/// If the session ends before that, whoever carries effects out closes what is open and discards what is staged.
+/// If the session ends before that, whoever carries out effects closes what is open and discards what is staged.
 ///
-/// A machine has at most one listing, one source or one unfinished staged file open at a time, except that a server
-/// that copies has a source and a staged file. A server may have whole
-/// staged files open besides: it commits them together, by one `Sync`, one `Publish` for each and one
-/// `SyncDirectories`.
+/// A machine has at most one listing, one source or one incomplete staged file open at a time, except that a server
+/// that copies has a source and a staged file. A server may also have complete staged files open: it commits them
+/// together, with one `Sync`, one `Publish` for each and one `SyncDirectories`.
 ///
-/// On a server the paths are in the shared directory. On a client they only say which request the work is for, since
-/// the machine knows no local names; the request's [`RequestId`] finds the user's own file.
+/// On a server the paths are in the shared directory. On a client they only identify the request, because the machine
+/// knows no local names; the [`RequestId`] of the request leads to the user's own file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Begin to list a directory, or a file as its single entry. Answer: [`Done::Started`].
+    /// Start a listing of a directory, or of a file as its single entry. Answer: [`Done::Started`].
     List {
         /// The new handle of the listing.
         handle: Handle,
@@ -56,23 +55,24 @@ pub enum Effect {
         id: RequestId,
         /// What to list; `None` is the shared directory itself.
         path: Option<FilePath>,
-        /// How deep to go.
+        /// The number of levels to list.
         depth: Depth,
-        /// Whether the listing reports what it leaves out, by [`Entry::Omitted`].
+        /// Whether the listing reports omitted names, as [`Entry::Omitted`].
         omitted: bool,
     },
-    /// Fetch the next entries of a listing. Answer: [`Done::Entries`]; without entries the listing is over and closed.
+    /// Return the next entries of a listing. Answer: [`Done::Entries`]; an answer without entries ends the listing and
+    /// closes it.
     NextEntries {
         /// The listing.
         handle: Handle,
-        /// The maximum number of entries to answer with, at least 1.
+        /// The maximum number of entries, at least 1.
         max: usize,
     },
     /// Open a regular file for reading. Answer: [`Done::Opened`].
     Open {
         /// The new handle of the source.
         handle: Handle,
-        /// The request that the file is read for.
+        /// The request that reads the file.
         id: RequestId,
         /// The file.
         path: FilePath,
@@ -81,9 +81,9 @@ pub enum Effect {
     Read {
         /// The source.
         handle: Handle,
-        /// Where to begin, in bytes from the start of the file.
+        /// The first byte, counted from the start of the file.
         offset: u64,
-        /// The maximum number of bytes to answer with, at least 1.
+        /// The maximum number of bytes, at least 1.
         length: usize,
     },
     /// Prepare bytes of a source for [`Output::Send`](crate::Output::Send). They stay as they are even if the file
@@ -92,59 +92,60 @@ pub enum Effect {
     PrepareSend {
         /// The source.
         handle: Handle,
-        /// Where the bytes begin, counted from the start of the file.
+        /// The first byte, counted from the start of the file.
         offset: u64,
         /// The maximum number of bytes to prepare, at least 1.
         length: usize,
-        /// The maximum number of bytes to answer with if they are read instead, at least 1: those take memory.
+        /// The maximum number of bytes, at least 1, if they are read instead. They take memory.
         read: usize,
-        /// Whether the machine needs their checksum.
+        /// Whether the machine needs the checksum of the bytes.
         checksum: bool,
     },
-    /// The machine has sent a range of a source, which may be all of it. Verify that the range's bytes are those that
-    /// were sent, and close the source, whatever the outcome. Answer: [`Done::Finished`], or
+    /// Verify that the bytes of a range, which may be the whole source, are those that the machine sent, and close the
+    /// source, whatever the outcome. Answer: [`Done::Finished`], or
     /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed).
     FinishReading {
         /// The source.
         handle: Handle,
-        /// Where the range begins, in bytes from the start of the file.
+        /// The first byte of the range, counted from the start of the file.
         offset: u64,
         /// The length of the range in bytes.
         length: u64,
-        /// The checksum of what was sent.
+        /// The checksum of the sent bytes.
         checksum: Checksum,
     },
-    /// Begin a staged file, which [`Publish`](Self::Publish) will give the name `path`. Nothing is visible yet. Answer:
-    /// [`Done::Started`]; or [`Done::Full`], if other files are staged that have to be committed first.
+    /// Start a staged file, which [`Publish`](Self::Publish) will give the name `path`. Nothing is visible yet. Answer:
+    /// [`Done::Started`]; or [`Done::Full`] if other staged files have to be committed first.
     Create {
         /// The new handle of the staged file.
         handle: Handle,
-        /// The request that the file is written for.
+        /// The request that writes the file.
         id: RequestId,
-        /// The future name.
+        /// The name that the file will get.
         path: FilePath,
-        /// The version of the file that is to be replaced; [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed)
-        /// if it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is
-        /// none.
+        /// The version that the replaced file must have. [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed) if
+        /// it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is no
+        /// file.
         if_match: Option<Version>,
-        /// Whether an existing file may be replaced. `Create` refuses early if it can; `Publish` decides.
+        /// Whether the file may replace an existing one. `Create` reports a conflict early if it can; `Publish`
+        /// decides.
         mode: Mode,
         /// The size in bytes, if known.
         size: Option<u64>,
-        /// The modification time that the file shall have.
+        /// The modification time to set.
         modified: Option<Timestamp>,
-        /// Whether the file shall be executable, by those to whom the umask leaves that right.
+        /// Whether the file is executable, for those whom the umask allows.
         executable: bool,
-        /// Whether a [`Sync`](Self::Sync) will follow, so that bytes had better be written back as they come.
+        /// Whether a [`Sync`](Self::Sync) will follow, so that the store can start to write bytes back early.
         durable: bool,
     },
     /// Append to a staged file. Answer: [`Done::Written`], for all of `data`.
     Write {
         /// The staged file.
         handle: Handle,
-        /// Where `data` belongs: always the number of bytes written before.
+        /// The position of `data` in the file: always the number of bytes written before.
         offset: u64,
-        /// At least one byte.
+        /// The bytes, at least one.
         data: Bytes,
     },
     /// Append the bytes that [`Output::Receive`](crate::Output::Receive) took from the socket to a staged file. Answer:
@@ -152,9 +153,9 @@ pub enum Effect {
     WriteReceived {
         /// The staged file, the same one as in `Receive`.
         handle: Handle,
-        /// Where the bytes belong: always the number of bytes written before.
+        /// The position of the bytes in the file: always the number of bytes written before.
         offset: u64,
-        /// The number of bytes: all that were received.
+        /// The number of bytes, which are all that were received.
         length: usize,
     },
     /// Fsync the bytes of staged files. Answer: [`Done::Synced`]. A failure is final: all of these files are discarded.
@@ -170,68 +171,67 @@ pub enum Effect {
         /// The checksum of the whole file; a store may remember it.
         checksum: Checksum,
     },
-    /// Copy a piece of a source to the end of a staged file. Answer: [`Done::Copied`] with 1 to `length` bytes, or none
+    /// Copy bytes of a source to the end of a staged file. Answer: [`Done::Copied`] with 1 to `length` bytes, or none
     /// at the end of the source.
     Copy {
         /// The source.
         from: Handle,
         /// The staged file.
         to: Handle,
-        /// Where the piece begins in both files: always the number of bytes copied before.
+        /// The position in both files: always the number of bytes copied before.
         offset: u64,
-        /// The most bytes to copy, at least 1.
+        /// The maximum number of bytes to copy, at least 1.
         length: usize,
     },
-    /// Delete a file or an empty directory. Answer: [`Done::Changed`]: it is gone, and the change is open under the
-    /// handle. After a failure nothing is changed.
+    /// Delete a file or an empty directory. Answer: [`Done::Changed`]: the deletion is visible, and the change is open
+    /// under the handle. After a failure nothing is changed.
     Delete {
         /// The new handle of the change.
         handle: Handle,
-        /// The request that this is for.
+        /// The request.
         id: RequestId,
-        /// What to delete.
+        /// The file or directory.
         path: FilePath,
         /// The version that the file must have.
         if_match: Option<Version>,
     },
-    /// Make a directory, and the parents that it lacks. Answer: [`Done::Changed`], as for [`Delete`](Self::Delete).
+    /// Create a directory and its missing parents. Answer: [`Done::Changed`], as for [`Delete`](Self::Delete).
     MakeDirectory {
         /// The new handle of the change.
         handle: Handle,
-        /// The request that this is for.
+        /// The request.
         id: RequestId,
         /// The directory.
         path: FilePath,
     },
-    /// Give a file or a directory another name, atomically. Answer: [`Done::Changed`], as for
-    /// [`Delete`](Self::Delete).
+    /// Rename a file or a directory, atomically. Answer: [`Done::Changed`], as for [`Delete`](Self::Delete).
     Move {
         /// The new handle of the change.
         handle: Handle,
-        /// The request that this is for.
+        /// The request.
         id: RequestId,
         /// The present name.
         from: FilePath,
-        /// The future name.
+        /// The new name.
         to: FilePath,
-        /// Whether a file that has the future name may be replaced.
+        /// Whether a file of the new name may be replaced.
         mode: Mode,
         /// The version that the file must have.
         if_match: Option<Version>,
     },
-    /// Fsync the names of published files, and what was changed, and close them, whatever the outcome. Answer:
-    /// [`Done::Synced`]. It comes only if the machine is configured to be durable.
+    /// Fsync the names of published files and other changes, and close all of them, whatever the outcome. Answer:
+    /// [`Done::Synced`]. The machine requests this only if it is configured to be durable.
     SyncDirectories {
-        /// The published files and the changes, at least one.
+        /// The published files and the changes, at least one in all.
         handles: Vec<Handle>,
     },
     /// Close a listing, a source, a published file or a change. Answer: [`Done::Closed`]. The machine ignores an error
     /// and considers the handle closed.
     Close {
-        /// What to close.
+        /// The listing, source, published file or change.
         handle: Handle,
     },
-    /// Give up a staged file and remove every trace of it. Answer: [`Done::Discarded`]. The machine ignores an error
+    /// Discard a staged file and remove every trace of it. Answer: [`Done::Discarded`]. The machine ignores an error
     /// and considers the handle closed.
     Discard {
         /// The staged file.
@@ -239,7 +239,7 @@ pub enum Effect {
     },
 }
 
-/// What is open under a handle, as far as it matters to whoever gives it up.
+/// Something that is open under a handle and may have to be closed early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Open {
     /// A listing, a source or a published file.
@@ -249,7 +249,7 @@ pub(crate) enum Open {
 }
 
 impl Open {
-    /// The effect that closes it, though it did not come to its end.
+    /// The effect that closes it before its regular end.
     pub(crate) fn end(self) -> Effect {
         match self {
             Self::Existing(handle) => Effect::Close { handle },
@@ -259,7 +259,7 @@ impl Open {
 }
 
 impl Effect {
-    /// The effect's name, for logs and counts.
+    /// The name of the effect, for logs and counters.
     pub fn name(&self) -> &'static str {
         match self {
             Self::List { .. } => "list",
@@ -283,7 +283,7 @@ impl Effect {
         }
     }
 
-    /// Whether `done` is an answer to this effect, within the bounds that the effect gave.
+    /// Whether `done` answers this effect, within the limits of the effect.
     pub(crate) fn is_answered_by(&self, done: &Done) -> bool {
         match (self, done) {
             (Self::List { .. } | Self::Create { .. }, Done::Started)
@@ -315,65 +315,65 @@ impl Effect {
     }
 }
 
-/// The outcome of an [`Effect`] that did not fail.
+/// The outcome of an [`Effect`] that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// Of [`Effect::List`] and [`Effect::Create`].
+    /// Answers [`Effect::List`] and [`Effect::Create`].
     Started,
-    /// Of [`Effect::Create`]: there is no room beside the files that are staged. Nothing is begun; the machine asks
+    /// Answers [`Effect::Create`]: there is no room beside the files that are staged. Nothing is open; the machine asks
     /// again, with the same handle, once those files are committed.
     Full,
-    /// Of [`Effect::NextEntries`].
+    /// Answers [`Effect::NextEntries`].
     Entries {
-        /// At most as many as the machine asked for; none at the end.
+        /// At most as many as the machine requested; none at the end.
         entries: Vec<Entry>,
-        /// The number of names left out of the whole listing so far because they break the rules of names.
+        /// The number of names omitted from the whole listing so far because they break the rules of names.
         skipped: u64,
     },
-    /// Of [`Effect::Open`].
+    /// Answers [`Effect::Open`].
     Opened(Opened),
-    /// Of [`Effect::Read`] and [`Effect::PrepareSend`]: the bytes.
+    /// Answers [`Effect::Read`] and [`Effect::PrepareSend`], with the bytes.
     Read(Bytes),
-    /// Of [`Effect::PrepareSend`]: the bytes are ready to go out by [`Output::Send`](crate::Output::Send).
+    /// Answers [`Effect::PrepareSend`]: the bytes are ready for [`Output::Send`](crate::Output::Send).
     SendPrepared {
-        /// The number of bytes, 1 to the length asked for.
+        /// The number of bytes, from 1 to the requested length.
         length: usize,
-        /// Their checksum; required if the machine asked for it.
+        /// Their checksum; required if the machine requested it.
         checksum: Option<Checksum>,
     },
-    /// Of [`Effect::FinishReading`].
+    /// Answers [`Effect::FinishReading`].
     Finished,
-    /// Of [`Effect::Write`].
+    /// Answers [`Effect::Write`].
     Written,
-    /// Of [`Effect::WriteReceived`].
+    /// Answers [`Effect::WriteReceived`].
     ReceivedWritten {
-        /// The checksum of the bytes that were appended, as they are in the file.
+        /// The checksum of the appended bytes, as they are in the file.
         checksum: Checksum,
     },
-    /// Of [`Effect::Sync`] and [`Effect::SyncDirectories`].
+    /// Answers [`Effect::Sync`] and [`Effect::SyncDirectories`].
     Synced,
-    /// Of [`Effect::Publish`].
+    /// Answers [`Effect::Publish`].
     Published {
         /// The version of the published file, if the store knows versions.
         version: Option<Version>,
     },
-    /// Of [`Effect::Copy`].
+    /// Answers [`Effect::Copy`].
     Copied {
-        /// How many bytes were copied.
+        /// The number of bytes copied.
         length: usize,
         /// Their checksum.
         checksum: Checksum,
     },
-    /// Of [`Effect::Delete`], [`Effect::MakeDirectory`] and [`Effect::Move`].
+    /// Answers [`Effect::Delete`], [`Effect::MakeDirectory`] and [`Effect::Move`].
     Changed,
-    /// Of [`Effect::Close`].
+    /// Answers [`Effect::Close`].
     Closed,
-    /// Of [`Effect::Discard`].
+    /// Answers [`Effect::Discard`].
     Discarded,
 }
 
 impl Done {
-    /// The outcome's name, for logs and for [`Misuse`](crate::Misuse).
+    /// The name of the outcome, for logs and for [`Misuse`](crate::Misuse).
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started => "started",
@@ -395,17 +395,17 @@ impl Done {
     }
 }
 
-/// What is known of a file when it is opened for reading.
+/// What is known about a file when it is opened for reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Opened {
-    /// Its size in bytes; `None` if nobody knows before the end, as with a pipe (a client's source only).
+    /// The size in bytes; `None` if it is unknown before the end, as with a pipe (a client's source only).
     pub size: Option<u64>,
-    /// When it was last modified.
+    /// The time of the last modification.
     pub modified: Option<Timestamp>,
-    /// Whether its owner may execute it.
+    /// Whether the owner may execute it.
     pub executable: bool,
     /// The checksum of the whole file, if it is known without reading it. Only a file with a known size has one.
     pub checksum: Option<Checksum>,
-    /// Its version, if the store knows versions.
+    /// The version, if the store knows versions.
     pub version: Option<Version>,
 }

@@ -1,4 +1,4 @@
-//! Error codes of the wire, errors of a store, and misuse of a machine.
+//! Error codes of the protocol, errors of a store, and misuse of a machine.
 
 use alloc::borrow::Cow;
 use core::fmt;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
-        /// What an `ERR` says, as a word that never changes its meaning.
+        /// The code of an `ERR`. Its meaning never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -15,10 +15,10 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
-            /// Every code, in the order of the protocol's table.
+            /// All codes, in the order of the protocol's table.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The code as it stands on the wire.
+            /// The code as the protocol writes it.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -31,54 +31,54 @@ macro_rules! error_codes {
 error_codes! {
     /// No such command.
     UnknownCommand = "unknown-command",
-    /// An argument is missing, not known or not of its form.
+    /// An argument is missing, unknown or malformed.
     BadArgument = "bad-argument",
     /// A path breaks the rules of names.
     BadName = "bad-name",
-    /// An offset lies past the end of the file.
+    /// An offset is beyond the end of the file.
     BadRange = "bad-range",
-    /// There is nothing of this name, or nothing that is served.
+    /// Nothing of this name exists, or it is not served.
     NotFound = "not-found",
-    /// The name is taken.
+    /// The name exists.
     Exists = "exists",
-    /// The name is a directory's.
+    /// The name is that of a directory.
     IsDirectory = "is-directory",
-    /// The name is not a regular file's, or a component of the path is not a directory's.
+    /// The name is not that of a regular file, or a component of the path is not a directory.
     NotAFile = "not-a-file",
     /// The directory is not empty.
     NotEmpty = "not-empty",
-    /// The storage cannot do this.
+    /// The storage does not support this.
     NotSupported = "not-supported",
     /// The server may not do this.
     Denied = "denied",
-    /// The file is larger than the server takes.
+    /// The file is larger than the server accepts.
     TooLarge = "too-large",
     /// The storage is full.
     NoSpace = "no-space",
-    /// The bytes are not as many as announced.
+    /// The number of bytes is not the announced one.
     SizeMismatch = "size-mismatch",
-    /// The bytes are not those whose checksum was sent.
+    /// The bytes do not have the checksum that was sent.
     ChecksumMismatch = "checksum-mismatch",
-    /// The client cancelled.
+    /// The client cancelled the command.
     Aborted = "aborted",
     /// The file changed while it was sent.
     Changed = "changed",
-    /// The storage failed; nothing was published, and what came is void.
+    /// The storage failed; nothing was published, and the received bytes are lost.
     Io = "io",
     /// The file was published, but may not survive a power cut.
     OutcomeUnknown = "outcome-unknown",
-    /// The server has no place for another client, or lacks what a command takes for now.
+    /// The server accepts no further client, or lacks a resource for a command at the moment.
     Busy = "busy",
     /// The peer was too slow.
     Timeout = "timeout",
     /// The server is stopping.
     ShuttingDown = "shutting-down",
-    /// A rule of the protocol was broken.
+    /// The peer broke a rule of the protocol.
     Protocol = "protocol",
 }
 
 impl ErrorCode {
-    /// Reads a code; `None` for a word that this version does not know.
+    /// Parses a code; `None` for one that this version does not know.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == word)
     }
@@ -95,38 +95,38 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// The ways in which a store can fail, each with its word on the wire.
+/// The kinds of errors of a store, each with its code in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
-    /// There is nothing of this name, or nothing that is served.
+    /// Nothing of this name exists, or it is not served.
     NotFound,
-    /// The name is taken and the mode was to create.
+    /// The name exists and the mode is to create.
     Exists,
-    /// The name is taken by a file whose name is spelled otherwise: the file system takes both names for one.
+    /// A file with another spelling of the name exists, and the file system takes both for one.
     OtherSpelling,
-    /// The name is a directory's where a file's was needed.
+    /// The name is that of a directory where a file was needed.
     IsDirectory,
-    /// Not a regular file, or a component of the path is not a directory.
+    /// It is not a regular file, or a component of the path is not a directory.
     NotAFile,
-    /// The directory that is to be deleted is not empty.
+    /// The directory to be deleted is not empty.
     NotEmpty,
     /// A directory would be moved into itself.
     IntoItself,
-    /// The storage cannot do this.
+    /// The storage does not support this.
     NotSupported,
     /// The operating system or a rule of the store forbids it.
     Denied,
-    /// Nothing can be stored here: it is only read.
+    /// The store is read-only.
     ReadOnly,
-    /// The name cannot be a file's here: the operating system does not take it.
+    /// The operating system does not accept the name.
     BadName,
-    /// The file would be larger than the storage takes.
+    /// The file would be larger than the storage accepts.
     TooLarge,
-    /// No room: blocks, quota or inodes.
+    /// No space: blocks, quota or inodes.
     NoSpace,
-    /// The file is no longer what it was when it was opened.
+    /// The file has changed since it was opened.
     Changed,
-    /// Anything else that storage does.
+    /// Any other failure of the storage.
     Io,
 }
 
@@ -150,7 +150,7 @@ impl StoreErrorKind {
         Self::Io,
     ];
 
-    /// The code that a server answers with.
+    /// The code that a server replies with.
     pub fn code(self) -> ErrorCode {
         match self {
             Self::NotFound => ErrorCode::NotFound,
@@ -169,7 +169,7 @@ impl StoreErrorKind {
         }
     }
 
-    /// The words for a peer that asked for this `work`: no more than it could find out.
+    /// The text for a peer that requested this `work`. It reveals no more than the peer could find out.
     pub(crate) fn words(self, work: Work) -> &'static str {
         match self {
             Self::NotFound => "nothing of this name is served; LIST shows what is",
@@ -218,7 +218,7 @@ impl StoreErrorKind {
     }
 }
 
-/// What a store was asked for when it failed.
+/// What a store was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     List,
@@ -233,40 +233,40 @@ pub(crate) enum Work {
 
 /// A failed effect.
 ///
-/// The kind decides what happens next and what the peer is told. The detail is for this side's own log or user and is
+/// The kind decides what happens next and what the peer learns. The detail is for this side's own log or user and is
 /// never sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{detail}")]
 pub struct StoreError {
-    /// What went wrong.
+    /// The kind of error.
     pub kind: StoreErrorKind,
-    /// What went wrong, in words, with this side's own names in it.
+    /// A description, with local names.
     pub detail: Cow<'static, str>,
-    /// Whether it is a lack that passes, such as one of descriptors: a server says [`Busy`](ErrorCode::Busy) then,
-    /// whatever the kind.
+    /// Whether the shortage ends by itself, such as one of descriptors. A server then replies
+    /// [`Busy`](ErrorCode::Busy), whatever the kind.
     pub passes: bool,
 }
 
 impl StoreError {
-    /// An error of `kind`, told by `detail`.
+    /// An error of `kind`, described by `detail`.
     pub fn new(kind: StoreErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, detail: detail.into(), passes: false }
     }
 
-    /// The same, of a lack that passes.
+    /// The same error, marked as a shortage that ends by itself.
     #[must_use]
     pub fn passing(self) -> Self {
         Self { passes: true, ..self }
     }
 }
 
-/// A call to a machine that does not answer what it asked for: a bug in the transport or the store, never the peer's
-/// doing.
+/// A call to a machine that does not answer what it requested. This is a bug in the transport or the store, never
+/// caused by the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the machine was told \"{reported}\" while it waited for \"{waiting_for}\"")]
 pub struct Misuse {
     /// What was reported.
     pub reported: &'static str,
-    /// What had been asked for.
+    /// What the machine had requested.
     pub waiting_for: &'static str,
 }

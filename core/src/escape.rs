@@ -1,16 +1,16 @@
-//! Text from a peer made safe for a terminal or a log.
+//! Makes a text from a peer safe for a terminal or a log.
 
 use core::fmt::{self, Write};
 
-/// Displays a text from a peer so that it cannot act on a terminal or forge a line of a log.
+/// Displays a text from a peer so that it cannot control a terminal or forge a line of a log.
 ///
-/// Control characters, bidirectional overrides, unassigned characters and all that a reader cannot see or cannot tell
-/// from a space come out as `\u{…}` (`\n`, `\t` and the like in their short form), a backslash as `\\`. Quotes, letters
-/// of every script, emoji and the space U+0020 stay as they are. At most [`MAX_CHARS`](Self::MAX_CHARS) characters of
-/// the text (or as many as [`cut`](Self::cut) allows) are shown, then `…`.
+/// Control characters, bidirectional overrides, unassigned characters and everything that a reader cannot see or cannot
+/// distinguish from a space are written as `\u{…}` (`\n`, `\t` and the like in their short form), a backslash as `\\`.
+/// Quotes, letters of every script, emoji and the space U+0020 stay as they are. At most [`MAX_CHARS`](Self::MAX_CHARS)
+/// characters of the text (or as many as [`cut`](Self::cut) allows) are shown, followed by `…`.
 ///
-/// What cannot be seen is what Unicode calls `Default_Ignorable_Code_Point`. Variation selectors and the joiners of
-/// emoji are among them, so an emoji that is made of several characters comes out in its parts.
+/// Invisible characters are those that Unicode calls `Default_Ignorable_Code_Point`. They include variation selectors
+/// and the joiners of emoji, so an emoji of several characters is shown in its parts.
 ///
 /// ```
 /// use haul_core::Escaped;
@@ -28,7 +28,7 @@ pub struct Escaped<'a> {
 }
 
 impl<'a> Escaped<'a> {
-    /// The most characters of the text shown unless [`cut`](Self::cut) says fewer: the longest path fits.
+    /// The maximum number of characters shown unless [`cut`](Self::cut) sets fewer: the longest path fits.
     pub const MAX_CHARS: usize = 1024;
 
     /// Escapes `text`.
@@ -45,8 +45,7 @@ impl<'a> Escaped<'a> {
         }
     }
 
-    /// Puts the text in double quotes, and a backslash before each that is in it: whatever it says, its end is in plain
-    /// sight.
+    /// Puts the text in double quotes, with a backslash before each quote inside, so that its end is visible.
     ///
     /// ```
     /// use haul_core::Escaped;
@@ -63,7 +62,7 @@ impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ends, double) = if self.quoted { ("\"", "\\\"") } else { ("", "\"") };
         f.write_str(ends)?;
-        // `str::escape_debug` knows what cannot be printed, but not all that cannot be seen. Most quotes are harmless
+        // `str::escape_debug` escapes unprintable characters, but not all invisible ones. Most quotes are harmless
         // here.
         let mut rest = self.text;
         while let Some(at) = rest.find(|c| matches!(c, '"' | '\'') || is_unseen(c)) {
@@ -86,12 +85,12 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a character takes no room, or looks like a space, though it is none of those that `str::escape_debug`
-/// escapes anywhere in a text.
+/// Whether a character has no width, or looks like a space, and is not among those that `str::escape_debug` escapes
+/// everywhere.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
-        // Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, but for control and format characters.
+        // Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt, without control and format characters.
         '\u{34f}'
             | '\u{115f}'..='\u{1160}'
             | '\u{17b4}'..='\u{17b5}'
@@ -100,7 +99,7 @@ fn is_unseen(c: char) -> bool {
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{ffa0}'
             | '\u{e0000}'..='\u{e0fff}'
-            // Glyphs without ink, for which there is no property: Braille, hieroglyphs, Khitan script, musical notes.
+            // Blank glyphs, for which there is no property: Braille, hieroglyphs, Khitan script, musical notes.
             | '\u{2800}'
             | '\u{13441}'..='\u{13442}'
             | '\u{16fe4}'

@@ -1,8 +1,8 @@
-//! What whoever embeds a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes
+//! What a driver of a machine has to know beyond the [theory of operation](crate#theory-of-operation), which comes
 //! first.
 //!
-//! A *driver* is the code that carries out what a machine asks for. The loop of one is on the [crate's
-//! page](crate#a-run-loop). These are whole ones, to be run and changed:
+//! A *driver* is the code that carries out what a machine requests. The [crate's page](crate#a-run-loop) shows the loop
+//! of one. These are complete ones, to run and to change:
 //!
 //! | example | shows |
 //! | --- | --- |
@@ -13,8 +13,7 @@
 //!
 //! # Effects
 //!
-//! What each [`Effect`] asks and what answers it stands there. They come in these orders, on both sides, though a
-//! client never lists:
+//! Each [`Effect`] documents its answer. Effects come in these orders, on both sides, though a client never lists:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -43,22 +42,22 @@
 //! ```
 //!
 //! `next-entries`, `read` and `write` come any number of times. A machine that is not durable leaves out both syncs and
-//! closes each published file by `close` instead; such a server commits each upload on its own.
+//! closes each published file with `close` instead; such a server commits each upload on its own.
 //!
-//! The effect that begins a listing or a file gives it a [`Handle`], and all later ones name it by that. Keep what is
-//! open in a map by handle: when the machine comes to its end, the map is empty.
+//! The effect that opens a listing or a file gives it a [`Handle`], and all later effects refer to it by that handle.
+//! Keep open files in a map by handle: when the machine ends, the map is empty.
 //!
 //! # Group commit
 //!
-//! A durable server puts an upload aside when it is whole and checked, and reads on. What it has put aside it commits
-//! together, by one [`Sync`](Effect::Sync) for all, a [`Publish`](Effect::Publish) for each and one
-//! [`SyncDirectories`](Effect::SyncDirectories), as soon as a look at the socket ([`Wait::Never`]) finds nothing more;
-//! when [`commit_batch`](crate::Limits::commit_batch) of them wait; when [`Create`](Effect::Create) is answered by
-//! [`Done::Full`]; and before whatever is answered after them or may see the files. The answers come after that, in
-//! order, so that on the wire there is no difference. A driver that cannot look without waiting has each committed on
-//! its own.
+//! A durable server sets an upload aside when it is complete and checked, and reads on. It commits all of them
+//! together, with one [`Sync`](Effect::Sync) for all, a [`Publish`](Effect::Publish) for each and one
+//! [`SyncDirectories`](Effect::SyncDirectories), at the earliest of these: a nonblocking read of the socket
+//! ([`Wait::Never`]) finds nothing more; [`commit_batch`](crate::Limits::commit_batch) of them wait; the answer to
+//! [`Create`](Effect::Create) is [`Done::Full`]; a command follows whose reply comes after theirs or that may see the
+//! files. The replies follow in order, so that nothing differs on the wire. A driver that cannot read without waiting
+//! lets the machine commit each upload on its own.
 //!
-//! A commit may come while the next upload is half there: no `Sync` names that one.
+//! A commit may come in the middle of the next upload. No `Sync` includes that one.
 //!
 //! # Failures
 //!
@@ -73,20 +72,21 @@
 //! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
 //! | [`Close`](Effect::Close), [`Discard`](Effect::Discard) | nothing: the machine considers the handle closed |
 //!
-//! The error's [kind](crate::StoreErrorKind) is what a server tells its peer, its words are for this side alone: a
-//! server's are told again by [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client's by
-//! [`Failure::Local`](crate::client::Failure::Local). No failed effect ends a connection, but one before a commit whose
-//! error [passes](crate::StoreError::passes): the command is answered [`Busy`](crate::ErrorCode::Busy), which does.
+//! A server sends the error's [kind](crate::StoreErrorKind) to its peer. The detail stays on this side: a server
+//! reports it by [`ServerEvent::Answered`](crate::server::ServerEvent::Answered), a client by
+//! [`Failure::Local`](crate::client::Failure::Local). A failed effect does not end the connection, with one exception:
+//! an error before a commit that [passes](crate::StoreError::passes). The reply is then
+//! [`Busy`](crate::ErrorCode::Busy), which ends it.
 //!
-//! An effect may take as long as it likes: no deadline runs meanwhile. Nothing else is asked for before it is answered,
-//! not even a read, so that a slow file slows its peer down and fills no memory.
+//! An effect may take any time: no deadline runs meanwhile. The machine requests nothing else before its answer, not
+//! even a read, so that a slow file slows its peer down and fills no memory.
 //!
-//! When the driver gives up before [`Output::Closed`], it drops the machine, closes what is open and discards what is
-//! staged. `Session` and `FilesById` of `haul-store` do that when they are dropped.
+//! A driver that gives up before [`Output::Closed`] drops the machine, closes what is open and discards what is staged.
+//! `Session` and `FilesById` of `haul-store` do that when they are dropped.
 //!
 //! # Waiting and time
 //!
-//! The clock is any that never goes back. One that only moves when the driver says so makes every timeout a matter of
+//! Any clock will do that never goes back. With a clock that the driver advances itself, every timeout takes
 //! microseconds:
 //!
 //! ```
@@ -108,33 +108,31 @@
 //! ```
 //!
 //! - A wait ends when the socket is ready, when the [`deadline`](Machine::deadline) has come, or when the driver wants
-//!   it to. Whichever it was, poll again: too early is harmless, and late only gives the peer more time.
-//! - A deadline belongs to the poll before it. Ask for it anew at each wait.
-//! - [`Wait::Never`] comes between the chunks of a transfer: has the peer sent something that ends it? A driver that
-//!   cannot look without waiting answers [`would_block`](Machine::would_block), and all that it loses is that an
-//!   `ABORT` or a refusal is noticed when the transfer is over.
+//!   it to. In each case poll again: too early is harmless, and too late only gives the peer more time.
+//! - A deadline is valid until the next poll. Ask for it again at each wait.
+//! - [`Wait::Never`] comes between the chunks of a transfer, to check whether the peer has sent something that ends it.
+//!   A driver that cannot read without waiting answers [`would_block`](Machine::would_block). Then an `ABORT` or a
+//!   refusal is noticed only after the transfer.
 //! - [`request`](crate::client::Client::request), [`cancel`](crate::client::Client::cancel) and
-//!   [`shut_down`](crate::server::Server::shut_down) may change what is asked for. Call them between a report and the
+//!   [`shut_down`](crate::server::Server::shut_down) may change the current output. Call them between a report and the
 //!   next poll, or end the wait for them.
 //!
 //! # Pass-through
 //!
-//! Payload can go between socket and file without the machine, by `sendfile`, `splice` or registered buffers. The wire
-//! shows no difference, and the machine still counts and checks every byte, by the checksums that it is told.
+//! Payload can pass between socket and file without the machine, by `sendfile`, `splice` or registered buffers. Nothing
+//! differs on the wire, and the machine still counts and checks every byte, by the checksums that it gets.
 //!
-//! **In**: [`Output::Receive`] stands in the place of a read for the rest of a `DATA`, once all that the machine had
-//! read before is written. The driver moves bytes from the socket to where it holds them, and [`Effect::WriteReceived`]
-//! has them written to the file; its answer brings their checksum. Whatever a driver cannot move, or does not want to,
-//! it reads as ever.
+//! **In**: [`Output::Receive`] replaces a read for the rest of a `DATA`, once everything that the machine had read
+//! before is written. The driver moves bytes from the socket to the store, and [`Effect::WriteReceived`] writes them to
+//! the file; its answer has their checksum. A driver reads as usual whatever it cannot or does not want to move.
 //!
-//! **Out**: [`Effect::PrepareSend`] stands in the place of [`Effect::Read`]. If the files answer by
-//! [`Done::SendPrepared`], the machine writes the `DATA` line, then asks for [`Output::Send`] until all is out. The
-//! bytes are announced then, so they must be kept, whatever happens to the file meanwhile. If [`Opened`](crate::Opened)
-//! brought the checksum of the file and all of it is sent, none is asked for with the pieces, and nobody has to read
-//! them.
+//! **Out**: [`Effect::PrepareSend`] replaces [`Effect::Read`]. If the answer is [`Done::SendPrepared`], the machine
+//! writes the `DATA` line, then requests [`Output::Send`] until all bytes are sent. The bytes are announced then, so
+//! the store must keep them, whatever happens to the file meanwhile. If [`Opened`](crate::Opened) has the checksum of
+//! the file and all of it is sent, the machine needs none for the pieces, and nobody has to read them.
 //!
-//! All is asked for only if `pass_through` is on in the configuration of the machine. Both directions may move a part;
-//! the machine asks for the rest. This driver's files are `Vec`s; a real one has descriptors there.
+//! The machine requests this only if `pass_through` is on in its configuration. A driver may move only a part in both
+//! directions; the machine asks for the rest. The files of this driver are `Vec`s; a real one has descriptors.
 //!
 //! ```
 //! # use std::io::{self, Read, Write};
@@ -240,8 +238,8 @@
 //!
 //! # Async
 //!
-//! A future may be dropped at any `.await`, so let none stand between an operation and its report. Then whatever is
-//! dropped has either not happened or is reported:
+//! A future may be dropped at any `.await`, so there must be none between an operation and its report. Then a dropped
+//! operation has either not happened or is reported:
 //!
 //! ```
 //! # use std::io;
@@ -302,18 +300,18 @@
 //! # Ok::<(), Misuse>(())
 //! ```
 //!
-//! This holds for reads and writes that move bytes only when they are ready. An effect is another matter: it is to be
-//! carried out once. Give it, with the files, to a thread where blocking is allowed, and wait for the outcome without a
-//! timeout; nothing is asked for meanwhile. If the session's future is dropped all the same, whatever runs goes on to
-//! its end and its files are dropped there, which discards them; the machine and the socket are to be dropped too. All
-//! that can come of it is a file that was published without anybody being told. A driver that keeps the work beside the
-//! machine, and not in the future, can go on: its next future waits for the same outcome.
+//! This applies to reads and writes that move bytes only when they are ready. An effect is different, because it must
+//! be carried out once. Give it, with the files, to a thread that may block, and wait for the outcome without a
+//! timeout; the machine requests nothing else meanwhile. If the session's future is dropped nevertheless, the work goes
+//! on to its end and then drops its files, which discards them; drop the machine and the socket too. The worst outcome
+//! is a published file of which nobody was informed. A driver that keeps the work beside the machine, and not in the
+//! future, can continue: its next future waits for the same outcome.
 //!
 //! # Completion-based I/O
 //!
-//! Where an operation owns its buffer (`io_uring`, IOCP) it goes on when its future is dropped, or is cancelled at an
-//! unknown point. So it is not dropped: it stays in a slot beside the machine, one for a read and one for a write,
-//! until it completes or the session is over.
+//! An operation that owns its buffer (`io_uring`, IOCP) continues when its future is dropped, or is cancelled at an
+//! unknown point. So do not drop it: keep it in a slot beside the machine, one for a read and one for a write, until it
+//! completes or the session is over.
 //!
 //! - A read goes into a buffer of the driver's own. What it brought is copied to the machine when the machine asks:
 //!
@@ -348,17 +346,18 @@
 //!
 //! # What a driver never does
 //!
-//! - Report what did not happen: a count that was not moved, a file that was not synced, `received(0)` for "nothing
-//!   there yet", or an empty [`Done::Read`] for a file that failed.
-//! - Carry an effect out twice, or begin one and report another's outcome.
-//! - Share one session's files with another: what is open belongs to one machine.
+//! - Report something that did not happen: bytes that were not moved, a file that was not synced, `received(0)` for
+//!   "nothing there yet", or an empty [`Done::Read`] for a file that failed.
+//! - Carry out an effect twice, or report the outcome of another effect.
+//! - Share the files of one session with another: open files belong to one machine.
 //! - Poll with a clock that goes back.
-//! - Put bytes of its own on the socket, or keep bytes from the machine that came on it.
-//! - Close the socket before [`Output::Closed`], unless it gives up: the peer's last reply may still be on its way.
-//! - Go on after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
-//! - Switch `pass_through` on without carrying out [`Effect::WriteReceived`] for what it reported by
+//! - Send bytes of its own on the socket, or keep received bytes from the machine.
+//! - Close the socket before [`Output::Closed`], unless it gives up: the last reply may still be on its way to the
+//!   peer.
+//! - Continue after [`Output::Closed`], or after a [`Misuse`](crate::Misuse) that it does not understand.
+//! - Switch on `pass_through` without carrying out [`Effect::WriteReceived`] for the bytes that it reported with
 //!   [`passed_through`](Machine::passed_through).
-//! - Print a peer's text other than through [`Escaped`](crate::Escaped).
+//! - Print a text of the peer other than through [`Escaped`](crate::Escaped).
 
 #[cfg(doc)]
 use crate::{Done, Effect, Handle, Machine, Output, Wait};

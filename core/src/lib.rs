@@ -1,13 +1,13 @@
 //! The HAUL/1 file-transfer protocol, without I/O.
 //!
-//! This crate knows everything about the protocol and nothing about sockets, files, clocks or threads. A
-//! [`server::Server`] and a [`client::Client`] are state machines; whoever embeds them owns the socket, the files and
-//! the clock. So the same behaviour runs under any runtime, can be simulated with every fault, and is fuzzed whole.
+//! This crate implements the whole protocol and does not know sockets, files, clocks or threads. A [`server::Server`]
+//! and a [`client::Client`] are state machines; whoever embeds them owns the socket, the files and the clock. So the
+//! same behaviour runs under any runtime, can be simulated with every fault, and can be fuzzed as a whole.
 //!
 //! # Theory of operation
 //!
-//! Both machines have one face, [`Machine`]. [`Machine::poll`] says what to do next, as an [`Output`]; the transport
-//! does it and reports what came of it by the one call that the output names:
+//! Both machines implement [`Machine`]. [`Machine::poll`] returns what to do next, as an [`Output`]; the transport does
+//! it and reports the result with the one call that the output names:
 //!
 //! | output | do | report |
 //! | --- | --- | --- |
@@ -23,38 +23,37 @@
 //!
 //! - **One thing at a time.** There is never more than one output, and it stays the same until it is reported. An
 //!   abandoned read, a dropped future or a retry loses nothing. A plain blocking loop is enough: the protocol's
-//!   pipelining rule sees to it that both sides are never stuck writing, and where a side must notice what arrives
-//!   while it sends, the machine asks for a read that does not wait ([`Wait::Never`]).
+//!   pipelining rules ensure that the two sides never block each other by writing. Where a side must notice input while
+//!   it sends, the machine requests a read that does not wait ([`Wait::Never`]).
 //! - **Everything is an input.** The end of the stream is `received(0)`, a broken socket is `read_failed` or
-//!   `write_failed`, a failed file is an `Err` in `performed`, and time is the argument of `poll`. Each ends in a
-//!   defined way: the peer is told if it can be, what was staged is discarded, the machine comes to [`Output::Closed`].
-//! - **Payload is not copied.** A body is cut out of the read buffer as [`Bytes`](bytes::Bytes) and handed to the file
-//!   by [`Effect::Write`]; what [`Effect::Read`] brought is queued as it is. Only pieces under 4 KiB are gathered, so
-//!   that tiny chunks do not become tiny writes. With pass-through, payload does not come to the machine at all.
-//! - **The order is the machine's.** That a file is checked, then brought to stable storage, then published, then its
-//!   directory synced, and only then acknowledged, is decided here and nowhere else; a store only does what it is
-//!   asked.
+//!   `write_failed`, a failed file is an `Err` in `performed`, and time is the argument of `poll`. Each has a defined
+//!   result: the machine informs the peer if it can, discards staged files, and ends with [`Output::Closed`].
+//! - **Payload is not copied.** A machine splits a body off the read buffer as [`Bytes`](bytes::Bytes) and passes it to
+//!   the file with [`Effect::Write`]; it queues the bytes of [`Effect::Read`] as they are. Only pieces below 4 KiB are
+//!   gathered, so that tiny chunks do not become tiny writes. With pass-through the machine does not see the payload at
+//!   all.
+//! - **The machine decides the order.** A file is checked, then fsynced, then published, then its directory is fsynced,
+//!   and only then acknowledged. Only this crate decides that; a store only does what it is asked to do.
 //!
 //! ## Time
 //!
-//! `now` counts from any fixed moment and must not go back; [`Machine::deadline`] says when to poll again if nothing
-//! happens. Deadlines count only while the peer is waited for: a slow disk cuts nobody off.
+//! `now` counts from any fixed moment and must not go back; [`Machine::deadline`] returns when to poll again if nothing
+//! happens. A deadline runs only while the machine waits for the peer: a slow disk disconnects nobody.
 //!
 //! ## Memory
 //!
-//! A machine holds at most one chunk of input and one of output (see [`Limits`]), lines of at most 4096 bytes, and a
-//! bounded number of commands. While it is idle it holds no buffer at all, and a server that is asked for one lends 4
-//! KiB.
+//! A machine buffers at most one chunk of input and one of output (see [`Limits`]), lines of at most 4096 bytes, and a
+//! bounded number of commands. An idle machine has no buffer at all; a server that reads uses one of 4 KiB.
 //!
 //! ## Whose fault
 //!
-//! A peer that breaks the protocol ends its connection, after a reply that says why. A transport that reports what was
-//! not asked for gets a [`Misuse`], and the machine stays as it was. Text of a peer has no `Display` of its own: show
-//! it through [`Escaped`].
+//! A machine ends the connection of a peer that breaks the protocol, after a reply that says why. A transport that
+//! reports something that was not requested gets a [`Misuse`], and the machine does not change. Texts of a peer have no
+//! `Display` of their own: show them with [`Escaped`].
 //!
 //! # A run loop
 //!
-//! This is a whole server for one connection over anything that reads and writes, with a store that has one file.
+//! This is a complete server for one connection over anything that reads and writes, with a store of one file.
 //!
 //! ```
 //! use std::io::{self, Read, Write};
@@ -128,8 +127,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! The [guide] tells the rest: the order of the effects, pass-through, timeouts, async, completion-based I/O, and what
-//! a driver never does.
+//! The [guide] explains the rest: the order of the effects, pass-through, timeouts, async, completion-based I/O, and
+//! what a driver must never do.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,51 +1,52 @@
-//! Bounds on memory and time.
+//! Limits on memory and time.
 
 use core::time::Duration;
 
-/// Bounds on what a machine buffers and takes, in bytes unless it says otherwise.
+/// Limits on what a machine buffers and accepts, in bytes unless stated otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The largest `n` of a `DATA n` that is accepted: 1 to [`MAX_DATA`](Self::MAX_DATA). A server announces it as
     /// `max-data`.
     pub max_data: u64,
-    /// Unanswered commands: a server announces it as `pipeline`, a client never goes beyond it. At least 1.
+    /// The maximum number of unanswered commands, at least 1. A server announces it as `pipeline`; a client never
+    /// exceeds it.
     pub pipeline: u64,
-    /// The payload that is asked of a source at once and sent as one `DATA`, and the most that is read from the socket
-    /// at once during a body. Each session holds about two of these.
+    /// The payload to request from a source at once and to send as one `DATA`, and the most to read from the socket at
+    /// once during a body. Each session buffers about two of these.
     pub chunk: usize,
     /// As [`chunk`](Self::chunk), for payload that passes between the store and the socket without the machine. It
     /// takes the system's memory, not the session's.
     pub pass_through_chunk: usize,
-    /// The largest file that a server takes; `None` leaves it to the storage.
+    /// The largest file that a server accepts; `None` leaves it to the storage.
     pub max_file_size: Option<u64>,
-    /// Uploads that a durable server commits together at most, at least 1; they are open meanwhile. With 1 each is
-    /// committed on its own.
+    /// The maximum number of uploads that a durable server commits together, at least 1. Their files stay open until
+    /// then. With 1 each upload is committed on its own.
     pub commit_batch: usize,
-    /// What a server skips after an `ERR` before it ends the connection.
+    /// How much a server skips after an `ERR` before it ends the connection.
     pub max_discard: u64,
-    /// What is read and dropped while a connection closes, so that the last reply is not lost to a reset.
+    /// How much a machine reads and drops while a connection closes, so that a reset does not destroy the last reply.
     pub max_linger: u64,
-    /// Entries of a listing that are asked of the store at once.
+    /// The number of entries of a listing to request from the store at once.
     pub list_batch: usize,
 }
 
 impl Limits {
-    /// The longest line with its ending. A part of the protocol.
+    /// The longest line including its ending, in bytes. It is part of the protocol.
     pub const MAX_LINE: usize = 4096;
-    /// The largest `DATA` that any side ever sends. A part of the protocol.
+    /// The largest `DATA` that any side ever sends, in bytes. It is part of the protocol.
     pub const MAX_DATA: u64 = 16 << 20;
-    /// Unanswered command lines that a client may have sent. A part of the protocol.
+    /// The maximum number of bytes of unanswered command lines from a client. It is part of the protocol.
     pub const MAX_PIPELINED_BYTES: usize = 16 << 10;
-    /// `INFO` lines in the reply to one HELP. A part of the protocol.
+    /// The maximum number of `INFO` lines in the reply to one HELP. It is part of the protocol.
     pub const MAX_HELP: u64 = 256;
-    /// Queued output above which a machine asks for nothing but writing: lines and bodies of some small files, which go
-    /// out together.
+    /// A machine with more queued output than this, in bytes, requests only writes. It fits lines and the bodies of
+    /// some small files, which are sent together.
     pub const HIGH_WATER: usize = 64 << 10;
-    /// Payload pieces smaller than this are gathered before they are written to a file, so that a flood of tiny `DATA`
-    /// does not become a flood of tiny writes.
+    /// Smaller pieces of payload, in bytes, are gathered before they are written to a file, so that a flood of tiny
+    /// `DATA` does not cause a flood of tiny writes.
     pub const GATHER: usize = 4 << 10;
 
-    /// The payload of one `DATA` that this side sends, at best `wanted` bytes, to a peer that takes at most `peer_max`.
+    /// The payload of one `DATA` that this side sends: `wanted` bytes, but no more than the peer's `peer_max`.
     pub(crate) fn outgoing(wanted: usize, peer_max: u64) -> usize {
         let most = usize::try_from(peer_max.clamp(1, Self::MAX_DATA)).unwrap_or(usize::MAX);
         wanted.clamp(1, most)
@@ -56,7 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_data: Self::MAX_DATA,
-            // A thousand small files in four round trips; short replies to as many uploads still fit into the buffers
+            // A thousand small files need four round trips; short replies to as many uploads still fit into the buffers
             // of a socket.
             pipeline: 256,
             chunk: 256 << 10,
@@ -70,34 +71,34 @@ impl Default for Limits {
     }
 }
 
-/// Bounds on time. Only time spent waiting for the peer counts, never the time that one's own storage takes.
+/// Limits on time. Only time spent waiting for the peer counts, never the time that this side's storage takes.
 ///
-/// A server cuts off a slow client only while it keeps others waiting
-/// ([`Server::set_scarce`](crate::server::Server::set_scarce)); otherwise `idle` is the only bound on its silence.
+/// A server disconnects a slow client only while it keeps others waiting
+/// ([`Server::set_scarce`](crate::server::Server::set_scarce)); otherwise `idle` is the only limit on its silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// Between commands a server waits this long for the next one, and everywhere for a client that keeps nobody
-    /// waiting and from or to which no byte passes.
+    /// How long a server waits between commands for the next one. It also limits the silence of a client that keeps
+    /// nobody waiting, in any state.
     pub idle: Duration,
-    /// From the first byte of a line to its last.
+    /// The time from the first byte of a line to its last.
     pub line: Duration,
-    /// The window over which a server measures the rate of a body, or of output that the client takes. The first window
+    /// The window over which a server measures the rate of a body, or of output that the client reads. The first window
     /// is twice as long.
     pub window: Duration,
-    /// The bytes that must pass in each window; fewer, and the client is cut off.
+    /// The minimum number of bytes in each window. A server disconnects a slower client.
     pub min_bytes_per_window: u64,
-    /// A client waits this long for the greeting.
+    /// How long a client waits for the greeting.
     pub greeting: Duration,
-    /// A client waits this long without any progress: for a reply to begin, for more of a body, and for the server to
-    /// take any of one. It covers the server's own storage, so it is long.
+    /// How long a client waits without any progress: for a reply to begin, for more of a body, and for the server to
+    /// accept some of a body. It includes the time of the server's storage, so it is long.
     pub reply: Duration,
-    /// A client waits this long, and at least `reply`, for the reply to a command for which the server reads a whole
+    /// How long a client waits, but at least `reply`, for the reply to a command that makes the server read a whole
     /// file: COPY and CHECKSUM.
     pub reading: Duration,
-    /// A client waits this long, and no longer than `reply`, for the goodbye once nothing else is asked for: what it
-    /// wanted is done by then.
+    /// How long a client waits, but at most `reply`, for the server's goodbye once nothing else is requested. All
+    /// requests are complete by then.
     pub goodbye: Duration,
-    /// While a connection closes, for the peer to close its side.
+    /// How long a closing connection waits for the peer to close its side.
     pub linger: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What both machines are made of: the trait that transports drive, and the plumbing beneath it.
+//! The trait that transports drive, and what both machines have in common.
 
 use core::time::Duration;
 
@@ -11,56 +11,56 @@ use crate::wire::outbox::Outbox;
 
 /// One side of a connection: [`Server`](crate::server::Server) or [`Client`](crate::client::Client).
 ///
-/// A transport polls, carries out the [`Output`], reports by the one call that it names, and polls again. Until it
-/// reports, `poll` gives the same output: an abandoned attempt loses nothing. Only [`Output::Read`], [`Output::Write`],
-/// [`Output::Receive`] and [`Output::Send`] wait for the peer; they end early when the [`deadline`](Self::deadline) has
-/// come, and the next `poll` decides what follows.
+/// A transport polls, carries out the [`Output`], reports with the one call that it names, and polls again. Until it
+/// reports, `poll` returns the same output: an abandoned attempt loses nothing. Only [`Output::Read`],
+/// [`Output::Write`], [`Output::Receive`] and [`Output::Send`] wait for the peer; they end early when the
+/// [`deadline`](Self::deadline) has come, and the next `poll` decides what follows.
 ///
-/// A [`Misuse`] means that a report did not fit what was asked for. The machine is unchanged by it.
+/// A [`Misuse`] means that a report did not fit the output. The machine does not change then.
 pub trait Machine {
-    /// What this side tells its application.
+    /// What this side reports to its application.
     type Event;
 
-    /// What to do next. `now` is the time since any fixed moment, and never goes back.
+    /// Returns what to do next. `now` is the time since any fixed moment, and never goes back.
     fn poll(&mut self, now: Duration) -> Output<'_, Self::Event>;
 
-    /// When to poll again though nothing could be reported, on the clock of [`poll`](Self::poll).
+    /// When to poll again even if nothing can be reported, on the clock of [`poll`](Self::poll).
     fn deadline(&self) -> Option<Duration>;
 
-    /// Where to read into; never empty while [`Output::Read`] or [`Output::Receive`] stands, and then with no more than
-    /// is useful.
+    /// The buffer to read into. It is never empty while the output is [`Output::Read`] or [`Output::Receive`], and then
+    /// no larger than useful.
     fn read_space(&mut self) -> &mut [u8];
 
-    /// `count` bytes were read into the front of [`read_space`](Self::read_space); 0 says that the peer will send no
-    /// more.
+    /// Reports that `count` bytes were read into the front of [`read_space`](Self::read_space); 0 means that the peer
+    /// will send no more.
     fn received(&mut self, count: usize) -> Result<(), Misuse>;
 
-    /// There was nothing to read.
+    /// Reports that there was nothing to read.
     fn would_block(&mut self) -> Result<(), Misuse>;
 
-    /// The first `count` bytes of the segments, or of the prepared payload, were written.
+    /// Reports that the first `count` bytes of the segments, or of the prepared payload, were sent.
     fn sent(&mut self, count: usize) -> Result<(), Misuse>;
 
-    /// `count` bytes (at least 1) passed from the socket to the store.
+    /// Reports that `count` bytes (at least 1) passed from the socket to the store.
     fn passed_through(&mut self, count: usize) -> Result<(), Misuse>;
 
-    /// The socket cannot be read any more.
+    /// Reports that the socket cannot be read any more.
     fn read_failed(&mut self) -> Result<(), Misuse>;
 
-    /// The socket cannot be written any more.
+    /// Reports that the socket cannot be written any more.
     fn write_failed(&mut self) -> Result<(), Misuse>;
 
-    /// What came of the effect.
+    /// Reports the outcome of the effect.
     fn performed(&mut self, outcome: Result<Done, StoreError>) -> Result<(), Misuse>;
 
-    /// The event was seen.
+    /// Reports that the application has seen the event.
     fn acknowledge(&mut self) -> Result<(), Misuse>;
 
-    /// The sending half is closed.
+    /// Reports that the sending half is closed.
     fn write_closed(&mut self) -> Result<(), Misuse>;
 }
 
-/// What stands between a poll and its answer.
+/// The output that is not reported yet.
 #[derive(Debug)]
 pub enum Ask<E> {
     Nothing,
@@ -125,12 +125,12 @@ impl<E> Link<E> {
         }
     }
 
-    /// Reads, after what waits to go out is out: the peer may need it before it sends more.
+    /// Reads, but first writes the queued output: the peer may need it before it sends more.
     pub(crate) fn read(&self) -> Ask<E> {
         if self.outbox.is_empty() { Ask::Read(Wait::UntilDeadline) } else { Ask::Write }
     }
 
-    /// Gives the buffers' memory back while there is nothing in them.
+    /// Frees the buffers while they are empty.
     pub(crate) fn release_buffers(&mut self) {
         if self.inbox.is_empty() && self.outbox.is_empty() {
             self.inbox.release();
@@ -148,7 +148,8 @@ impl<E> Link<E> {
     }
 }
 
-/// What tells a server from a client. Public only for the blanket [`Machine`]; the module is not.
+/// The differences between a server and a client. It is public only for the blanket implementation of [`Machine`]; the
+/// module is not.
 pub trait Side {
     type Event;
 
@@ -156,22 +157,22 @@ pub trait Side {
 
     fn link_mut(&mut self) -> &mut Link<Self::Event>;
 
-    /// Goes on until something is needed; never [`Ask::Nothing`].
+    /// Continues until something is needed; never returns [`Ask::Nothing`].
     fn advance(&mut self) -> Ask<Self::Event>;
 
     /// How long to wait for the peer with `ask`.
     fn timeout(&self, ask: &Ask<Self::Event>) -> Timeout;
 
-    /// A moment that ends a wait whatever the peer does.
+    /// A moment that ends a wait, whatever the peer does.
     fn hard_deadline(&self) -> Option<Duration>;
 
-    /// The hard deadline has come, or the peer's time is up.
+    /// A wait ended because of the hard deadline or the peer's timeout.
     fn expired(&mut self, reason: Expiry);
 
-    /// How many bytes the read buffer should hold now.
+    /// How large the read buffer should be now, in bytes.
     fn read_size(&mut self) -> usize;
 
-    /// Something was there to read, or nothing was.
+    /// The socket was read, and `found` says whether there was something.
     fn was_read(&mut self, found: bool);
 
     /// The socket took `count` bytes of prepared payload.
@@ -180,17 +181,17 @@ pub trait Side {
     /// `count` bytes of payload passed from the socket to the store.
     fn passed_in(&mut self, count: usize);
 
-    /// The socket is broken in one direction.
+    /// The socket failed in one direction.
     fn broken(&mut self, direction: Direction);
 
-    /// The effect's outcome, which fits it.
+    /// The outcome of the effect, which fits it.
     fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>);
 
     /// The sending half is closed.
     fn half_closed(&mut self);
 }
 
-/// Why a wait is over.
+/// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
     Peer,
@@ -204,7 +205,7 @@ pub enum Direction {
     Write,
 }
 
-/// Gives up a wait for the peer whose time is over.
+/// Ends a wait for the peer whose time is over.
 fn expire(side: &mut impl Side, now: Duration) {
     if !side.link().ask.waits_for_peer() {
         return;
@@ -230,12 +231,12 @@ impl<S: Side> Machine for S {
             let link = self.link_mut();
             link.timer.wait(waiting, timeout);
             link.ask = ask;
-            // A wait that goes on may be over already; the next poll must not be the first to say so.
+            // The new wait may be over already, and this poll must notice it.
             expire(self, now);
         }
         let link = self.link();
         match &link.ask {
-            // `advance` never answers with it; writing what waits is harmless.
+            // `advance` never returns `Nothing`; writing the queued output would be harmless.
             Ask::Nothing | Ask::Write => Output::Write(link.outbox.segments()),
             Ask::Read(wait) => Output::Read(*wait),
             Ask::Receive { handle, length } => Output::Receive { handle: *handle, length: *length },

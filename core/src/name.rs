@@ -10,17 +10,17 @@ use thiserror::Error;
 
 use crate::escape::Escaped;
 
-/// The path of a file or directory, relative to the shared directory, that keeps every rule of the protocol.
+/// The path of a file or directory, relative to the shared directory, which keeps every rule of the protocol.
 ///
-/// It can only be made by parsing, and nothing else opens files, so a store that takes a `FilePath` need not check
-/// again: 1 to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8; components of 1 to
+/// Only parsing creates one, and nothing else opens files, so a store that gets a `FilePath` need not check it again: 1
+/// to [`MAX_BYTES`](Self::MAX_BYTES) bytes of UTF-8; components of 1 to
 /// [`MAX_COMPONENT_BYTES`](Self::MAX_COMPONENT_BYTES) bytes joined by single `/`; no component is `.` or `..`; no
 /// control character (U+0000–001F, U+007F–009F) and no `\`.
 ///
 /// Whether a name is [hidden](Self::is_hidden) is not a rule of the grammar but a choice of the server.
 ///
-/// There is no `Display`: a name comes from the peer and may carry characters that turn text around on a terminal. Use
-/// [`escaped`](Self::escaped) for people and [`as_str`](Self::as_str) for files and the wire.
+/// It has no `Display`: a name comes from the peer and may contain characters that reverse text on a terminal. Use
+/// [`escaped`](Self::escaped) for people and [`as_str`](Self::as_str) for files and the protocol.
 ///
 /// ```
 /// use haul_core::FilePath;
@@ -48,7 +48,7 @@ impl FilePath {
         if text.len() > Self::MAX_BYTES {
             return Err(PathError::TooLong);
         }
-        // One look at each byte: paths are read by the million, and most are short.
+        // This checks each byte once: millions of paths are parsed, and most are short.
         let bytes = text.as_bytes();
         let (mut begin, mut lead, mut components) = (0, false, Ok(()));
         for (at, byte) in bytes.iter().enumerate() {
@@ -69,7 +69,7 @@ impl FilePath {
         Ok(Self(text.into()))
     }
 
-    /// The path as it stands on the wire.
+    /// The path as the protocol writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -101,23 +101,23 @@ impl FilePath {
         Self::parse(&joined)
     }
 
-    /// Whether any component begins with `.`: such a name is not there unless the server serves hidden files.
+    /// Whether any component begins with `.`. Such a name is not found unless the server serves hidden files.
     pub fn is_hidden(&self) -> bool {
         self.components().any(|component| component.starts_with('.'))
     }
 
-    /// The path made safe for a terminal or a log.
+    /// The path, escaped for a terminal or a log.
     pub fn escaped(&self) -> Escaped<'_> {
         Escaped::new(&self.0)
     }
 }
 
-/// What a byte of a path is.
+/// The class of a byte of a path.
 #[derive(Clone, Copy)]
 enum Class {
     Plain,
     Slash,
-    /// U+0080 to U+009F are control characters of two bytes, the first of them this one.
+    /// The first byte of U+0080 to U+009F, which are control characters of two bytes.
     Lead,
     Forbidden,
 }

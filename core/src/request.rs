@@ -1,4 +1,4 @@
-//! What a client is asked to do, and what it reports of it.
+//! The requests of a client, and what it reports about them.
 
 use thiserror::Error;
 
@@ -8,63 +8,62 @@ use crate::message::{Depth, Entry, Greeting, Mode, Refusal, Sending, Summary};
 use crate::name::FilePath;
 use crate::version::Version;
 
-/// Something that a client shall do.
+/// Something that a client is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// List a directory, or one file. Its entries come as [`ClientEvent::Entry`].
     List {
         /// What to list; `None` is the shared directory itself.
         path: Option<FilePath>,
-        /// How deep to go.
+        /// The number of levels to list.
         depth: Depth,
-        /// Whether to ask for what the listing leaves out, too. If the server does not know how to tell it, the `OK`
-        /// has no count of it.
+        /// Whether to list omitted names too. If the server does not know this option, the `OK` has no count of them.
         omitted: bool,
     },
-    /// Fetch a file or a range of it. When the server begins to send, the machine asks for
-    /// [`Effect::Create`](crate::Effect::Create), then for `Write`s, and for `Publish` only when length and checksum
-    /// were found right.
+    /// Download a file or a range of it. When the server starts to send, the machine requests
+    /// [`Effect::Create`](crate::Effect::Create), then `Write`s, and `Publish` only after it has verified length and
+    /// checksum.
     Download {
         /// The file.
         path: FilePath,
         /// The first byte, from the start of the file.
         offset: u64,
-        /// The most bytes; `None` is all to the end.
+        /// The maximum number of bytes; `None` is all to the end.
         length: Option<u64>,
         /// The version that the file must have.
         if_match: Option<Version>,
-        /// What [`Effect::Create`](crate::Effect::Create) is told.
+        /// The mode of [`Effect::Create`](crate::Effect::Create).
         mode: Mode,
     },
-    /// Store a file. The machine asks for [`Effect::Open`](crate::Effect::Open) before it says anything to the server;
-    /// size, modification time and whether it is executable are what the source tells.
+    /// Upload a file. The machine requests [`Effect::Open`](crate::Effect::Open) before it sends anything to the
+    /// server; the source reports the size, the modification time and whether the file is executable.
     Upload {
-        /// The name to be.
+        /// The name on the server.
         path: FilePath,
         /// Whether an existing file may be replaced.
         mode: Mode,
         /// The version of the file that it must replace.
         if_match: Option<Version>,
     },
-    /// Remove a file or an empty directory.
+    /// Delete a file or an empty directory.
     Delete {
-        /// What to remove.
+        /// The file or directory.
         path: FilePath,
         /// The version that the file must have.
         if_match: Option<Version>,
     },
-    /// Make a directory, and the parents that it lacks.
+    /// Create a directory and its missing parents.
     MakeDirectory {
         /// The directory.
         path: FilePath,
     },
-    /// Give a file or a directory another name.
+    /// Rename a file or a directory.
     Move {
         /// The present name.
         from: FilePath,
-        /// The future name.
+        /// The new name.
         to: FilePath,
-        /// Whether a file that has the future name may be replaced.
+        /// Whether a file of the new name may be replaced.
         mode: Mode,
         /// The version that the file must have.
         if_match: Option<Version>,
@@ -75,74 +74,74 @@ pub enum Request {
         from: FilePath,
         /// The name of the copy.
         to: FilePath,
-        /// Whether a file that has this name may be replaced.
+        /// Whether a file of this name may be replaced.
         mode: Mode,
         /// The version that the file must have.
         if_match: Option<Version>,
     },
-    /// Ask for the checksum of a file or a range of it.
+    /// Get the checksum of a file or a range of it.
     Checksum {
         /// The file.
         path: FilePath,
         /// The first byte, from the start of the file.
         offset: u64,
-        /// The most bytes; `None` is all to the end.
+        /// The maximum number of bytes; `None` is all to the end.
         length: Option<u64>,
         /// The version that the file must have.
         if_match: Option<Version>,
     },
-    /// Ask what commands there are. The lines come as [`ClientEvent::Info`].
+    /// Get the list of commands. The lines come as [`ClientEvent::Info`].
     Help,
     /// End the session. No request can follow.
     Exit,
 }
 
-/// What a client tells its application.
+/// What a client reports to its application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The server answered. The first event of a session.
+    /// The server's greeting. It is the first event of a session.
     Greeted(Greeting),
-    /// A line of a listing.
+    /// An entry of a listing.
     Entry {
         /// The request.
         id: RequestId,
-        /// The line.
+        /// The entry.
         entry: Entry,
     },
-    /// A line of help: text of the server, to be [escaped](crate::Escaped).
+    /// A line of help. It is a text of the server, to be [escaped](crate::Escaped).
     Info {
         /// The request.
         id: RequestId,
         /// The line.
         text: alloc::string::String,
     },
-    /// A download begins; anew, if the cancelling of an earlier request had stopped it.
+    /// A download starts; or starts again, if the cancelling of an earlier request stopped it.
     Sending {
         /// The request.
         id: RequestId,
-        /// What comes.
+        /// What the server will send.
         sending: Sending,
     },
-    /// Payload moved.
+    /// Payload was transferred.
     Progress {
         /// The request.
         id: RequestId,
-        /// How far it is.
+        /// The progress.
         progress: Progress,
     },
-    /// The request is over; nothing more is said of it.
+    /// The request is finished. No event of it follows.
     Finished {
         /// The request.
         id: RequestId,
-        /// What the server's `OK` said, after it was checked; or why it failed.
+        /// The server's `OK`, after it was checked; or why the request failed.
         result: Result<Summary, Failure>,
     },
-    /// The connection is of no more use: every request failed or will fail with this.
+    /// The connection cannot be used any more: every request failed or will fail with this.
     Lost(Failure),
 }
 
 impl ClientEvent {
-    /// The request that it is about, if it is about one.
+    /// The request of the event, if it belongs to one.
     pub fn id(&self) -> Option<RequestId> {
         match self {
             Self::Entry { id, .. }
@@ -155,12 +154,12 @@ impl ClientEvent {
     }
 }
 
-/// How far a transfer is.
+/// The progress of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Payload bytes moved so far.
+    /// The number of payload bytes transferred so far.
     pub bytes: u64,
-    /// Payload bytes in all, if known.
+    /// The total number of payload bytes, if known.
     pub total: Option<u64>,
 }
 
@@ -168,16 +167,16 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The server said no.
+    /// The server refused it.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// The bytes that came are not those that were sent.
+    /// The received bytes are not those that were sent.
     #[error("what arrived is not what the server sent: its checksum differs")]
     Corrupted,
     /// The server broke the protocol; the text is this side's own.
     #[error("the server broke the protocol: {0}")]
     Violation(&'static str),
-    /// Somebody answered the connection, and then said nothing. It may be no HAUL server: those of HTTP and TLS wait
+    /// The peer accepted the connection and then sent nothing. It may not be a HAUL server: HTTP and TLS servers wait
     /// for the client to speak first.
     #[error("no greeting came in time")]
     NoGreeting,
@@ -190,10 +189,10 @@ pub enum Failure {
     /// The application cancelled the request.
     #[error("cancelled")]
     Cancelled,
-    /// This side's own file failed.
+    /// A local file failed.
     #[error("{0}")]
     Local(#[from] StoreError),
-    /// The session was ended by an earlier request.
+    /// An earlier request ended the session.
     #[error("the session is over")]
     Ended,
 }

@@ -1,15 +1,15 @@
 //! Transition tables as data, which the machines execute.
 //!
-//! There is a row for each input. A cell has the action and the state that follows; the actions of a row are a type of
-//! their own, so that no cell can ask for what its input has not. A cell that is missing cannot happen: in that state
-//! nothing is asked for that could bring the input.
+//! There is a row for each input. A cell has the action and the next state. The actions of a row have a type of their
+//! own, so that no cell can request something that its input does not allow. A missing cell cannot occur: in that state
+//! the machine requests nothing that could cause the input.
 
 use core::fmt::Debug;
 
 #[cfg(test)]
 pub(crate) mod walk;
 
-/// A cell: what to do, and the state that follows.
+/// A cell: the action and the next state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell<S, A> {
     pub(crate) action: A,
@@ -19,12 +19,12 @@ pub(crate) struct Cell<S, A> {
 /// The cells of one input, in the order of the `N` states.
 #[derive(Debug)]
 pub(crate) struct Row<S, A, const N: usize> {
-    /// What the input is called in the table of `docs/PROTOCOL.md`.
+    /// The name of the input in the table of `docs/PROTOCOL.md`.
     pub(crate) name: &'static str,
     pub(crate) cells: [Option<Cell<S, A>>; N],
 }
 
-/// The state that a machine is in. Only the cells of a table change it.
+/// The current state of a machine. Only cells of a table change it.
 #[derive(Debug)]
 pub(crate) struct Current<S> {
     state: S,
@@ -33,7 +33,7 @@ pub(crate) struct Current<S> {
 }
 
 impl<S: Copy + Debug> Current<S> {
-    /// Begins in `state`.
+    /// Starts in `state`.
     pub(crate) fn new(state: S) -> Self {
         Self {
             state,
@@ -46,7 +46,7 @@ impl<S: Copy + Debug> Current<S> {
         self.state
     }
 
-    /// Goes to the state that the row gives; the action of the cell.
+    /// Goes to the next state of the cell, and returns the action of the cell.
     pub(crate) fn enter<A: Copy, const N: usize>(&mut self, row: &'static Row<S, A, N>) -> Option<A>
     where
         S: Into<usize>,
@@ -61,8 +61,8 @@ impl<S: Copy + Debug> Current<S> {
     }
 }
 
-/// Makes the rows of a table: `NAME = "input": Actions { State => Action, NextState; … }`. `State` and a type
-/// `Row<Actions>` are to be in scope.
+/// Defines the rows of a table: `NAME = "input": Actions { State => Action, NextState; … }`. `State` and a type
+/// `Row<Actions>` must be in scope.
 macro_rules! rows {
     ($(
         $(#[$doc:meta])*
@@ -84,7 +84,7 @@ macro_rules! rows {
             }
         }
 
-        /// Every row: its name, and for each state the action and the next state as they are called.
+        /// All rows, with the names of the input, the actions and the next states.
         #[cfg(test)]
         pub(super) fn all() -> alloc::vec::Vec<crate::table::walk::Named> {
             alloc::vec![$($row.named()),+]

@@ -4,8 +4,8 @@ use core::fmt;
 
 /// A moment in UTC with nanoseconds, from year 0000 to 9999.
 ///
-/// On the wire and in [`Display`](fmt::Display) it is RFC 3339 in UTC with `Z`; the fraction is left out when it is
-/// zero and has no trailing zeros. Leap seconds are not times of files: `:60` is refused.
+/// On the wire and in [`Display`](fmt::Display) it is RFC 3339 in UTC with `Z`. A fraction of zero is left out, and a
+/// fraction has no trailing zeros. Leap seconds are not times of files: `:60` is refused.
 ///
 /// ```
 /// use haul_core::Timestamp;
@@ -31,8 +31,8 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
 
-    /// The moment `seconds` and `nanos` after 1970-01-01T00:00:00Z, or `None` outside the years 0000–9999 or for
-    /// `nanos` of a second and more.
+    /// The moment `seconds` and `nanos` after 1970-01-01T00:00:00Z, or `None` outside the years 0000–9999 or if `nanos`
+    /// is a second or more.
     pub fn new(seconds: i64, nanos: u32) -> Option<Self> {
         let fits = (FIRST_SECOND..=LAST_SECOND).contains(&seconds) && nanos < NANOS_PER_SECOND;
         fits.then_some(Self { seconds, nanos })
@@ -110,7 +110,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = civil_from_days(self.seconds.div_euclid(SECONDS_PER_DAY));
         let second = self.seconds.rem_euclid(SECONDS_PER_DAY);
-        // Listings have a time in every line, and the formatter's own way takes three times as long.
+        // Every line of a listing has a time, and the formatter takes three times as long.
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
         for (at, value) in [
             (0..4, year),
@@ -127,17 +127,17 @@ impl fmt::Display for Timestamp {
         while text[end - 1] == b'0' && end > 20 {
             end -= 1;
         }
-        // No fraction, no point.
+        // No fraction, no decimal point.
         end = if end == 20 { 19 } else { end };
         text[end] = b'Z';
         f.write_str(str::from_utf8(&text[..=end]).map_err(|_| fmt::Error)?)
     }
 }
 
-/// Puts `value`, which fits, into `text` with leading zeros.
+/// Writes `value`, which fits, into `text` with leading zeros.
 fn digits(text: &mut [u8], mut value: i64) {
     for digit in text.iter_mut().rev() {
-        // Below ten.
+        // The digit is below ten.
         *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
         value /= 10;
     }

@@ -1,24 +1,24 @@
-//! Time spent waiting for the peer.
+//! Measures the time spent waiting for the peer.
 
 use core::time::Duration;
 
-/// What a machine waits for, and for how long it does.
+/// What a machine waits for, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
-    /// For ever: nothing is owed.
+    /// No limit: the peer owes nothing.
     Never,
-    /// For one thing to happen.
+    /// Waits for one event.
     Fixed { what: FixedWait, limit: Duration },
-    /// For any byte to pass.
+    /// Waits for any byte.
     Progress { limit: Duration },
-    /// For bytes to flow: so many in each window. The first window is twice as long, so that a slow start, or a person
-    /// at a keyboard, is not cut off. Of a peer that keeps nobody waiting only silence counts.
+    /// Requires a number of bytes in each window. The first window is twice as long, so that a slow start, or a person
+    /// at a keyboard, is tolerated. For a peer that keeps nobody waiting only silence counts.
     Flow { window: Duration, min_bytes: u64, silence: Duration },
-    /// For the rest of a line. Of a peer that keeps nobody waiting only silence counts.
+    /// Waits for the rest of a line. For a peer that keeps nobody waiting only silence counts.
     Line { limit: Duration, silence: Duration },
 }
 
-/// Tells fixed waits apart.
+/// The kinds of fixed waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FixedWait {
     Idle,
@@ -28,7 +28,7 @@ pub enum FixedWait {
     Linger,
 }
 
-/// A clock that runs only while the peer is waited for.
+/// A clock that runs only while the machine waits for the peer.
 #[derive(Debug)]
 pub(crate) struct Timer {
     now: Duration,
@@ -37,11 +37,11 @@ pub(crate) struct Timer {
     timeout: Timeout,
     ends: Duration,
     bytes: u64,
-    /// What `waited` was when the last byte passed.
+    /// The value of `waited` when the last byte passed.
     last_byte: Duration,
     /// Whether a slow peer keeps others waiting.
     scarce: bool,
-    /// Whether it did when this window began: a peer has a whole one to make good.
+    /// Whether it did when this window began: a slow peer gets a whole window to catch up.
     strict: bool,
 }
 
@@ -60,7 +60,7 @@ impl Timer {
         }
     }
 
-    /// Moves on to `now`.
+    /// Advances to `now`.
     pub(crate) fn tick(&mut self, now: Duration) {
         if self.waiting {
             self.waited += now.saturating_sub(self.now);
@@ -72,12 +72,12 @@ impl Timer {
         self.now
     }
 
-    /// Says whether a slow peer keeps others waiting.
+    /// Sets whether a slow peer keeps others waiting.
     pub(crate) fn set_scarce(&mut self, scarce: bool) {
         self.scarce = scarce;
     }
 
-    /// Says whether the time from now on is the peer's, and what it has it for.
+    /// Sets whether the machine waits for the peer from now on, and for what.
     pub(crate) fn wait(&mut self, waiting: bool, timeout: Timeout) {
         self.waiting = waiting;
         if waiting && timeout != self.timeout {
@@ -85,7 +85,7 @@ impl Timer {
         }
     }
 
-    /// Begins the wait anew: what was waited for has come.
+    /// Restarts the wait, because the awaited event came.
     pub(crate) fn restart(&mut self) {
         self.begin(self.timeout);
     }
@@ -116,7 +116,7 @@ impl Timer {
         self.last_byte = self.waited;
     }
 
-    /// Whether the peer's time is up.
+    /// Whether the peer's time is over.
     pub(crate) fn expired(&mut self) -> bool {
         if !self.waiting || self.waited < self.ends() {
             return false;
@@ -134,7 +134,7 @@ impl Timer {
         } else {
             self.waited >= self.last_byte.saturating_add(silence)
         };
-        // What follows, if only the last word to the peer, has time of its own.
+        // What follows, such as the last reply to the peer, gets its own time.
         self.begin_window(window);
         if up {
             self.last_byte = self.waited;
@@ -142,7 +142,7 @@ impl Timer {
         up
     }
 
-    /// When the wait, or its present window, ends.
+    /// When the wait, or its current window, ends.
     fn ends(&self) -> Duration {
         match self.timeout {
             Timeout::Progress { limit } => self.last_byte.saturating_add(limit),
@@ -153,7 +153,7 @@ impl Timer {
         }
     }
 
-    /// When to look again.
+    /// When to check again.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let ends = self.ends();
         if !self.waiting || ends == Duration::MAX {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// The longest version in bytes. A part of the protocol.
+/// The longest version in bytes. It is part of the protocol.
 const MAX_BYTES: usize = 64;
 
 /// An opaque word that changes whenever the content of a file may have changed.
@@ -23,7 +23,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads a version; `None` if the word does not have the form of one.
+    /// Parses a version; `None` if the word is malformed.
     pub fn parse(word: &str) -> Option<Self> {
         let is_good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         if word.is_empty() || !word.bytes().all(is_good) {
@@ -36,7 +36,7 @@ impl Version {
 
     /// The word.
     pub fn as_str(&self) -> &str {
-        // It is ASCII, so it is never empty here.
+        // It is ASCII, so this never fails.
         core::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 }

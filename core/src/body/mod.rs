@@ -1,4 +1,4 @@
-//! Payload on its way through a machine. Both sides do both.
+//! The payload of bodies. Both sides read and write them.
 
 mod reader;
 mod writer;

@@ -1,4 +1,4 @@
-//! Payload that comes in: from the socket to a file.
+//! Reads the payload of a body from the input and writes it to a file.
 
 use bytes::{Bytes, BytesMut};
 
@@ -8,21 +8,21 @@ use crate::limits::Limits;
 use crate::message::body::DataLine;
 use crate::wire::inbox::Inbox;
 
-/// Small pieces are written together once they are this many bytes.
+/// Gathered pieces are written together once they have this many bytes.
 const GATHERED: usize = 64 << 10;
-/// A body of which so much is still to come is one whose `DATA` had better be read alone.
+/// If this many bytes of a body are left, it is worth reading the line of a `DATA` alone.
 const BULK: u64 = 64 << 10;
-/// Room for the line of a `DATA` of which nothing is known.
+/// The room for the line of an unknown `DATA`, in bytes.
 const DATA_LINE: usize = 32;
 
-/// Takes the payload of a body out of the input and has it written to a file.
+/// Takes the payload of a body from the input and requests that it be written to a file.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
-    /// The file that it goes to.
+    /// The file.
     handle: Handle,
-    /// Payload of the current `DATA` that is still to come in.
+    /// The payload of the current `DATA` that has not arrived yet.
     left: u64,
-    /// The length of the current `DATA`, or of the last one.
+    /// The length of the current or last `DATA`.
     chunk: u64,
     announced: u64,
     written: u64,
@@ -62,17 +62,17 @@ impl BodyReader {
         self.left
     }
 
-    /// Whether the current `DATA` is not over yet.
+    /// Whether the current `DATA` is incomplete.
     pub(crate) fn is_under_way(&self) -> bool {
         self.left > 0 || self.passed > 0
     }
 
-    /// All payload announced so far.
+    /// The payload announced so far.
     pub(crate) fn announced(&self) -> u64 {
         self.announced
     }
 
-    /// All payload that came in so far.
+    /// The payload received so far.
     pub(crate) fn received(&self) -> u64 {
         self.announced - self.left
     }
@@ -81,7 +81,7 @@ impl BodyReader {
         self.hasher.checksum()
     }
 
-    /// Takes what is there of the current `DATA`; `Some` is to be written to the file.
+    /// Takes what has arrived of the current `DATA`; returns an effect if something has to be written.
     pub(crate) fn take(&mut self, inbox: &mut Inbox) -> Option<Effect> {
         let piece = usize::try_from(self.left).unwrap_or(usize::MAX).min(inbox.len());
         if piece >= Limits::GATHER {
@@ -101,14 +101,14 @@ impl BodyReader {
         if self.gathered.len() >= GATHERED { self.flush() } else { None }
     }
 
-    /// Drops what is there of the current `DATA`.
+    /// Drops what has arrived of the current `DATA`.
     pub(crate) fn skip(&mut self, inbox: &mut Inbox) {
         let piece = usize::try_from(self.left).unwrap_or(usize::MAX).min(inbox.len());
         inbox.consume(piece);
         self.left -= piece as u64;
     }
 
-    /// The pieces that are not written yet.
+    /// Writes the gathered pieces.
     pub(crate) fn flush(&mut self) -> Option<Effect> {
         if self.gathered.is_empty() {
             return None;
@@ -129,8 +129,8 @@ impl BodyReader {
         (left >= Limits::GATHER).then_some(left.min(limits.pass_through_chunk.max(1)))
     }
 
-    /// Room for the next line alone, if it probably announces payload that may pass by the machine; all payload is
-    /// `expected` bytes. A peer's next `DATA` is as long as its last one, or all the rest.
+    /// The room for the next line alone, if it probably announces payload that may pass by the machine; the whole
+    /// payload is `expected` bytes. The next `DATA` of a peer is as long as its last one, or all the rest.
     pub(crate) fn room_for_line(&self, expected: Option<u64>) -> Option<usize> {
         let more = match expected {
             Some(expected) => expected.saturating_sub(self.announced),

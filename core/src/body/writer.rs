@@ -1,4 +1,4 @@
-//! Payload that goes out: from a file to the socket.
+//! Reads a file and writes it to the output as the payload of a body.
 
 use bytes::Bytes;
 
@@ -8,21 +8,21 @@ use crate::limits::Limits;
 use crate::message::body::DataLine;
 use crate::wire::outbox::Outbox;
 
-/// Reads a file and puts it into the output as the payload of a body.
+/// Reads a file and queues it in the output as the payload of a body.
 #[derive(Debug)]
 pub(crate) struct BodyWriter {
-    /// The file that is read.
+    /// The file.
     handle: Handle,
     sent: u64,
     /// Bytes that were announced, and that the store has prepared and the socket has not taken yet.
     prepared: usize,
-    /// The checksum of all that will be sent, if it is known before.
+    /// The checksum of the whole payload, if it is known in advance.
     known: Option<Checksum>,
     hasher: Hasher,
 }
 
 impl BodyWriter {
-    /// `known` is the checksum of all that will be sent, if it is known.
+    /// `known` is the checksum of the whole payload, if it is known in advance.
     pub(crate) fn new(handle: Handle, known: Option<Checksum>) -> Self {
         Self { handle, sent: 0, prepared: 0, known, hasher: Hasher::new() }
     }
@@ -31,7 +31,7 @@ impl BodyWriter {
         self.handle
     }
 
-    /// Asks for more to send: by the machine at most `chunk` bytes, or past it.
+    /// The effect that gets more payload: at most `chunk` bytes through the machine, or more past it.
     pub(crate) fn ask(
         &self,
         offset: u64,
@@ -51,7 +51,7 @@ impl BodyWriter {
         }
     }
 
-    /// All payload announced so far.
+    /// The payload announced so far.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
@@ -61,7 +61,7 @@ impl BodyWriter {
         self.prepared
     }
 
-    /// The checksum of all that was sent, once that is all.
+    /// The checksum of the payload, once all of it was sent.
     pub(crate) fn checksum(&self) -> Checksum {
         self.known.unwrap_or_else(|| self.hasher.checksum())
     }

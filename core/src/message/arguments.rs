@@ -1,4 +1,4 @@
-//! The words of a server's line.
+//! The arguments of a server's line.
 
 use alloc::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(crate) fn is_code(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
 }
 
-/// Why the content of a directory is not listed. A client takes every word but `denied` for a failure of the storage.
+/// Why a directory is not listed. A client takes every word except `denied` for a failure of the storage.
 fn parse_error(word: &str) -> Option<ErrorCode> {
     let denied = word == ErrorCode::Denied.as_str();
     is_code(word).then_some(if denied { ErrorCode::Denied } else { ErrorCode::Io })
@@ -32,13 +32,13 @@ fn parse_reason(word: &str) -> Option<Omission> {
     is_code(word).then(|| known.unwrap_or(Omission::Unknown))
 }
 
-/// The value of an option that the line cannot do without.
+/// The value of a required option.
 pub(crate) fn required<T>(value: Option<T>) -> Result<T, Garbled> {
     value.ok_or(Garbled("a line lacks something"))
 }
 
-/// The words of a server's line after the first. An option counts where it is first seen; one whose value is not of its
-/// form makes the line bad.
+/// The words of a server's line after the first. The first occurrence of an option counts; an option with a malformed
+/// value makes the line invalid.
 #[derive(Default)]
 pub(crate) struct Arguments<'a> {
     pub(crate) first: Option<Cow<'a, str>>,

@@ -1,4 +1,4 @@
-//! The lines of a body, which are no commands: `DATA`, `END` and `ABORT`.
+//! The lines of a body, which are not commands: `DATA`, `END` and `ABORT`.
 //!
 //! Rules: R-CORE-1, R-BODY-1 to R-BODY-5, R-ABORT-1.
 
@@ -28,7 +28,7 @@ pub(crate) fn parse_data(arguments: &str) -> Result<u64, LineError> {
         .ok_or_else(|| protocol("DATA needs a length of 1 to 16777216 and nothing else"))
 }
 
-/// Parses what follows the word `END`: the checksum, if the client took it.
+/// Parses what follows the word `END`: the checksum, if the client sent one.
 pub(crate) fn parse_end(arguments: &str) -> Result<Option<Checksum>, LineError> {
     let mut checksum = None;
     for word in Words::new(arguments) {
@@ -44,7 +44,7 @@ pub(crate) fn parse_end(arguments: &str) -> Result<Option<Checksum>, LineError> 
     Ok(checksum)
 }
 
-/// Parses what follows the word `ABORT`, which is nothing.
+/// Parses what follows the word `ABORT`, which must be empty.
 pub(crate) fn parse_abort(arguments: &str) -> Result<(), LineError> {
     if arguments.is_empty() { Ok(()) } else { Err(protocol("ABORT stands alone")) }
 }
@@ -83,7 +83,7 @@ impl fmt::Display for EndLine {
     }
 }
 
-/// The line that gives a body up or cancels commands, without its ending.
+/// The line that discards a body or cancels commands, without its ending.
 pub(crate) struct AbortLine;
 
 impl fmt::Display for AbortLine {

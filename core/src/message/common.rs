@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::wire::words::Quoted;
 
 impl Greeting {
-    /// Reads what follows the version word.
+    /// Parses what follows the version word.
     pub(crate) fn parse(arguments: Arguments<'_>) -> Result<Self, Garbled> {
         Ok(Self {
             banner: arguments.first.map(String::from).unwrap_or_default(),
@@ -32,7 +32,7 @@ impl fmt::Display for Greeting {
 }
 
 impl Summary {
-    /// Reads what follows the word `OK`.
+    /// Parses what follows the word `OK`.
     pub(crate) fn parse(arguments: Arguments<'_>) -> Self {
         Self {
             text: arguments.first.map(|text| Cow::Owned(text.into_owned())),
@@ -48,7 +48,7 @@ impl Summary {
 }
 
 impl fmt::Display for Summary {
-    /// The whole line, `OK` included, without its ending.
+    /// Writes the whole line, including `OK`, without its ending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OK")?;
         if let Some(text) = &self.text {
@@ -65,7 +65,7 @@ impl fmt::Display for Summary {
 }
 
 impl Refusal {
-    /// Reads what follows the word `ERR`.
+    /// Parses what follows the word `ERR`.
     pub(crate) fn parse(arguments: Arguments<'_>) -> Result<Self, Garbled> {
         Ok(Self {
             word: match arguments.first.as_deref().and_then(ErrorCode::parse) {
@@ -78,12 +78,12 @@ impl Refusal {
     }
 }
 
-/// A code that this version does not know, but that has the form of one.
+/// A well-formed code that this version does not know.
 fn unknown_code(word: Cow<'_, str>) -> Result<Cow<'_, str>, Garbled> {
     if is_code(&word) { Ok(word) } else { Err(Garbled("an ERR has no code")) }
 }
 
-/// The whole line of a refusal, `ERR` included, without its ending. The refusal's own `Display` is its text, for
+/// The whole line of a refusal, including `ERR`, without its ending. The `Display` of a refusal is its text, for
 /// people.
 pub(crate) struct ErrLine<'a>(pub(crate) &'a Refusal);
 

@@ -1,4 +1,4 @@
-//! Lines put into bytes.
+//! Encodes lines.
 
 use core::fmt::{self, Write};
 

@@ -1,4 +1,4 @@
-//! What a listing is made of.
+//! The entries of a listing.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -13,18 +13,17 @@ use crate::wire::words::Quoted;
 /// How deep a listing goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// So many levels; 1 is the directory's own entries.
+    /// This many levels; 1 is the directory's own entries.
     Levels(NonZeroU64),
-    /// All of them.
+    /// All levels.
     All,
 }
 
 impl Depth {
-    /// The directory's own entries.
+    /// Only the directory's own entries.
     pub const ONE: Self = Self::Levels(NonZeroU64::MIN);
 
-    /// Whether entries of a directory found at `level` are listed too; the listed directory's own entries are at level
-    /// 1.
+    /// Whether to list the entries of a directory found at `level`; the listed directory's own entries are at level 1.
     pub fn goes_below(self, level: u64) -> bool {
         match self {
             Self::Levels(levels) => level < levels.get(),
@@ -38,18 +37,18 @@ impl Depth {
 pub enum Entry {
     /// A regular file.
     File {
-        /// The whole path, from the shared directory.
+        /// The full path, relative to the shared directory.
         path: FilePath,
         /// Its size in bytes.
         size: u64,
-        /// When it was last modified.
+        /// The time of the last modification.
         modified: Timestamp,
         /// Whether its owner may execute it.
         executable: bool,
     },
     /// A directory.
     Directory {
-        /// The whole path, from the shared directory.
+        /// The full path, relative to the shared directory.
         path: FilePath,
         /// Why its own entries are not in the listing, if they could not be read: [`ErrorCode::Denied`] or
         /// [`ErrorCode::Io`].
@@ -57,21 +56,21 @@ pub enum Entry {
         /// Whether it is a link to a directory within the share. A listing does not descend through one.
         link: bool,
     },
-    /// A name that the listing leaves out; only if it was [asked for](crate::verb::List::omitted).
+    /// A name that the listing omits; only if the client [asked for them](crate::verb::List::omitted).
     Omitted {
-        /// The whole path in a form that can be shown and sent, see [`Entry::omitted`]. It may not be a path that the
-        /// protocol can ask for.
+        /// The full path in a form that can be shown and sent, see [`Entry::omitted`]. The protocol may not be able to
+        /// express the real path.
         shown: String,
-        /// Why it is left out.
+        /// Why it is omitted.
         reason: Omission,
     },
 }
 
 impl Entry {
-    /// A name that a listing leaves out: the whole path as it stands on the disk, from the shared directory.
+    /// An omitted name: the full path as it is on the disk, relative to the shared directory.
     ///
-    /// Bytes that are not UTF-8 come out as `\u{fffd}`, characters that cannot be shown as [`Escaped`] has them;
-    /// what does not fit into a line is cut.
+    /// Bytes that are not UTF-8 become `\u{fffd}`, and [`Escaped`] writes invisible characters; the path is cut to the
+    /// length of a line.
     ///
     /// ```
     /// use haul_core::{Entry, message::Omission};
@@ -91,7 +90,7 @@ impl Entry {
         Self::Omitted { shown, reason }
     }
 
-    /// The whole path, from the shared directory; `None` of what is left out.
+    /// The full path, relative to the shared directory; `None` for an omitted name.
     pub fn path(&self) -> Option<&FilePath> {
         match self {
             Self::File { path, .. } | Self::Directory { path, .. } => Some(path),
@@ -100,7 +99,7 @@ impl Entry {
     }
 }
 
-/// Why a listing leaves a name out.
+/// Why a listing omits a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Omission {
     /// It breaks the rules of names, or its path is too long.
@@ -109,9 +108,9 @@ pub enum Omission {
     Link,
     /// It is neither a regular file nor a directory: a device, a FIFO or a socket.
     Special,
-    /// The server serves no names that begin with a dot. One entry stands for a directory and all that is below it.
+    /// The server does not serve names that begin with a dot. One entry stands for a directory and everything below it.
     Hidden,
-    /// The server could not find out what it is. A client takes a reason that it does not know for this one.
+    /// The server could not find out what it is. A client takes an unknown reason for this one.
     Unknown,
 }
 
@@ -120,7 +119,7 @@ impl Omission {
     pub const ALL: &'static [Self] =
         &[Self::Name, Self::Link, Self::Special, Self::Hidden, Self::Unknown];
 
-    /// The reason as it stands on the wire.
+    /// The reason as the protocol writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",

@@ -1,6 +1,6 @@
-//! What lines are made of: the types of a server's lines, and the grammar of all lines that belong to no verb.
+//! The types of a server's lines, and the grammar of all lines that belong to no verb.
 //!
-//! The lines of a client, and what stands in those of one verb only, are in [`verb`](crate::verb).
+//! The lines of a client, and those that belong to one verb only, are in [`verb`](crate::verb).
 
 pub(crate) mod arguments;
 pub(crate) mod body;
@@ -29,7 +29,7 @@ pub const VERSION: &str = "HAUL/1";
 pub enum Mode {
     /// It replaces an existing file.
     Replace,
-    /// It is refused if the name exists when it would be published.
+    /// It fails if the name exists when the file is published.
     Create,
 }
 
@@ -38,13 +38,13 @@ pub enum Mode {
 pub enum ServerLine {
     /// The first line of a session.
     Greeting(Greeting),
-    /// A line of a listing.
+    /// An entry of a listing.
     Entry(Entry),
     /// What a download will send.
     Sending(Sending),
     /// `DATA n`: `n` raw bytes follow, 1 to 16 MiB.
     Data(u64),
-    /// An upload's body is welcome.
+    /// The server wants the body of an upload.
     Ready,
     /// A line of help.
     Info(String),
@@ -61,53 +61,54 @@ pub struct Greeting {
     pub banner: String,
     /// The largest `DATA` that the server takes: 1 to 16 MiB.
     pub max_data: u64,
-    /// The most unanswered commands: at least 1.
+    /// The maximum number of unanswered commands, at least 1.
     pub pipeline: u64,
 }
 
-/// What a download is about to send.
+/// What a download will send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sending {
     /// The size of the whole file in bytes.
     pub size: u64,
-    /// The first byte that comes.
+    /// The first byte that is sent.
     pub offset: u64,
-    /// The bytes that come.
+    /// The number of bytes that are sent.
     pub length: u64,
-    /// When the file was last modified.
+    /// The time of the last modification.
     pub modified: Timestamp,
     /// Whether its owner may execute it.
     pub executable: bool,
-    /// Its version, if the server tells it.
+    /// The version, if the server sends it.
     pub version: Option<Version>,
 }
 
-/// The options of an `OK`. Which of them are there depends on the command.
+/// The options of an `OK`. The command decides which of them are set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// A text for people.
     pub text: Option<Cow<'static, str>>,
-    /// Files and directories of a listing.
+    /// The number of files and directories of a listing.
     pub entries: Option<u64>,
-    /// Names that a listing left out, each of which had its line. There only if they were asked for.
+    /// The number of omitted names of a listing, each of which has its line. It is set only if the client asked for
+    /// them.
     pub omitted: Option<u64>,
-    /// Names that a listing left out because they break the rules of names, if there are any.
+    /// The number of names that a listing omitted because they break the rules of names, if there are any.
     pub skipped: Option<u64>,
-    /// Bytes of a published file, or of the whole file that a checksum is of.
+    /// The size of a published file, or of the whole file of a checksum, in bytes.
     pub size: Option<u64>,
-    /// Bytes of a download, or of the range that a checksum is of.
+    /// The length of a download, or of the range of a checksum, in bytes.
     pub length: Option<u64>,
     /// The checksum of those bytes.
     pub checksum: Option<Checksum>,
-    /// The version of the file, if the server tells it.
+    /// The version of the file, if the server sends it.
     pub version: Option<Version>,
 }
 
-/// What an `ERR` says.
+/// The content of an `ERR`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", crate::Escaped::new(text).cut(256))]
 pub struct Refusal {
-    /// The code's word. A client may meet one that it does not know; see [`code`](Self::code).
+    /// The code as a word. A client may not know it; see [`code`](Self::code).
     pub word: Cow<'static, str>,
     /// A text for people.
     pub text: Cow<'static, str>,
@@ -116,7 +117,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// An `ERR` with `code`, told by `text`, which has no control characters.
+    /// An `ERR` with `code` and `text`, which has no control characters.
     pub fn new(code: ErrorCode, text: impl Into<Cow<'static, str>>) -> Self {
         Self { word: Cow::Borrowed(code.as_str()), text: text.into(), retry_after: None }
     }
@@ -127,7 +128,7 @@ impl Refusal {
     }
 }
 
-/// Why a line of a client is refused.
+/// Why a server refuses a line of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineError {
     /// The refusal to send; [`ErrorCode::Protocol`] ends the connection.

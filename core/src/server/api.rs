@@ -1,4 +1,4 @@
-//! How a server behaves, and what it tells of its sessions.
+//! The configuration of a server, and what it reports about its sessions.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -9,16 +9,16 @@ use crate::limits::{Limits, Timing};
 use crate::message::{Refusal, Summary};
 use crate::verb::Command;
 
-/// How a server behaves. The same for all its sessions, so it is shared.
+/// The configuration of a server, shared by all its sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Bounds on memory.
+    /// Limits on memory.
     pub limits: Limits,
-    /// Bounds on time.
+    /// Limits on time.
     pub timing: Timing,
-    /// The text of the greeting, at most 1024 bytes without control characters; what does not fit is left out.
+    /// The text of the greeting, at most 1024 bytes without control characters; a longer text is cut.
     pub banner: String,
-    /// Whether an upload is brought to stable storage before its `OK`.
+    /// Whether an upload or change is fsynced before its `OK`.
     pub durable: bool,
     /// Whether the transport can carry out [`Output::Receive`](crate::Output::Receive).
     pub pass_through: bool,
@@ -36,48 +36,48 @@ impl Default for ServerConfig {
     }
 }
 
-/// What a server tells of a session, for logs and audits.
+/// What a server reports about a session, for logs and audits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerEvent {
     /// A command got its final reply.
     Answered {
         /// The number of the command in its session, from 1.
         id: RequestId,
-        /// The command, if it was one.
+        /// The command; `None` if the line was not a valid one.
         command: Option<Command>,
-        /// What the reply says.
+        /// The reply.
         reply: Result<Summary, Refusal>,
-        /// The store's own words for a failure, which the peer is not told.
+        /// The store's error, which the peer does not get.
         cause: Option<StoreError>,
         /// When its line was read, on the clock of [`poll`](crate::Machine::poll).
         began: Duration,
-        /// When its reply was made, on the same clock.
+        /// When its reply was queued, on the same clock.
         ended: Duration,
     },
     /// The session ends early; the refusal was sent if the connection allowed it.
     CutOff {
         /// The command that was under way, if any: the refusal is its final reply.
         command: Option<Command>,
-        /// What was said.
+        /// The refusal.
         refusal: Refusal,
-        /// When its line was read, on the same clock; without a command when what ended the session was met.
+        /// When its line was read, on the same clock; without a command, when the cause of the end was noticed.
         began: Duration,
-        /// When that was over, on the same clock.
+        /// When it ended, on the same clock.
         ended: Duration,
     },
-    /// The peer went away, or took nothing for too long.
+    /// The peer disconnected, or read nothing for too long.
     Disconnected {
         /// The command that was under way, if any: it got no reply.
         command: Option<Command>,
-        /// When its line was read, on the same clock; without a command when what ended the session was met.
+        /// When its line was read, on the same clock; without a command, when the cause of the end was noticed.
         began: Duration,
-        /// When that was over, on the same clock.
+        /// When it ended, on the same clock.
         ended: Duration,
     },
 }
 
 impl ServerEvent {
-    /// It is told at `now`: what it tells of has just ended.
+    /// Sets the end to `now`, because the event is reported at once.
     pub(super) fn ended_at(mut self, now: Duration) -> Self {
         match &mut self {
             Self::Answered { ended, .. }

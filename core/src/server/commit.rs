@@ -1,8 +1,8 @@
-//! Group commit: changes that need only their commit wait while more of them come in, become durable together, and only
+//! Group commit: changes that need only their commit wait while more of them arrive, become durable together, and only
 //! then each gets its `OK` (R-UP-8).
 //!
-//! None of them waits for the client: when there is nothing more to read, they are committed. Nor does anything else go
-//! before them: what is answered after them, or may see the files, comes after their commit.
+//! None of them waits for the client: when there is nothing more to read, they are committed. No other reply overtakes
+//! them: a command whose reply follows theirs, or that may see the files, is answered after the commit.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -23,13 +23,13 @@ pub(super) struct Commit {
     /// In the order of their commands.
     changes: VecDeque<Pending>,
     step: Step,
-    /// The lines of the command under way that wait for the replies of these.
+    /// Lines of the current command that must follow the replies to these changes.
     waiting: BytesMut,
-    /// The socket was read since the last of them came, and had nothing.
+    /// The socket was read since the last change joined, and had nothing.
     is_starved: bool,
 }
 
-/// A change that needs only its commit, and the command that asked for it.
+/// A change that needs only its commit, and its command.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) id: RequestId,
@@ -37,7 +37,7 @@ pub(super) struct Pending {
     /// When its line was read.
     pub(super) began: Duration,
     pub(super) change: Change,
-    /// Lines that go before its reply.
+    /// Lines that precede its reply.
     pub(super) lines: BytesMut,
     failure: Option<Failure>,
 }
@@ -59,13 +59,13 @@ impl Pending {
         self.failure.is_none()
     }
 
-    /// Whether it is a staged file that is still to be published.
+    /// Whether it is a staged file that is not published yet.
     fn is_staged(&self) -> bool {
         self.is_good() && self.change.publish.is_some()
     }
 }
 
-/// What comes of a change.
+/// The reply to a change.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) lines: BytesMut,
@@ -75,17 +75,17 @@ pub(super) struct Answer {
     pub(super) reply: Reply,
 }
 
-/// How far the commit is: each step comes only after the one before it.
+/// The progress of the commit. Each step follows the one before it.
 #[derive(Debug, Default)]
 enum Step {
-    /// More changes may come.
+    /// More changes may join.
     #[default]
     Gather,
     Sync,
-    /// The staged files of the changes before this one are published, or failed.
+    /// The staged files before this one are published, or failed.
     Publish(usize),
     SyncDirectories,
-    /// What is not to be durable is only closed; the changes before this one are.
+    /// Changes that need not be durable are only closed; those before this one are.
     Close(usize),
 }
 
@@ -96,7 +96,7 @@ struct Failure {
 }
 
 impl Failure {
-    /// The change fails for this reason.
+    /// The failure of a change with this cause.
     fn of(pending: &Pending, cause: StoreError) -> Self {
         let words = cause.kind.words(pending.change.work);
         Self { refusal: Refusal::new(cause.kind.code(), words), cause }
@@ -108,19 +108,19 @@ impl Commit {
         self.changes.is_empty()
     }
 
-    /// How many changes wait.
+    /// The number of waiting changes.
     pub(super) fn len(&self) -> usize {
         self.changes.len()
     }
 
-    /// Whether it has begun; no further change joins then.
+    /// Whether it has started. No further change joins then.
     pub(super) fn is_under_way(&self) -> bool {
         !matches!(self.step, Step::Gather)
     }
 
-    /// Whether these are to be committed before the command begins, because it would not meet the files as if each
-    /// change had been committed as it came. What is changed at once comes behind all that is still to be published:
-    /// two paths may be one file, through a link or in another spelling.
+    /// Whether these changes must be committed before the command starts, because otherwise it would not see the files
+    /// as if each change had been committed in turn. A command that changes something at once follows everything that
+    /// is not published yet: two paths may be one file, through a link or in another spelling.
     pub(super) fn precedes(&self, command: &Command) -> bool {
         let mut staged = self.changes.iter().filter(|pending| pending.is_staged()).peekable();
         if command.changes() == Changes::AtOnce {
@@ -138,12 +138,12 @@ impl Commit {
         })
     }
 
-    /// The socket was read, and had something or nothing.
+    /// The socket was read; `found` says whether there was something.
     pub(super) fn read(&mut self, found: bool) {
         self.is_starved = !found;
     }
 
-    /// Whether nothing more can be read at once.
+    /// Whether nothing more can be read at the moment.
     pub(super) fn is_starved(&self) -> bool {
         self.is_starved
     }
@@ -154,17 +154,18 @@ impl Commit {
         self.is_starved = false;
     }
 
-    /// Where lines of the command under way wait for the replies of these; `None` if there are none.
+    /// The buffer for lines of the current command that must follow the replies to these changes; `None` if there are
+    /// none.
     pub(super) fn waiting(&mut self) -> Option<&mut BytesMut> {
         (!self.changes.is_empty()).then_some(&mut self.waiting)
     }
 
-    /// Takes the lines that wait.
+    /// Takes the lines that had to wait.
     pub(super) fn take_waiting(&mut self) -> BytesMut {
         core::mem::take(&mut self.waiting)
     }
 
-    /// Begins the commit, if there is anything to commit.
+    /// Starts the commit, if there is anything to commit.
     pub(super) fn begin(&mut self, durable: bool) {
         if !self.is_empty() && !self.is_under_way() {
             self.step = if durable { Step::Sync } else { Step::Publish(0) };
@@ -172,7 +173,7 @@ impl Commit {
         }
     }
 
-    /// Goes on to the next step that has something to do; whether there is none.
+    /// Continues with the next step that has something to do. Returns whether there is none.
     fn skip(&mut self, durable: bool) -> bool {
         if matches!(self.step, Step::Sync) && !self.changes.iter().any(Pending::is_staged) {
             self.step = Step::Publish(0);
@@ -200,7 +201,7 @@ impl Commit {
         those.map(|pending| pending.change.handle).collect()
     }
 
-    /// What the store is asked for next; `None` while more changes may come.
+    /// The next effect; `None` while more changes may join.
     pub(super) fn effect(&self) -> Option<Effect> {
         match self.step {
             Step::Gather => None,
@@ -216,7 +217,7 @@ impl Commit {
         }
     }
 
-    /// Takes what came of the effect. The answers, in the order of the commands, once all is done.
+    /// Takes the outcome of the effect. Returns the replies, in the order of the commands, once the commit is complete.
     pub(super) fn performed(
         &mut self,
         durable: bool,
@@ -226,7 +227,7 @@ impl Commit {
             (Step::Gather, _) => return None,
             (Step::Sync, outcome) => {
                 if let Err(cause) = outcome {
-                    // What the storage has of any of them cannot be trusted.
+                    // The storage of these files cannot be trusted.
                     for pending in self.changes.iter_mut().filter(|pending| pending.is_staged()) {
                         pending.failure = Some(Failure::of(pending, cause.clone()));
                     }
@@ -260,7 +261,7 @@ impl Commit {
         self.skip(durable).then(|| self.answers())
     }
 
-    /// What would have been said had each been committed as it came.
+    /// The replies that each change would have got if it had been committed in turn.
     fn answers(&mut self) -> Vec<Answer> {
         self.step = Step::Gather;
         let changes = core::mem::take(&mut self.changes).into_iter();

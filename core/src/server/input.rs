@@ -1,4 +1,4 @@
-//! What comes in: each line, and each thing that happens to the connection, is looked up in the [table](super::table).
+//! Looks up each line, and each event of the connection, in the [table](super::table).
 
 use alloc::string::ToString;
 
@@ -35,7 +35,7 @@ impl Server {
         self.look_ahead.consumed(count);
     }
 
-    /// Does what the table says about a line. `cancelled`: an `ABORT` was found behind it.
+    /// Does what the table says about a line. `cancelled` means that an `ABORT` follows it.
     pub(super) fn take_line(&mut self, line: Result<ClientLine, LineError>, cancelled: bool) {
         match line {
             Ok(ClientLine::Command(command)) if cancelled => self.cancelled(Some(command)),
@@ -95,7 +95,7 @@ impl Server {
         self.running = Some(Running { command, began, exchange });
     }
 
-    /// An `ABORT` was found behind the next command, or behind the one under way.
+    /// An `ABORT` follows the next command, or the current one.
     pub(super) fn cancelled(&mut self, next: Option<Command>) {
         let is_next = self.is_between_commands();
         if let Some(OnCancelled::Abort) = self.enter(&table::CANCELLED) {
@@ -129,7 +129,7 @@ impl Server {
         }
     }
 
-    /// A `DATA` of the body under way begins.
+    /// A `DATA` of the current body starts.
     fn begin_data(&mut self, length: u64) {
         let refused = self.with_view(|exchange, view| exchange.body()?.data(view, length));
         if let Some(reply) = refused.flatten() {
@@ -139,7 +139,7 @@ impl Server {
 
     /// The client sends no more.
     pub(super) fn input_ended(&mut self) {
-        // Within a refused body's payload, the rest of which nobody misses, there is no line.
+        // The rest of a refused body's payload is not a line, and nobody needs it.
         let within_line = self.refused_body.left() == 0 && !self.link.inbox.is_empty();
         let row = if within_line { &table::END_WITHIN_LINE } else { &table::END_OF_INPUT };
         match self.enter(row) {
@@ -149,7 +149,7 @@ impl Server {
         }
     }
 
-    /// The server is to stop, now or for good.
+    /// The server stops, gracefully or at once.
     pub(super) fn drained(&mut self, row: &'static Row<OnDrain>) {
         if let Some(OnDrain::Goodbye) = self.enter(row) {
             let text = "the server is stopping; try again later";
@@ -169,7 +169,7 @@ impl Server {
         }
     }
 
-    /// Looks at the lines that have come ahead of their turn.
+    /// Scans the lines that have arrived, ahead of their turn.
     pub(super) fn scan_ahead(&mut self) {
         loop {
             let (line, end) = match self.link.inbox.line_at(self.look_ahead.seen()) {

@@ -1,39 +1,39 @@
-//! How far the input was looked through while a command is carried out: an `ABORT` counts before its turn.
+//! How far the input was scanned while a command runs: an `ABORT` takes effect ahead of its turn.
 
-/// Positions in the input, in bytes from its front.
+/// Positions in the input, in bytes from its start.
 #[derive(Debug, Default)]
 pub(super) struct LookAhead {
-    /// Lines before this were looked at.
+    /// Lines before this position were scanned.
     seen: usize,
-    /// Commands that begin before this are cancelled.
+    /// Commands that start before this position are cancelled.
     cancelled: usize,
     /// Whether the socket was read since the last piece of the reply.
     is_fresh: bool,
 }
 
 impl LookAhead {
-    /// Where the next line begins that was not looked at.
+    /// The position of the next line to scan.
     pub(super) fn seen(&self) -> usize {
         self.seen
     }
 
-    /// The line that ends at `end` was looked at.
+    /// Records that the line up to `end` was scanned.
     pub(super) fn saw(&mut self, end: usize) {
         self.seen = end;
     }
 
-    /// Everything that was looked at so far is cancelled, and so is the command under way.
+    /// Cancels everything scanned so far, and the current command.
     pub(super) fn cancel(&mut self, end: usize) {
         self.cancelled = end;
     }
 
-    /// The first `count` bytes of the input are used up.
+    /// Records that the first `count` bytes of the input were consumed.
     pub(super) fn consumed(&mut self, count: usize) {
         self.seen = self.seen.saturating_sub(count);
         self.cancelled = self.cancelled.saturating_sub(count);
     }
 
-    /// Whether the command at the front of the input, or the one under way, is cancelled.
+    /// Whether the next command in the input, or the current one, is cancelled.
     pub(super) fn cancels(&self) -> bool {
         self.cancelled > 0
     }
@@ -43,12 +43,12 @@ impl LookAhead {
         self.is_fresh
     }
 
-    /// The socket was read.
+    /// Records that the socket was read.
     pub(super) fn read(&mut self) {
         self.is_fresh = true;
     }
 
-    /// A piece of the reply follows, or the reply is over.
+    /// Records that a piece of the reply follows, or that the reply is complete.
     pub(super) fn spent(&mut self) {
         self.is_fresh = false;
     }

@@ -1,8 +1,9 @@
 //! The server's side of a connection.
 //!
-//! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, asks for file work by [`Effect`]s,
-//! and answers each command once, in order. One table says what it does with everything that can happen, and what state
-//! follows. What a command means is the matter of its [verb](crate::verb); what is common to all of them is here.
+//! [`Server`] is a [`Machine`](crate::Machine): it reads commands one after another, requests file work with
+//! [`Effect`]s, and answers each command once, in order. A transition table decides what it does with each input, and
+//! which state follows. The [verb](crate::verb) of a command decides what it means; what all commands have in common is
+//! here.
 
 mod api;
 mod commit;
@@ -53,24 +54,24 @@ pub struct Server {
     config: Arc<ServerConfig>,
     link: Link<ServerEvent>,
     current: Current<State>,
-    /// The command under way; there while the state is `Busy` or `Body`, and in `Ending` until it is settled.
+    /// The current command. It is set in the states `Busy` and `Body`, and in `Ending` until the reply is sent.
     running: Option<Running>,
-    /// How the command or the session ends; there in `Ending`.
+    /// How the command or the session ends; set in `Ending`.
     ending: Option<Ending>,
     commit: Commit,
     refused_body: RefusedBody,
     look_ahead: LookAhead,
     events: VecDeque<ServerEvent>,
-    /// Commands begun so far; the last one's number.
+    /// The number of commands so far, which is also the number of the last one.
     commands: u64,
     handles: Handles,
-    /// When a drain cuts off what still runs.
+    /// When a drain disconnects sessions that still run.
     drain: Option<Duration>,
-    /// What was read and dropped since all was sent.
+    /// The number of bytes read and dropped since everything was sent.
     lingered: u64,
 }
 
-/// A command that is carried out.
+/// A running command.
 #[derive(Debug)]
 struct Running {
     command: Command,
@@ -79,13 +80,13 @@ struct Running {
     exchange: Box<dyn Exchange>,
 }
 
-/// How a command, or the session, ends.
+/// How a command or the session ends.
 #[derive(Debug)]
 struct Ending {
     end: Outcome,
     /// When it was decided.
     at: Duration,
-    /// What the store is still to let go of.
+    /// The effects that close what the store still has open.
     release: VecDeque<Effect>,
 }
 
@@ -93,16 +94,16 @@ struct Ending {
 enum Outcome {
     /// Answer the command.
     Reply(Reply),
-    /// Say this and close; it answers the command under way, if there is one.
+    /// Send this and close. It answers the current command, if there is one.
     CutOff(Refusal),
-    /// The peer sends no more: close when all that was said before is out.
+    /// The peer sends no more: close once all replies are sent.
     HangUp,
-    /// The peer is gone.
+    /// The peer has disconnected.
     Disconnect,
 }
 
 impl Server {
-    /// A server for a new connection. It speaks first.
+    /// A server for a new connection. It sends first.
     pub fn new(config: Arc<ServerConfig>) -> Self {
         let greeting = ServerLine::Greeting(Greeting {
             banner: config.banner.clone(),
@@ -112,8 +113,8 @@ impl Server {
         Self::begin(config, State::Ready, &greeting)
     }
 
-    /// A server that says `refusal` ([`Busy`](crate::ErrorCode::Busy) or
-    /// [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) in place of a greeting and closes.
+    /// A server that sends `refusal` ([`Busy`](crate::ErrorCode::Busy) or
+    /// [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) instead of a greeting and closes.
     pub fn refusing(config: Arc<ServerConfig>, refusal: Refusal) -> Self {
         Self::begin(config, State::Flushing, &ServerLine::Err(refusal))
     }
@@ -138,20 +139,20 @@ impl Server {
         }
     }
 
-    /// Says whether this client keeps others waiting, as it does at first: only then it is cut off for being slow.
-    /// Otherwise nothing but its silence for the [`idle`](crate::Timing::idle) time ends the session. A client that is
-    /// slow when it begins to keep others waiting has a whole window to make good.
+    /// Sets whether this client keeps others waiting, which is the initial state. Only then the server disconnects it
+    /// for being slow. Otherwise only silence for the [`idle`](crate::Timing::idle) time ends the session. A client
+    /// that is slow when it starts to keep others waiting gets a whole window to catch up.
     ///
-    /// It counts from the next poll on. Call it when no answer is owed, or before each poll.
+    /// It takes effect at the next poll. Call it when no report is pending, or before each poll.
     pub fn set_scarce(&mut self, scarce: bool) {
         self.link.timer.set_scarce(scarce);
     }
 
-    /// Stops: the command under way is finished, then comes `ERR shutting-down` in place of the next reply, at once if
-    /// there is none. What still runs at `by`, on the clock of [`poll`](crate::Machine::poll), is cut off. A later call
-    /// can only make it earlier.
+    /// Stops the server: the current command is completed, and then `ERR shutting-down` replaces the next reply, or is
+    /// sent at once if there is no command. A session that still runs at `by`, on the clock of
+    /// [`poll`](crate::Machine::poll), is disconnected. A later call can only set an earlier time.
     ///
-    /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
+    /// Call it when no report is pending, or abandon the current read: the next poll may return another output.
     pub fn shut_down(&mut self, by: Duration) {
         self.drain = Some(self.drain.map_or(by, |earlier| earlier.min(by)));
         if self.is_between_commands() && matches!(self.link.ask, Ask::Read(_)) {
@@ -163,7 +164,7 @@ impl Server {
         matches!(self.current.get(), State::Ready | State::Discarding)
     }
 
-    /// Whether a drain cuts off what still runs.
+    /// Whether a drain disconnects sessions that still run.
     fn is_drain_over(&self) -> bool {
         self.drain.is_some_and(|by| by <= self.link.timer.now())
     }
@@ -172,7 +173,7 @@ impl Server {
         RequestId(self.commands)
     }
 
-    /// Payload of the current `DATA` of the body under way that is still to come in.
+    /// The payload of the current `DATA` that has not arrived yet.
     fn body_left(&mut self) -> Option<u64> {
         Some(self.running.as_mut()?.exchange.body()?.reader().left())
     }
@@ -197,7 +198,7 @@ impl Side for Server {
             if let Some(effect) = self.commit.effect() {
                 return Ask::Perform(effect);
             }
-            // What the store is to release waits for no client.
+            // Closing files in the store does not wait for the client.
             let may_pause = !matches!(self.current.get(), State::Ending | State::Over);
             if self.link.outbox.len() >= Limits::HIGH_WATER && may_pause {
                 return Ask::Write;
@@ -243,17 +244,17 @@ impl Side for Server {
 
     fn hard_deadline(&self) -> Option<Duration> {
         match self.current.get() {
-            // What was announced goes out before anything else can be said.
+            // The announced bytes must be sent before anything else.
             State::Busy if self.is_sending() => None,
             State::Ready | State::Discarding | State::Busy | State::Body => self.drain,
-            // Once closing, the linger and the flow bound what is left.
+            // While closing, the linger time and the flow limit what is left.
             State::Ending | State::Flushing | State::Lingering | State::Over => None,
         }
     }
 
     fn expired(&mut self, reason: Expiry) {
         match reason {
-            // Whatever could not be written will not be: the peer takes nothing.
+            // The output can never be sent, because the peer reads nothing.
             Expiry::Peer if !self.link.outbox.is_empty() => self.lose(&table::GONE),
             Expiry::Peer => self.lose(&table::DEADLINE),
             Expiry::HardDeadline => self.drained(&table::GRACE_OVER),
@@ -261,12 +262,12 @@ impl Side for Server {
     }
 
     fn read_size(&mut self) -> usize {
-        // Some runtimes keep the buffer while they wait, so an idle session shall need little.
+        // Some runtimes keep the buffer while they wait, so an idle session should use little.
         let idle = self.link.inbox.is_empty() && self.commit.is_empty();
         let ahead = if idle { Limits::MAX_LINE } else { Limits::MAX_PIPELINED_BYTES };
         let chunk = self.config.limits.chunk;
         if !self.commit.is_empty() {
-            // Whoever sends one small file after the other fills a chunk with them.
+            // A client that sends one small file after another fills a chunk with them.
             return chunk.saturating_add(ahead);
         }
         let payload = match self.current.get() {
@@ -284,7 +285,7 @@ impl Side for Server {
         };
         let payload = usize::try_from(payload).unwrap_or(usize::MAX);
         let size = payload.min(chunk).saturating_add(ahead);
-        // Many small commands and bodies come in few reads.
+        // Many small commands and bodies arrive in few reads.
         if self.link.inbox.filled_its_room() { size.max(chunk) } else { size }
     }
 
@@ -307,8 +308,8 @@ impl Side for Server {
 
     fn broken(&mut self, direction: Direction) {
         if direction == Direction::Read && !self.commit.is_empty() {
-            // It was only a look. What is whole is committed and answered as ever; the next read or write meets what is
-            // broken.
+            // It was only a nonblocking read. Complete changes are committed and answered as usual; the next read or
+            // write notices the broken connection.
             self.was_read(false);
             return;
         }

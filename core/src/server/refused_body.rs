@@ -1,36 +1,36 @@
-//! What still comes of a body that was refused (R-DISC-1 to R-DISC-3).
+//! Skips the rest of a refused body (R-DISC-1 to R-DISC-3).
 
 /// Counts the payload of a refused body.
 #[derive(Debug, Default)]
 pub(super) struct RefusedBody {
-    /// Payload of the current `DATA` that is still to come in.
+    /// The payload of the current `DATA` that has not arrived yet.
     left: u64,
     /// All payload that was skipped since the last command.
     skipped: u64,
 }
 
 impl RefusedBody {
-    /// A body is refused within a `DATA` of which `left` bytes are still to come.
+    /// A body that is refused within a `DATA` of which `left` bytes have not arrived yet.
     pub(super) fn begin(left: u64) -> Self {
         Self { left, skipped: 0 }
     }
 
-    /// A command was answered: what was skipped before is forgotten.
+    /// Resets the count, because a command was answered.
     pub(super) fn answered(&mut self) {
         self.skipped = 0;
     }
 
-    /// Payload that is to be skipped before the next line.
+    /// The number of bytes to skip before the next line.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// Whether a further `DATA` of `length` bytes keeps within the `most` that is skipped in all.
+    /// Whether a further `DATA` of `length` bytes stays within `most` skipped bytes in all.
     pub(super) fn takes(&self, length: u64, most: u64) -> bool {
         self.skipped.saturating_add(length) <= most
     }
 
-    /// A further `DATA` of `length` bytes begins.
+    /// A further `DATA` of `length` bytes starts.
     pub(super) fn data(&mut self, length: u64) {
         self.left = length;
         self.skipped = self.skipped.saturating_add(length);

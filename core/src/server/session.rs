@@ -1,4 +1,4 @@
-//! The life of a session: commands are carried out one after another, end, and are answered; then it closes.
+//! Runs a session: carries out commands one after another, answers them, and closes.
 
 use bytes::BytesMut;
 
@@ -18,21 +18,21 @@ use crate::output::Wait;
 use crate::verb::server_exchange::{Body, End, Exchange, Turn, View};
 use crate::verb::{Changes, ClientLine, HELP};
 
-/// Whether the command may join the changes that wait: it answers nothing before them and sees nothing of them.
+/// Whether the command may join the waiting changes: it sends nothing before their replies and does not see the files.
 fn joins_commit(line: &Result<ClientLine, LineError>) -> bool {
     matches!(line, Ok(ClientLine::Command(command)) if command.changes() != Changes::Nothing)
 }
 
 impl Server {
-    /// Goes to the state that the table gives; the action of the cell.
+    /// Goes to the next state of the cell, and returns the action of the cell.
     pub(super) fn enter<A: Copy>(&mut self, row: &'static Row<A>) -> Option<A> {
         self.current.enter(row)
     }
 
-    /// The command, or the session, ends like this, once the store is done with it and with all that came before.
+    /// Ends the command, or the session, once the store has finished it and everything before.
     pub(super) fn end_with(&mut self, end: Outcome) {
         if let Outcome::Reply(_) = end {
-            // What the current `DATA` of a body still brings is no command; what was skipped before is forgotten.
+            // The rest of the current `DATA` of a body is not a command. The count of skipped bytes restarts.
             self.refused_body = RefusedBody::begin(self.body_left().unwrap_or(0));
         }
         let release = self.running.as_ref().map(|running| running.exchange.release());
@@ -40,7 +40,7 @@ impl Server {
         self.ending = Some(Ending { end, at: self.link.timer.now(), release });
     }
 
-    /// Does something with the exchange under way.
+    /// Runs `work` with the current exchange.
     pub(super) fn with_view<T>(
         &mut self,
         work: impl FnOnce(&mut dyn Exchange, &mut View<'_>) -> T,
@@ -172,7 +172,7 @@ impl Server {
             self.input_ended();
             return None;
         }
-        // A large file keeps nobody waiting.
+        // The reply to a small file must not wait for a large one.
         if reader.announced() > self.config.limits.chunk as u64 && !self.commit.is_empty() {
             self.begin_commit();
             return None;
@@ -188,15 +188,15 @@ impl Server {
         }
     }
 
-    /// Room for the line of a `DATA` whose payload may pass by the machine, if that is what comes next.
+    /// The room for the line of a `DATA` whose payload may pass by the machine, if such a line comes next.
     pub(super) fn room_for_data_line(&mut self) -> Option<usize> {
         let body = self.body()?;
         let size = body.size();
         body.reader().room_for_line(size)
     }
 
-    /// Writes what is to go out, then reads what is there. If nothing is, the changes that wait are committed before
-    /// the client is waited for.
+    /// Writes the queued output, then reads what is there. If there is nothing, the waiting changes are committed
+    /// before the server waits for the client.
     fn read_or_commit(&mut self) -> Option<Ask<ServerEvent>> {
         if self.commit.is_empty() || !self.link.outbox.is_empty() {
             return Some(self.link.read());
@@ -208,11 +208,11 @@ impl Server {
         None
     }
 
-    /// What came of the effect that the exchange asked for.
+    /// Passes the outcome of an effect to its exchange.
     pub(super) fn exchange_performed(&mut self, outcome: Result<Done, StoreError>) {
         let outcome = match outcome {
             Ok(Done::Full) if !self.commit.is_empty() => {
-                // There is room once the others are committed; then it is asked again.
+                // There is room once the others are committed. Then the machine asks again.
                 self.begin_commit();
                 return;
             }
@@ -228,7 +228,7 @@ impl Server {
         }
     }
 
-    /// The exchange is over.
+    /// Ends the exchange.
     pub(super) fn finish(&mut self, end: End) {
         match end {
             End::Reply(reply) => {
@@ -258,7 +258,7 @@ impl Server {
         self.commit.begin(self.config.durable);
     }
 
-    /// What came of an effect of the commit.
+    /// Passes the outcome of an effect to the commit.
     pub(super) fn committed(&mut self, outcome: Result<Done, StoreError>) {
         let Some(answers) = self.commit.performed(self.config.durable, outcome) else {
             return;
@@ -298,14 +298,14 @@ impl Server {
         None
     }
 
-    /// Says what was decided.
+    /// Sends the decided reply.
     fn settle(&mut self) {
         let Some(Ending { end, at, .. }) = self.ending.take() else { return };
         let (command, began) = match self.running.take() {
             Some(Running { command, began, .. }) => (Some(command), began),
             None => (None, at),
         };
-        // The end is noted when it is told.
+        // The end is recorded when the event is reported.
         let ended = began;
         self.look_ahead.spent();
         match end {

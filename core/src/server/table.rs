@@ -1,171 +1,171 @@
-//! What a server does with whatever may happen, as data: every state with every input.
+//! The transition table of a server, as data: every state with every input.
 //!
-//! `docs/PROTOCOL.md` has this table for readers.
+//! `docs/PROTOCOL.md` has the same table for readers.
 
 use crate::table::rows;
 
-/// Where a session is.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// Between commands.
     Ready,
-    /// Between commands, after an `ERR`: a refused body may still come.
+    /// Between commands, after an `ERR`: a refused body may still arrive.
     Discarding,
-    /// A command is carried out whose client has nothing to add; what comes in is looked at ahead of its turn.
+    /// A command without a body runs. The server scans the input ahead.
     Busy,
-    /// A command is carried out whose body comes in.
+    /// A command with a body runs, and its body arrives.
     Body,
-    /// A reply or the end of the session is decided. What the store has open is released, and what is whole is
-    /// committed.
+    /// The reply or the end of the session is decided. The server closes what the store has open, and commits what is
+    /// complete.
     Ending,
-    /// The last reply goes out.
+    /// The last reply is being sent.
     Flushing,
-    /// The client is to close its side. What it sends until then is dropped, so that no reset overtakes the last reply
-    /// (RFC 9112, section 9.6).
+    /// The server waits for the client to close its side. It drops what the client sends until then, so that no reset
+    /// overtakes the last reply (RFC 9112, section 9.6).
     Lingering,
-    /// There is nothing more to do.
+    /// Nothing is left to do.
     Over,
 }
 
 impl State {
-    /// How many states there are.
+    /// The number of states.
     pub(super) const COUNT: usize = Self::Over as usize + 1;
 }
 
 /// The cells of one input.
 pub(super) type Row<A> = crate::table::Row<State, A, { State::COUNT }>;
 
-/// What a whole command does.
+/// The actions for a well-formed command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnCommand {
-    /// It is carried out.
+    /// Start it.
     Begin,
-    /// It stays where it is until its turn comes.
+    /// Keep it until its turn comes.
     Keep,
-    /// `ERR protocol`, then the end.
+    /// Reply `ERR protocol` and end the session.
     Fault,
 }
 
-/// What a command does that is refused without being carried out.
+/// The actions for a command that is refused without being carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnRefused {
-    /// It gets its `ERR`.
+    /// Reply with its `ERR`.
     Refuse,
-    /// It stays where it is until its turn comes.
+    /// Keep it until its turn comes.
     Keep,
-    /// `ERR protocol`, then the end.
+    /// Reply `ERR protocol` and end the session.
     Fault,
 }
 
-/// What the `ABORT` behind a command does to it.
+/// The actions for an `ABORT` that follows a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnCancelled {
-    /// It gets `ERR aborted`.
+    /// Reply `ERR aborted` to the command.
     Abort,
 }
 
-/// What `DATA` does.
+/// The actions for `DATA`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnData {
-    /// Its payload is the body's.
+    /// Its payload belongs to the body.
     Take,
-    /// Its payload is skipped: the body was refused.
+    /// Skip its payload: the body was refused.
     Skip,
-    /// It stays where it is, and nothing behind it is looked at.
+    /// Keep it, and scan no further.
     Stop,
-    /// `ERR protocol`, then the end: no body is under way.
+    /// Reply `ERR protocol` and end the session: there is no body.
     Fault,
-    /// `ERR protocol`, then the end: it is larger than `max-data`.
+    /// Reply `ERR protocol` and end the session: it is larger than `max-data`.
     TooLarge,
-    /// `ERR protocol`, then the end: more comes after a refusal than is skipped.
+    /// Reply `ERR protocol` and end the session: more follows a refusal than is skipped.
     TooMuch,
 }
 
-/// What `END` does.
+/// The actions for `END`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnEnd {
-    /// The body is whole.
+    /// The body is complete.
     Finish,
-    /// Nothing: the body was refused.
+    /// Ignore it: the body was refused.
     Drop,
-    /// It stays where it is, and nothing behind it is looked at.
+    /// Keep it, and scan no further.
     Stop,
-    /// `ERR protocol`, then the end.
+    /// Reply `ERR protocol` and end the session.
     Fault,
 }
 
-/// What `ABORT` does.
+/// The actions for `ABORT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnAbort {
-    /// Nothing: there is nothing to give up.
+    /// Ignore it: there is nothing to cancel.
     Drop,
-    /// It cancels every command before it that has no reply.
+    /// Cancel every unanswered command before it.
     Cancel,
-    /// The upload gets `ERR aborted`.
+    /// Reply `ERR aborted` to the upload.
     GiveUp,
 }
 
-/// What a line does after which nothing can be trusted.
+/// The actions for a line after which the input cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnMalformed {
-    /// It stays where it is, and nothing behind it is looked at.
+    /// Keep it, and scan no further.
     Stop,
-    /// `ERR protocol`, then the end.
+    /// Reply `ERR protocol` and end the session.
     Fault,
 }
 
-/// What the end of the input does.
+/// The actions for the end of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnEndOfInput {
-    /// `ERR protocol`, then the end.
+    /// Reply `ERR protocol` and end the session.
     Fault,
-    /// The end, without a word.
+    /// End the session without a reply.
     Close,
 }
 
-/// What a drain does.
+/// The actions for a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnDrain {
-    /// `ERR shutting-down`, then the end.
+    /// Reply `ERR shutting-down` and end the session.
     Goodbye,
 }
 
-/// What a deadline, or the loss of the connection, does.
+/// The actions for a deadline, and for the loss of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnLoss {
-    /// `ERR timeout`, then the end.
+    /// Reply `ERR timeout` and end the session.
     TimeOut,
-    /// The end: there is nobody to tell.
+    /// End the session: no reply can reach the client.
     Disconnect,
     /// Nothing: the session is over.
     Drop,
 }
 
-/// What comes of an exchange that has ended.
+/// The actions for the end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnEnded {
     /// Its reply is decided.
     Settle,
-    /// Its change joins those that are to be committed.
+    /// Its change joins the next commit.
     Join,
 }
 
-/// What is said in the end.
+/// The actions for a decided end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnSettled {
-    /// What was decided is said.
+    /// Send the reply.
     Say,
 }
 
-/// What the end of closing does.
+/// The actions for the end of closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnClosed {
-    /// Nothing more than the next state.
+    /// Only change the state.
     Proceed,
 }
 
 rows! {
-    /// A well-formed command that has no body.
+    /// A well-formed command without a body.
     COMMAND = "command": OnCommand {
         Ready => Begin, Busy;
         Discarding => Begin, Busy;
@@ -173,7 +173,7 @@ rows! {
         Body => Fault, Ending;
     }
 
-    /// A well-formed command whose body follows.
+    /// A well-formed command with a body.
     COMMAND_WITH_BODY = "command with a body": OnCommand {
         Ready => Begin, Body;
         Discarding => Begin, Body;
@@ -181,7 +181,7 @@ rows! {
         Body => Fault, Ending;
     }
 
-    /// A command that is wrong in a way that leaves no doubt where the next one begins.
+    /// A faulty command after which the start of the next line is still certain.
     FAULTY_COMMAND = "command with a recoverable fault": OnRefused {
         Ready => Refuse, Ending;
         Discarding => Refuse, Ending;
@@ -189,7 +189,7 @@ rows! {
         Body => Fault, Ending;
     }
 
-    /// An `ABORT` was found behind the next command, or behind the one under way.
+    /// An `ABORT` follows the next command, or the current one.
     CANCELLED = "cancelled": OnCancelled {
         Discarding => Abort, Ending;
         Busy => Abort, Ending;
@@ -210,7 +210,7 @@ rows! {
         Body => TooLarge, Ending;
     }
 
-    /// `DATA n`, where n goes beyond what is skipped of refused bodies.
+    /// `DATA n`, where n exceeds what is skipped of refused bodies.
     EXCESSIVE_DATA = "`DATA n` beyond what is skipped": OnData {
         Discarding => TooMuch, Ending;
     }
@@ -231,7 +231,7 @@ rows! {
         Body => GiveUp, Ending;
     }
 
-    /// A line that breaks a rule after which nothing can be trusted.
+    /// A line that breaks a rule after which the input cannot be trusted.
     MALFORMED = "malformed line": OnMalformed {
         Ready => Fault, Ending;
         Discarding => Fault, Ending;
@@ -239,7 +239,7 @@ rows! {
         Body => Fault, Ending;
     }
 
-    /// The client sends no more, and no line is begun.
+    /// The client sends no more, and no line has started.
     END_OF_INPUT = "end of input, no line begun": OnEndOfInput {
         Ready => Close, Ending;
         Discarding => Close, Ending;
@@ -253,13 +253,13 @@ rows! {
         Body => Close, Ending;
     }
 
-    /// The server is to stop. While a command is carried out nothing comes of it.
+    /// The server stops. A running command continues.
     DRAIN = "drain": OnDrain {
         Ready => Goodbye, Ending;
         Discarding => Goodbye, Ending;
     }
 
-    /// The time is over that a drain leaves to what still runs.
+    /// The grace period of a drain is over.
     GRACE_OVER = "drain, grace over": OnDrain {
         Ready => Goodbye, Ending;
         Discarding => Goodbye, Ending;
@@ -271,13 +271,13 @@ rows! {
     DEADLINE = "deadline": OnLoss {
         Ready => TimeOut, Ending;
         Discarding => TimeOut, Ending;
-        // Only writing waits here: a client that takes nothing takes no `ERR` either.
+        // The server only waits to write here: a client that reads nothing would not read an `ERR` either.
         Busy => Disconnect, Ending;
         Body => TimeOut, Ending;
         Lingering => Drop, Over;
     }
 
-    /// The connection can be used no more.
+    /// The connection cannot be used any more.
     GONE = "the connection is gone": OnLoss {
         Ready => Disconnect, Ending;
         Discarding => Disconnect, Ending;
@@ -287,41 +287,41 @@ rows! {
         Lingering => Drop, Over;
     }
 
-    /// The command under way has its reply, good or bad.
+    /// The current command has its reply, `OK` or `ERR`.
     REPLY = "reply": OnEnded {
         Busy => Settle, Ending;
         Body => Settle, Ending;
     }
 
-    /// The command under way needs only its commit.
+    /// The current command needs only its commit.
     WHOLE = "change to be committed": OnEnded {
         Busy => Join, Ready;
         Body => Join, Ready;
     }
 
-    /// The store is done with a command that gets `OK`.
+    /// The store has finished a command that gets `OK`.
     SETTLED_OK = "settled, `OK`": OnSettled { Ending => Say, Ready; }
 
-    /// The store is done with a command that gets an `ERR` that goes on.
+    /// The store has finished a command that gets an `ERR` after which the session continues.
     SETTLED_ERR = "settled, `ERR` that goes on": OnSettled { Ending => Say, Discarding; }
 
-    /// The store is done with a session that ends with a reply, or without one.
+    /// The store has finished a session that ends with a reply, or without one.
     SETTLED_END = "settled, end of the session": OnSettled { Ending => Say, Flushing; }
 
-    /// The store is done with a session whose client is gone.
+    /// The store has finished a session whose client is gone.
     SETTLED_GONE = "settled, the connection is gone": OnSettled { Ending => Say, Over; }
 
     /// A command of the commit gets `OK`.
     COMMITTED = "committed": OnSettled {
         Ready => Say, Ready;
-        // Another one of the same commit failed before.
+        // Another command of the same commit failed before.
         Discarding => Say, Ready;
         Busy => Say, Busy;
         Body => Say, Body;
         Ending => Say, Ending;
     }
 
-    /// A command of the commit gets an `ERR` that goes on.
+    /// A command of the commit gets an `ERR` after which the session continues.
     COMMIT_FAILED = "commit failed": OnSettled {
         Ready => Say, Discarding;
         Discarding => Say, Discarding;
@@ -330,7 +330,7 @@ rows! {
         Ending => Say, Ending;
     }
 
-    /// The sending half is closed: all was sent.
+    /// The sending half is closed after everything was sent.
     FLUSHED = "all is sent": OnClosed { Flushing => Proceed, Lingering; }
 
     /// The client has closed its side, or sends too much.

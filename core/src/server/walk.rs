@@ -1,4 +1,4 @@
-//! Walks every cell of the table on the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
+//! Walks every cell of the table with the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use crate::machine::Machine;
 use crate::output::{Output, Wait};
 use crate::table::walk::{Visited, assert_on_page};
 
-/// What happens to a machine.
+/// An input of a machine.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
     /// The client sends this, once the machine reads.
@@ -26,27 +26,27 @@ enum Happens {
     Ends,
     /// The socket breaks.
     Breaks,
-    /// Nothing comes until the deadline.
+    /// Nothing happens until the deadline.
     Silence,
-    /// The server is to stop; what runs may go on.
+    /// The server drains; a running command may continue.
     Drains,
-    /// The server is to stop at once.
+    /// The server stops at once.
     Stops,
-    /// This, when the machine writes, and nothing is written.
+    /// This input, when the machine writes, and nothing is written.
     AtWrite(&'static Happens),
-    /// This, when the machine has prepared payload sent, and nothing is sent.
+    /// This input, when the machine sends prepared payload, and nothing is sent.
     AtSend(&'static Happens),
 }
 
 use Happens::{AtSend, AtWrite, Breaks, Drains, Ends, Sends, Silence, Stops};
 use State::{Body, Busy, Discarding, Lingering, Over, Ready};
 
-/// A machine, and what is to happen to it.
+/// A machine and its inputs.
 struct Play {
     server: Server,
     now: Duration,
     happens: VecDeque<Happens>,
-    /// The effects that fail, each once.
+    /// The effects that fail, once each.
     fails: Vec<&'static str>,
     said: String,
 }
@@ -87,7 +87,7 @@ impl Play {
         })
     }
 
-    /// Lets it happen that the machine waits in vain, or is told to stop.
+    /// Lets the machine wait in vain, or stops it.
     fn happen(&mut self, happens: Happens) {
         match happens {
             Silence => self.now = self.server.deadline().expect("it waits"),
@@ -97,7 +97,7 @@ impl Play {
         }
     }
 
-    /// Plays until nothing more is to happen and the machine waits, or is over.
+    /// Plays until there are no more inputs and the machine waits, or is over.
     fn play(&mut self) {
         loop {
             let next = self.happens.front().copied();
@@ -186,7 +186,7 @@ const SLOW: &str = "ERR timeout \"you were too slow\"";
 const CANCELLED: &str = "ERR aborted \"cancelled\"";
 const LISTED: &str = "OK entries=0";
 
-/// What happens, which effects fail, the replies by their beginnings with `|` between them, and the state that is left.
+/// The inputs, the effects that fail, the beginnings of the replies separated by `|`, and the final state.
 const CASES: &[Case] = &[
     // Ready.
     (&[Sends("LIST\n")], &[], LISTED, Ready),

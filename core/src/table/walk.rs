@@ -1,4 +1,4 @@
-//! What the walks through both tables share.
+//! What the walks through both tables have in common.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -8,7 +8,7 @@ use core::fmt::{Debug, Write};
 
 use super::{Cell, Current, Row};
 
-/// A row as it is called.
+/// The name of a row and its cells.
 pub(crate) struct Named {
     pub(crate) name: &'static str,
     /// The action and the next state, for each state.
@@ -22,7 +22,7 @@ impl<S: Debug, A: Debug, const N: usize> Row<S, A, N> {
     }
 }
 
-/// A table in the form that it has in `docs/PROTOCOL.md`.
+/// Writes a table in the form that it has in `docs/PROTOCOL.md`.
 fn page<S: Debug>(states: &[S], rows: &[Named]) -> String {
     let mut page = String::from("| input |");
     for state in states {
@@ -45,21 +45,21 @@ fn page<S: Debug>(states: &[S], rows: &[Named]) -> String {
     page
 }
 
-/// The cells that conversations led through: the row, the state, and the next one.
+/// The visited cells: the row, the state, and the next state.
 #[derive(Debug, Default)]
 pub(crate) struct Visited(BTreeSet<(&'static str, String, String)>);
 
 impl Visited {
-    /// Adds those that a machine went through.
+    /// Adds the cells that a machine visited.
     pub(crate) fn add<S: Debug>(&mut self, current: &Current<S>) {
         let cells = current.visited.iter();
         self.0.extend(cells.map(|(row, from, to)| (*row, format!("{from:?}"), format!("{to:?}"))));
     }
 
-    /// Checks that they are all the cells that there are.
+    /// Checks that every cell was visited.
     ///
     /// # Panics
-    /// When a conversation is missing, or led through a cell that is not in the table.
+    /// If a cell was not visited, or a visited cell is not in the table.
     pub(crate) fn assert_complete<S: Debug>(&self, states: &[S], rows: &[Named]) {
         let mut cells = BTreeSet::new();
         for row in rows {
@@ -75,10 +75,10 @@ impl Visited {
     }
 }
 
-/// Checks that `docs/PROTOCOL.md` has the table, without the last state, in which nothing happens.
+/// Checks that `docs/PROTOCOL.md` has the table, without the last state, which has no input.
 ///
 /// # Panics
-/// When it has not; the message is what it needs.
+/// If the page differs; the message is the table that it needs.
 pub(crate) fn assert_on_page<S: Debug>(states: &[S], rows: &[Named]) {
     let table = page(&states[..states.len() - 1], rows);
     let protocol = include_str!("../../../docs/PROTOCOL.md");

@@ -1,4 +1,4 @@
-//! What the verbs share that change names by one effect: DELETE, MKDIR and MOVE.
+//! What DELETE, MKDIR and MOVE have in common: they change names with one effect.
 
 use alloc::boxed::Box;
 
@@ -9,7 +9,7 @@ use crate::effect::{Done, Effect, Handle};
 use crate::error::{StoreError, Work};
 use crate::message::Summary;
 
-/// A change, as the server sees it: the store makes it at once, and it is committed with others.
+/// The server's exchange: the store makes the change at once, and it is committed with others.
 #[derive(Debug)]
 pub(super) struct Changing {
     handle: Handle,
@@ -40,12 +40,12 @@ impl Exchange for Changing {
     }
 }
 
-/// A command with one line and one reply, as the client sees it.
+/// The client's exchange of a command with one line and one reply.
 #[derive(Debug)]
 pub(super) struct Asking<V>(V);
 
 impl<V: Verb + core::fmt::Debug + Send + Sync + 'static> Asking<V> {
-    /// The client's part of the command.
+    /// Starts the client's exchange.
     pub(super) fn begin(verb: V) -> Box<dyn client_exchange::Exchange> {
         Box::new(Self(verb))
     }

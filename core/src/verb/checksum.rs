@@ -1,4 +1,4 @@
-//! `CHECKSUM`: the checksum of a file, or of a range of it, as the server reads it.
+//! `CHECKSUM`: the checksum of a file, or of a range of it, computed on the server.
 //!
 //! Rules: R-SUM-1, R-SUM-2.
 
@@ -28,14 +28,14 @@ pub struct Checksum {
     pub path: FilePath,
     /// The first byte, from the start of the file.
     pub offset: u64,
-    /// The most bytes; `None` is all to the end.
+    /// The maximum number of bytes; `None` is all to the end.
     pub length: Option<u64>,
     /// The version that the file must have.
     pub if_match: Option<Version>,
 }
 
 impl Checksum {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         AskingForChecksum::begin(self)
     }
@@ -83,23 +83,23 @@ impl Verb for Checksum {
     }
 }
 
-/// A checksum, as the server sees it.
+/// The server's exchange of a checksum.
 #[derive(Debug)]
 struct Serving {
     checksum: Checksum,
     handle: Handle,
-    /// There while the file is open.
+    /// Set while the file is open.
     reading: Option<Reading>,
 }
 
-/// What is read of the file.
+/// The range that is read.
 #[derive(Debug)]
 struct Reading {
     opened: Opened,
     size: u64,
     offset: u64,
     length: u64,
-    /// The checksum of it all, if the store knows it.
+    /// The checksum of the whole range, if the store knows it.
     known: Option<checksum::Checksum>,
     read: u64,
     hasher: Hasher,
@@ -184,7 +184,7 @@ impl Exchange for Serving {
             (Ok(_), _) => None,
             (Err(error), reading) => {
                 if reading.as_ref().is_some_and(|reading| reading.left() == 0) {
-                    // To finish closes the file, whatever comes of it.
+                    // Finishing closes the file, whatever the outcome.
                     *reading = None;
                 }
                 Some(Reply::failed(Work::Checksum, error).into())
@@ -202,12 +202,12 @@ impl Exchange for Serving {
     }
 }
 
-/// A command whose `OK` has a checksum, as the client sees it: CHECKSUM, and COPY.
+/// The client's exchange of a command whose `OK` has a checksum: CHECKSUM and COPY.
 #[derive(Debug)]
 pub(super) struct AskingForChecksum<V>(V);
 
 impl<V: Verb + fmt::Debug + Send + Sync + 'static> AskingForChecksum<V> {
-    /// The client's part of the command.
+    /// Starts the client's exchange.
     pub(super) fn begin(verb: V) -> Box<dyn client_exchange::Exchange> {
         Box::new(Self(verb))
     }

@@ -1,7 +1,7 @@
-//! What a client does for a request: the exchange of its verb.
+//! The exchange of a verb on the client.
 //!
-//! An exchange prepares its command, checks the lines of its reply, and asks for the work on the user's own files. What
-//! goes out when, what an `ABORT` is for, and the end of the session are the session's.
+//! An exchange prepares its command, checks the lines of its reply, and requests the work on the user's own files. The
+//! session decides when something is sent, sends `ABORT`, and ends.
 
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -18,7 +18,7 @@ use crate::request::{ClientEvent, Failure};
 use crate::wire::inbox::Inbox;
 use crate::wire::outbox::Outbox;
 
-/// Which options the server knows that older ones do not (R-GROW-2); `None` until an answer has shown it.
+/// Which options the server knows that older servers do not know (R-GROW-2); `None` until a reply has shown it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known {
     /// `omitted=yes`.
@@ -27,20 +27,20 @@ pub(crate) struct Known {
     pub(crate) executable: Option<bool>,
 }
 
-/// What an exchange may know and use of its session.
+/// The part of its session that an exchange may know and use.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub(crate) id: RequestId,
     pub(crate) limits: &'a Limits,
-    /// Whether a downloaded file is durable before its request is finished.
+    /// Whether a downloaded file is fsynced before its request is finished.
     pub(crate) durable: bool,
     /// Whether payload may pass by the machine.
     pub(crate) pass_through: bool,
     /// The largest `DATA` that the server takes.
     pub(crate) max_data: u64,
-    /// Whether the request has failed already, though its reply is still to come.
+    /// Whether the request has failed already although its reply has not arrived.
     pub(crate) has_failed: bool,
-    /// How many commands are unanswered.
+    /// The number of unanswered commands.
     pub(crate) unanswered: usize,
     pub(crate) known: &'a mut Known,
     pub(crate) inbox: &'a mut Inbox,
@@ -55,60 +55,60 @@ impl View<'_> {
     }
 }
 
-/// The server broke the protocol, in these words.
+/// The server broke the protocol, as this text says.
 #[derive(Debug)]
 pub(crate) struct Violation(pub(crate) &'static str);
 
-/// A line that the reply cannot have there.
+/// A line that the reply must not have.
 pub(crate) const NO_ANSWER: Violation = Violation("a line is not an answer to what was asked");
 
 /// What an exchange does before its command is sent.
 #[derive(Debug)]
 pub(crate) enum Preparation {
-    /// It works on the user's file.
+    /// Work on the user's file.
     Perform(Effect),
-    /// It is ready: this is its command's line, with its ending.
+    /// Send the command: its line with the ending.
     Send(BytesMut),
 }
 
-/// What an exchange does next of its own.
+/// What an exchange does next on its own.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// It works on the user's file.
+    /// Work on the user's file.
     Perform(Effect),
-    /// It has what is open closed or given up, whatever comes of that.
+    /// Close or discard what is open, whatever the outcome.
     Release(Effect),
-    /// It passes payload from the socket to the store.
+    /// Pass payload from the socket to the store.
     Receive { handle: Handle, length: usize },
-    /// It passes payload that was announced from the store to the socket.
+    /// Pass announced payload from the store to the socket.
     Send { handle: Handle, length: usize },
-    /// It is over, with this result unless it had failed before.
+    /// The exchange is over, with this result unless it had failed before.
     End(Result<Summary, Failure>),
 }
 
-/// What comes of an effect.
+/// The result of an effect.
 #[derive(Debug)]
 pub(crate) enum Performed {
-    /// It goes on.
+    /// The exchange continues.
     Continue,
-    /// The request fails; its reply is still to come.
+    /// The request fails; its reply has not arrived yet.
     Fail(Failure),
-    /// The file has its name: it is too late to fail. Perhaps it is over, too.
+    /// The file has its name, so that the request cannot fail any more. With a summary the exchange is over, too.
     Settle(Option<Summary>),
-    /// It is over, with this result unless it had failed before.
+    /// The exchange is over, with this result unless it had failed before.
     End(Result<Summary, Failure>),
 }
 
-/// What a refusal comes to.
+/// The result of a refusal.
 #[derive(Debug)]
 pub(crate) enum OnRefusal {
-    /// The request is over.
+    /// The request is finished.
     End,
-    /// What was announced of the body goes out first, and `ABORT` behind it.
+    /// Send the announced part of the body, and then `ABORT`.
     EndBody,
-    /// The request is made anew, without the option that the server does not know.
+    /// Make the request again, without the option that the server does not know.
     Anew,
-    /// Its command alone is sent again, without that option.
+    /// Send only the command again, without that option.
     Resend,
 }
 
@@ -119,24 +119,23 @@ pub(crate) enum Pipelining {
     Any,
     /// Only others of this kind (R-PIPE-3).
     Uploads,
-    /// None: an `ABORT` meant for a command before it could hit it halfway, and what was reported of it cannot be taken
-    /// back.
+    /// None: an `ABORT` for an earlier command could stop it halfway, and its events cannot be undone.
     Alone,
-    /// Any, and none may follow.
+    /// Any, but none may follow.
     Last,
 }
 
-/// The client's part of a request.
+/// The client's exchange of a request.
 pub(crate) trait Exchange: fmt::Debug + Send + Sync {
-    /// What may be unanswered beside it.
+    /// Which other commands may be unanswered.
     fn pipelining(&self) -> Pipelining {
         Pipelining::Any
     }
 
-    /// What to do before the command is sent. It is asked again when that is done.
+    /// What to do before the command is sent. The session asks again when that is done.
     fn prepare(&mut self, view: &mut View<'_>) -> Preparation;
 
-    /// Takes a line of the reply that is not its end.
+    /// Takes a line of the reply before its end.
     fn line(&mut self, view: &mut View<'_>, line: ServerLine) -> Result<(), Violation> {
         let _ = (view, line);
         Err(NO_ANSWER)
@@ -152,42 +151,41 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         Ok(Some(Ok(summary)))
     }
 
-    /// Takes an `ERR` that goes on.
+    /// Takes an `ERR` after which the session continues.
     fn refused(&mut self, view: &mut View<'_>, refusal: &Refusal) -> OnRefusal {
         let _ = (view, refusal);
         OnRefusal::End
     }
 
-    /// What to do for the reply, while it is this request's turn to be answered; `None` if that is to wait for the next
-    /// line.
+    /// What to do for the reply, when it is this request's turn; `None` to wait for the next line.
     fn receive(&mut self, view: &mut View<'_>) -> Option<Turn> {
         let _ = view;
         None
     }
 
-    /// What to do for the body, behind the command.
+    /// What to send after the command.
     fn send(&mut self, view: &mut View<'_>) -> Option<Turn> {
         let _ = view;
         None
     }
 
-    /// Takes what came of the effect that was asked for.
+    /// Takes the outcome of the requested effect.
     fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Performed {
         let _ = (view, outcome);
         Performed::Continue
     }
 
-    /// Has what is open closed or given up, if anything is.
+    /// The effect that closes or discards what is open, if anything is.
     fn release(&mut self) -> Option<Effect> {
         None
     }
 
-    /// Payload of the reply that is still to come before the next line.
+    /// The payload of the reply before the next line that has not arrived yet.
     fn payload_left(&self) -> u64 {
         0
     }
 
-    /// What takes the payload of the reply, and how much of it there will be.
+    /// The reader of the reply's payload, and how much payload it will get.
     fn reader(&mut self) -> Option<(&mut BodyReader, u64)> {
         None
     }
@@ -197,22 +195,22 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
         let _ = count;
     }
 
-    /// Whether a body is being sent; no other command goes out meanwhile.
+    /// Whether a body is being sent. No other command is sent meanwhile.
     fn is_sending(&self) -> bool {
         false
     }
 
-    /// Whether it is between two pieces of a body, where an early refusal can be noticed.
+    /// Whether it is between two pieces of a body, where it can notice an early refusal.
     fn is_between_pieces(&self) -> bool {
         false
     }
 
-    /// Whether an `ABORT` of the session may end it. An upload sends its own.
+    /// Whether an `ABORT` by the session may end it. An upload sends its own.
     fn is_abortable(&self) -> bool {
         true
     }
 
-    /// Whether its payload comes already and is over soon.
+    /// Whether its payload arrives already and ends soon.
     fn is_soon_over(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! `COPY`: another file gets the same content.
+//! `COPY`: copies a file on the server.
 //!
 //! Rules: R-COPY-1 to R-COPY-3.
 
@@ -22,7 +22,7 @@ use crate::name::FilePath;
 use crate::version::Version;
 use crate::wire::words::{Word, Words};
 
-/// What is copied between two looks at what the client has sent, in bytes.
+/// The number of bytes to copy between two checks of the client's input.
 const PIECE: usize = 16 << 20;
 
 /// The arguments of `COPY`.
@@ -32,14 +32,14 @@ pub struct Copy {
     pub from: FilePath,
     /// The name of the copy.
     pub to: FilePath,
-    /// Whether a file that has this name may be replaced.
+    /// Whether a file of this name may be replaced.
     pub mode: Mode,
     /// The version that the file must have.
     pub if_match: Option<Version>,
 }
 
 impl Copy {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         AskingForChecksum::begin(self)
     }
@@ -89,7 +89,7 @@ impl Verb for Copy {
     }
 }
 
-/// A copy, as the server sees it.
+/// The server's exchange of a copy.
 #[derive(Debug)]
 struct Serving {
     copy: Copy,
@@ -101,15 +101,15 @@ struct Serving {
     hasher: Hasher,
 }
 
-/// How far a copy is: each step comes only after the one before it.
+/// The progress of a copy. Each step follows the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     Open,
     /// The source is open.
     Create,
-    /// The staged file is there, too.
+    /// The staged file is open too.
     Body,
-    /// All is copied, and the source is to be as it was.
+    /// Everything is copied, and the source must not have changed.
     Finish,
     /// Only the staged file is open.
     Finished,

@@ -1,4 +1,4 @@
-//! `DELETE`: a file, or an empty directory, is removed.
+//! `DELETE`: deletes a file or an empty directory.
 //!
 //! Rules: R-DEL-1 to R-DEL-3.
 
@@ -22,14 +22,14 @@ use crate::wire::words::{Word, Words};
 /// The arguments of `DELETE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delete {
-    /// What to delete.
+    /// The file or directory.
     pub path: FilePath,
     /// The version that the file must have.
     pub if_match: Option<Version>,
 }
 
 impl Delete {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         Asking::begin(self)
     }

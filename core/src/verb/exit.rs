@@ -1,4 +1,4 @@
-//! `EXIT`: the end of the session.
+//! `EXIT`: ends the session.
 //!
 //! Rules: R-EXIT-1.
 
@@ -18,7 +18,7 @@ use crate::wire::words::Words;
 pub struct Exit;
 
 impl Exit {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask() -> Box<dyn client_exchange::Exchange> {
         Box::new(Asking)
     }
@@ -51,7 +51,7 @@ impl Exchange for Serving {
     }
 }
 
-/// `EXIT`, as the client sees it.
+/// The client's exchange of `EXIT`.
 #[derive(Debug)]
 struct Asking;
 

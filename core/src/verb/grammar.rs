@@ -1,4 +1,4 @@
-//! What the grammars of all verbs share.
+//! What the grammars of all verbs have in common.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -17,43 +17,43 @@ use crate::name::FilePath;
 use crate::version::Version;
 use crate::wire::words::{Quoted, WordError, Words};
 
-/// What a command changes, and when others see it. What only changes may be committed with others.
+/// What a command changes, and when others see it. A command that only changes something may be committed with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Changes {
-    /// It does not change anything, or does more than that.
+    /// It changes nothing, or does more than a change.
     Nothing,
     /// The change is visible as soon as the store has made it.
     AtOnce,
-    /// A file is staged, and visible once it is published, in the commit.
+    /// A file is staged, and becomes visible when the commit publishes it.
     AtCommit,
 }
 
-/// What the protocol needs to know of a verb.
+/// The properties of a verb.
 pub(super) trait Verb: Sized {
-    /// The verb in upper case, then its other names.
+    /// The verb in upper case, followed by its other names.
     const NAMES: &'static [&'static str];
     /// Its line of HELP.
     const HELP: &'static str;
-    /// Whether a body may follow the command.
+    /// Whether the command may have a body.
     const HAS_BODY: bool = false;
     /// What it changes.
     const CHANGES: Changes = Changes::Nothing;
 
-    /// Reads the words after the verb.
+    /// Parses the words after the verb.
     fn parse(words: Words<'_>) -> Result<Self, LineError>;
 
-    /// Writes the arguments as they stand on the wire, each after a space.
+    /// Writes the arguments as the protocol does, each after a space.
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let _ = f;
         Ok(())
     }
 
-    /// The path that the command is about, and a further one.
+    /// The path of the command, and the second one that MOVE and COPY have.
     fn paths(&self) -> [Option<&FilePath>; 2] {
         [None, None]
     }
 
-    /// Begins the server's part in the command of this number.
+    /// Starts the server's exchange for the command with this number.
     fn serve(&self, id: RequestId, handles: &mut Handles) -> Box<dyn Exchange>;
 
     /// Whether `word` is one of the names, in any case.
@@ -62,7 +62,7 @@ pub(super) trait Verb: Sized {
     }
 }
 
-/// A verb with its arguments, as the line stands on the wire, without its ending.
+/// Displays a verb with its arguments as the protocol writes the line, without its ending.
 pub(super) struct CommandLine<'a, V>(pub(super) &'a V);
 
 impl<V: Verb> fmt::Display for CommandLine<'_, V> {
@@ -79,7 +79,7 @@ pub(super) fn line_of(verb: &impl Verb) -> BytesMut {
     line
 }
 
-/// The longest word that a refusal repeats.
+/// The maximum length of a word that a refusal repeats, in bytes.
 pub(super) const MAX_ECHO: usize = 16;
 
 impl From<WordError> for LineError {
@@ -92,7 +92,7 @@ pub(super) fn bad_argument(text: impl Into<Cow<'static, str>>) -> LineError {
     LineError::new(ErrorCode::BadArgument, text)
 }
 
-/// Takes the words of a verb that has no arguments.
+/// Parses the arguments of a verb that has none.
 pub(super) fn no_arguments<T>(mut words: Words<'_>, name: &str, verb: T) -> Result<T, LineError> {
     match words.next() {
         None => Ok(verb),
@@ -100,7 +100,7 @@ pub(super) fn no_arguments<T>(mut words: Words<'_>, name: &str, verb: T) -> Resu
     }
 }
 
-/// Takes a path, of which the verb has one.
+/// Sets the path of a verb with one path.
 pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), LineError> {
     if slot.is_some() {
         return Err(bad_argument("one path is enough; quote a path that has spaces"));
@@ -111,7 +111,7 @@ pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), Li
     Ok(())
 }
 
-/// Takes one of the two paths that a verb has.
+/// Sets one of the two paths of a verb.
 pub(super) fn set_paths(
     from: &mut Option<FilePath>,
     to: &mut Option<FilePath>,
@@ -123,13 +123,13 @@ pub(super) fn set_paths(
     set_path(if from.is_none() { from } else { to }, text)
 }
 
-/// Takes the value of `if-match=`.
+/// Sets the value of `if-match=`.
 pub(super) fn set_if_match(slot: &mut Option<Version>, value: &str) -> Result<(), LineError> {
     let form = "a version, as SENDING and OK have it";
     set(slot, "if-match", form, Version::parse(value))
 }
 
-/// Takes the value of `mode=`.
+/// Sets the value of `mode=`.
 pub(super) fn set_mode(slot: &mut Option<Mode>, value: &str) -> Result<(), LineError> {
     let mode = match value {
         "replace" => Some(Mode::Replace),
@@ -139,7 +139,7 @@ pub(super) fn set_mode(slot: &mut Option<Mode>, value: &str) -> Result<(), LineE
     set(slot, "mode", "replace or create", mode)
 }
 
-/// Writes `mode=` unless it is what is meant without it.
+/// Writes `mode=` unless it has the default value.
 pub(super) fn write_mode(f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result {
     match mode {
         Mode::Replace => Ok(()),
@@ -147,7 +147,7 @@ pub(super) fn write_mode(f: &mut fmt::Formatter<'_>, mode: Mode) -> fmt::Result 
     }
 }
 
-/// Takes the value of an option, `None` if it does not parse. `form` says what the option needs.
+/// Sets the value of an option; `None` if it does not parse. `form` describes a valid value.
 pub(super) fn set<T>(
     slot: &mut Option<T>,
     key: &str,
@@ -161,9 +161,9 @@ pub(super) fn set<T>(
     Ok(())
 }
 
-/// What an option needs that is a number.
+/// The description of a number.
 pub(super) const NUMBER: &str = "a number of at most 9223372036854775807";
-/// What an option needs that is set or left out.
+/// The description of a flag.
 pub(super) const FLAG: &str = "yes or to be left out";
 
 pub(super) fn unknown_option(key: &str) -> LineError {

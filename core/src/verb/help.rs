@@ -1,4 +1,4 @@
-//! `HELP`: what commands there are.
+//! `HELP`: lists the commands.
 //!
 //! Rules: R-HELP-1.
 
@@ -20,7 +20,7 @@ use crate::wire::words::{Quoted, Words};
 pub struct Help;
 
 impl Help {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask() -> Box<dyn client_exchange::Exchange> {
         Box::new(Asking { lines: 0 })
     }
@@ -39,7 +39,7 @@ impl Verb for Help {
     }
 }
 
-/// A line of help as it stands on the wire, without its ending.
+/// A line of help as the protocol writes it, without its ending.
 pub(super) struct InfoLine<'a>(pub(super) &'a str);
 
 impl fmt::Display for InfoLine<'_> {
@@ -64,7 +64,7 @@ impl Exchange for Serving {
     }
 }
 
-/// `HELP`, as the client sees it.
+/// The client's exchange of `HELP`.
 #[derive(Debug)]
 struct Asking {
     lines: u64,

@@ -1,4 +1,4 @@
-//! `LIST`: the entries of a directory, or one file.
+//! `LIST`: lists the entries of a directory, or one file.
 //!
 //! Rules: R-LIST-1 to R-LIST-8.
 
@@ -24,14 +24,14 @@ use crate::wire::words::{self, Quoted, Word, Words, parse_number};
 pub struct List {
     /// What to list; `None` is the shared directory itself.
     pub path: Option<FilePath>,
-    /// How deep to go.
+    /// The number of levels to list.
     pub depth: Depth,
-    /// Whether to name what the listing leaves out, too.
+    /// Whether to list omitted names too.
     pub omitted: bool,
 }
 
 impl List {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         Box::new(Asking { list: self, entries: 0, omitted: None })
     }
@@ -94,7 +94,7 @@ fn parse_depth(text: &str) -> Option<Depth> {
     parse_number(text).and_then(NonZeroU64::new).map(Depth::Levels)
 }
 
-/// Reads what follows the word `FILE`.
+/// Parses what follows the word `FILE`.
 pub(super) fn parse_file(arguments: &Arguments<'_>) -> Result<Entry, Garbled> {
     Ok(Entry::File {
         path: arguments.path()?,
@@ -104,7 +104,7 @@ pub(super) fn parse_file(arguments: &Arguments<'_>) -> Result<Entry, Garbled> {
     })
 }
 
-/// Reads what follows the word `DIR`.
+/// Parses what follows the word `DIR`.
 pub(super) fn parse_directory(arguments: &Arguments<'_>) -> Result<Entry, Garbled> {
     Ok(Entry::Directory {
         path: arguments.path()?,
@@ -113,7 +113,7 @@ pub(super) fn parse_directory(arguments: &Arguments<'_>) -> Result<Entry, Garble
     })
 }
 
-/// Reads what follows the word `OMITTED`.
+/// Parses what follows the word `OMITTED`.
 pub(super) fn parse_omitted(arguments: Arguments<'_>) -> Result<Entry, Garbled> {
     Ok(Entry::Omitted {
         shown: required(arguments.first)?.into_owned(),
@@ -121,7 +121,7 @@ pub(super) fn parse_omitted(arguments: Arguments<'_>) -> Result<Entry, Garbled> 
     })
 }
 
-/// An entry as its line stands on the wire, without its ending.
+/// An entry as the protocol writes its line, without its ending.
 pub(super) struct EntryLine<'a>(pub(super) &'a Entry);
 
 impl fmt::Display for EntryLine<'_> {
@@ -143,14 +143,14 @@ impl fmt::Display for EntryLine<'_> {
     }
 }
 
-/// A listing, as the server sees it.
+/// The server's exchange of a listing.
 #[derive(Debug)]
 struct Serving {
     list: List,
     handle: Handle,
     is_open: bool,
     entries: u64,
-    /// The names left out that have had their line.
+    /// The number of omitted names that were sent.
     told: u64,
 }
 
@@ -182,7 +182,7 @@ impl Exchange for Serving {
             Ok(Done::Entries { entries, .. }) => {
                 for entry in &entries {
                     match entry {
-                        // A client that does not know the line must never see it.
+                        // A client that does not know this line must never get one.
                         Entry::Omitted { .. } if !self.list.omitted => continue,
                         Entry::Omitted { .. } => self.told += 1,
                         Entry::File { .. } | Entry::Directory { .. } => self.entries += 1,
@@ -208,12 +208,12 @@ impl Exchange for Serving {
     }
 }
 
-/// A listing, as the client sees it.
+/// The client's exchange of a listing.
 #[derive(Debug)]
 struct Asking {
     list: List,
     entries: u64,
-    /// The names left out that have had their line, if those were asked for.
+    /// The number of omitted names that were received, if the client asked for them.
     omitted: Option<u64>,
 }
 
@@ -252,7 +252,7 @@ impl client_exchange::Exchange for Asking {
         _: &mut client_exchange::View<'_>,
         summary: Summary,
     ) -> Result<Option<Result<Summary, Failure>>, Violation> {
-        // An `omitted=` that was not asked for is ignored, as a server may ignore what it does not know.
+        // An `omitted=` without a request for it is ignored, as unknown options are.
         let complete = summary.entries == Some(self.entries)
             && self.omitted.is_none_or(|told| summary.omitted.unwrap_or(0) == told);
         if complete {

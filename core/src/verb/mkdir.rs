@@ -1,4 +1,4 @@
-//! `MKDIR`: a directory is made, and the parents that it lacks.
+//! `MKDIR`: creates a directory and its missing parents.
 //!
 //! Rules: R-MKDIR-1.
 
@@ -23,7 +23,7 @@ pub struct MakeDirectory {
 }
 
 impl MakeDirectory {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         Asking::begin(self)
     }

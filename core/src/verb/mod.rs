@@ -1,8 +1,7 @@
 //! The commands of the protocol: a module for each verb.
 //!
-//! A verb's module has the grammar of its command and of the reply lines that are its own, its line of HELP, and what
-//! server and client do about it. Nothing else in this crate knows a verb by name, but for this list and the client's
-//! requests.
+//! The module of a verb contains the grammar of its command and of its own reply lines, its line of HELP, and the
+//! exchanges of server and client. Nothing else in this crate names a verb, except this list and the client's requests.
 
 mod change;
 mod checksum;
@@ -82,7 +81,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// The path that the command is about, and the future name that MOVE and COPY give.
+            /// The path of the command, and the new name of MOVE and COPY.
             pub fn paths(&self) -> [Option<&FilePath>; 2] {
                 match self {
                     $(Self::$verb(verb) => verb.paths(),)+
@@ -96,14 +95,14 @@ macro_rules! verbs {
                 }
             }
 
-            /// Whether a body may follow.
+            /// Whether the command may have a body.
             pub(crate) fn has_body(&self) -> bool {
                 match self {
                     $(Self::$verb(_) => $verb::HAS_BODY,)+
                 }
             }
 
-            /// Begins the server's part in the command of this number.
+            /// Starts the server's exchange for the command with this number.
             pub(crate) fn serve(&self, id: RequestId, handles: &mut Handles) -> Box<dyn Exchange> {
                 match self {
                     $(Self::$verb(verb) => verb.serve(id, handles),)+
@@ -119,7 +118,8 @@ macro_rules! verbs {
         }
 
         impl fmt::Display for Command {
-            /// The line as it stands on the wire, without its ending. For a terminal use [`Escaped`](crate::Escaped).
+            /// Writes the line as the protocol does, without its ending. For a terminal use
+            /// [`Escaped`](crate::Escaped).
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
                     $(Self::$verb(verb) => CommandLine(verb).fmt(f),)+
@@ -132,21 +132,21 @@ macro_rules! verbs {
 verbs! {
     /// List a directory, or one file.
     List,
-    /// Fetch a file or a range of it.
+    /// Download a file or a range of it.
     Download,
-    /// Store a file.
+    /// Upload a file.
     Upload,
-    /// Remove a file or an empty directory.
+    /// Delete a file or an empty directory.
     Delete,
-    /// Make a directory.
+    /// Create a directory.
     MakeDirectory,
-    /// Give a file or a directory another name.
+    /// Rename a file or a directory.
     Move,
     /// Copy a file.
     Copy,
-    /// Ask for the checksum of a file or a range of it.
+    /// Get the checksum of a file or a range of it.
     Checksum,
-    /// Ask what commands there are.
+    /// Get the list of commands.
     Help,
     /// End the session.
     Exit,
@@ -171,17 +171,17 @@ pub enum ClientLine {
     Command(Command),
     /// `DATA n`: `n` raw bytes follow, 1 to 16 MiB.
     Data(u64),
-    /// `END`: the body is whole.
+    /// `END`: the body is complete.
     End {
-        /// The checksum of the body, if the client took it.
+        /// The checksum of the body, if the client sent one.
         checksum: Option<crc::Checksum>,
     },
-    /// `ABORT`: in a body, give it up; elsewhere, cancel every command not yet answered.
+    /// `ABORT`: in a body, discards it; elsewhere, cancels every unanswered command.
     Abort,
 }
 
 impl ClientLine {
-    /// Reads a line without its ending, which is UTF-8 without control characters.
+    /// Parses a line without its ending, which is UTF-8 without control characters.
     ///
     /// ```
     /// use haul_core::ClientLine;
@@ -214,7 +214,7 @@ impl ClientLine {
 }
 
 impl fmt::Display for ClientLine {
-    /// The line as it stands on the wire, without its ending. For a terminal use [`Escaped`](crate::Escaped).
+    /// Writes the line as the protocol does, without its ending. For a terminal use [`Escaped`](crate::Escaped).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Command(command) => command.fmt(f),
@@ -225,18 +225,18 @@ impl fmt::Display for ClientLine {
     }
 }
 
-/// Whether a line looks like a web browser's (R-HTTP-1). A browser can be made to send any method and any body to any
-/// port: its first line must end the session.
+/// Whether a line looks like the first line of a web browser (R-HTTP-1). A web page can make a browser send any method
+/// and any body to any port, so that line must end the session.
 fn is_http(line: &str) -> bool {
     let space = line.bytes().rposition(|byte| byte == b' ');
     let last = &line.as_bytes()[space.map_or(0, |space| space + 1)..];
-    // With a quote it is the end of a quoted path: a name may well have a space and `HTTP/` in it.
+    // With a quote it is the end of a quoted path: a name may contain a space and `HTTP/`.
     last.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/")) && !last.contains(&b'"')
 }
 
-/// The first word of a line, and what follows the space after it.
+/// Splits off the first word of a line. The rest starts after the space.
 fn first_word(line: &str) -> (&str, &str) {
-    // Words are short: a search made for long texts, as `split_once` is one, takes longer.
+    // Words are short, and a search for long texts such as `split_once` takes longer.
     match line.bytes().position(|b| b == b' ') {
         Some(end) => (&line[..end], &line[end + 1..]),
         None => (line, ""),
@@ -244,8 +244,7 @@ fn first_word(line: &str) -> (&str, &str) {
 }
 
 impl ServerLine {
-    /// Reads a line without its ending, which is UTF-8 without control characters. Options that are not known are
-    /// ignored.
+    /// Parses a line without its ending, which is UTF-8 without control characters. Unknown options are ignored.
     pub fn parse(line: &str) -> Result<Self, Garbled> {
         let line = line.trim_matches(' ');
         let (word, rest) = first_word(line);
@@ -277,7 +276,7 @@ impl ServerLine {
 }
 
 impl fmt::Display for ServerLine {
-    /// The line as it stands on the wire, without its ending. For a terminal use [`Escaped`](crate::Escaped).
+    /// Writes the line as the protocol does, without its ending. For a terminal use [`Escaped`](crate::Escaped).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Greeting(greeting) => greeting.fmt(f),
@@ -292,7 +291,7 @@ impl fmt::Display for ServerLine {
     }
 }
 
-/// Begins the client's part of a request.
+/// Starts the client's exchange of a request.
 pub(crate) fn ask(request: &Request, handles: &mut Handles) -> Box<dyn client_exchange::Exchange> {
     match request.clone() {
         Request::List { path, depth, omitted } => List { path, depth, omitted }.ask(),

@@ -1,4 +1,4 @@
-//! `MOVE`: a file or a directory gets another name.
+//! `MOVE`: renames a file or a directory.
 //!
 //! Rules: R-MOVE-1 to R-MOVE-4.
 
@@ -25,16 +25,16 @@ use crate::wire::words::{Word, Words};
 pub struct Move {
     /// The present name.
     pub from: FilePath,
-    /// The future name.
+    /// The new name.
     pub to: FilePath,
-    /// Whether a file that has the future name may be replaced.
+    /// Whether a file of the new name may be replaced.
     pub mode: Mode,
     /// The version that the file must have.
     pub if_match: Option<Version>,
 }
 
 impl Move {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(self) -> Box<dyn client_exchange::Exchange> {
         Asking::begin(self)
     }

@@ -1,7 +1,7 @@
-//! What follows a command on the server: the exchange of its verb.
+//! The exchange of a verb on the server, which follows its command.
 //!
-//! An exchange sees a narrow view of its session. It asks the store, writes its own reply lines and ends; framing,
-//! pipelining, `ABORT`, draining, group commit and closing are the session's.
+//! An exchange sees a part of its session. It requests effects, writes its own reply lines and ends; the session does
+//! framing, pipelining, `ABORT`, draining, group commit and closing.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,10 +17,10 @@ use crate::message::encode::append;
 use crate::message::{Refusal, Summary};
 use crate::wire::outbox::Outbox;
 
-/// Seconds after which a client may try again what the store cannot do for now.
+/// Seconds after which a client may retry something that the store cannot do at the moment.
 const RETRY_AFTER: u64 = 5;
 
-/// Hands out the handles of a session, each once.
+/// Allocates the handles of a session, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Handles(u64);
 
@@ -32,20 +32,20 @@ impl Handles {
     }
 }
 
-/// What an exchange may know and use of its session.
+/// The part of its session that an exchange may know and use.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     /// The number of the command.
     pub(crate) id: RequestId,
     pub(crate) limits: &'a Limits,
-    /// Whether a change is on stable storage before its `OK`.
+    /// Whether a change is fsynced before its `OK`.
     pub(crate) durable: bool,
     /// Whether payload may pass by the machine.
     pub(crate) pass_through: bool,
     /// The lines of HELP.
     pub(crate) help: &'static [&'static str],
     pub(crate) outbox: &'a mut Outbox,
-    /// The lines that wait for the replies of earlier commands, if those are not out yet.
+    /// Lines that must follow the replies to earlier commands, if those were not sent yet.
     pub(crate) waiting: Option<&'a mut BytesMut>,
 }
 
@@ -55,7 +55,7 @@ impl View<'_> {
         self.outbox.line(|out| append(out, line));
     }
 
-    /// Writes a line of the reply that goes out after the replies of all commands before this one.
+    /// Writes a line of the reply that must follow the replies to all earlier commands.
     pub(crate) fn line_in_turn(&mut self, line: &dyn fmt::Display) {
         match &mut self.waiting {
             Some(waiting) => append(waiting, line),
@@ -67,22 +67,22 @@ impl View<'_> {
 /// What an exchange does next.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// It asks the store.
+    /// Request an effect.
     Perform(Effect),
-    /// It passes payload that was announced from the store to the socket.
+    /// Pass announced payload from the store to the socket.
     Send { handle: Handle, length: usize },
-    /// It needs more of the client's body.
+    /// Get more of the client's body.
     Body,
-    /// It is over.
+    /// The exchange is over.
     End(End),
 }
 
 /// How an exchange ends.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// With this reply.
+    /// Send this reply.
     Reply(Reply),
-    /// With a reply that waits for a commit, which several commands may share.
+    /// Reply after a commit, which several commands may share.
     Commit(Change),
 }
 
@@ -90,9 +90,9 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) result: Result<Summary, Refusal>,
-    /// The store's own words for a failure.
+    /// The store's error, if it failed.
     pub(crate) cause: Option<StoreError>,
-    /// Whether the session ends with it.
+    /// Whether the reply ends the session.
     pub(crate) closes: bool,
 }
 
@@ -101,9 +101,9 @@ pub(crate) struct Reply {
 pub(crate) struct Change {
     pub(crate) handle: Handle,
     pub(crate) work: Work,
-    /// The checksum of a staged file, which is still to be published. Other changes are made already.
+    /// The checksum of a staged file that is not published yet. Other changes are made already.
     pub(crate) publish: Option<Checksum>,
-    /// What the `OK` says once all is committed.
+    /// The `OK` to send once everything is committed.
     pub(crate) summary: Summary,
 }
 
@@ -118,7 +118,7 @@ impl Reply {
         Self { result: Ok(summary), cause: None, closes: false }
     }
 
-    /// An `ERR`; some codes end the session.
+    /// An `ERR`. Some codes end the session.
     pub(crate) fn refused(refusal: Refusal) -> Self {
         let closes = refusal.code().is_some_and(ErrorCode::closes);
         Self { result: Err(refusal), cause: None, closes }
@@ -142,30 +142,30 @@ impl Reply {
     }
 }
 
-/// The file is not the one that `if-match=` asked for.
+/// The `ERR` for a file without the version of `if-match=`.
 pub(crate) fn another_version() -> Reply {
     Reply::err(ErrorCode::Changed, "the file is another one now")
 }
 
-/// The server's part of a command, after its line.
+/// The server's exchange of a command, after its line.
 pub(crate) trait Exchange: fmt::Debug + Send + Sync {
-    /// What to do next. It is asked again only when that is done.
+    /// What to do next. The session asks again only when that is done.
     fn next(&mut self, view: &mut View<'_>) -> Turn;
 
-    /// Takes what came of the effect that was asked for.
+    /// Takes the outcome of the requested effect.
     fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Option<End>;
 
-    /// What has the store let go of everything that is open.
+    /// The effects that close everything that is open.
     fn release(&self) -> Vec<Effect> {
         Vec::new()
     }
 
-    /// Whether it takes so long that an `ABORT` is looked for meanwhile.
+    /// Whether it may take so long that the session checks for an `ABORT`.
     fn is_cancellable(&self) -> bool {
         false
     }
 
-    /// Whether bytes were announced that the store still has: they go out before anything else is sent.
+    /// Whether the store still has announced bytes. They must be sent before anything else.
     fn is_sending(&self) -> bool {
         false
     }
@@ -181,17 +181,17 @@ pub(crate) trait Exchange: fmt::Debug + Send + Sync {
     }
 }
 
-/// The server's part of a command with a body.
+/// The server's exchange of a command with a body.
 pub(crate) trait Body {
-    /// What takes the payload.
+    /// The reader of the payload.
     fn reader(&mut self) -> &mut BodyReader;
 
-    /// All payload that the command announced, if it did.
+    /// The announced size of the payload, if the command has one.
     fn size(&self) -> Option<u64>;
 
-    /// A `DATA` of `length` bytes begins; the reply if the upload cannot go on.
+    /// A `DATA` of `length` bytes starts. Returns a reply if the upload cannot continue.
     fn data(&mut self, view: &View<'_>, length: u64) -> Option<Reply>;
 
-    /// `END` came, with this checksum.
+    /// `END` arrived, with this checksum.
     fn end(&mut self, claimed: Option<Checksum>);
 }

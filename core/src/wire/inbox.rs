@@ -1,4 +1,4 @@
-//! What has come in and is not yet used up.
+//! The received bytes that are not consumed yet.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::limits::Limits;
 
-/// Why the bytes at hand can never become a line.
+/// Why the received bytes can never become a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum LineFault {
     #[error("a line has at most 4096 bytes")]
@@ -17,37 +17,37 @@ pub(crate) enum LineFault {
     NotUtf8,
 }
 
-/// A whole line, seen in place.
+/// A complete line in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     /// The line without its ending.
     pub(crate) text: &'a str,
-    /// Where the next line begins, in bytes from where this one does.
+    /// The start of the next line, in bytes from the start of this one.
     pub(crate) end: usize,
 }
 
-/// A read buffer that is cut into lines and payload.
+/// A read buffer, which is split into lines and payload.
 ///
-/// `buffer[..filled]` is what came in; the rest is zeroed room for more. Every byte of a line is looked at once:
-/// `scanned` remembers how far an unfinished line was searched.
+/// `buffer[..filled]` was received; the rest is zeroed room for more. Each byte of a line is scanned once: `scanned` is
+/// how far an incomplete line was searched.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     buffer: BytesMut,
     filled: usize,
     scanned: usize,
-    /// Room that was lent for the read under way.
+    /// The room that was returned for the current read.
     lent: usize,
-    /// The last read filled all its room: there is probably more.
+    /// The last read filled all its room, so there is probably more.
     filled_its_room: bool,
     /// The peer will send no more.
     pub(crate) ended: bool,
 }
 
 impl Inbox {
-    /// Room for about `wanted` bytes in all, filled ones included; at least one byte.
+    /// Room for about `wanted` bytes in all, including filled ones; at least one byte.
     pub(crate) fn space(&mut self, wanted: usize) -> &mut [u8] {
         let wanted = wanted.max(self.filled + 1);
-        // Half of what is wanted is good enough: room is zeroed when it is made, and small reads must not make it anew
+        // Half of the wanted room is enough: room is zeroed when it is allocated, and small reads must not allocate
         // each time.
         if self.buffer.len() - self.filled < (wanted - self.filled).div_ceil(2) {
             // `reserve` would copy the zeroed room too.
@@ -66,7 +66,7 @@ impl Inbox {
         self.lent = 0;
     }
 
-    /// Whether `count` bytes can have been read into what [`space`](Self::space) gave.
+    /// Whether `count` bytes fit into the room that [`space`](Self::space) returned.
     pub(crate) fn has_room(&self, count: usize) -> bool {
         count <= self.lent
     }
@@ -79,12 +79,12 @@ impl Inbox {
         self.filled == 0
     }
 
-    /// Whether the last read left nothing of its room, so that the next one is worth more.
+    /// Whether the last read filled all its room, so that a larger read is worth it.
     pub(crate) fn filled_its_room(&self) -> bool {
         self.filled_its_room
     }
 
-    /// Gives the memory back while there is nothing to keep in it.
+    /// Frees the buffer if it is empty.
     pub(crate) fn release(&mut self) {
         if self.filled == 0 {
             self.buffer = BytesMut::new();
@@ -93,7 +93,7 @@ impl Inbox {
         }
     }
 
-    /// The first line, if all of it is there.
+    /// The first line, if it is complete.
     pub(crate) fn line(&mut self) -> Result<Option<Line<'_>>, LineFault> {
         let from = self.scanned;
         self.scanned = self.filled;
@@ -103,12 +103,12 @@ impl Inbox {
                 return Self::unfinished(&self.buffer[..self.filled], from).map(|()| None);
             }
         };
-        // The next call begins at this line's end again, so that looking twice gives the same.
+        // The next call starts again at the end of this line, so that it returns the same line.
         self.scanned = end - 1;
         Self::finished(&self.buffer[..end]).map(Some)
     }
 
-    /// The line that begins `from` bytes into what has come in, if all of it is there.
+    /// The line that starts `from` bytes into the buffer, if it is complete.
     pub(crate) fn line_at(&self, from: usize) -> Result<Option<Line<'_>>, LineFault> {
         let bytes = &self.buffer[from.min(self.filled)..self.filled];
         match memchr(b'\n', bytes) {
@@ -119,7 +119,7 @@ impl Inbox {
 
     fn finished(line: &[u8]) -> Result<Line<'_>, LineFault> {
         if line.len() > Limits::MAX_LINE {
-            // However the bytes are cut, the fault that comes first is the one that is told.
+            // The first fault of a line is reported, however the bytes were split.
             Self::unfinished(&line[..Limits::MAX_LINE - 1], 0)?;
             return Err(LineFault::TooLong);
         }
@@ -136,13 +136,13 @@ impl Inbox {
         Ok(Line { text, end: line.len() })
     }
 
-    /// Refuses what no ending can make good; `bytes[..from]` was looked at before.
+    /// Fails if no further bytes can complete the line; `bytes[..from]` was checked before.
     fn unfinished(bytes: &[u8], from: usize) -> Result<(), LineFault> {
         if bytes.len() >= Limits::MAX_LINE {
             Self::unfinished(&bytes[..Limits::MAX_LINE - 1], from)?;
             return Err(LineFault::TooLong);
         }
-        // A CR at the very end may be half of the line's ending; one before new bytes was not.
+        // A CR at the very end may be half of the line's ending; one before new bytes is not.
         let fresh = &bytes[from.saturating_sub(1).min(bytes.len())..];
         let fresh = fresh.strip_suffix(b"\r").unwrap_or(fresh);
         if has_control(fresh) { Err(LineFault::Control) } else { Ok(()) }
@@ -153,13 +153,13 @@ impl Inbox {
         let count = count.min(self.filled);
         self.filled -= count;
         self.scanned = self.scanned.saturating_sub(count);
-        // Used up, the room is kept whole.
+        // If everything was consumed, the whole room stays.
         if self.filled > 0 {
             self.buffer.advance(count);
         }
     }
 
-    /// Cuts off the first `count` bytes without copying them.
+    /// Splits off the first `count` bytes without copying them.
     pub(crate) fn take(&mut self, count: usize) -> Bytes {
         let count = count.min(self.filled);
         self.filled -= count;
@@ -173,8 +173,8 @@ impl Inbox {
     }
 }
 
-/// Whether there is an ASCII control character. It looks at every byte whatever it finds, so that many can be looked at
-/// at once.
+/// Whether there is an ASCII control character. It does not stop at the first one, so that the compiler can vectorize
+/// it.
 fn has_control(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |found, byte| found | byte.is_ascii_control())
 }

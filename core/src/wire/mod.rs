@@ -1,4 +1,4 @@
-//! Bytes on the wire: words of a line, what has come in, what goes out.
+//! Bytes on the wire: the words of a line, the input and the output.
 
 pub(crate) mod inbox;
 pub(crate) mod outbox;

@@ -1,16 +1,16 @@
-//! What waits to go out.
+//! The queued output.
 
 use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Lines and payload in the order in which they go out. Payload is queued, not copied.
+/// Lines and payload in the order in which they are sent. Payload is queued without a copy.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: VecDeque<Bytes>,
     tail: BytesMut,
     length: usize,
-    /// Bytes that went out in all.
+    /// The total number of bytes sent.
     written: u64,
 }
 
@@ -50,7 +50,7 @@ impl Outbox {
         Segments { queue: &self.queue, tail: &self.tail }
     }
 
-    /// Drops the first `count` bytes: they are out.
+    /// Removes the first `count` bytes, which were sent.
     pub(crate) fn sent(&mut self, count: usize) {
         let mut left = count.min(self.length);
         self.length -= left;
@@ -69,12 +69,12 @@ impl Outbox {
         self.tail.advance(left.min(self.tail.len()));
     }
 
-    /// Drops everything: nobody will read it.
+    /// Drops everything, because nobody will read it.
     pub(crate) fn clear(&mut self) {
         *self = Self { written: self.written, ..Self::default() };
     }
 
-    /// Gives the memory back while nothing waits.
+    /// Frees the buffers if nothing is queued.
     pub(crate) fn release(&mut self) {
         if self.length == 0 {
             self.clear();
@@ -90,12 +90,12 @@ pub struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// The pieces, none of them empty.
+    /// The pieces, none of which is empty.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.queue.iter().map(Bytes::chunk).chain((!self.tail.is_empty()).then_some(self.tail))
     }
 
-    /// The pieces, to be kept while they are being written. Payload is not copied.
+    /// The pieces, to keep while they are being written. Payload is not copied.
     pub fn to_bytes(&self) -> impl Iterator<Item = Bytes> + use<'a> {
         let tail = (!self.tail.is_empty()).then(|| Bytes::copy_from_slice(self.tail));
         self.queue.iter().cloned().chain(tail)

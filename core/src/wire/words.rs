@@ -1,4 +1,4 @@
-//! Lines cut into words, and words put into lines.
+//! Splits lines into words, and writes words into lines.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -19,7 +19,7 @@ pub(crate) enum Word<'a> {
     Option { key: &'a str, value: Cow<'a, str> },
 }
 
-/// Why a line cannot be cut into words.
+/// Why a line cannot be split into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum WordError {
     #[error("a quote is not closed")]
@@ -44,7 +44,7 @@ impl<'a> Words<'a> {
     }
 
     fn bare(&mut self) -> Result<&'a str, WordError> {
-        // Words are short: a search made for long texts takes longer to begin.
+        // Words are short, and a search for long texts takes longer to start.
         let end = match self.rest.bytes().position(|byte| matches!(byte, b' ' | b'"')) {
             Some(at) if self.rest.as_bytes()[at] == b'"' => return Err(WordError::QuoteInside),
             Some(at) => at,
@@ -84,7 +84,7 @@ impl<'a> Words<'a> {
             unescaped.push_str(&body[copied..at]);
             unescaped.push_str(&body[at + 1..at + 2]);
             copied = at + 2;
-            // The escaped character is a mark of its own.
+            // The escaped character is found as a mark too.
             marks.next();
         }
     }
@@ -122,7 +122,7 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Reads a number of the protocol: canonical decimal, at most 2^63-1.
+/// Parses a number of the protocol: canonical decimal, at most 2^63-1.
 pub(crate) fn parse_number(text: &str) -> Option<u64> {
     let digits = text.as_bytes();
     // 19 digits are enough for 2^63-1 and never overflow 64 bits.
@@ -136,16 +136,17 @@ pub(crate) fn parse_number(text: &str) -> Option<u64> {
     (value <= MAX_NUMBER).then_some(value)
 }
 
-/// The value of an option that is set or left out.
+/// Parses the value of a flag.
 pub(crate) fn flag(text: &str) -> Option<()> {
     (text == "yes").then_some(())
 }
 
-/// Displays a text as a quoted word of at most [`Self::MAX_BYTES`] bytes; control characters come out as `?`.
+/// Displays a text as a quoted word of at most [`Self::MAX_BYTES`] bytes; control characters become `?`.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl Quoted<'_> {
-    /// A path fits whole; a line with one and its options stays below the longest line even if every byte is escaped.
+    /// A whole path fits. A line with a path and its options is shorter than the longest line even if every byte is
+    /// escaped.
     pub(crate) const MAX_BYTES: usize = 1024;
 }
 
@@ -171,8 +172,8 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Whether a character that begins with this byte may be one that does not stand in quotes as it is. The control
-/// characters U+0080 to U+009F begin with 0xc2.
+/// Whether a character that starts with this byte may need an escape or a replacement. The control characters U+0080 to
+/// U+009F start with 0xc2.
 fn is_suspect(byte: u8) -> bool {
     byte.is_ascii_control() || matches!(byte, b'"' | b'\\' | 0xc2)
 }

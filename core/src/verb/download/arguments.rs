@@ -1,4 +1,4 @@
-//! What `DOWNLOAD` is told.
+//! The arguments of `DOWNLOAD`.
 
 use crate::name::FilePath;
 use crate::version::Version;
@@ -10,7 +10,7 @@ pub struct Download {
     pub path: FilePath,
     /// The first byte, from the start of the file.
     pub offset: u64,
-    /// The most bytes; `None` is all to the end.
+    /// The maximum number of bytes; `None` is all to the end.
     pub length: Option<u64>,
     /// The version that the file must have.
     pub if_match: Option<Version>,

@@ -1,4 +1,4 @@
-//! The client's part of `DOWNLOAD`: payload comes in, is checked, and only then takes its name.
+//! The client's exchange of `DOWNLOAD`: receives payload, checks it, and only then publishes the file.
 
 use alloc::vec;
 
@@ -32,7 +32,7 @@ enum Step {
     AwaitSending,
     Create,
     Body,
-    /// The `OK` came and what it says is right.
+    /// The `OK` arrived and matches the payload.
     Ended(Summary),
     Sync(Summary),
     Publish(Summary),
@@ -45,7 +45,7 @@ impl Fetching {
         Self { download, mode, sending: None, reader, step, open: None }
     }
 
-    /// Whether the final reply came.
+    /// Whether the final reply arrived.
     fn is_answered(&self) -> bool {
         match self.step {
             Step::AwaitSending | Step::Create | Step::Body => false,
@@ -118,8 +118,8 @@ impl Fetching {
     fn failed(&mut self, error: StoreError) -> Performed {
         let failure = Failure::Local(error);
         match self.step {
-            // The store has let go of the file. After `SyncDirectories` it is there and whole; only a power cut could
-            // take it.
+            // The store has closed the file. After `SyncDirectories` it exists and is complete; only a power cut could
+            // remove it.
             Step::Sync(_) | Step::Publish(_) | Step::SyncDirectory(_) => {
                 self.open = None;
                 Performed::End(Err(failure))
@@ -198,7 +198,7 @@ impl Exchange for Fetching {
 
     fn performed(&mut self, view: &mut View<'_>, outcome: Result<Done, StoreError>) -> Performed {
         let done = match outcome {
-            // Nothing else is staged that could be committed first.
+            // No other file is staged that could be committed first.
             Ok(Done::Full) => {
                 return self
                     .failed(StoreError::new(StoreErrorKind::Io, "there is no room for one file"));

@@ -1,4 +1,4 @@
-//! `DOWNLOAD`: a file, or a range of it.
+//! `DOWNLOAD`: downloads a file, or a range of it.
 //!
 //! Rules: R-DOWN-1 to R-DOWN-7, R-CRC-2.
 
@@ -24,7 +24,7 @@ use crate::wire::words::{Word, Words, parse_number};
 pub use arguments::Download;
 
 impl Download {
-    /// Begins the client's part.
+    /// Starts the client's exchange.
     pub(super) fn ask(
         self,
         mode: Mode,
@@ -76,7 +76,7 @@ impl Verb for Download {
 }
 
 impl Sending {
-    /// Reads what follows the word `SENDING`.
+    /// Parses what follows the word `SENDING`.
     pub(super) fn parse(arguments: &Arguments<'_>) -> Result<Self, Garbled> {
         Ok(Self {
             size: required(arguments.size)?,
@@ -90,7 +90,7 @@ impl Sending {
 }
 
 impl fmt::Display for Sending {
-    /// The whole line, `SENDING` included, without its ending.
+    /// Writes the whole line, including `SENDING`, without its ending.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { size, offset, length, modified, executable, version } = self;
         write!(f, "SENDING size={size} offset={offset} length={length} modified={modified}")?;

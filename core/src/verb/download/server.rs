@@ -1,4 +1,4 @@
-//! The server's part of `DOWNLOAD`.
+//! The server's exchange of `DOWNLOAD`.
 
 use alloc::vec::Vec;
 
@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::message::{Sending, Summary};
 use crate::time::Timestamp;
 
-/// A download, as the server sees it.
+/// The server's exchange of a download.
 #[derive(Debug)]
 pub(super) struct Serving {
     download: Download,
@@ -21,7 +21,7 @@ pub(super) struct Serving {
     range: Option<Range>,
 }
 
-/// What is sent of the file.
+/// The range that is sent.
 #[derive(Debug)]
 struct Range {
     offset: u64,
@@ -34,7 +34,7 @@ impl Serving {
         Self { download, handle, is_open: false, range: None }
     }
 
-    /// The file is open: announces what will be sent of it.
+    /// Announces what will be sent, once the file is open.
     fn opened(&mut self, view: &mut View<'_>, opened: Opened) -> Option<End> {
         self.is_open = true;
         let Some(size) = opened.size else {
@@ -51,7 +51,7 @@ impl Serving {
             return Some(Reply::err(ErrorCode::BadRange, text).into());
         };
         let length = self.download.length.unwrap_or(rest).min(rest);
-        // What passes through the machine is checked anew.
+        // The checksum of payload that passes through the machine is computed again.
         let known = opened.checksum.filter(|_| length == size && view.pass_through);
         let writer = BodyWriter::new(self.handle, known);
         self.range = Some(Range { offset, length, writer });
@@ -106,7 +106,7 @@ impl Exchange for Serving {
             }
             (Ok(_), _) => None,
             (Err(error), range) => {
-                // When all is sent, what failed was to finish, which closes the file.
+                // If everything was sent, the failed effect was the last one, which closes the file.
                 let is_sent = |range: &Range| range.writer.sent() == range.length;
                 self.is_open &= !range.as_ref().is_some_and(is_sent);
                 Some(Reply::failed(Work::Download, error).into())

@@ -1,5 +1,5 @@
-//! The client's part of `UPLOAD`: the source is opened before the command is sent, its bytes follow, and the receipt is
-//! checked.
+//! The client's exchange of `UPLOAD`: opens the source before it sends the command, sends its bytes, and checks the
+//! receipt.
 
 use super::super::client_exchange::{
     Exchange, NO_ANSWER, OnRefusal, Performed, Pipelining, Preparation, Turn, View, Violation,
@@ -16,7 +16,7 @@ use crate::name::FilePath;
 use crate::request::{ClientEvent, Failure, Progress};
 use crate::version::Version;
 
-/// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less than the wait.
+/// A body of at most this many bytes is sent without waiting for `READY`: a refusal wastes less time than waiting.
 pub const EAGER: u64 = 1 << 20;
 
 /// An upload, from the opening of its source to its receipt.
@@ -28,7 +28,7 @@ pub(super) struct Sending {
     if_match: Option<Version>,
     step: Step,
     opened: Opened,
-    /// Its command says that the file is executable.
+    /// Whether the command says that the file is executable.
     says_executable: bool,
     writer: BodyWriter,
     open: Option<Open>,
@@ -38,27 +38,27 @@ pub(super) struct Sending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Open,
-    /// The source is open; the command is still to be sent, and the body behind it without waiting for `READY` if it is
-    /// eager.
+    /// The source is open. The command is sent next and, if the upload is eager, the body follows without waiting for
+    /// `READY`.
     Announce {
         is_eager: bool,
     },
     AwaitReady,
     Body,
-    /// All is sent; the source may have changed meanwhile.
+    /// Everything is sent; the source may have changed meanwhile.
     Finish,
     /// `END` was sent, for this many bytes with this checksum.
     Ended(u64, Checksum),
-    /// `ABORT` was sent, or the body was not begun.
+    /// `ABORT` was sent, or the body was not started.
     GivenUp,
 }
 
-/// What the server has said so far.
+/// What the server has replied so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
     Nothing,
     Ready,
-    /// `ERR`, before the body was whole.
+    /// `ERR`, before the body was complete.
     Err,
 }
 
@@ -89,8 +89,8 @@ impl Sending {
         let known = opened.checksum.filter(|_| opened.size.is_some() && view.pass_through);
         self.writer = BodyWriter::new(handle, known);
         self.says_executable = opened.executable && view.known.executable != Some(false);
-        // An older server refuses the option. Until this one has taken it, its answer comes before the body, so that
-        // the command alone is sent again.
+        // An older server refuses the option. Until this server has accepted it, the body waits for the reply, so that
+        // only the command has to be sent again.
         let is_certain = !self.says_executable || view.known.executable == Some(true);
         let is_eager = is_certain && opened.size.is_some_and(|size| size <= EAGER);
         self.step = Step::Announce { is_eager };
@@ -194,7 +194,7 @@ impl Exchange for Sending {
     fn send(&mut self, view: &mut View<'_>) -> Option<Turn> {
         let (handle, length, offset) =
             (self.writer.handle(), self.writer.prepared(), self.writer.sent());
-        // What was announced goes out, whatever has happened.
+        // Announced bytes must be sent, whatever has happened.
         if length > 0 {
             return Some(Turn::Send { handle, length });
         }
@@ -221,7 +221,7 @@ impl Exchange for Sending {
         }
         match self.release() {
             Some(effect) => Some(Turn::Release(effect)),
-            // The reply came already, so nothing more is said of it.
+            // The reply arrived already, so nothing else is sent.
             None => self.is_refused().then_some(Turn::End(Err(Failure::Cancelled))),
         }
     }
@@ -237,7 +237,7 @@ impl Exchange for Sending {
                     self.step = Step::Ended(size, checksum);
                 }
             }
-            // Nothing more of it is sent.
+            // Nothing else of the body is sent.
             Ok(_) if view.has_failed || self.is_refused() => {}
             Ok(Done::Read(data)) if data.is_empty() && self.opened.size.is_none() => {
                 self.step = Step::Finish;
@@ -258,7 +258,7 @@ impl Exchange for Sending {
             Ok(_) => {}
             Err(error) => {
                 if self.step == Step::Finish {
-                    // That closed it.
+                    // That closed the source.
                     self.open = None;
                 }
                 return Performed::Fail(Failure::Local(error));

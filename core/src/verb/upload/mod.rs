@@ -1,4 +1,4 @@
-//! `UPLOAD`: a file whose bytes follow as a body.
+//! `UPLOAD`: stores a file whose bytes follow as a body.
 //!
 //! Rules: R-UP-1 to R-UP-10, R-BODY-1 to R-BODY-5, R-CRC-1.
 
@@ -82,7 +82,7 @@ impl Verb for Upload {
     }
 }
 
-/// Begins the client's part of an upload to `path`.
+/// Starts the client's exchange of an upload to `path`.
 pub(super) fn ask(
     path: FilePath,
     mode: Mode,

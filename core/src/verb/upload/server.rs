@@ -1,4 +1,4 @@
-//! The server's part of `UPLOAD`.
+//! The server's exchange of `UPLOAD`.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::effect::{Done, Effect, Handle};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::message::Summary;
 
-/// An upload, as the server sees it.
+/// The server's exchange of an upload.
 #[derive(Debug)]
 pub(super) struct Serving {
     upload: Upload,
@@ -18,12 +18,12 @@ pub(super) struct Serving {
     reader: BodyReader,
 }
 
-/// How far an upload is: each step comes only after the one before it.
+/// The progress of an upload. Each step follows the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Create,
     Body,
-    /// `END` came, with this checksum.
+    /// `END` arrived, with this checksum.
     Ended(Option<Checksum>),
 }
 
@@ -32,7 +32,7 @@ impl Serving {
         Self { upload, step: Step::Create, reader: BodyReader::new(handle) }
     }
 
-    /// All bytes are in: are they those that were meant?
+    /// Checks that all bytes arrived and have the right checksum.
     fn check(&self, claimed: Option<Checksum>) -> End {
         let (size, checksum) = (self.reader.received(), self.reader.checksum());
         if self.upload.size.is_some_and(|announced| announced != size) {
