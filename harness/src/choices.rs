@@ -1,6 +1,6 @@
-//! Decisions from bytes.
+//! Decisions that are derived from bytes.
 
-/// Bytes that decide, used again and again. Without any bytes, every size is the largest and every answer is no.
+/// Bytes that decide, used cyclically. Without any bytes, every size is the largest and every answer is no.
 #[derive(Debug, Clone)]
 pub struct Choices<'a> {
     bytes: &'a [u8],

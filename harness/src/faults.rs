@@ -9,14 +9,14 @@ pub struct Faults {
     pub fail: Option<(usize, StoreErrorKind)>,
     /// A read returns at most this many bytes.
     pub short_reads: Option<usize>,
-    /// Payload of a source passes by the machine where it may. Otherwise the answer is
+    /// Payload of a source passes by the machine where possible. Otherwise the answer is
     /// [`Done::Read`](haul_core::Done::Read).
     pub pass_through: Option<PassThrough>,
-    /// Happens to the open file when it was read up to this offset.
+    /// This happens to the open file when it was read up to this offset.
     pub change: Option<(u64, Change)>,
     /// The size of a file is not known when it is opened.
     pub unknown_size: bool,
-    /// The most files that may be staged at once; 0 means any number.
+    /// The maximum number of staged files at once; 0 means any number.
     pub room: usize,
     /// The number of names in every listing that break the rules.
     pub skipped: u64,

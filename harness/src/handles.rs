@@ -1,10 +1,10 @@
-//! The contract of handles.
+//! Checks the contract of handles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use haul_core::{Done, Effect, Handle, StoreError};
 
-/// Checks that a machine begins each handle once, uses it only while it is open, and ends it exactly once.
+/// Checks that a machine opens each handle once, uses it only while it is open, and closes it exactly once.
 #[derive(Debug, Default)]
 pub struct Handles {
     begun: BTreeSet<Handle>,
@@ -27,7 +27,7 @@ impl Handles {
         self.open.is_empty()
     }
 
-    /// Notes an effect and its outcome.
+    /// Records an effect and its outcome.
     ///
     /// # Errors
     /// How the effect breaks the contract of [`Effect`].

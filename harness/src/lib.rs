@@ -1,12 +1,12 @@
-//! What tests run the machines of `haul-core` in: files, sockets and time in memory, in one thread, the same at every
-//! run.
+//! An environment for the machines of `haul-core` in tests: files, sockets and time in memory, in one thread, and the
+//! same at every run.
 //!
 //! - [`MemoryFiles`] is a server's store, and [`LocalFiles`] a client's files. Both carry out effects, check the
 //!   contract of [`Effect`](haul_core::Effect), keep a journal, and fail where a test says so.
 //! - [`Single`] drives one machine against given bytes, [`Pair`] a client and a server against each other through
 //!   bounded pipes. [`Choices`] decide sizes, would-block results and the order of turns, so that a property test can
-//!   shrink them and a fuzzer can mutate them. Time passes only when nothing else can happen. A machine that goes on
-//!   without moving a byte fails.
+//!   shrink them and a fuzzer can mutate them. Time passes only when nothing else can happen. A machine that makes
+//!   steps without moving a byte fails.
 //! - [`Handles`] checks how a machine uses its handles. Single and Pair have one, and so has the simulator.
 //! - [`ContractChecker`] wraps a machine and tries at each step what a faulty driver could do; [`Abandoning`] only
 //!   abandons reads.

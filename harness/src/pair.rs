@@ -171,7 +171,7 @@ where
         (self.up.breaks_after, self.down.breaks_after) = (up, down);
     }
 
-    /// Goes on until nothing happens any more.
+    /// Continues until nothing happens any more.
     ///
     /// # Panics
     /// As [`step`](Self::step) does.
@@ -186,8 +186,8 @@ where
     /// Lets a side that can take a turn do so. If none can, time passes.
     ///
     /// # Panics
-    /// When both sides block in writing, or a machine calls a correct report a misuse, breaks the contract of effects,
-    /// or goes on without moving a byte.
+    /// When both sides block in writing, or a machine takes a correct report for a misuse, breaks the contract of
+    /// effects, or makes steps without moving a byte.
     pub fn step(&mut self) -> Option<Standstill> {
         self.budget = self.budget.checked_sub(1).expect("the machines go on without getting on");
         let server_first = self.choices.flip();

@@ -39,7 +39,7 @@ pub struct Single<'a> {
     pub reads_at_most: Option<usize>,
     /// The time between two reads that return something.
     pub pace: Duration,
-    /// The time between two writes that take something.
+    /// The time between two writes that accept something.
     pub taking: Duration,
     /// How long each effect takes.
     pub storage: Duration,
@@ -102,11 +102,11 @@ impl<'a> Single<'a> {
         Self { end, ..self }
     }
 
-    /// Drives `machine` to its end, or until it waits for ever.
+    /// Drives `machine` to its end, or until it waits without a deadline.
     ///
     /// # Panics
-    /// When the machine calls a correct report a misuse, breaks the contract of effects, or goes on without moving a
-    /// byte.
+    /// When the machine takes a correct report for a misuse, breaks the contract of effects, or makes steps without
+    /// moving a byte.
     pub fn play<M: Machine, F: Files>(&self, machine: &mut M, files: &mut F) -> Run<M::Event>
     where
         M::Event: Clone,

@@ -8,12 +8,12 @@ use crate::Choices;
 use crate::Handles;
 use crate::files::Files;
 
-/// The most bytes that pass by a machine in one step.
+/// The maximum number of bytes that pass by a machine in one step.
 const PASSED_AT_ONCE: usize = 8 << 10;
 
 /// The result of a read or a write.
 pub(super) enum Io {
-    /// So many bytes; 0 from a read is the end of the stream.
+    /// This many bytes; 0 from a read is the end of the stream.
     Moved(usize),
     Blocked,
     Failed,
@@ -32,7 +32,7 @@ pub(super) trait Wire {
 /// The result of a machine's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It moved so many bytes over the socket, maybe none.
+    /// It moved this many bytes over the socket, possibly none.
     Moved(usize),
     /// It waits for the peer to send.
     WaitsToRead,
@@ -42,7 +42,7 @@ pub(super) enum Turn {
     Over,
 }
 
-/// What a turn needs beside the machine.
+/// What a turn needs besides the machine.
 pub(super) struct Context<'a, 'c, F, W> {
     pub(super) files: &'a mut F,
     pub(super) handles: &'a mut Handles,

@@ -1,4 +1,4 @@
-//! Addresses: what a name stands for, in which order a client tries them, and where a server listens.
+//! Resolves names to addresses, orders them for a client, and listens on them for a server.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use crate::connect_error::{ConnectError, Unreached};
 use crate::tcp::listen;
 
-/// How long an address that does not answer is tried before the next one is tried beside it, as RFC 8305 recommends.
+/// How long to wait for an address before the next one is tried in parallel, as RFC 8305 recommends.
 pub(crate) const HEAD_START: Duration = Duration::from_millis(250);
-/// How often a free port is looked for that all addresses of a name have free.
+/// How often to look for a port that is free on all addresses of a name.
 const PORTS_TRIED: usize = 16;
 
-/// The addresses of a server, in the order in which they are tried: that of the system, but the families by turns, so
-/// that one that leads nowhere costs one head start.
+/// Resolves the addresses of a server, in the order in which a client tries them: that of the system, but with
+/// alternating families, so that a broken family costs one head start.
 pub(crate) fn resolve(name: impl ToSocketAddrs) -> Result<Vec<SocketAddr>, ConnectError> {
     let addresses = name.to_socket_addrs().map_err(ConnectError::Unknown)?;
     let addresses = interleave_families(addresses);
@@ -44,8 +44,7 @@ fn interleave_families(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Socke
     }
 }
 
-/// Fails for an address that leads nowhere without the name of an interface: the system would only say that it is
-/// invalid.
+/// Fails for a link-local address without an interface. The system would only report that it is invalid.
 pub(crate) fn check_zone(address: SocketAddr) -> io::Result<()> {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
@@ -60,18 +59,17 @@ fn no_address() -> io::Error {
     io::Error::new(ErrorKind::NotFound, "the name has no address")
 }
 
-/// The failure of a connection that nobody answered.
+/// The error of a connection that nobody answered.
 pub(crate) fn no_answer() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "no answer in time")
 }
 
 /// Listens on every address of each of `names`. Port 0 picks one, the same for all addresses of a name.
 ///
-/// An address that this machine does not have, as of a family that is switched off, is left out if the name has
-/// another.
+/// An address that this machine does not have, such as one of a disabled family, is skipped if the name has another.
 ///
 /// # Errors
-/// The first address that cannot be had, as [`Unreached`].
+/// The first address that cannot be used, as [`Unreached`].
 pub(crate) fn listen_on(
     names: impl IntoIterator<Item = impl ToSocketAddrs>,
 ) -> io::Result<Vec<TcpListener>> {
@@ -97,7 +95,7 @@ pub(crate) fn listen_on(
     Ok(listeners)
 }
 
-/// Listens on the addresses of one name. `all` are those that are listened on in the end.
+/// Listens on the addresses of one name. `all` are the addresses of all names.
 fn listen_on_all(addresses: &[SocketAddr], all: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
     let mut tries = 1..PORTS_TRIED;
     loop {
@@ -109,7 +107,7 @@ fn listen_on_all(addresses: &[SocketAddr], all: &[SocketAddr]) -> io::Result<Vec
             if let (0, Some(first)) = (at.port(), listeners.first()) {
                 at.set_port(first.local_addr()?.port());
             }
-            // One for IPv6 would take IPv4 as well, and then there was none for it.
+            // A listener for IPv6 would also take IPv4, and then the one for IPv4 would fail.
             let beside_ipv4 =
                 all.iter().any(|other| other.is_ipv4() && other.port() == address.port());
             let listening = check_zone(at).and_then(|()| listen(at, at.is_ipv6() && beside_ipv4));
@@ -125,7 +123,7 @@ fn listen_on_all(addresses: &[SocketAddr], all: &[SocketAddr]) -> io::Result<Vec
             }
         }
         let failure = match taken {
-            // The port was this machine's choice: another one may be free everywhere.
+            // This process chose the port: another one may be free on all addresses.
             Some(Unreached { error, .. })
                 if error.kind() == ErrorKind::AddrInUse
                     && addresses.iter().all(|address| address.port() == 0)

@@ -1,4 +1,4 @@
-//! What a client asks for: each kind of call, described once for all transports.
+//! The calls of a client, described once for all transports.
 
 use std::ops::ControlFlow;
 
@@ -7,27 +7,28 @@ use haul_core::message::Summary;
 use haul_core::{Depth, Entry, FilePath, Mode, Version};
 use haul_store::{ClientFiles, Source, Target};
 
-/// A request, with the files that it needs and whoever watches it.
+/// A request with its files and its watcher.
 #[derive(Debug)]
 pub struct Call<W> {
-    /// What the server is asked.
+    /// The request to the server.
     pub request: Request,
-    /// Where payload comes from or goes to.
+    /// The source or target of payload.
     pub files: ClientFiles,
-    /// Told of each event of the request.
+    /// Gets each event of the request.
     pub watch: W,
 }
 
-/// Who watches a request. Any `FnMut(&ClientEvent) -> ControlFlow<()>` does; then a success gives the server's summary.
+/// Watches a request. Any `FnMut(&ClientEvent) -> ControlFlow<()>` is a watcher; the output of a successful call is
+/// then the server's summary.
 pub trait Watch {
-    /// What a request that succeeds gives.
+    /// The output of a successful request.
     type Output;
 
-    /// Something happened to the request. The last event is [`Finished`](ClientEvent::Finished); a break before cancels
-    /// the request.
+    /// Gets an event of the request. The last one is [`Finished`](ClientEvent::Finished); a break before it cancels the
+    /// request.
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()>;
 
-    /// It succeeded.
+    /// Returns the output, because the request succeeded.
     fn output(self, summary: Summary) -> Self::Output;
 }
 
@@ -43,14 +44,14 @@ impl<F: FnMut(&ClientEvent) -> ControlFlow<()>> Watch for F {
     }
 }
 
-/// Which bytes a download fetches, and what its target is told.
+/// Which bytes to download, and how to write the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DownloadOptions {
     /// The first byte, from the start of the file.
     pub offset: u64,
-    /// The most bytes; `None` is all to the end.
+    /// The maximum number of bytes; `None` is all to the end.
     pub length: Option<u64>,
-    /// Whether the target may replace a file that exists.
+    /// Whether the target may replace an existing file.
     pub mode: Mode,
 }
 
@@ -61,18 +62,18 @@ impl Default for DownloadOptions {
     }
 }
 
-/// How far a listing goes.
+/// The extent of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListOptions {
-    /// How deep it goes.
+    /// The number of levels to list.
     pub depth: Depth,
-    /// Whether to name what it leaves out, too, by [`Entry::Omitted`]. If the server does not know how to, the summary
-    /// has no count of it.
+    /// Whether to list omitted names too, as [`Entry::Omitted`]. If the server does not know this option, the summary
+    /// has no count of them.
     pub omitted: bool,
 }
 
 impl Default for ListOptions {
-    /// A directory's own entries.
+    /// Only the directory's own entries.
     fn default() -> Self {
         Self { depth: Depth::ONE, omitted: false }
     }
@@ -95,8 +96,8 @@ pub fn list(
     }
 }
 
-/// Fetches a file into `target`, which is begun when the server begins to send, and gets its name only when length and
-/// checksum were found right.
+/// Downloads a file into `target`. The target is created when the server starts to send, and gets its name only after
+/// length and checksum were verified.
 pub fn download(
     path: &FilePath,
     options: DownloadOptions,
@@ -112,7 +113,7 @@ pub fn download(
     )
 }
 
-/// Stores `source` under `path`. Success is the server's receipt: what it has is what was read here.
+/// Uploads `source` as `path`. Success is the server's receipt: it has the bytes that were read here.
 pub fn upload(
     path: &FilePath,
     mode: Mode,
@@ -142,8 +143,8 @@ fn transfer(
     Call { request, files, watch }
 }
 
-/// Asks for the server's lines of help, which are the output: its text, to be [escaped](haul_core::Escaped) before it
-/// is shown.
+/// Gets the server's lines of help, which are the output. They are texts of the server, to be
+/// [escaped](haul_core::Escaped) before they are shown.
 pub fn help() -> Call<impl Watch<Output = Vec<String>>> {
     Call { request: Request::Help, files: ClientFiles::Nothing, watch: Lines(Vec::new()) }
 }
@@ -166,17 +167,17 @@ impl Watch for Lines {
     }
 }
 
-/// Removes a file or an empty directory. With `if_match` it must be a file of that version.
+/// Deletes a file or an empty directory. With `if_match` it must be a file of that version.
 pub fn delete(path: &FilePath, if_match: Option<Version>) -> Call<impl Watch<Output = Summary>> {
     plain(Request::Delete { path: path.clone(), if_match })
 }
 
-/// Makes a directory, and the parents that it lacks.
+/// Creates a directory and its missing parents.
 pub fn make_directory(path: &FilePath) -> Call<impl Watch<Output = Summary>> {
     plain(Request::MakeDirectory { path: path.clone() })
 }
 
-/// Gives a file or a directory another name.
+/// Renames a file or a directory.
 pub fn rename(from: &FilePath, to: &FilePath, mode: Mode) -> Call<impl Watch<Output = Summary>> {
     plain(Request::Move { from: from.clone(), to: to.clone(), mode, if_match: None })
 }
@@ -186,24 +187,24 @@ pub fn copy(from: &FilePath, to: &FilePath, mode: Mode) -> Call<impl Watch<Outpu
     plain(Request::Copy { from: from.clone(), to: to.clone(), mode, if_match: None })
 }
 
-/// Asks for the checksum of a file as the server has it.
+/// Gets the checksum of a file, computed on the server.
 pub fn checksum(path: &FilePath) -> Call<impl Watch<Output = Summary>> {
     plain(Request::Checksum { path: path.clone(), offset: 0, length: None, if_match: None })
 }
 
-/// A call that moves no payload, and of which only the outcome is of interest.
+/// A call without payload, of which only the outcome matters.
 fn plain(request: Request) -> Call<impl Watch<Output = Summary>> {
     let watch = |_: &ClientEvent| ControlFlow::Continue(());
     Call { request, files: ClientFiles::Nothing, watch }
 }
 
-/// Ends the session, and waits for the server's goodbye, for [`Timing::goodbye`](haul_core::Timing::goodbye) at most.
-/// All that came before is done, whatever comes of this.
+/// Ends the session, and waits for the server's goodbye, for at most [`Timing::goodbye`](haul_core::Timing::goodbye).
+/// All earlier calls are complete, even if this one fails.
 pub fn exit() -> Call<impl Watch<Output = Summary>> {
     plain(Request::Exit)
 }
 
-/// A call that is made alone, by a `run` of a client, for its outcome.
+/// Watches a single call that a client's `run` makes, for its outcome.
 #[derive(Debug)]
 pub struct SingleCall<W> {
     watch: W,
@@ -211,12 +212,12 @@ pub struct SingleCall<W> {
 }
 
 impl<W: Watch> SingleCall<W> {
-    /// Nothing has happened yet.
+    /// A call that has no outcome yet.
     pub fn new(watch: W) -> Self {
         Self { watch, outcome: None }
     }
 
-    /// What is to watch in its place.
+    /// The watcher to pass to `run`.
     pub fn watch(&mut self) -> impl FnMut(&ClientEvent) -> ControlFlow<()> {
         |event: &ClientEvent| {
             if let ClientEvent::Finished { result, .. } = event {
@@ -226,7 +227,7 @@ impl<W: Watch> SingleCall<W> {
         }
     }
 
-    /// What became of it, after a `run` that ended so.
+    /// The outcome of the call, after `run` returned `ran`.
     pub fn outcome(self, ran: Result<(), Failure>) -> Result<W::Output, Failure> {
         let outcome = self.outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)));
         outcome.map(|summary| self.watch.output(summary))

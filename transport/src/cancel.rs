@@ -1,4 +1,4 @@
-//! Cancelling a client's request from outside.
+//! Cancels requests of a client from elsewhere.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use crate::event::Event;
 
 /// Cancels what clients are doing, from another thread or from a [signal](crate::cancel_on_signals).
 ///
-/// A cancelled request ends with [`Failure::Cancelled`], unless it was done before it could be cancelled; then the next
-/// request is the one that is cancelled, so that a cancel is never lost between two requests. Clones are handles of the
-/// same cancel. Clients that share it and are busy at the same time are all cancelled.
+/// A cancelled request ends with [`Failure::Cancelled`], unless it was complete before it could be cancelled. Then the
+/// next request is cancelled instead, so that a cancel is never lost between two requests. Clones refer to the same
+/// cancel. All busy clients that share it are cancelled.
 #[derive(Default)]
 pub struct Cancel(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
     wake: Event,
-    /// Clients with a request under way.
+    /// The number of clients with a request.
     busy: AtomicUsize,
-    /// The cancel has done its work, once no client is busy.
+    /// The cancel has ended a request, and is reset once no client is busy.
     settled: AtomicBool,
 }
 
-/// A request runs, until this is dropped.
+/// A request runs until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Busy(Cancel);
 
@@ -51,7 +51,7 @@ impl Cancel {
         self.0.wake.raise();
     }
 
-    /// Takes back a cancel that has not ended a request.
+    /// Resets a cancel that has not ended a request.
     pub fn reset(&self) {
         self.0.wake.lower();
     }
@@ -61,24 +61,24 @@ impl Cancel {
         self.0.busy.load(Ordering::SeqCst) == 0
     }
 
-    /// Whether there is a cancel that has not yet ended a request.
+    /// Whether there is a cancel that has not ended a request yet.
     pub fn is_raised(&self) -> bool {
         self.0.wake.is_raised()
     }
 
-    /// A request runs from now on.
+    /// Marks a request as running.
     pub(crate) fn busy(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::SeqCst);
         Busy(self.clone())
     }
 
-    /// What ends a request's waits.
+    /// The event that ends the waits of a request.
     pub(crate) fn wake(&self) -> &Event {
         &self.0.wake
     }
 }
 
-/// Takes back a cancel that has done its work, since `failure` is what it was for, as soon as no client is busy.
+/// Resets a cancel that has ended a request, as `failure` shows, as soon as no client is busy.
 pub(crate) fn settle(cancel: Option<&Cancel>, failure: &Failure) {
     if let (Some(cancel), Failure::Cancelled) = (cancel, failure) {
         cancel.0.settled.store(true, Ordering::SeqCst);

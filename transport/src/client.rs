@@ -27,20 +27,20 @@ use crate::stream::StreamError;
 
 /// A connection to a server.
 ///
-/// Each call waits for its reply; [`run`](Self::run) has many requests under way. A callback that breaks cancels its
-/// request, and so does [`Cancel`]; the result is then [`Failure::Cancelled`]. A future that is dropped cancels its
-/// request too: what it staged is gone, and the next request tells the server. After a failure that is about the
-/// connection each further request fails too. Dropping the client closes the connection.
+/// Each call waits for its reply; [`run`](Self::run) makes many requests at the same time. A callback that breaks
+/// cancels its request, and so does [`Cancel`]; the result is then [`Failure::Cancelled`]. Dropping a future cancels
+/// its request too: its staged file is discarded at once, and the next request tells the server. After a failure of the
+/// connection every further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
     greeting: Greeting,
     cancel: Option<Cancel>,
-    /// How long a goodbye may take.
+    /// The timeout of the goodbye.
     goodbye: Duration,
 }
 
 impl<R: Runtime> Client<R> {
-    /// Connects to the address that answers first, of all that the name has, and waits for the greeting.
+    /// Connects to the first address of the name that answers, and waits for the greeting.
     pub async fn connect(
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions,
@@ -83,12 +83,12 @@ impl<R: Runtime> Client<R> {
         Ok(Self { connection, greeting, cancel, goodbye })
     }
 
-    /// What the server said first.
+    /// The server's greeting.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
     }
 
-    /// Makes a request, and waits until it is over.
+    /// Makes a request and waits for its end.
     pub async fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
         let Call { request, files, watch } = call;
         let mut single = SingleCall::new(watch);
@@ -96,13 +96,13 @@ impl<R: Runtime> Client<R> {
         single.outcome(ran)
     }
 
-    /// Makes many requests as the protocol allows, without waiting for one to end before the next, so that many small
-    /// files cost few round trips.
+    /// Makes many requests as the protocol allows, without waiting for one to end before the next starts, so that many
+    /// small files need few round trips.
     ///
-    /// Calls are taken as there is room, a few hundred ahead, and are begun in order. Each watcher is told of its
-    /// request's end by [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error is why no more
-    /// were taken, or what ended those that were: the connection or a [`Cancel`]. `calls` is asked where the connection
-    /// is driven, and should not block for long.
+    /// It takes calls as there is room, a few hundred ahead, and starts them in order. Each watcher gets the end of its
+    /// request as [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error says why no more calls
+    /// were taken, or what ended those that were: the connection or a [`Cancel`]. `calls` is polled where the
+    /// connection is driven, and should not block for long.
     pub async fn run<W: Watch>(
         &mut self,
         calls: impl IntoIterator<Item = Call<W>>,
@@ -119,12 +119,12 @@ impl<R: Runtime> Client<R> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Ends the session: says `EXIT` and closes the connection. Nothing waits for the server's goodbye, which costs a
-    /// round trip and tells nothing: every call has had its answer. A [call](Self::call) of [`exit`](crate::call::exit)
+    /// Ends the session: sends `EXIT` and closes the connection. It does not wait for the server's goodbye, which costs
+    /// a round trip and adds nothing: every call has its reply. A [call](Self::call) of [`exit`](crate::call::exit)
     /// does wait.
     ///
     /// # Errors
-    /// If the connection was lost before, or the server takes nothing for as long as a goodbye may take.
+    /// If the connection was lost before, or if the server reads nothing within the timeout of the goodbye.
     pub async fn leave(mut self) -> Result<(), Failure> {
         self.connection.reset().await.map_err(Failure::from)?;
         let mut handler = ExitHandler::default();
@@ -140,7 +140,7 @@ impl<R: Runtime> Client<R> {
         self.close_write().or(too_late).await
     }
 
-    /// Closes the sending half once all that was written is out.
+    /// Closes the sending half after all bytes were sent.
     async fn close_write(&mut self) -> Result<(), Failure> {
         poll_fn(|cx| {
             let (connection, socket) = ready!(self.connection.poll_local(cx))?;
@@ -158,12 +158,12 @@ impl<R: Runtime> Client<R> {
     }
 }
 
-/// A connection whose files are an application's, until this is dropped. The next call has the server end what is still
-/// under way then.
+/// A connection with an application's files, until this is dropped. The next call then makes the server end what is
+/// still running.
 struct LentConnection<'a, R: Runtime>(&'a mut Offloadable<R, Machine, FilesById>);
 
 impl<R: Runtime> Offloadable<R, Machine, FilesById> {
-    /// Waits for what a dropped future has left under way, and gives it up. Answers where to give files.
+    /// Waits for the work that a dropped future left, and cancels it. Returns where to add files.
     async fn reset(&mut self) -> Result<Waiting, DriveError> {
         poll_fn(|cx| {
             self.poll_local(cx).map_ok(|(connection, _)| {
@@ -181,7 +181,7 @@ impl<R: Runtime> Drop for LentConnection<'_, R> {
     }
 }
 
-/// Says `EXIT`, and waits until it is on its way.
+/// Sends `EXIT`, and waits until it is sent.
 #[derive(Default)]
 struct ExitHandler {
     asked: bool,

@@ -1,4 +1,4 @@
-//! On whose behalf a client's connection is driven: a caller who waits for the greeting, or for the end of calls.
+//! The handlers of a client's connection: for a caller who waits for the greeting, and for the end of calls.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,12 +22,12 @@ pub(crate) struct GreetingHandler<'a> {
 }
 
 impl<'a> GreetingHandler<'a> {
-    /// Until `wake` is raised.
+    /// Waits until `wake` is raised.
     pub(crate) fn new(wake: Option<&'a Event>) -> Self {
         Self { wake, outcome: None }
     }
 
-    /// What the server said first.
+    /// The server's greeting.
     pub(crate) fn outcome(self) -> Result<Greeting, Failure> {
         self.outcome.unwrap_or(Err(match self.wake {
             Some(wake) if wake.is_raised() => Failure::Cancelled,
@@ -58,26 +58,26 @@ impl Handler<Machine> for GreetingHandler<'_> {
     }
 }
 
-/// Calls whose commands wait for their turn: as many as a server usually answers at once.
+/// The number of requests that wait in the machine: as many as a server usually answers at once.
 const AHEAD: usize = 256;
-/// How many of them end before more are asked for: the machine may be offloaded, and would have to come back.
+/// How many of them must end before more are made: an offloaded machine would have to return.
 const MOST_FINISHED: usize = AHEAD / 4;
-/// How long the server may take to confirm a cancel. It may be gone, or its disk may hang.
+/// How long to wait for the server to confirm a cancel. It may be gone, or its disk may hang.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Waits for the end of many calls.
 pub(crate) struct CallsHandler<'a, I, W> {
-    /// What is still to be asked for; `None` once there is no more.
+    /// The calls that are still to be made; `None` once there are no more.
     calls: Option<I>,
-    /// What was asked for, by its number.
+    /// The requests that were made, by their number.
     asked: VecDeque<(RequestId, Watched<W>)>,
     files: Waiting,
     wake: Option<&'a Event>,
     /// When all requests were cancelled.
     cancelled: Option<Duration>,
-    /// Those whose watcher wants no more, before the machine knows.
+    /// Requests whose watcher broke, and which the machine does not know yet.
     unwanted: Vec<RequestId>,
-    /// Requests that have come to their end since more were asked for.
+    /// The number of requests that ended since more were made.
     finished: usize,
     ended: Option<Failure>,
 }
@@ -92,8 +92,8 @@ where
     I: Iterator<Item = Call<W>>,
     W: Watch,
 {
-    /// All of `calls`, until they are over. If `wake` is raised, those that were made are cancelled, and no more are; a
-    /// server that does not confirm it is not waited for.
+    /// Makes all of `calls` and waits for them. If `wake` is raised, running requests are cancelled and no more are
+    /// made; it does not wait for a server that does not confirm that.
     pub(crate) fn new(calls: I, files: Waiting, wake: Option<&'a Event>) -> Self {
         Self {
             calls: Some(calls),
@@ -107,8 +107,8 @@ where
         }
     }
 
-    /// What ended it, unless all calls were made and came to their own end. What ended the loop ends each call that is
-    /// still under way: nobody else would tell its watcher.
+    /// Why it ended, unless all calls were made and ended on their own. A failure of the loop ends each running call,
+    /// because nothing else would inform its watcher.
     pub(crate) fn outcome(mut self, driven: Result<(), DriveError>) -> Result<(), Failure> {
         if let Err(error) = driven {
             let failure = Failure::from(error);
@@ -165,10 +165,10 @@ where
             self.stop_calls(&Failure::Cancelled);
             machine.cancel_all();
         }
-        // Only a wait for the server is cut short, not its own last steps with a file.
+        // This ends only a wait for the server, not the last work of this side on a file.
         let waits = haul_core::Machine::deadline(machine).is_some();
         if waits && self.next_check().is_some_and(|late| late <= now) {
-            // The files are given up already. The next requests wait for what the server still has to say.
+            // The files are discarded already. The next requests wait for the server's replies.
             self.ended.get_or_insert(Failure::Cancelled);
             self.end_all(&Failure::Cancelled);
             return ControlFlow::Break(());
@@ -205,14 +205,14 @@ where
         if let ClientEvent::Lost(failure) = event {
             self.ended.get_or_insert_with(|| failure.clone());
         }
-        // What a dropped future had asked for is nobody's any more.
+        // A request of a dropped future has no watcher any more.
         let Some((id, at)) = event.id().and_then(|id| Some((id, self.position(id)?))) else {
             return ControlFlow::Continue(());
         };
         if let ClientEvent::Finished { result, .. } = event {
             self.finished(id, result);
             if let Some((_, Watched { mut watch, .. })) = self.asked.remove(at) {
-                // There is nothing left to break off.
+                // The request has ended, so a break changes nothing.
                 let _ = watch.event(event);
             }
             return self.flow();
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// Nobody else would say that they have ended.
+    /// Nothing else would report their end.
     #[test]
     fn what_breaks_the_loop_is_told_to_all_that_wait() {
         let told = RefCell::new(Vec::new());

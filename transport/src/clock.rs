@@ -1,23 +1,23 @@
-//! The clock that machines are polled by.
+//! The clock of the machines.
 
 use std::time::{Duration, Instant};
 
-/// The time since a moment of its own; it never goes back, whatever happens to the wall clock.
+/// The time since a fixed moment. It never goes back, even if the wall clock does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock(Instant);
 
 impl Clock {
-    /// A clock that begins now.
+    /// Starts a clock.
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// The time since it began.
+    /// The time since the start.
     pub(crate) fn now(self) -> Duration {
         self.0.elapsed()
     }
 
-    /// The time from now until `moment`; nothing if it has passed.
+    /// The time from now until `moment`; zero if it has passed.
     pub(crate) fn until(self, moment: Duration) -> Duration {
         moment.saturating_sub(self.now())
     }

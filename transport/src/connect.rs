@@ -1,4 +1,4 @@
-//! Connecting: all addresses of a name, each with a head start before the next.
+//! Connects to any address of a name, each with a head start before the next.
 
 use std::future::poll_fn;
 use std::io;
@@ -16,7 +16,7 @@ use crate::socket::Socket;
 use crate::stream::Interest;
 use crate::tcp::{begin_to_connect, is_connected};
 
-/// Connects to the address of `name` that answers first, or fails with why each of them did not.
+/// Connects to the first address of `name` that answers, or fails with the reason for each of them.
 pub(crate) async fn connect<R: Runtime>(
     name: impl ToSocketAddrs + Send + 'static,
     timeout: Duration,
@@ -39,14 +39,14 @@ pub(crate) async fn connect<R: Runtime>(
     }
 }
 
-/// As long as nothing is known of an address, it does not answer.
+/// Until more is known about an address, it did not answer.
 fn unanswered(addresses: impl Iterator<Item = SocketAddr>) -> Vec<Unreached> {
     addresses.map(|address| Unreached { address, error: no_answer() }).collect()
 }
 
 type Attempt<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-/// `unreached` tells what has become of each address so far.
+/// `unreached` is updated with the result of each address.
 async fn race<R: Runtime>(
     addresses: &[SocketAddr],
     unreached: &mut Vec<Unreached>,
@@ -77,7 +77,7 @@ async fn race<R: Runtime>(
                 if under_way.is_empty() {
                     return Poll::Ready(None);
                 }
-                // Only those under way can still answer.
+                // Only the running attempts can still succeed.
                 head_start = Box::pin(R::sleep(Duration::MAX));
                 if head_start.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 
 use haul_core::client::Failure;
 
-/// An address that could not be had, and why.
+/// An address that could not be used, and the reason.
 #[derive(Debug)]
 pub struct Unreached {
     /// The address.
     pub address: SocketAddr,
-    /// Why.
+    /// The reason.
     pub error: io::Error,
 }
 
@@ -31,21 +31,21 @@ impl std::error::Error for Unreached {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The name has no address that could be found out.
+    /// The name could not be resolved.
     #[error("its address cannot be found: {0}")]
     Unknown(#[source] io::Error),
-    /// None of the addresses could be reached: each with why.
+    /// None of the addresses could be reached; each has its reason.
     #[error("{}", each(.0))]
     Unreached(Vec<Unreached>),
     /// This side cannot connect at all.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Somebody answered, but not with a greeting; or it was cancelled.
+    /// The peer answered, but without a greeting; or the application cancelled.
     #[error("{0}")]
     Failed(#[from] Failure),
 }
 
-/// A single address needs no mention: it was asked for.
+/// A single address is not named, because the user named it.
 fn each(unreached: &[Unreached]) -> String {
     match unreached {
         [Unreached { error, .. }] => error.to_string(),

@@ -1,25 +1,25 @@
-//! File descriptors: how many there may be, and the one that is kept for clients who find none left.
+//! File descriptors: how to divide them, and a spare one for clients that would get none.
 
 use std::fs::File;
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The part of all descriptors that stays for files, whatever connections take: one in so many.
+/// One in so many descriptors is kept for files, however many connections there are.
 const FOR_FILES: u64 = 4;
-/// What a server has open for itself.
+/// The descriptors that a server needs for itself.
 const OWN: u64 = 16;
-/// Clients that are refused at once, each with a descriptor: one in so many, and no more than these.
+/// The clients to refuse at the same time, each with a descriptor: one in so many descriptors, and at most this number.
 const REFUSED: (u64, usize) = (8, 64);
-/// What one session may need at once: its socket, the pipe that payload goes through, a file with its directory, and
-/// what a listing holds open.
+/// The maximum that one session needs at once: its socket, the pipe for payload, a file and its directory, and the
+/// directories of a listing.
 const OF_A_SESSION: u64 = 8;
 
-/// Lets this process have as many descriptors as the system allows it, and answers how many those are. To be called
-/// before anything divides them up.
+/// Raises the limit on descriptors of this process as far as the system allows, and returns it. Call it before anything
+/// divides them.
 ///
 /// # Errors
-/// If the system refuses; then it stays at what it was.
+/// If the system refuses; the limit then stays as it was.
 pub fn raise_limit() -> io::Result<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
@@ -28,16 +28,16 @@ pub fn raise_limit() -> io::Result<u64> {
     Ok(maximum.unwrap_or(u64::MAX))
 }
 
-/// How many sessions fit.
+/// The number of sessions that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SessionLimits {
-    /// The most descriptors of the process.
+    /// The maximum number of descriptors of the process.
     pub(crate) limit: u64,
-    /// The most sessions that leave descriptors for files.
+    /// The maximum number of sessions that leave descriptors for files.
     pub(crate) most: usize,
-    /// The most clients that are refused at once.
+    /// The maximum number of clients to refuse at the same time.
     pub(crate) refusals: usize,
-    /// Beyond so many some may find none for their files, if all are at their most.
+    /// Beyond this number some sessions may get no descriptors for their files, if all need their maximum.
     pub(crate) without_shortage: usize,
 }
 
@@ -59,29 +59,29 @@ impl SessionLimits {
     }
 }
 
-/// A descriptor that is kept for a client who would find none left, so that it can be accepted and told.
+/// A spare descriptor for a client that would get none, so that the server can accept and refuse it.
 #[derive(Debug)]
 pub(crate) struct SpareDescriptor(Option<File>);
 
 impl SpareDescriptor {
-    /// Keeps one, if there is one.
+    /// Takes a descriptor, if one is free.
     pub(crate) fn new() -> Self {
         let mut reserve = Self(None);
         reserve.restore();
         reserve
     }
 
-    /// Whether there is one to give up.
+    /// Whether there is a descriptor to release.
     pub(crate) fn is_available(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Gives it up for whatever comes next.
+    /// Releases it for the next operation.
     pub(crate) fn release(&mut self) {
         self.0 = None;
     }
 
-    /// Takes one again, if there is one.
+    /// Takes a descriptor again, if one is free.
     pub(crate) fn restore(&mut self) {
         if self.0.is_none() {
             self.0 = another().ok();
@@ -89,7 +89,7 @@ impl SpareDescriptor {
     }
 }
 
-/// Whether this process could open something.
+/// Whether this process can open a file now.
 pub(crate) fn can_open() -> bool {
     another().is_ok()
 }

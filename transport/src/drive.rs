@@ -1,4 +1,4 @@
-//! The loop that drives a connection: steps, and waits by the runtime.
+//! The loop that drives a connection: it makes steps and waits with the runtime.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -16,10 +16,11 @@ use crate::runtime::Runtime;
 use crate::step::{DriveError, Handler, Next};
 use crate::tcp::set_user_timeout;
 
-/// Steps until others get their turn.
+/// The number of steps before other tasks get their turn.
 const STEPS: usize = 64;
 
-/// Steps until all is over or the handler breaks. A dropped future loses nothing: another call goes on from there.
+/// Makes steps until the session is over or the handler breaks. Dropping the future loses nothing: another call
+/// continues from there.
 pub(crate) async fn drive<R, M, P>(
     connection: &mut Offloadable<R, M, P>,
     handler: &mut impl Handler<M>,
@@ -39,7 +40,7 @@ where
                 over = handler.event(&event).is_break();
             }
             if offloaded {
-                // The handler looks at what woke it when the connection is local.
+                // Once the connection is local, the handler checks what woke it.
                 let woken = waits.poll_woken::<R, M>(cx, handler).is_ready()
                     || waits
                         .poll_late::<R>(cx, connection.clock(), handler.next_check())
@@ -90,8 +91,7 @@ struct Waits {
     alarm: Option<Alarm>,
 }
 
-/// Goes off at a deadline. Deadlines move on with every byte, so it is set anew only when it went off or would go off
-/// too late.
+/// Fires at a deadline. Deadlines move with every byte, so it is reset only when it fired or would fire too late.
 struct Alarm {
     at: Duration,
     sleep: Pin<Box<dyn Future<Output = ()> + Send>>,

@@ -1,4 +1,4 @@
-//! Flags that end waits.
+//! Flags that tasks wait for.
 
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -15,11 +15,11 @@ use rustix::event::{EventfdFlags, eventfd};
 pub struct Event {
     raised: AtomicBool,
     listeners: Listeners,
-    /// Made for the first runtime that asks; `None` within if there was no descriptor left.
+    /// Created for the first runtime that asks; contains `None` if no descriptor was free.
     descriptor: OnceLock<Option<Arc<OwnedFd>>>,
 }
 
-/// What a task keeps while it waits for an [`Event`].
+/// The state of a task that waits for an [`Event`].
 #[derive(Debug, Default)]
 pub struct Listener(Option<EventListener>);
 
@@ -30,12 +30,12 @@ impl Event {
             return;
         }
         self.listeners.notify(usize::MAX);
-        // Whoever makes the descriptor meanwhile looks at the flag afterwards.
+        // A thread that creates the descriptor meanwhile checks the flag afterwards.
         fence(Ordering::SeqCst);
         self.signal();
     }
 
-    /// Whether it is raised.
+    /// Whether the flag is raised.
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::SeqCst)
     }
@@ -47,7 +47,7 @@ impl Event {
         }
         if let Some(Some(descriptor)) = self.descriptor.get() {
             let _ = rustix::io::read(descriptor, &mut [0; 8]);
-            // What was just read may be from somebody who raised it meanwhile.
+            // Another thread may have raised it meanwhile, and this read its signal.
             if self.is_raised() {
                 self.signal();
             }
@@ -56,12 +56,13 @@ impl Event {
 
     fn signal(&self) {
         if let Some(Some(descriptor)) = self.descriptor.get() {
-            // This fails only at a count that nobody reaches.
+            // This fails only at a count that is never reached.
             let _ = rustix::io::write(descriptor, &1_u64.to_ne_bytes());
         }
     }
 
-    /// Whether it is raised; if not, the waker of `cx` is woken when it is. The listener is the waiting task's own.
+    /// Whether the flag is raised; if not, the waker of `cx` is woken when it is. The listener belongs to the waiting
+    /// task.
     pub fn poll_raised(&self, cx: &mut Context<'_>, listener: &mut Listener) -> Poll<()> {
         loop {
             if self.is_raised() {
@@ -73,15 +74,16 @@ impl Event {
             {
                 return Poll::Pending;
             }
-            // The flag is looked at once more, so that what is raised meanwhile is noticed by one or the other.
+            // The loop checks the flag again, so that either the check or the listener notices a flag that is raised
+            // meanwhile.
             listener.0 = Some(self.listeners.listen());
         }
     }
 
-    /// A descriptor that is readable while the flag is raised, for runtimes that wait by poll(2). `None` if there is
-    /// none left.
+    /// A descriptor that is readable while the flag is raised, for runtimes that wait with poll(2). `None` if no
+    /// descriptor is free.
     ///
-    /// Look at the flag after this: what was raised before the first call is not shown by the descriptor.
+    /// Check the flag after this call: the descriptor does not show a flag that was raised before the first call.
     pub fn descriptor(&self) -> Option<&Arc<OwnedFd>> {
         let make = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok().map(Arc::new);
         let descriptor = self.descriptor.get_or_init(make).as_ref();

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use crate::stream::{Stream, StreamError};
 use crate::tcp::TcpStream;
 
-/// Makes the stream of each connection, over the TCP stream that is connected.
+/// Creates the stream of each connection, over the connected TCP stream.
 #[derive(Clone)]
 pub struct Layer(Arc<dyn Fn(TcpStream) -> Box<dyn Stream> + Send + Sync>);
 
 impl Layer {
-    /// A layer that is made by `make`.
+    /// A layer whose streams `make` creates.
     pub fn new(make: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
@@ -24,7 +24,7 @@ impl fmt::Debug for Layer {
     }
 }
 
-/// The stream of a connection. Only plain TCP can be spliced: a layer has no way to offer the socket beneath it.
+/// The stream of a connection. Only plain TCP can be spliced: a layer does not offer the socket beneath it.
 pub(crate) enum PeerStream {
     Plain(TcpStream),
     Layered(Box<dyn Stream>),
@@ -38,7 +38,7 @@ impl PeerStream {
         }
     }
 
-    /// The socket that payload may be spliced from and to.
+    /// The socket, if payload may be spliced.
     pub(crate) fn plain(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(tcp) => Some(tcp),
@@ -53,8 +53,8 @@ impl PeerStream {
         }
     }
 
-    /// Reads into what `space` lends, but has it lend nothing before there is something: many sessions wait, and each
-    /// would hold its room meanwhile.
+    /// Reads into the buffer that `space` returns, but calls it only when there is something to read: many sessions
+    /// wait, and each would have a buffer meanwhile.
     pub(crate) fn read<'a>(
         &mut self,
         space: impl FnOnce() -> &'a mut [u8],
@@ -92,7 +92,7 @@ pub(crate) fn read_when_ready<'a>(
         return Err(io::Error::other("there was no room to read into").into());
     };
     [*here] = first;
-    // An end, a failure or a wait is there at the next read, too.
+    // The next read reports an end, a failure or a wait again.
     let more = if rest.is_empty() { 0 } else { stream.read(rest).unwrap_or(0) };
     Ok(1 + more)
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::stream::Interest;
 
-    /// Gives what it has, read by read.
+    /// Returns what it has, read by read.
     struct Scripted(Vec<Result<&'static [u8], Interest>>);
 
     impl Stream for Scripted {

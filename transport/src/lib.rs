@@ -1,24 +1,23 @@
 //! Server and client of HAUL for any runtime: streams, the loop that drives a connection, sessions, calls, limits on
-//! clients, how a server stops.
+//! clients, and stopping a server.
 //!
-//! All decisions are made by the machines of [`haul_core`], and files are the business of [`haul_store`]. A transport
-//! adds a [`Runtime`]: how to wait for sockets, to sleep, to spawn, and where work may block. All else is here, once:
+//! The machines of [`haul_core`] make all decisions, and [`haul_store`] handles files. A transport adds a [`Runtime`]:
+//! how to wait for sockets, to sleep, to spawn, and where work may block. Everything else is here, once:
 //!
-//! - [`Server`]: it accepts, admits, refuses and runs sessions. [`ServerHandle`] stops it, and so do
-//!   [signals](drain_on_signals).
-//! - [`Client`]: it connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals)
-//!   cancel them.
-//! - [`Stream`]: what leads to the peer. Plain TCP is one, and the only one that payload passes by splice; a [`Layer`]
-//!   makes another over it.
+//! - [`Server`] accepts, admits, refuses and runs sessions. [`ServerHandle`] and [signals](drain_on_signals) stop it.
+//! - [`Client`] connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals) cancel
+//!   them.
+//! - [`Stream`] connects to the peer. Plain TCP is a stream, and the only one that payload is spliced through; a
+//!   [`Layer`] creates another one over it.
 //!
-//! `haul-std` is the runtime of threads and poll(2), and blocks; `haul-tokio` and `haul-async-std` have theirs. An
+//! `haul-std` is the blocking runtime of threads and poll(2); `haul-tokio` and `haul-async-std` have their own. An
 //! application uses one of these.
 //!
 //! # How it is built
 //!
-//! `step` carries out one output of a machine. `drive` makes steps for a handler and waits by the runtime; `offload`
-//! has the steps made where file work may block. `server` has a module for each part of a server: accepting, sessions,
-//! refusals, limits.
+//! `step` carries out one output of a machine. `drive` makes steps for a handler and waits with the runtime; `offload`
+//! moves the steps to a thread where file work may block. `server` has a module for each part of a server: accepting,
+//! sessions, refusals, limits.
 
 mod addresses;
 pub mod call;

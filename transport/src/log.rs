@@ -1,8 +1,9 @@
-//! What a server logs of its clients: a line for each request for files, and of all else no more than a reader needs.
+//! The server's log about its clients: a line for each request for files, and only what a reader needs about everything
+//! else.
 //!
-//! A client decides how many requests it makes and what stands in them. So each string of its own is quoted, and what
-//! costs it nothing, such as lines that are no request and connections that are refused, is logged at a bounded pace
-//! and then only counted.
+//! A client decides how many requests it makes and what they contain. So each string from a client is quoted. Lines
+//! that cost a client nothing, such as invalid lines and refused connections, are logged at a limited rate and counted
+//! beyond it.
 
 use std::fmt;
 use std::io;
@@ -18,22 +19,22 @@ use haul_core::{Checksum, Command, ErrorCode, Escaped, StoreError, StoreErrorKin
 use tracing::field::{DisplayValue, display};
 use tracing::{Level, Span, debug, error_span, info, warn};
 
-/// Lines that are no request, of all clients: so many at once, and then one in each second.
+/// Lines about no request, for all clients: this many at once, and then one in each interval.
 const SERVER_RATE: (u32, Duration) = (100, Duration::from_secs(1));
-/// The same of one session.
+/// The same for one session.
 const SESSION_RATE: (u32, Duration) = (10, Duration::from_secs(6));
 
-/// What the sessions of a server share.
+/// The log that the sessions of a server share.
 #[derive(Debug)]
 pub(crate) struct Log {
     sessions: AtomicU64,
     rate: Mutex<RateLimit>,
-    /// Lines that were left out and not yet told of.
+    /// Lines that were left out and not reported yet.
     omitted: AtomicU64,
 }
 
 impl Log {
-    /// Nothing is logged yet.
+    /// An empty log.
     pub(crate) fn new() -> Self {
         Self {
             sessions: AtomicU64::new(0),
@@ -42,20 +43,20 @@ impl Log {
         }
     }
 
-    /// What each line of a new session begins with. It is there however little is logged.
+    /// The span of each line of a new session. It exists at every log level.
     pub(crate) fn session(&self, peer: SocketAddr) -> Span {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         error_span!("session", %peer, number)
     }
 
-    /// A client got no place. `told` says whether it was told so.
+    /// Logs that a client was refused. `told` says whether it got a reply.
     pub(crate) fn refused(&self, peer: SocketAddr, now: Duration, told: bool) {
         if self.admits(now, 1) {
             info!(%peer, outcome = %ErrorCode::Busy, told);
         }
     }
 
-    /// A client was not served since the system lacks something.
+    /// Logs that a client was not served because the system lacks a resource.
     pub(crate) fn failed(&self, peer: SocketAddr, now: Duration, error: &io::Error) {
         if self.admits(now, 1) {
             warn!(%peer, outcome = %ErrorCode::Busy, %error, "cannot start a thread");
@@ -73,7 +74,7 @@ impl Log {
         admitted
     }
 
-    /// Tells how many lines were left out and not yet told of: the server ends.
+    /// Logs how many lines were left out and not reported yet. The server calls this when it ends.
     pub(crate) fn report_omitted(&self) {
         let lines = self.omitted.swap(0, Ordering::Relaxed);
         if lines > 0 {
@@ -88,13 +89,13 @@ impl Default for Log {
     }
 }
 
-/// The log of one session. Its lines belong into the [`Span`](Log::session) of the session.
+/// The log of one session. Its lines belong to the [`Span`](Log::session) of the session.
 #[derive(Debug)]
 pub(crate) struct SessionLog<'a> {
     log: &'a Log,
     rate: RateLimit,
     omitted: u64,
-    /// Requests that were answered.
+    /// The number of answered requests.
     answered: u64,
     now: Duration,
 }
@@ -105,7 +106,7 @@ impl<'a> SessionLog<'a> {
         Self { log, rate, omitted: 0, answered: 0, now: Duration::ZERO }
     }
 
-    /// The machine is polled at `now`.
+    /// Sets the current time.
     pub(crate) fn tick(&mut self, now: Duration) {
         self.now = now;
     }
@@ -136,7 +137,7 @@ impl<'a> SessionLog<'a> {
     fn end(&mut self, command: Option<&Command>, line: Line<'_>) {
         match command {
             Some(command) => line.of(command).write(),
-            // Each session says so when the server stops.
+            // Each session gets this when the server stops.
             None if line.outcome == ErrorCode::ShuttingDown.as_str() => line.write_at(Level::DEBUG),
             None if self.admits() => line.write(),
             None => {}
@@ -171,7 +172,7 @@ fn line<'l>(request: u64, began: Duration, ended: Duration) -> Line<'l> {
     Line { request, took: ended.saturating_sub(began), ..Line::default() }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Default)]
 struct Line<'l> {
     request: u64,
@@ -180,7 +181,7 @@ struct Line<'l> {
     summary: Option<&'l Summary>,
     took: Duration,
     cause: Option<&'l str>,
-    /// The storage failed, so somebody should look after it.
+    /// The storage failed, so an operator should check it.
     serious: bool,
 }
 
@@ -194,7 +195,7 @@ impl<'l> Line<'l> {
     }
 
     fn refused(self, refusal: &'l Refusal, cause: Option<&'l StoreError>) -> Self {
-        // The other failures are the client's doing: it must not be able to fill a log with warnings.
+        // The client causes the other failures: it must not be able to fill a log with warnings.
         let serious = matches!(
             cause.map(|cause| cause.kind),
             Some(StoreErrorKind::Io | StoreErrorKind::NoSpace)
@@ -218,7 +219,7 @@ impl<'l> Line<'l> {
         let verb = command.map(|command| display(command.verb()));
         let [path, to] = command.map(Command::paths).unwrap_or_default();
         let [path, to] = [path, to].map(|path| path.map(|path| quoted(path.as_str())));
-        // A word of the peer's, as a later version may have it, is no field of its own.
+        // A code of the peer that this version does not know must not look like a field.
         let outcome = display(Escaped::new(outcome));
         let Summary { entries, skipped, omitted, length, size, checksum, .. } =
             summary.cloned().unwrap_or_default();
@@ -242,7 +243,7 @@ impl<'l> Line<'l> {
     }
 }
 
-/// A time in milliseconds, with three places for a part of one.
+/// A time in milliseconds, with three decimals.
 struct Millis(Duration);
 
 impl fmt::Display for Millis {
@@ -251,12 +252,12 @@ impl fmt::Display for Millis {
     }
 }
 
-/// Lets so many lines through at once, and then one for each interval.
+/// Allows this many lines at once, and then one for each interval.
 #[derive(Debug)]
 struct RateLimit {
     burst: Duration,
     interval: Duration,
-    /// Lines at an even pace would have come to this moment.
+    /// The time that the lines so far would have taken at the regular rate.
     spent: Duration,
 }
 

@@ -1,9 +1,9 @@
-//! A connection that is driven where work may block, and is local again to wait.
+//! A connection whose steps are made on a thread that may block while it transfers, and locally while it waits.
 //!
-//! As soon as a machine asks for file work, machine, files and stream go to a thread of the runtime that may block, and
-//! steps are made there until the peer keeps them waiting for long, or until they are recalled: to be cancelled, to be
-//! drained, or because the handler has more to ask for. So a transfer does not cross threads for each piece of a file.
-//! What happens meanwhile is sent to the handler, which stays local.
+//! When a machine requests file work, its machine, files and stream move to a thread of the runtime that may block.
+//! That thread makes steps until the peer keeps it waiting for long, or until the connection is recalled: to be
+//! cancelled, to drain, or because the handler has more requests. So a transfer does not cross threads for each piece
+//! of a file. Events of that time are sent to the handler, which stays local.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -31,38 +31,37 @@ use crate::socket::Socket;
 use crate::step::{Connection, DriveError, Handler, Next};
 use crate::stream::Interest;
 
-/// How long a peer is waited for where work may block: its next bytes usually come at once, and the way back and forth
-/// takes longer than most waits.
+/// How long such a thread waits for the peer: its next bytes usually come at once, and moving back and forth takes
+/// longer than most waits.
 const LINGER: Duration = Duration::from_millis(10);
-/// Threads of all connections that linger at once: those of a runtime are few.
+/// The maximum number of threads of all connections that wait at once: a runtime has few.
 const MAX_LINGERING: usize = 16;
-/// How long it is waited for while there is an event that the handler does not know: it may be the last that it waits
-/// for.
+/// How long it waits while there is an event that the handler has not seen: that may be the last one that it waits for.
 const SHORT_LINGER: Duration = Duration::from_micros(200);
-/// How long after an event the handler is woken to hear of it. Most come back sooner than that.
+/// How long after an event the handler is woken. Most connections return sooner.
 const WAKE_AFTER: Duration = Duration::from_micros(500);
-/// How far steps go on beyond an event that the handler does not know yet: it may want to cancel. A large file moves by
-/// a few MiB meanwhile, small ones by the dozen.
+/// How long steps continue after an event that the handler has not seen: it may want to cancel. Meanwhile a large file
+/// moves by a few MiB, and small ones by the dozen.
 const MAX_UNSEEN_TIME: Duration = Duration::from_micros(1500);
-/// Events that the handler does not know yet, each as large as a name.
+/// The maximum number of events that the handler has not seen. Each is as large as a name.
 const MAX_UNSEEN: usize = 256;
 
-/// A connection, local or offloaded, and its socket, which stays.
+/// A connection, local or offloaded, and its socket, which stays local.
 pub(crate) struct Offloadable<R: Runtime, M: Machine, P> {
     place: Place<M, P>,
-    /// What happened while it was offloaded and the handler does not know yet.
+    /// Events from its time offloaded that the handler has not seen.
     events: VecDeque<M::Event>,
     clock: Clock,
-    /// Dropped last: with it the peer sees the connection closed.
+    /// Dropped last, because the peer then sees that the connection is closed.
     socket: Socket<R>,
 }
 
 enum Place<M: Machine, P> {
-    /// Where its task runs. On the heap, since it moves: a future has room for each place that a value is moved to.
+    /// In its task. It is boxed because it moves: a future reserves space for each variable that a value moves through.
     Local(Box<Connection<M, P>>),
-    /// Where work may block.
+    /// On a thread that may block.
     Offloaded(Offloaded<M, P>),
-    /// It went down with a panic or with the runtime.
+    /// Lost with a panic or with the runtime.
     Gone,
 }
 
@@ -71,29 +70,29 @@ struct Offloaded<M: Machine, P> {
     handoff: Arc<Handoff<M, P>>,
 }
 
-/// What the task and the thread that works for it leave for each other.
+/// The state that the task and its thread share.
 struct Handoff<M: Machine, P> {
-    /// The connection is to come back soon.
+    /// The connection should return soon.
     recalled: AtomicBool,
-    /// The thread waits for the peer; it has looked at `recalled` since.
+    /// The thread waits for the peer, and has checked `recalled` since it started to.
     lingers: AtomicBool,
-    /// Written to end that wait. Made for the first one; `None` within if there was no descriptor left.
+    /// Written to end that wait. Created for the first wait; contains `None` if no descriptor was free.
     wakeup: OnceLock<Option<OwnedFd>>,
-    /// How many `events` there are.
+    /// The number of `events`.
     unseen: AtomicUsize,
     left: Mutex<Left<M, P>>,
 }
 
 struct Left<M: Machine, P> {
     events: VecDeque<M::Event>,
-    /// Of the task, which waits for events.
+    /// The waker of the task, which waits for events.
     waker: Option<Waker>,
-    /// What is to be done with the files before they come back.
+    /// What to do with the files before they return.
     last: Option<fn(&mut P)>,
     returned: Option<thread::Result<Returned<M, P>>>,
 }
 
-/// A connection that is local, and its socket.
+/// A local connection and its socket.
 type Local<'a, R, M, P> = (&'a mut Connection<M, P>, &'a mut Socket<R>);
 
 type Returned<M, P> = (Box<Connection<M, P>>, Result<(), DriveError>);
@@ -114,7 +113,7 @@ impl<M: Machine, P> Handoff<M, P> {
         look(&mut self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has the connection come back soon.
+    /// Asks the connection to return soon.
     fn recall(&self) {
         self.recalled.store(true, Ordering::SeqCst);
         if self.lingers.load(Ordering::SeqCst)
@@ -124,7 +123,7 @@ impl<M: Machine, P> Handoff<M, P> {
         }
     }
 
-    /// Leaves an event for the handler. Whether it is the only one.
+    /// Adds an event for the handler. Returns whether it is the only one.
     fn push(&self, event: M::Event) -> bool {
         self.left(|left| {
             left.events.push_back(event);
@@ -158,7 +157,7 @@ impl<M: Machine, P> Handoff<M, P> {
         });
     }
 
-    /// Waits a little for the socket. Whether it is ready.
+    /// Waits briefly for the socket. Returns whether it is ready.
     fn wait_briefly(&self, socket: &OwnedFd, interest: Interest, limit: Duration) -> bool {
         static LINGERING: AtomicUsize = AtomicUsize::new(0);
         let make = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok();
@@ -184,19 +183,19 @@ where
     M: Machine<Event: Clone + Send> + Send + 'static,
     P: Perform + Send + 'static,
 {
-    /// A connection that is local.
+    /// A local connection.
     pub(crate) fn new(connection: Connection<M, P>, socket: Socket<R>) -> Self {
         let clock = connection.clock;
         Self { place: Place::Local(Box::new(connection)), events: VecDeque::new(), clock, socket }
     }
 
-    /// The clock that the machine is polled by.
+    /// The clock of the machine.
     pub(crate) fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// The connection and its socket, once it is local. What happened meanwhile is among the [events](Self::event) in
-    /// any case.
+    /// Returns the connection and its socket, once it is local. Events of its time offloaded are among the
+    /// [events](Self::event) in any case.
     pub(crate) fn poll_local(
         &mut self,
         cx: &mut Context<'_>,
@@ -206,7 +205,7 @@ where
             self.events.append(&mut offloaded.handoff.take_events(cx));
             let worked = ready!(worked);
             let returned = offloaded.handoff.left(|left| left.returned.take());
-            // Before anything panics: what was offloaded is gone then.
+            // Set this before anything panics, because the offloaded connection is gone then.
             self.place = Place::Gone;
             match (worked, returned) {
                 (Ok(()), Some(Ok((connection, outcome)))) => {
@@ -224,24 +223,24 @@ where
         })
     }
 
-    /// What happened while it was offloaded, in order.
+    /// Returns the next event from its time offloaded, in order.
     pub(crate) fn event(&mut self) -> Option<M::Event> {
         let event = self.events.pop_front();
         if self.events.is_empty() {
-            // An idle connection keeps no room for events.
+            // An idle connection should use no memory for events.
             self.events = VecDeque::new();
         }
         event
     }
 
-    /// Has it come back soon, if it is offloaded.
+    /// Asks it to return soon, if it is offloaded.
     pub(crate) fn recall(&self) {
         if let Place::Offloaded(offloaded) = &self.place {
             offloaded.handoff.recall();
         }
     }
 
-    /// Goes where work may block.
+    /// Moves the connection to a thread that may block.
     pub(crate) fn offload(&mut self, cx: &Context<'_>) {
         self.place = match mem::replace(&mut self.place, Place::Gone) {
             Place::Local(connection) => {
@@ -260,7 +259,7 @@ where
         };
     }
 
-    /// Does this with the files, wherever they are, as soon as no work is done with them.
+    /// Calls `last` with the files, wherever they are, as soon as no work uses them.
     pub(crate) fn with_files(&mut self, last: fn(&mut P)) {
         match &mut self.place {
             Place::Local(connection) => last(&mut connection.files),
@@ -275,12 +274,12 @@ where
         }
     }
 
-    /// Waits for what is under way and discards what is open, where that may block. What is left is to be dropped last:
-    /// with it the peer sees the connection closed.
+    /// Waits for running work and discards open files, where that may block. Drop the result last, because the peer
+    /// then sees that the connection is closed.
     pub(crate) async fn close(mut self) -> impl Sized {
         self.recall();
         let back = poll_fn(|cx| self.poll_local(cx).map(drop));
-        // A panic was nobody's but the session's.
+        // A panic concerns only this session.
         let _ = AssertUnwindSafe(back).catch_unwind().await;
         let Self { place, socket, .. } = self;
         let Place::Local(connection) = place else {
@@ -290,7 +289,7 @@ where
         if R::TASKS_MAY_BLOCK {
             drop(files);
         } else {
-            // If the runtime is ending, the files were dropped with the work.
+            // If the runtime is ending, it has dropped the files with the work.
             let _ = R::unblock(move || drop(files)).await;
         }
         (Some(stream), socket)
@@ -301,7 +300,7 @@ fn gone() -> DriveError {
     DriveError::Ended(io::Error::other("the connection is gone"))
 }
 
-/// Makes steps where they may block.
+/// Makes steps on a thread that may block.
 fn work<M: Machine<Event: Clone>, P: Perform>(
     mut connection: Box<Connection<M, P>>,
     handoff: &Handoff<M, P>,
@@ -332,15 +331,15 @@ fn work<M: Machine<Event: Clone>, P: Perform>(
     (connection, outcome)
 }
 
-/// Stands for the handler, which stays local.
+/// Replaces the handler, which stays local.
 struct OffloadedHandler<'a, M: Machine, P> {
     handoff: &'a Handoff<M, P>,
-    /// The first step is made in any case, so that each way there brings something about.
+    /// Whether no step was made yet. The first one is always made, so that each move does some work.
     is_first: bool,
     now: Duration,
-    /// When the oldest event that the handler does not know was left for it,
+    /// When the oldest event was added that the handler has not seen.
     told: Duration,
-    /// and whether it was woken since.
+    /// Whether the handler was woken since then.
     woken: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How servers and clients are set up.
+//! The options of servers and clients.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use haul_core::server::ServerConfig;
 use crate::cancel::Cancel;
 use crate::layer::Layer;
 
-/// How a server behaves.
+/// The options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// What each session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the store
-    /// can do that.
+    /// The configuration of each session. With `pass_through` the kernel moves payload between socket and file, if the
+    /// store supports that.
     pub config: ServerConfig,
-    /// Sessions at once. Whoever comes then is answered `busy`.
+    /// The maximum number of sessions at a time. Further clients get `busy`.
     pub max_clients: usize,
-    /// Sessions at once from one IPv4 address, or from one network of 64 bits of IPv6, which a single host may have for
-    /// itself.
+    /// The maximum number of sessions at a time from one IPv4 address, or from one IPv6 network of 64 bits, which a
+    /// single host may own.
     pub max_clients_per_address: usize,
-    /// Whether slow clients are cut off even while places are free.
+    /// Whether slow clients are disconnected even while there is room for others.
     pub impatient: bool,
-    /// How long commands under way may go on once a drain has begun.
+    /// How long running commands may continue after a drain has started.
     pub grace: Duration,
-    /// What the stream of each connection is; `None` is plain TCP. Payload does not pass through a layer in the kernel.
+    /// The layer over TCP; `None` is plain TCP. The kernel moves no payload through a layer.
     pub layer: Option<Layer>,
 }
 
 impl Default for ServerOptions {
-    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and 30 seconds of
-    /// grace.
+    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and a grace period
+    /// of 30 seconds.
     fn default() -> Self {
         Self {
             config: ServerConfig { pass_through: true, ..ServerConfig::default() },
@@ -42,21 +42,21 @@ impl Default for ServerOptions {
     }
 }
 
-/// How long connecting may take unless something else is asked for.
+/// The default timeout for connecting.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How a client connects and behaves.
+/// The options of a client.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// What the session keeps to. With `pass_through` payload goes between socket and file in the kernel, if the files
-    /// can do that.
+    /// The configuration of the session. With `pass_through` the kernel moves payload between socket and file, if the
+    /// files support that.
     pub config: ClientConfig,
-    /// How long connecting may take, whatever addresses the server has, before it is given up. How long to wait for the
-    /// greeting then, and for progress later, is in the [`timing`](ClientConfig::timing) of `config`.
+    /// The timeout for connecting to all addresses of the server together. The [`timing`](ClientConfig::timing) of
+    /// `config` limits the waits for the greeting and for progress after that.
     pub connect_timeout: Duration,
-    /// What cancels connecting and requests from outside.
+    /// Cancels connecting and requests from elsewhere.
     pub cancel: Option<Cancel>,
-    /// What the stream of the connection is; `None` is plain TCP. Payload does not pass through a layer in the kernel.
+    /// The layer over TCP; `None` is plain TCP. The kernel moves no payload through a layer.
     pub layer: Option<Layer>,
 }
 

@@ -1,15 +1,15 @@
-//! What server and client need of a runtime.
+//! The runtime of a server or client.
 //!
-//! A [`Runtime`] says how to wait for a socket, to sleep, to spawn, and where work may block. A session is one task.
-//! Where tasks may block, as on threads of their own, file work is done right there; elsewhere it runs where the
-//! runtime lets it block, and so does whatever follows it as long as the peer keeps up: machine, files and stream move
-//! there and back, while the registration of the socket stays.
+//! A [`Runtime`] knows how to wait for a socket, to sleep, to spawn, and where work may block. A session is one task.
+//! Where tasks may block, such as on threads of their own, they do file work themselves. Otherwise the runtime runs
+//! file work where it may block, and everything that follows as long as the peer keeps up: machine, files and stream
+//! move there and back, and the registration of the socket stays.
 //!
 //! # Dropped futures
-//! All that a connection has under way is kept in the connection and not in the future that drives it. Whoever drops
-//! the future of a client's call cancels the call: what was staged is removed at once, no byte of the connection is
-//! lost, and the next call first ends the one before. Whoever drops the future of [`Server::run`](crate::Server::run)
-//! ends all sessions as [`ServerHandle::force`](crate::ServerHandle::force) does.
+//! All running work belongs to the connection and not to the future that drives it. Dropping the future of a client's
+//! call cancels the call: its staged file is removed at once, no byte of the connection is lost, and the next call
+//! first ends this one. Dropping the future of [`Server::run`](crate::Server::run) ends all sessions, as
+//! [`ServerHandle::force`](crate::ServerHandle::force) does.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,24 +23,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::event::{Event, Listener};
 use crate::stream::Interest;
 
-/// A runtime. Each call is made on a thread of it, if it has any.
+/// A runtime. Each call is made on one of its threads, if it has any.
 pub trait Runtime: Sized + 'static {
-    /// Whether tasks may block, so that file work can be done in them.
+    /// Whether tasks may block, so that they can do file work.
     const TASKS_MAY_BLOCK: bool = false;
 
     /// A registered socket.
     type Readiness: Readiness;
 
-    /// Registers a nonblocking socket, for as long as what is returned lives.
+    /// Registers a nonblocking socket, until the result is dropped.
     ///
     /// # Errors
-    /// If the system has no room for it.
+    /// If the system lacks a resource for it.
     fn register(socket: Arc<OwnedFd>) -> io::Result<Self::Readiness>;
 
-    /// Starts the task that `task` makes of `input`; it runs to its end though nobody waits for it.
+    /// Starts the task that `task` creates from `input`. It runs to its end even if nobody waits for it.
     ///
     /// # Errors
-    /// If it cannot be started; then the input comes back.
+    /// If it cannot be started; the error then contains the input.
     fn spawn<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
         input: T,
         task: impl FnOnce(T) -> F + Send + 'static,
@@ -49,15 +49,15 @@ pub trait Runtime: Sized + 'static {
     /// Runs work where it may block. It runs to its end even if the future is dropped, or not at all.
     ///
     /// # Errors
-    /// If the runtime is ending, or cannot start what it needs for it.
+    /// If the runtime is ending, or lacks a resource for it.
     fn unblock<T: Send + 'static>(
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = io::Result<T>> + Send + 'static;
 
-    /// Waits. A duration beyond what the runtime can count is for ever.
+    /// Waits. A duration that the runtime cannot represent never ends.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Whether `event` is raised; if not, the task is woken when it is. A runtime that waits by poll(2) waits for the
+    /// Whether `event` is raised; if not, the task is woken when it is. A runtime that waits with poll(2) waits for the
     /// [descriptor](Event::descriptor) of the event instead.
     fn poll_raised(cx: &mut Context<'_>, event: &Event, listener: &mut Listener) -> Poll<()> {
         event.poll_raised(cx, listener)
@@ -66,8 +66,8 @@ pub trait Runtime: Sized + 'static {
 
 /// A socket that is registered with a runtime.
 pub trait Readiness: Send + Sync + 'static {
-    /// Whether the socket is ready; if not, the waker of `cx` is woken when it may be. Now and then it may say so too
-    /// early, but not again and again.
+    /// Whether the socket is ready; if not, the waker of `cx` is woken when it may be. It may occasionally return too
+    /// early, but not repeatedly.
     fn poll_ready(&mut self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>>;
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn raised<R: Runtime>(event: &Event) {
     poll_fn(|cx| R::poll_raised(cx, event, &mut listener)).await;
 }
 
-/// What poll(2) is to wait for. That a socket has failed it tells in any case.
+/// The flags for poll(2). It reports a failed socket in any case.
 pub fn poll_flags(interest: Interest) -> PollFlags {
     match interest {
         Interest::Readable => PollFlags::IN,
@@ -86,9 +86,9 @@ pub fn poll_flags(interest: Interest) -> PollFlags {
     }
 }
 
-/// Whether a socket is ready at this moment: for runtimes that remember that it was.
+/// Whether a socket is ready at this moment, for runtimes that cache its readiness.
 pub fn is_ready(socket: &OwnedFd, interest: Interest) -> bool {
     let mut fds = [PollFd::new(socket, poll_flags(interest))];
-    // If the system does not tell, a try does.
+    // If the call fails, the caller tries the operation.
     poll(&mut fds, Some(&Timespec::default())).map_or(true, |count| count > 0)
 }

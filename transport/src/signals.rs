@@ -1,4 +1,4 @@
-//! Signals that stop a server, or cancel what a client does.
+//! Signals that stop a server, or cancel requests of a client.
 
 use std::fs;
 use std::io;
@@ -15,19 +15,18 @@ use tracing::info;
 use crate::cancel::Cancel;
 use crate::server::ServerHandle;
 
-/// What the exit code of a program that a signal ended is above the signal's number, as shells give it.
+/// A program that a signal ended has this plus the signal's number as its exit code, as in shells.
 const ENDED_BY_SIGNAL: i32 = 128;
-/// How long a cancelled request may take to end before the process ends without it. Its file may be on a disk that
-/// hangs.
+/// How long a cancelled request may take to end before the process exits without it. Its file may be on a hanging disk.
 const CANCEL_LIMIT: Duration = Duration::from_secs(4);
-/// How long the last words may take. Where they go nobody may read.
+/// How long the callback before the exit may take. Nobody may read its output.
 const BEFORE_EXIT_LIMIT: Duration = Duration::from_millis(500);
-/// Of a thread that waits for signals or for a request to end, in bytes; it does next to nothing.
+/// The stack size in bytes of a thread that waits for signals or for a request to end. It does very little.
 const STACK_SIZE: usize = 256 << 10;
 
-/// Lets SIGTERM, SIGINT, SIGHUP and SIGQUIT stop a server, for as long as the process lives: the first begins a
+/// Lets SIGTERM, SIGINT, SIGHUP and SIGQUIT stop a server until the process ends: the first signal starts a
 /// [drain](ServerHandle::shutdown), the second [ends all sessions](ServerHandle::force), a third ends the process.
-/// SIGHUP and SIGQUIT stay ignored where they were when the process began, as `nohup` has it.
+/// SIGHUP and SIGQUIT stay ignored if the process started with them ignored, as under `nohup`.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
@@ -51,10 +50,10 @@ pub fn drain_on_signals(handle: ServerHandle) -> io::Result<()> {
     })
 }
 
-/// Lets SIGINT, SIGTERM, SIGHUP and SIGQUIT cancel the request that runs, for as long as the process lives. They end
-/// the process, with 128 + the signal's number as its code, if no request runs, if the one that does was cancelled
-/// already, or if it has not ended four seconds later: its file may be on a disk that hangs. SIGHUP and SIGQUIT stay
-/// ignored where they were when the process began, as `nohup` has it.
+/// Lets SIGINT, SIGTERM, SIGHUP and SIGQUIT cancel the running request until the process ends. A signal ends the
+/// process, with 128 + the signal's number as its exit code, if no request runs, if the request was cancelled before,
+/// or if it has not ended after four seconds: its file may be on a hanging disk. SIGHUP and SIGQUIT stay ignored if the
+/// process started with them ignored, as under `nohup`.
 ///
 /// # Errors
 /// If the handlers or their thread cannot be set up.
@@ -83,15 +82,15 @@ fn cancel_with(
                 end(&before_exit, signal);
             }
         };
-        // Without a thread it takes a second signal.
+        // Without a thread a second signal is needed.
         let _ = thread::Builder::new().stack_size(STACK_SIZE).spawn(watch);
     })
 }
 
-/// What is said before a signal ends the process at once.
+/// Called before a signal ends the process.
 type BeforeExit = Arc<dyn Fn() + Send + Sync>;
 
-/// Ends the process. Words that nobody takes are not waited for.
+/// Ends the process. It does not wait for output that nobody reads.
 fn end(before_exit: &BeforeExit, signal: i32) {
     let (said, heard) = mpsc::channel();
     let before_exit = Arc::clone(before_exit);
@@ -105,7 +104,8 @@ fn end(before_exit: &BeforeExit, signal: i32) {
     exit(ENDED_BY_SIGNAL + signal);
 }
 
-/// The one cancel for all connections of a process, on signals from its first use on. They come one after another.
+/// One cancel for all connections of a process, raised by signals from its first use on. Requests run one after
+/// another.
 #[derive(Debug)]
 pub struct CancelOnSignals {
     cancel: OnceLock<Cancel>,
@@ -121,8 +121,8 @@ impl CancelOnSignals {
         self.get_with(|| {})
     }
 
-    /// The same. If this is the first use, `before_exit` is called before a signal ends the process at once, without an
-    /// end of the request that may run.
+    /// As [`get`](Self::get). On the first use it registers `before_exit`, which is called before a signal ends the
+    /// process without ending the running request.
     ///
     /// # Errors
     /// If the handlers or their thread cannot be set up.
@@ -137,7 +137,7 @@ impl CancelOnSignals {
         Ok(self.cancel.get_or_init(|| cancel).clone())
     }
 
-    /// The last signal that came, by its number. A program that ends because of it does so with 128 more as its code.
+    /// The number of the last signal. A program that ends because of it uses 128 plus this number as its exit code.
     pub fn signal(&self) -> Option<i32> {
         Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
@@ -158,7 +158,7 @@ fn on_signals(mut told: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// The signals that this process ignores, a bit each from 1 on; none where the system does not tell.
+/// The signals that this process ignores, one bit each starting with signal 1; none if the system does not report them.
 fn ignored_signals() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

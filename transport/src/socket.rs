@@ -1,4 +1,4 @@
-//! A connected socket beside its stream: registered with the runtime while a task waits for it.
+//! A connected socket beside its stream, registered with the runtime while a task waits for it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use crate::tcp::TcpStream;
 
 /// A connected socket that is registered with a runtime.
 pub(crate) struct Socket<R: Runtime> {
-    /// Dropped before the socket is closed; `None` while nobody waits by the runtime.
+    /// Dropped before the socket is closed; `None` while nobody waits with the runtime.
     readiness: Option<R::Readiness>,
     descriptor: Arc<OwnedFd>,
 }
@@ -24,7 +24,7 @@ impl<R: Runtime> Socket<R> {
         Ok(Self { readiness: Some(R::register(Arc::clone(&descriptor))?), descriptor })
     }
 
-    /// The stream over it.
+    /// The stream over the socket.
     pub(crate) fn stream(&self, layer: Option<&Layer>) -> PeerStream {
         PeerStream::new(TcpStream::new(Arc::clone(&self.descriptor)), layer)
     }
@@ -46,8 +46,7 @@ impl<R: Runtime> Socket<R> {
         readiness.poll_ready(cx, interest)
     }
 
-    /// Takes the registration back until the next wait: some runtimes are woken by every packet of a socket that is
-    /// registered.
+    /// Removes the registration until the next wait: some runtimes wake up for every packet of a registered socket.
     pub(crate) fn unregister(&mut self) {
         self.readiness = None;
     }

@@ -1,5 +1,5 @@
-//! One step of a connection: carries out what the machine asks for. It serves client and server wherever they run,
-//! decides nothing, and never waits for the peer.
+//! One step of a connection: carries out an output of the machine. It serves client and server on any thread, decides
+//! nothing, and never waits for the peer.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::ops::ControlFlow;
@@ -15,46 +15,46 @@ use crate::event::Event;
 use crate::layer::PeerStream;
 use crate::stream::{Interest, StreamError};
 
-/// Slices that go to the stream in one call.
+/// The maximum number of slices to write in one call.
 const MAX_SLICES: usize = 64;
-/// Payload that is less than this, in bytes, comes through the machine, which costs it one copy.
+/// Less payload than this, in bytes, goes through the machine, which costs one copy.
 const WORTH_PASSING: usize = 16 << 10;
 
-/// A machine with all that it works on.
+/// A machine with its files, stream and clock.
 #[derive(Debug)]
 pub(crate) struct Connection<M, P> {
-    /// What decides.
+    /// Makes the decisions.
     pub(crate) machine: M,
-    /// What carries out effects.
+    /// Carries out effects.
     pub(crate) files: P,
-    /// What leads to the peer.
+    /// Connects to the peer.
     pub(crate) stream: PeerStream,
-    /// The clock that the machine is polled by.
+    /// The clock of the machine.
     pub(crate) clock: Clock,
 }
 
-/// On whose behalf a connection is driven. What breaks ends the drive.
+/// The caller of a connection: a session or a client's call. A break ends the drive.
 pub(crate) trait Handler<M: Machine> {
-    /// Called before each step where the connection is local, and at once when [`wake`](Self::wake) is raised.
+    /// Called before each step of a local connection, and at once when [`wake`](Self::wake) is raised.
     fn before_step(&mut self, machine: &mut M, now: Duration) -> ControlFlow<()>;
 
-    /// How long the peer's host may be silent from now on, if that is to change.
+    /// How long the peer's host may be silent from now on, if that changes.
     fn silence_limit(&mut self) -> Option<Duration> {
         None
     }
 
-    /// When to make another step though nothing happens.
+    /// When to make another step even if nothing happens.
     fn next_check(&self) -> Option<Duration> {
         None
     }
 
-    /// What ends a wait for the peer; `None` once the handler knows that it is raised.
+    /// The event that ends a wait for the peer; `None` once the handler has seen it.
     fn wake(&self) -> Option<&Event>;
 
-    /// Something happened.
+    /// Gets an event of the machine.
     fn event(&mut self, event: &M::Event) -> ControlFlow<()>;
 
-    /// Whether it has something to tell the machine, which is offloaded.
+    /// Whether it needs the machine, which is offloaded.
     fn wants_machine(&self) -> bool {
         false
     }
@@ -63,26 +63,26 @@ pub(crate) trait Handler<M: Machine> {
 /// What follows a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Another one.
+    /// Make another step.
     Step,
-    /// Another one, once the socket is ready for this or the machine's deadline has come.
+    /// Make another step once the socket is ready for this or the machine's deadline has come.
     Wait(Interest),
-    /// The same one, where work may block.
+    /// Make the same step where it may block.
     Offload,
-    /// Nothing: all is over, or the handler wants no more.
+    /// Stop: the session is over, or the handler broke.
     Return,
 }
 
-/// Why a connection cannot be driven on; never the peer's doing.
+/// Why a connection cannot be driven any further. The peer never causes it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DriveError {
-    /// The drive reported what was not asked for.
+    /// The loop reported something that was not requested.
     #[error("this is a bug: {0}")]
     Misuse(#[from] Misuse),
     /// The system cannot wait.
     #[error("cannot wait for the socket: {0}")]
     Wait(#[from] io::Error),
-    /// The runtime takes no more work.
+    /// The runtime accepts no more work.
     #[error("the runtime is ending: {0}")]
     Ended(io::Error),
 }
@@ -94,7 +94,7 @@ impl From<DriveError> for haul_core::client::Failure {
 }
 
 impl<M: Machine, P: Perform> Connection<M, P> {
-    /// Carries out one output, without waiting for the peer. An effect is carried out only where `may_block`.
+    /// Carries out one output, without waiting for the peer. It carries out an effect only if `may_block`.
     pub(crate) fn step(
         &mut self,
         handler: &mut impl Handler<M>,
@@ -124,7 +124,7 @@ impl<M: Machine, P: Perform> Connection<M, P> {
                     .map(|(passing, tcp)| passing.receive(tcp.as_fd(), length));
                 match moved {
                     Some(Ok(count @ 1..)) => machine.passed_through(count)?,
-                    // Whatever it is, the end and not ready among it, a read tells it as well, and knows how to wait.
+                    // A read reports every other result too, including the end and "not ready", and can wait.
                     None | Some(Ok(0) | Err(_)) => return self.read(Wait::UntilDeadline),
                 }
             }
@@ -138,7 +138,7 @@ impl<M: Machine, P: Perform> Connection<M, P> {
                         });
                     return self.report_sent(outcome);
                 }
-                // The bytes that were announced are gone: only the end of the connection can say so.
+                // The announced bytes are lost, so the connection must end.
                 None => machine.write_failed()?,
             },
             Output::Perform(_) if !may_block => return Ok(Next::Offload),
@@ -192,8 +192,8 @@ impl<M: Machine, P: Perform> Connection<M, P> {
             Err(StreamError::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
             Err(StreamError::Io(error)) => {
                 debug!(%error, "cannot write to the socket");
-                // A socket that lives on, as after ENOBUFS, would leave the peer waiting for the rest, and a client for
-                // the peer's last word.
+                // A socket that survives an error, such as ENOBUFS, would leave the peer waiting for the rest, and a
+                // client for the peer's last reply.
                 let _ = stream.close_write();
                 machine.write_failed()?;
             }
@@ -201,7 +201,7 @@ impl<M: Machine, P: Perform> Connection<M, P> {
         Ok(Next::Step)
     }
 
-    /// When to make another step though nothing has come.
+    /// When to make another step even if nothing arrives.
     pub(crate) fn deadline(&self, handler: &impl Handler<M>) -> Option<Duration> {
         self.machine.deadline().into_iter().chain(handler.next_check()).min()
     }

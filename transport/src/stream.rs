@@ -1,46 +1,45 @@
-//! What leads to the peer: a stream that reads and writes without waiting, and says what it waits for.
+//! The stream to the peer, which reads and writes without waiting and reports what it waits for.
 //!
-//! A stream has no descriptor. What a runtime waits with is a registration of the socket beneath, which is kept
+//! A stream has no descriptor. The runtime waits with a registration of the socket beneath it, which is kept
 //! [beside](crate::Runtime::register) the stream, so that the stream can move to another thread and back. A layer such
 //! as TLS is a [`Stream`] over a [`TcpStream`](crate::TcpStream).
 
 use std::io::{self, IoSlice};
 
-/// A stream to the peer. No call waits.
+/// A stream to the peer. No method waits.
 ///
-/// What a [`write`](Self::write) took may still be within the stream. Every later call sends it on first; a
-/// [`read`](Self::read) that finds nothing then waits for [either](Interest::Either), and a
-/// [`close_write`](Self::close_write) is done when all is out.
+/// A stream may buffer what [`write`](Self::write) took. Every later call sends it first; a [`read`](Self::read) that
+/// finds nothing then waits for [either](Interest::Either), and a [`close_write`](Self::close_write) succeeds once
+/// everything is sent.
 pub trait Stream: Send + 'static {
-    /// Reads up to as many bytes as `buffer` has room for. 0 says that the peer will send no more.
+    /// Reads at most as many bytes as `buffer` can take. Returns 0 if the peer will send no more.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StreamError>;
 
-    /// Writes a first part of `slices`, at least one byte if they have any.
+    /// Writes some of `slices`, from the first on, at least one byte if they have any.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<usize, StreamError>;
 
-    /// Closes the sending half, after all that was written is out.
+    /// Closes the sending half, after everything written was sent.
     fn close_write(&mut self) -> Result<(), StreamError>;
 }
 
-/// Why a stream did nothing.
+/// Why a stream made no progress.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// It is worth another try when the socket beneath is ready for this. A stream that has bytes of its own to give
-    /// never answers with it.
+    /// Try again when the socket beneath is ready for this. A stream with buffered input never returns it from a read.
     #[error("it would have to wait")]
     WouldBlock(Interest),
-    /// The stream is broken in this direction.
+    /// The stream failed in this direction.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
-/// What the socket beneath a stream is waited for.
+/// What to wait for on the socket beneath a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// Something to read.
     Readable,
-    /// Room to write.
+    /// Space to write.
     Writable,
-    /// The one or the other.
+    /// Either of them.
     Either,
 }

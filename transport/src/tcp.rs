@@ -1,4 +1,4 @@
-//! TCP: the one stream that can be spliced, and how its sockets are set up.
+//! TCP: the only stream that can be spliced, and the setup of its sockets.
 
 use std::io::{self, IoSlice};
 use std::net::{SocketAddr, TcpListener};
@@ -14,18 +14,18 @@ use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type
 
 use crate::stream::{Interest, Stream, StreamError};
 
-/// Connections that the system keeps until they are accepted.
+/// The number of connections that the system queues until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How long the host of a server's peer may be silent, be it asked by data or by a keepalive, before its peer counts as
-/// gone; while places are scarce.
+/// How long a client's host may leave data or keepalives unanswered before a server gives the client up, while places
+/// are scarce.
 pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
-/// A nonblocking TCP socket that is connected.
+/// A connected nonblocking TCP socket.
 #[derive(Debug)]
 pub struct TcpStream(Arc<OwnedFd>);
 
 impl TcpStream {
-    /// The stream of a nonblocking socket. It is closed when neither this nor another owner is left.
+    /// The stream of a nonblocking socket. The socket is closed when its last owner is dropped.
     pub(crate) fn new(socket: Arc<OwnedFd>) -> Self {
         Self(socket)
     }
@@ -58,8 +58,8 @@ fn outcome<T>(outcome: Result<T, Errno>, interest: Interest) -> Result<T, Stream
     })
 }
 
-/// Writes a first part of `slices`. Unlike `write_vectored` this raises no SIGPIPE, whatever the application does with
-/// that signal.
+/// Writes some of `slices`, from the first on. Unlike `write_vectored` it never raises SIGPIPE, whatever the
+/// application does with that signal.
 pub(crate) fn send(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
 }
@@ -69,14 +69,14 @@ pub(crate) fn shutdown(socket: impl AsFd) -> Result<(), Errno> {
     rustix::net::shutdown(socket, Shutdown::Write)
 }
 
-/// Accepts a connection at a nonblocking listener. What is accepted does not block either.
+/// Accepts a connection from a nonblocking listener. The connection is nonblocking too.
 pub(crate) fn accept(listener: impl AsFd) -> Result<(OwnedFd, Option<SocketAddr>), Errno> {
     const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
     let (socket, peer) = retry_on_intr(|| acceptfrom_with(&listener, FLAGS))?;
     Ok((socket, peer.and_then(|peer| peer.try_into().ok())))
 }
 
-/// Begins to connect; the socket is writable when that has come to an end.
+/// Starts to connect. The socket becomes writable when the attempt has ended.
 pub(crate) fn begin_to_connect(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = stream(address)?;
     prepare_connected(&socket)?;
@@ -90,7 +90,7 @@ fn is_under_way(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::INPROGRESS | Errno::INTR))
 }
 
-/// What became of a connection, once its socket is writable.
+/// The result of an attempt to connect, once its socket is writable.
 pub(crate) fn is_connected(socket: impl AsFd) -> io::Result<()> {
     SockRef::from(&socket).take_error()?.map_or(Ok(()), Err)
 }
@@ -102,15 +102,15 @@ fn keepalive() -> TcpKeepalive {
         .with_retries(3)
 }
 
-/// A nonblocking socket that is not yet connected.
+/// A nonblocking socket that is not connected yet.
 fn stream(address: SocketAddr) -> io::Result<RawSocket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// A nonblocking listener. The address can be taken again at once after the last listener on it is gone. One for IPv6
-/// takes IPv4 as well, unless it shall be `only_ipv6`.
+/// A nonblocking listener. The address can be used again at once after its last listener is closed. A listener for IPv6
+/// also takes IPv4, unless it is `only_ipv6`.
 pub(crate) fn listen(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpListener> {
     let socket = stream(address)?;
     if only_ipv6 {
@@ -122,7 +122,7 @@ pub(crate) fn listen(address: SocketAddr, only_ipv6: bool) -> io::Result<TcpList
     Ok(socket.into())
 }
 
-/// Sets a client's socket up.
+/// Sets up a client's socket.
 fn prepare_connected(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd();
     let socket = SockRef::from(&socket);
@@ -130,17 +130,17 @@ fn prepare_connected(socket: impl AsFd) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive())
 }
 
-/// Sets a server's accepted socket up.
+/// Sets up a socket that a server accepted.
 pub(crate) fn prepare_accepted(socket: impl AsFd) -> io::Result<()> {
     let socket = socket.as_fd();
     prepare_connected(socket)?;
-    // Only a server's: its client may have to wait longer than this while a busy storage takes nothing.
+    // Only for a server: its client may have to wait longer than this while a busy storage accepts nothing.
     set_user_timeout(socket, SILENCE)
 }
 
-/// Says how long the peer's host may be silent before the system breaks the connection. That covers data that is not
-/// acknowledged, a window that stays shut, and, in place of the number of probes, keepalives that are not answered;
-/// Linux has one limit for all three.
+/// Sets how long the peer's host may be silent before the system breaks the connection. The limit covers unacknowledged
+/// data, a closed window and, instead of the number of probes, unanswered keepalives; Linux has one limit for all
+/// three.
 pub(crate) fn set_user_timeout(socket: impl AsFd, limit: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return SockRef::from(&socket).set_tcp_user_timeout(Some(limit));
@@ -148,7 +148,7 @@ pub(crate) fn set_user_timeout(socket: impl AsFd, limit: Duration) -> io::Result
     return Ok(drop((socket, limit)));
 }
 
-/// Whether accept failed for one connection only. Linux reports by accept what had happened to the connection before.
+/// Whether accept failed for one connection only. Linux reports earlier errors of a connection when it is accepted.
 pub(crate) fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

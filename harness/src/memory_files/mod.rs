@@ -61,17 +61,17 @@ struct Staged {
 /// Files in memory.
 ///
 /// # Panics
-/// When an effect breaks the contract of [`Effect`], because then the machine that asked for it is wrong.
+/// When an effect breaks the contract of [`Effect`], because the machine that requested it is wrong.
 #[derive(Debug, Default)]
 pub struct MemoryFiles {
     tree: BTreeMap<FilePath, Node>,
     /// Directories whose content may not be read.
     closed: BTreeSet<FilePath>,
-    /// Names that every listing leaves out.
+    /// Names that every listing omits.
     omitted: Vec<Entry>,
     open: BTreeMap<Handle, Open>,
     journal: Vec<Record>,
-    /// Whether the machine must ask for `Sync` before it publishes.
+    /// Whether the machine must request `Sync` before it publishes.
     durable: bool,
     faults: Faults,
 }
@@ -129,8 +129,8 @@ impl MemoryFiles {
         self
     }
 
-    /// With this name, which every listing leaves out. Listings report it even if they were not asked to: a machine
-    /// must filter it.
+    /// With this name, which every listing omits. Listings report it even if they were not asked to: a machine must
+    /// filter it.
     #[must_use]
     pub fn with_omitted(mut self, name: &str, reason: Omission) -> Self {
         self.omitted.push(Entry::omitted(name.as_bytes(), reason));
@@ -169,7 +169,7 @@ impl MemoryFiles {
         files.collect()
     }
 
-    /// What was done so far.
+    /// The effects so far.
     pub fn journal(&self) -> &[Record] {
         &self.journal
     }
@@ -209,12 +209,12 @@ impl MemoryFiles {
         failing.map_or(Ok(()), |(_, kind)| Err(error(kind)))
     }
 
-    /// A listing sees everything, so nothing may wait for its commit.
+    /// A listing sees everything, so no file may wait for its commit.
     fn require_nothing_open(&self) {
         assert!(self.open.is_empty(), "something else is open: {:?}", self.open);
     }
 
-    /// A file may be opened beside others that wait for their commit, but for itself.
+    /// A file may be opened while others wait for their commit, except itself.
     fn require_nothing_staged(&self, path: &FilePath) {
         for open in self.open.values() {
             match open {
@@ -313,7 +313,7 @@ impl MemoryFiles {
         Ok(())
     }
 
-    /// Closes what the effect ends, whatever its outcome, or what it ends by a failure.
+    /// Closes what the effect closes, whatever its outcome, or in case of its failure.
     fn drop_failed(&mut self, effect: &Effect) {
         match effect {
             Effect::FinishReading { handle, .. }

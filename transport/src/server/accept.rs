@@ -1,4 +1,4 @@
-//! Taking in connections: a task for each that has a place, a refusal for the others.
+//! Accepts connections: starts a task for each admitted client and refuses the others.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -24,10 +24,10 @@ use crate::socket::Socket;
 use crate::stream::Interest;
 use crate::tcp::{self, is_of_the_connection, prepare_accepted};
 
-/// Connections taken in at one port before others get their turn.
+/// The number of connections to accept at one port before others get their turn.
 const BATCH: usize = 64;
 
-/// A socket that listens and is registered with a runtime.
+/// A listening socket that is registered with a runtime.
 pub(super) struct Listener<R: Runtime> {
     /// Dropped before the socket is closed.
     readiness: R::Readiness,
@@ -40,7 +40,7 @@ impl<R: Runtime> Listener<R> {
         Ok(Self { readiness: R::register(Arc::clone(&descriptor))?, descriptor })
     }
 
-    /// Accepts a connection, if there is one.
+    /// Accepts a connection, if one is waiting.
     fn accept(&self) -> io::Result<(Socket<R>, SocketAddr)> {
         let (socket, peer) = tcp::accept(&self.descriptor)?;
         let peer = peer.ok_or_else(|| io::Error::from(ErrorKind::ConnectionAborted))?;
@@ -48,7 +48,7 @@ impl<R: Runtime> Listener<R> {
     }
 }
 
-/// Takes in connections until the server drains; then closes the ports and ends the refusals under way.
+/// Accepts connections until the server drains. Then it closes the ports and completes the running refusals.
 pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>, host: &Host<S>) {
     let stop = &host.stop;
     create_event_descriptors::<R, S>(host).await;
@@ -76,7 +76,7 @@ pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>
     poll_fn(|cx| refusals.poll_all(cx)).await;
 }
 
-/// Polls each event once: some runtimes need a descriptor for it, which there may not be later.
+/// Polls each event once: some runtimes need a descriptor for it, and later there may be none.
 async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
     let (_, closed) = host.open.get();
     poll_fn(|cx| {
@@ -88,8 +88,8 @@ async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
     .await;
 }
 
-/// Waits until the server drains or there is a connection; or, during a pause, until that is over or a connection is
-/// closed. Refusals go on meanwhile.
+/// Waits until the server drains or a connection arrives; or, during a pause, until that is over or a connection is
+/// closed. Refusals continue meanwhile.
 async fn wait<R: Runtime, S: Store>(
     listeners: &mut [Listener<R>],
     host: &Host<S>,
@@ -107,7 +107,7 @@ async fn wait<R: Runtime, S: Store>(
                 ready |= R::poll_raised(cx, left, &mut closes).is_ready();
                 ready |= pause.poll(cx).is_ready();
             }
-            // Each is polled, so that each wakes this task.
+            // Each listener is polled, so that each wakes this task.
             None => ready |= listeners.iter_mut().fold(false, |any, l| any | l.is_ready(cx)),
         }
         if ready { Poll::Ready(()) } else { Poll::Pending }
@@ -116,13 +116,13 @@ async fn wait<R: Runtime, S: Store>(
 }
 
 impl<R: Runtime> Listener<R> {
-    /// What fails is found out by a try.
+    /// The next accept reports any failure.
     fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
         self.readiness.poll_ready(cx, Interest::Readable).is_ready()
     }
 }
 
-/// Takes in what is waiting and what there is room for, at most [`BATCH`].
+/// Accepts the waiting connections, as far as resources allow, at most [`BATCH`].
 fn accept_batch<R: Runtime, S: Store>(
     listener: &Listener<R>,
     host: &Host<S>,

@@ -1,26 +1,26 @@
-//! When accepting one more connection is worth a try.
+//! Pauses after failed accepts.
 
 use std::time::Duration;
 
 /// The pause after a failed accept: without descriptors or memory the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long nothing is accepted after it failed.
+/// Decides how long to accept nothing after a failure.
 ///
-/// A connection that is closed makes room for another one, which is taken in at once. Only if that fails as well there
-/// was another want, and nothing more is tried early, so that there are no more failures than pauses.
+/// A closed connection frees resources for another one, which is accepted at once. If that fails too, another resource
+/// is missing, and there is no further early attempt, so that there are no more failures than pauses.
 #[derive(Debug, Default)]
 pub(crate) struct AcceptBackoff(Option<Paused>);
 
 #[derive(Debug)]
 struct Paused {
     until: Duration,
-    /// With so many connections open there is no room for one more.
+    /// With this many open connections there is no room for one more.
     full: usize,
 }
 
 impl AcceptBackoff {
-    /// Accepting failed with so many connections open. Whether it had gone well before.
+    /// Records that an accept failed with `open` connections. Returns whether the one before succeeded.
     pub(crate) fn failed(&mut self, now: Duration, open: usize) -> bool {
         let first = self.0.is_none();
         self.0 = Some(match self.0.take() {
@@ -30,12 +30,12 @@ impl AcceptBackoff {
         first
     }
 
-    /// Accepting went well. Whether it goes well again.
+    /// Records that an accept succeeded. Returns whether this ends a pause.
     pub(crate) fn succeeded(&mut self, now: Duration) -> bool {
         self.0.take_if(|paused| paused.until <= now).is_some()
     }
 
-    /// How long to wait, with so many connections open; `None` if accepting is worth a try.
+    /// How long to wait, with `open` connections; `None` if an attempt is worth it.
     pub(crate) fn left(&self, now: Duration, open: usize) -> Option<Duration> {
         let Paused { until, full } = self.0.as_ref()?;
         let left = until.checked_sub(now).filter(|left| !left.is_zero())?;
@@ -67,7 +67,7 @@ mod tests {
     fn there_are_no_more_failures_than_pauses() {
         let mut backoff = AcceptBackoff::default();
         let mut failures = 0;
-        // Somebody leaves before each try, and none goes well.
+        // A client leaves before each attempt, and none succeeds.
         for tick in 0..10_000 {
             let now = TICK * tick;
             if backoff.left(now, 0).is_none() {

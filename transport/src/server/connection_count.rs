@@ -1,40 +1,41 @@
-//! How many connections are open.
+//! Counts the open connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::event::Event;
 
-/// How many connections are open, those that are refused among them.
+/// The number of open connections, including those that are being refused.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCount {
     count: AtomicUsize,
-    /// Raised when one was closed.
+    /// Raised when a connection was closed.
     closed: Event,
 }
 
 impl ConnectionCount {
-    /// Counts a connection until what is returned is dropped, which is to be done when its socket is closed.
+    /// Counts a connection until the result is dropped. Drop it after closing the socket.
     pub(crate) fn count(self: &Arc<Self>) -> Counted {
         self.count.fetch_add(1, Ordering::SeqCst);
         Counted(Arc::clone(self))
     }
 
-    /// How many there are, and what is raised as soon as there are fewer. It may be raised too early, so ask again.
+    /// The number of connections, and the event that is raised when one is closed. It may be raised too early, so check
+    /// again.
     pub(crate) fn get(&self) -> (usize, &Event) {
-        // Before the look, so that whoever leaves after it is noticed.
+        // Lower it before reading the count, so that a connection that closes afterwards is noticed.
         self.closed.lower();
         (self.count.load(Ordering::SeqCst), &self.closed)
     }
 
-    /// What to wait for until none is open; `None` if none is. It may end too early, so ask again.
+    /// The event to wait for until none is open; `None` if none is. It may be raised too early, so check again.
     pub(crate) fn until_none(&self) -> Option<&Event> {
         let (count, closed) = self.get();
         (count > 0).then_some(closed)
     }
 }
 
-/// A connection that is counted.
+/// A counted connection.
 #[derive(Debug)]
 pub(crate) struct Counted(Arc<ConnectionCount>);
 

@@ -1,4 +1,4 @@
-//! What all sessions of a server share.
+//! The state that all sessions of a server share.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -19,42 +19,43 @@ use crate::server::limiter::Limiter;
 use crate::server::stop::Stop;
 use crate::tcp::{self, send, shutdown};
 
-/// What the chunks of all sessions come to together, in bytes, before further sessions get smaller ones.
+/// The total size of the chunks of all sessions, in bytes, beyond which further sessions get smaller ones.
 const CHUNKS: usize = 16 << 20;
-/// The chunk of a session, in bytes, however many there are.
+/// The smallest chunk of a session, in bytes, with any number of sessions.
 const LEAST_CHUNK: usize = 16 << 10;
-/// Clients that are turned away before others get their turn.
+/// The number of clients to refuse before others get their turn.
 const MAX_REFUSED_AT_ONCE: usize = 64;
-/// What is read of a client that is turned away, in bytes.
+/// The maximum number of bytes to read from a client that is refused at once.
 const MAX_READ_OF_REFUSED: usize = 64 << 10;
 /// Seconds after which a refused client may try again.
 const RETRY_AFTER: u64 = 5;
 
-/// What all sessions of a server share.
+/// The state that all sessions of a server share.
 #[derive(Debug)]
 pub(crate) struct Host<S> {
-    /// What is served.
+    /// The served store.
     pub(crate) store: Arc<S>,
-    /// What each session keeps to.
+    /// The configuration of each session.
     pub(crate) config: Arc<ServerConfig>,
-    /// The places for sessions.
+    /// The limits on sessions.
     pub(crate) limiter: Arc<Limiter>,
-    /// The most refusals at once. Beyond them a connection is closed without a word, so that a flood costs no more.
+    /// The maximum number of refusals at the same time. Beyond them a connection is closed without a reply, so that a
+    /// flood costs no more.
     pub(crate) most_refusals: usize,
-    /// Whether places count as scarce though they are not.
+    /// Whether places count as scarce even if they are not.
     pub(crate) impatient: bool,
-    /// The connections, those that are refused among them.
+    /// The open connections, including those that are being refused.
     pub(crate) open: Arc<ConnectionCount>,
-    /// How they end.
+    /// How the server stops.
     pub(crate) stop: Arc<Stop>,
-    /// What is logged of them.
+    /// The log.
     pub(crate) log: Arc<Log>,
-    /// What the stream of each connection is, if it is not plain TCP.
+    /// The layer over TCP, if there is one.
     pub(crate) layer: Option<Layer>,
 }
 
 impl<S> Host<S> {
-    /// A server of `store`.
+    /// The state of a server of `store`.
     pub(crate) fn new(store: Arc<S>, options: ServerOptions) -> Self {
         let ServerOptions {
             mut config,
@@ -81,19 +82,19 @@ impl<S> Host<S> {
         }
     }
 
-    /// Says that the server ends though sessions have not.
+    /// Logs that the server ends although sessions have not ended.
     pub(crate) fn warn_of_hanging_sessions(&self) {
         let (sessions, _) = self.open.get();
         warn!(sessions, "their storage hangs; ending without them");
     }
 
-    /// The machine of a session that begins.
+    /// The machine of a new session.
     pub(crate) fn session_machine(&self) -> Machine {
         Machine::new(self.config_of_next())
     }
 
-    /// A session holds about two chunks. Few clients get large ones, which is fast; with many the storage and the
-    /// network are busy all the same, and memory is what runs out.
+    /// A session buffers about two chunks. A few clients get large ones, which are fast. With many clients the storage
+    /// and the network are busy anyway, and memory is scarce.
     fn config_of_next(&self) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.limiter.taken().max(1)).max(LEAST_CHUNK);
         let Limits { chunk, pass_through_chunk, .. } = self.config.limits;
@@ -106,7 +107,7 @@ impl<S> Host<S> {
         Arc::new(config)
     }
 
-    /// The machine of a client that is told that there is no place.
+    /// The machine of a refused client.
     pub(crate) fn refusal_machine(&self) -> Machine {
         let refusal = Refusal {
             retry_after: Some(RETRY_AFTER),
@@ -115,11 +116,11 @@ impl<S> Host<S> {
         Machine::refusing(Arc::clone(&self.config), refusal)
     }
 
-    /// Tells those who wait at a nonblocking `listener` that there is no place, where there is no descriptor but the
-    /// one in `reserve`. Nobody waits longer than until the next call.
+    /// Refuses the clients that wait at a nonblocking `listener`, while the only free descriptor is the one in
+    /// `reserve`. Nobody waits longer than until the next call.
     pub(crate) fn refuse_waiting(&self, listener: impl AsFd, reserve: &mut SpareDescriptor) {
         for _ in 0..MAX_REFUSED_AT_ONCE {
-            // Where there is one again, whoever waits is served when the pause is over.
+            // If a descriptor is free again, waiting clients are served after the pause.
             if !reserve.is_available() || can_open() {
                 return;
             }
@@ -131,7 +132,7 @@ impl<S> Host<S> {
                 }
                 self.refuse_at_once(socket);
             }
-            // Its socket is closed first.
+            // This closes its socket first.
             let more = accepted.map(drop).is_ok();
             reserve.restore();
             if !more {
@@ -140,8 +141,8 @@ impl<S> Host<S> {
         }
     }
 
-    /// Tells a client that there is no place, and is done with it at once. One that sends before it reads may not hear
-    /// of it, nor one that expects a layer.
+    /// Refuses a client at once. A client that sends before it reads may not get the reply, nor one that expects a
+    /// layer.
     fn refuse_at_once(&self, socket: &OwnedFd) {
         if self.layer.is_none()
             && let Output::Write(line) = self.refusal_machine().poll(Duration::ZERO)
@@ -150,7 +151,7 @@ impl<S> Host<S> {
             let _ = send(socket, &[IoSlice::new(line.first())]);
         }
         let _ = shutdown(socket);
-        // What is left unread would reset the connection, and might take the line with it.
+        // Unread input would reset the connection, and the reply might be lost.
         let mut room = [0; 4096];
         for _ in 0..MAX_READ_OF_REFUSED / room.len() {
             let Ok(1..) = rustix::io::read(socket, &mut room) else { return };
@@ -158,7 +159,7 @@ impl<S> Host<S> {
     }
 }
 
-/// As many sessions as there are descriptors for.
+/// Limits the number of clients to the available descriptors.
 fn fit(max_clients: usize, room: SessionLimits) -> usize {
     let SessionLimits { limit, most, without_shortage, .. } = room;
     if max_clients > most {
@@ -202,7 +203,7 @@ mod tests {
         let most = 10_000;
         let options = ServerOptions::default();
         let mut host = Host::new(Arc::new(()), options);
-        // However few descriptors there are here.
+        // This must not depend on the descriptors of the test machine.
         host.limiter = Arc::new(Limiter::new(most, most));
         let (permits, chunks): (Vec<_>, Vec<usize>) = (0..most)
             .map(|_| {

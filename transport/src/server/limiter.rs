@@ -1,11 +1,11 @@
-//! How many sessions there are, and how many there may be.
+//! Limits the number of sessions.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The places for sessions: so many in all, and so many for each address.
+/// The limits on sessions: a total, and a number for each address.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     most: usize,
@@ -16,26 +16,26 @@ pub(crate) struct Limiter {
 #[derive(Debug, Default)]
 struct Taken {
     total: usize,
-    /// When somebody was last refused because all places were taken.
+    /// When a client was last refused because of the total.
     refused: Option<Duration>,
-    /// Only addresses that have one, so it is no longer than `total`.
+    /// Contains only addresses with sessions, so its length is at most `total`.
     by_address: HashMap<IpAddr, Here>,
 }
 
 #[derive(Debug, Default)]
 struct Here {
     count: usize,
-    /// When a client from here was last refused because this address had all of its places.
+    /// When a client from this address was last refused because of the limit for the address.
     refused: Option<Duration>,
 }
 
 impl Limiter {
-    /// So many places in all, and so many for each address.
+    /// A limit for the total and one for each address.
     pub(crate) fn new(most: usize, most_per_address: usize) -> Self {
         Self { most, most_per_address, taken: Mutex::default() }
     }
 
-    /// Takes a place for a session from `address`, if there is one. `now` is any clock's that never goes back.
+    /// Takes a permit for a session from `address`, if one is left. `now` is from any clock that never goes back.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr, now: Duration) -> Option<Permit> {
         let address = counted_as(address);
         let mut taken = self.lock();
@@ -55,18 +55,18 @@ impl Limiter {
         Some(Permit { limiter: Arc::clone(self), address })
     }
 
-    /// How many places are taken.
+    /// The number of sessions.
     pub(crate) fn taken(&self) -> usize {
         self.lock().total
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
-        // Nothing panics while it is held, so what is in it is right.
+        // Nothing panics while the lock is held, so the state is consistent.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the places of `address` are counted by. One host has at least a whole /64 of IPv6 addresses.
+/// The key by which the sessions of `address` are counted. One host has at least a whole /64 of IPv6 addresses.
 fn counted_as(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {
@@ -75,7 +75,7 @@ fn counted_as(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A place for a session, given back when it is dropped.
+/// A permit for a session, returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     limiter: Arc<Limiter>,
@@ -83,8 +83,8 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Whether others may want this place: fewer than a quarter of all places are free, or none of this address, or
-    /// somebody was refused within the last `lately`. A client that is alone keeps nobody waiting until then.
+    /// Whether others may need this place: fewer than a quarter of all places are free, or none of this address, or a
+    /// client was refused within `lately`. A client that is alone keeps nobody waiting until then.
     pub(crate) fn is_scarce(&self, now: Duration, lately: Duration) -> bool {
         let Limiter { most, most_per_address, .. } = *self.limiter;
         let lately = |refused: Option<Duration>| {

@@ -1,4 +1,4 @@
-//! A server: what it is made of.
+//! A server and its parts.
 
 mod accept;
 mod accept_backoff;
@@ -36,8 +36,8 @@ pub struct Server<R: Runtime, S> {
 }
 
 impl<R: Runtime, S: Store> Server<R, S> {
-    /// Listens on every address of `name`; port 0 picks one. From now on clients can connect, but they wait until the
-    /// server runs.
+    /// Listens on every address of `name`; port 0 picks one. Clients can connect from now on, but wait until the server
+    /// runs.
     ///
     /// # Errors
     /// See [`bind_all`](Self::bind_all).
@@ -52,8 +52,8 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// Listens on every address of each of `names`; port 0 picks one, the same for all addresses of a name.
     ///
     /// # Errors
-    /// The first address that cannot be had, an [`Unreached`](crate::Unreached) within the error. One that this machine
-    /// does not have is left out if the name has another.
+    /// The first address that cannot be used; the error contains an [`Unreached`](crate::Unreached). An address that
+    /// this machine does not have is skipped if the name has another.
     pub async fn bind_all(
         names: impl IntoIterator<Item = impl ToSocketAddrs> + Send + 'static,
         store: Arc<S>,
@@ -80,15 +80,16 @@ impl<R: Runtime, S: Store> Server<R, S> {
         &self.addresses
     }
 
-    /// What stops the server from elsewhere.
+    /// A handle to stop the server from elsewhere.
     pub fn handle(&self) -> ServerHandle {
         ServerHandle::new(&self.host.stop)
     }
 
-    /// Serves until it was told to stop and all sessions are over, or hang in their storage. If the future is dropped
-    /// before, all sessions end at once.
+    /// Serves until the server is stopped and all sessions have ended, or hang in their storage. Dropping the future
+    /// earlier ends all sessions at once.
     ///
-    /// No trouble of a client, of the network or of the system ends it: it is logged, and others are served on.
+    /// No failure of a client, of the network or of the system ends it: the failure is logged, and other clients are
+    /// served.
     pub async fn run(self) {
         let _forced = ForcedOnDrop(self.handle());
         let Self { listeners, host, .. } = self;

@@ -1,4 +1,4 @@
-//! Telling clients that there is no place for them.
+//! Refuses clients that exceed the limits.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -21,8 +21,7 @@ use crate::server::stop::Stop;
 use crate::socket::Socket;
 use crate::step::{Connection, Handler};
 
-/// The clients that are being refused, all in the accepting task: a refusal needs no files, so none holds up the
-/// others.
+/// The running refusals. All run in the accepting task: a refusal needs no files, so none delays the others.
 pub(super) struct Refusals<'a, S> {
     under_way: Vec<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
     host: &'a Host<S>,
@@ -33,7 +32,8 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
         Self { under_way: Vec::new(), host }
     }
 
-    /// Begins to answer `busy` to a client. Beyond the most refusals at once its connection is closed without a word.
+    /// Starts to reply `busy` to a client. Beyond the maximum number of refusals its connection is closed without a
+    /// reply.
     pub(super) fn begin<R: Runtime>(
         &mut self,
         socket: Socket<R>,
@@ -47,7 +47,7 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
         }
     }
 
-    /// Takes each refusal as far as it goes without waiting; ready when none is left.
+    /// Advances each refusal without waiting; ready when none is left.
     pub(super) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.under_way.retain_mut(|refusal| refusal.as_mut().poll(cx).is_pending());
         if self.under_way.is_empty() { Poll::Ready(()) } else { Poll::Pending }
@@ -71,7 +71,7 @@ async fn refuse<R: Runtime, S>(socket: Socket<R>, counted: Counted, host: &Host<
     drop(counted);
 }
 
-/// A refusal: it ends by itself soon, or when it is forced to.
+/// The handler of a refusal. It ends soon by itself, or when it is forced to.
 #[derive(Debug)]
 struct RefusalHandler<'a>(&'a Stop);
 
@@ -90,7 +90,7 @@ impl Handler<Machine> for RefusalHandler<'_> {
     }
 }
 
-/// What a refusal has to do with files.
+/// A refusal needs no files.
 #[derive(Debug)]
 struct NoFiles;
 

@@ -1,4 +1,4 @@
-//! One session: a task's work from the greeting to the end.
+//! Runs one session: the work of a task from the greeting to the end.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -24,12 +24,12 @@ use crate::socket::Socket;
 use crate::step::{Connection, Handler};
 use crate::tcp::SILENCE;
 
-/// How often a session looks whether its place is scarce: it takes a lock, and steps are many.
+/// How often a session checks whether its place is scarce: the check takes a lock, and there are many steps.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
-/// How often it looks while nothing happens.
+/// How often an idle session checks it.
 const IDLE_CHECK_EVERY: Duration = Duration::from_secs(15);
 
-/// A client that has a place, before its session has begun.
+/// A client with a permit, before its session has started.
 pub(super) struct Admitted<R: Runtime> {
     pub(super) socket: Socket<R>,
     pub(super) counted: Counted,
@@ -52,13 +52,13 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
     );
     let mut handler = SessionHandler::new(&host, &permit);
     let driven = drive(&mut connection, &mut handler);
-    // What a panic leaves half done is only dropped, never used.
+    // What a panic leaves incomplete is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
         Ok(Ok(())) => debug!("over"),
         Ok(Err(error)) => error!(%error, "given up"),
         Err(_) => error!("panicked"),
     }
-    // A client that sees its connection closed finds nothing staged and a free place.
+    // A client that sees its connection closed finds no staged file and a free place.
     let socket = connection.close().await;
     drop(handler);
     drop(permit);
@@ -66,15 +66,15 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
     drop(counted);
 }
 
-/// A session: it logs, drains when the server does, and ends when it is forced to.
+/// The handler of a session. It logs, drains when the server does, and ends when it is forced to.
 #[derive(Debug)]
 struct SessionHandler<'a> {
     stop: &'a Stop,
     permit: &'a Permit,
     impatient: bool,
-    /// How long a refusal makes places scarce: a peer that was slow when it came has so long to make good.
+    /// How long a refusal makes places scarce: a slow peer gets this time to catch up.
     lately: Duration,
-    /// How long the host of a peer may be silent while places are not scarce.
+    /// How long a peer's host may be silent while places are not scarce.
     idle: Duration,
     scarce: bool,
     checked: Option<Duration>,
@@ -84,7 +84,7 @@ struct SessionHandler<'a> {
 }
 
 impl<'a> SessionHandler<'a> {
-    /// A session of `host` in the place that `permit` is.
+    /// A handler for a session of `host` with this `permit`.
     fn new<S>(host: &'a Host<S>, permit: &'a Permit) -> Self {
         let timing = &host.config.timing;
         Self {
@@ -93,7 +93,7 @@ impl<'a> SessionHandler<'a> {
             impatient: host.impatient,
             lately: timing.window.saturating_mul(2),
             idle: timing.idle,
-            // As the socket was set up, and as the machine begins.
+            // The initial setting of the socket and of the machine.
             scarce: true,
             checked: None,
             silence_limit: None,
@@ -102,7 +102,7 @@ impl<'a> SessionHandler<'a> {
         }
     }
 
-    /// Learns whether the place is scarce.
+    /// Checks whether the place is scarce.
     fn check_scarcity(&mut self, machine: &mut Machine, now: Duration) {
         self.checked = Some(now);
         let scarce = self.impatient || self.permit.is_scarce(now, self.lately);
@@ -143,7 +143,7 @@ impl Handler<Machine> for SessionHandler<'_> {
     }
 
     fn event(&mut self, event: &ServerEvent) -> ControlFlow<()> {
-        // It may be one that happened while the connection was offloaded.
+        // The event may be from the time when the connection was offloaded.
         self.log.tick(self.stop.clock.now());
         self.log.event(event);
         ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! How a server stops.
+//! Stops a server.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::event::Event;
 
-/// How long file work may go on once all sessions are to end.
+/// How long file work may continue after all sessions should have ended.
 const FILE_WORK_LIMIT: Duration = Duration::from_secs(5);
-/// How long a session may take to end once the grace is over.
+/// How long a session may take to end after the grace period.
 const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
-/// Whether and how a server stops; its sessions look at it before each step.
+/// Whether and how a server stops. Its sessions check it before each step.
 #[derive(Debug)]
 pub(crate) struct Stop {
-    /// Of all sessions.
+    /// The clock of all sessions.
     pub(crate) clock: Clock,
-    /// Raised when the drain begins.
+    /// Raised when the drain starts.
     pub(crate) drain: Event,
-    /// Raised when all sessions are to end at once.
+    /// Raised when all sessions must end at once.
     pub(crate) force: Event,
     grace: Duration,
     drain_by: OnceLock<Duration>,
@@ -27,7 +27,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// A server that lets running commands go on for `grace`.
+    /// A server whose running commands may continue for `grace`.
     pub(crate) fn new(grace: Duration) -> Self {
         Self {
             clock: Clock::start(),
@@ -39,15 +39,15 @@ impl Stop {
         }
     }
 
-    /// How long to wait still for sessions to end, `None` while there is no bound. What goes on beyond it hangs in its
-    /// storage, and is left behind.
+    /// How long to wait for sessions to end; `None` while there is no limit. A session that exceeds it hangs in its
+    /// storage, and is abandoned.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         let cut_off = self.drain_by().map(|by| by.saturating_add(LINGER_LIMIT));
         let moment = self.forced.get().copied().into_iter().chain(cut_off).min()?;
         Some(self.clock.until(moment.saturating_add(FILE_WORK_LIMIT)))
     }
 
-    /// When what still runs is cut off; `None` while the server is not stopping.
+    /// When running sessions are disconnected; `None` while the server is not stopping.
     pub(crate) fn drain_by(&self) -> Option<Duration> {
         self.drain_by.get().copied()
     }
@@ -62,23 +62,23 @@ impl Stop {
 pub struct ServerHandle(Arc<Stop>);
 
 impl ServerHandle {
-    /// What stops the server of `stop`.
+    /// A handle of the server of `stop`.
     pub(crate) fn new(stop: &Arc<Stop>) -> Self {
         Self(Arc::clone(stop))
     }
 
-    /// Begins the drain: the port is closed at once; each session finishes the command under way, for no longer than
-    /// the grace, and then says `shutting-down`.
+    /// Starts the drain: the port is closed at once. Each session completes the running command, for at most the grace
+    /// period, and then sends `shutting-down`.
     pub fn shutdown(&self) {
         self.0.begin_drain();
     }
 
-    /// Ends all sessions at once, whatever they are doing. What was not published is discarded; only file work that has
-    /// begun is waited for, and no longer than five seconds: a storage that hangs keeps its thread, and whatever it had
-    /// staged is swept at the next start.
+    /// Ends all sessions at once, whatever they are doing. Unpublished files are discarded. It waits only for running
+    /// file work, for at most five seconds: a hanging storage keeps its thread, and its staged files are swept at the
+    /// next start.
     pub fn force(&self) {
         self.0.forced.get_or_init(|| self.0.clock.now());
-        // In this order, so that no session takes it for a mere drain.
+        // In this order, so that no session takes it for a drain.
         self.0.force.raise();
         self.0.begin_drain();
     }
