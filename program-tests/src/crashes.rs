@@ -202,8 +202,11 @@ impl Crashing<'_> {
         };
         let found = history.compare(&share).map_err(|reason| format!("{reason}\n{repaired}"))?;
         history.close();
+        let has_journal = self.disk.as_ref().is_none_or(Disk::has_journal);
         for ledger in ledgers {
-            let found = ledger.compare(&share).map_err(|reason| format!("{reason}\n{repaired}"))?;
+            let found = ledger
+                .compare(&share, has_journal)
+                .map_err(|reason| format!("{reason}\n{repaired}"))?;
             crashes.changed += found.confirmed;
             crashes.changing += found.under_way;
         }

@@ -124,11 +124,12 @@ impl Ledger {
     }
 
     /// Compares with the files of `share`: what was confirmed is done, what was under way is done or not, and what is
-    /// moved has one name. What is found is the base of the next comparison.
-    pub(super) fn compare(&self, share: &Path) -> Result<Compared, String> {
+    /// moved has a name; not two, where the file system has a journal. What is found is the base of the next
+    /// comparison.
+    pub(super) fn compare(&self, share: &Path, has_journal: bool) -> Result<Compared, String> {
         let mut found = BTreeMap::new();
         collect(share, &self.top, &mut found)?;
-        self.names().compare(found)
+        self.names().compare(found, has_journal)
     }
 }
 
@@ -235,7 +236,11 @@ impl Names {
         self.versions.remove(path);
     }
 
-    fn compare(&mut self, found: BTreeMap<String, Node>) -> Result<Compared, String> {
+    fn compare(
+        &mut self,
+        found: BTreeMap<String, Node>,
+        has_journal: bool,
+    ) -> Result<Compared, String> {
         let mut left = BTreeMap::new();
         for (path, history) in &self.histories {
             let is_confirmed =
@@ -257,7 +262,7 @@ impl Names {
             if first >= *went && new_last < *came {
                 return Err(format!("lost: {from} was moved to {to}, and neither is there"));
             }
-            if last < *went && new_first >= *came {
+            if has_journal && last < *went && new_first >= *came {
                 return Err(format!("{from} was moved to {to}, and both are there"));
             }
         }
@@ -356,7 +361,7 @@ mod tests {
         let top = [("changed/0".to_owned(), Node::Directory)];
         let files = [(A, a), (B, b)];
         let files = files.into_iter().filter_map(|(name, node)| Some((name.to_owned(), node?)));
-        names.compare(top.into_iter().chain(files).collect())
+        names.compare(top.into_iter().chain(files).collect(), true)
     }
 
     #[test]

@@ -118,6 +118,11 @@ impl Disk {
         Ok(disk)
     }
 
+    /// Whether its file system has a journal.
+    pub(super) fn has_journal(&self) -> bool {
+        !self.system.checked
+    }
+
     /// Flushes everything to the disk.
     pub(super) fn flush(&self) {
         let directory =
