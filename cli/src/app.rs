@@ -10,7 +10,7 @@ use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_core::{FilePath, Timing};
 use haul_store::ClientFiles;
-use haul_transport::{CONNECT_TIMEOUT, Call, Watch};
+use haul_transport::{CONNECT_TIMEOUT, Call, ConnectError, Watch};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -40,6 +40,8 @@ pub(crate) struct App<'a, T> {
     pub(crate) durable: bool,
     /// Something that was asked for was left out, and named. The exit code tells it too.
     pub(crate) incomplete: bool,
+    /// A server has greeted since a command last cleared this.
+    pub(crate) greeted: bool,
     remote: Option<Box<dyn Remote>>,
 }
 
@@ -55,6 +57,7 @@ impl<'a, T: Transport> App<'a, T> {
             console,
             durable: false,
             incomplete: false,
+            greeted: false,
             remote: None,
         }
     }
@@ -75,8 +78,9 @@ impl<'a, T: Transport> App<'a, T> {
     }
 
     /// Connects if there is no connection, and gives the server's greeting.
-    pub(crate) fn connect(&mut self) -> Result<&Greeting, Error> {
-        self.remote().map(|remote| remote.greeting())
+    pub(crate) fn connect(&mut self) -> Result<Option<&Greeting>, Error> {
+        let remote = self.take_remote()?;
+        Ok(self.remote.insert(remote).greeting())
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -129,9 +133,18 @@ impl<'a, T: Transport> App<'a, T> {
         &mut self,
         call: Call<W>,
     ) -> Result<Result<W::Output, Failure>, Error> {
-        let asked = self.remote()?.ask(call);
-        if asked.as_ref().is_err_and(error::loses_connection) {
-            self.remote = None;
+        let mut remote = match self.remote.take() {
+            Some(remote) => remote,
+            None => self.open_with(true)?,
+        };
+        let asked = remote.ask(call);
+        self.greeted |= remote.greeting().is_some();
+        match &asked {
+            Err(failure) if remote.greeting().is_none() => {
+                return Err(self.unreachable(&ConnectError::Failed(failure.clone())));
+            }
+            Err(failure) if error::loses_connection(failure) => {}
+            _ => self.remote = Some(remote),
         }
         Ok(asked)
     }
@@ -211,13 +224,13 @@ impl<'a, T: Transport> App<'a, T> {
         self.console.report(T::PROGRAM, self.settings.color, placed.as_ref().unwrap_or(error))
     }
 
-    fn remote(&mut self) -> Result<&mut dyn Remote, Error> {
-        let remote = self.take_remote()?;
-        Ok(&mut **self.remote.insert(remote))
-    }
-
     /// Makes another connection.
     pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
+        self.open_with(false)
+    }
+
+    /// Makes another connection. If it is `early`, the first request does not wait for the greeting.
+    fn open_with(&self, early: bool) -> Result<Box<dyn Remote>, Error> {
         let server = &self.server;
         let Settings { no_pass_through, connect_timeout, timeout, .. } = &self.settings;
         let mut timing = Timing::default();
@@ -227,6 +240,7 @@ impl<'a, T: Transport> App<'a, T> {
             timing,
             durable: self.durable,
             pass_through: !no_pass_through,
+            early,
             ..ClientConfig::default()
         };
         let connect_timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
@@ -235,7 +249,12 @@ impl<'a, T: Transport> App<'a, T> {
         if connected.is_ok() {
             tracing::info!(%server, after = ?begun.elapsed(), "connected");
         }
-        connected.map_err(|error| unreachable::explain(T::PROGRAM, server, &error))
+        connected.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Why there is no session, for people.
+    fn unreachable(&self, error: &ConnectError) -> Error {
+        unreachable::explain(T::PROGRAM, &self.server, error)
     }
 
     pub(crate) fn progress_target(&self) -> ProgressDrawTarget {

@@ -115,7 +115,7 @@ struct Connected<B: BlockOn> {
 }
 
 impl<B: BlockOn> Remote for Connected<B> {
-    fn greeting(&self) -> &Greeting {
+    fn greeting(&self) -> Option<&Greeting> {
         self.client.greeting()
     }
 

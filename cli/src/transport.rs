@@ -28,7 +28,8 @@ pub trait Transport: Sync {
         ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError>;
 
-    /// Connects, for no longer than `connect_timeout`, and waits for the greeting.
+    /// Connects, for no longer than `connect_timeout`, and waits for the greeting, unless the client is
+    /// [early](ClientConfig::early).
     fn connect(
         &self,
         host: &str,
@@ -97,8 +98,8 @@ pub type Watch<'a> = Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>;
 
 /// A connection to a server, after its greeting. After a [`Failure`] that is about the connection each further request fails too.
 pub trait Remote: Send {
-    /// What the server said first.
-    fn greeting(&self) -> &Greeting;
+    /// What the server said first. An early client knows it once the first request is over.
+    fn greeting(&self) -> Option<&Greeting>;
 
     /// Makes requests, many at a time, and waits until they are over. Watchers are told what became of each; the error is why no more of `calls` were made.
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure>;

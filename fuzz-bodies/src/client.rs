@@ -26,6 +26,8 @@ pub fn client(data: &[u8]) {
         limits: seed.limits(),
         durable: seed.durable(),
         pass_through: seed.pass_through(),
+        // Both kinds of clients share what there is of seeds.
+        early: seed.durable() != seed.pass_through(),
         ..ClientConfig::default()
     };
     let mut local = LocalFiles {

@@ -40,6 +40,8 @@ pub fn joined(data: &[u8]) {
         limits: limits.clone(),
         durable: seed.durable(),
         pass_through: seed.pass_through(),
+        // Both kinds of clients share what there is of seeds.
+        early: seed.durable() != seed.pass_through(),
         ..ClientConfig::default()
     });
     let server = Server::new(Arc::new(ServerConfig {

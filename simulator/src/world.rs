@@ -199,6 +199,7 @@ impl<'p> World<'p> {
                 limits: Limits { chunk: self.plan.chunk * 2, ..Limits::default() },
                 durable: self.random.one_in(2),
                 pass_through: self.plan.pass_through,
+                early: self.random.one_in(2),
                 ..ClientConfig::default()
             };
             Actor::Client(Box::new(ClientSide::new(config, plan.clone(), at, self.disk.clone())))

@@ -21,8 +21,8 @@ impl Client {
         block_on(haul_transport::Client::connect(address, options)).map(Self)
     }
 
-    /// What the server said first.
-    pub fn greeting(&self) -> &Greeting {
+    /// What the server said first: see [`haul_transport::Client::greeting`].
+    pub fn greeting(&self) -> Option<&Greeting> {
         self.0.greeting()
     }
 

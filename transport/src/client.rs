@@ -33,14 +33,15 @@ use crate::stream::StreamError;
 /// connection every further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
-    greeting: Greeting,
+    greeting: Option<Greeting>,
     cancel: Option<Cancel>,
     /// The timeout of the goodbye.
     goodbye: Duration,
 }
 
 impl<R: Runtime> Client<R> {
-    /// Connects to the first address of the name that answers, and waits for the greeting.
+    /// Connects to the first address of the name that answers, and waits for the greeting, unless the client is
+    /// [early](haul_core::client::ClientConfig::early).
     pub async fn connect(
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions,
@@ -71,21 +72,25 @@ impl<R: Runtime> Client<R> {
             Err(ConnectError::Failed(Failure::Cancelled))
         };
         let socket = cancelled.or(reached).await?;
-        let goodbye = config.timing.goodbye;
+        let (goodbye, early) = (config.timing.goodbye, config.early);
         let machine = Machine::new(config);
         let stream = socket.stream(layer.as_ref());
         let (files, clock) = (FilesById::default(), Clock::start());
         let connection = Connection { machine, files, stream, clock };
         let mut connection = Offloadable::new(connection, socket);
-        let mut handler = GreetingHandler::new(wake);
-        drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
-        let greeting = handler.outcome()?;
+        let mut greeting = None;
+        if !early {
+            let mut handler = GreetingHandler::new(wake);
+            drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
+            greeting = Some(handler.outcome()?);
+        }
         Ok(Self { connection, greeting, cancel, goodbye })
     }
 
-    /// The server's greeting.
-    pub fn greeting(&self) -> &Greeting {
-        &self.greeting
+    /// The server's greeting. An [early](haul_core::client::ClientConfig::early) client has it once the first call has
+    /// ended. If it has none then, the failure of that call says why there is no session.
+    pub fn greeting(&self) -> Option<&Greeting> {
+        self.greeting.as_ref()
     }
 
     /// Makes a request and waits for its end.
@@ -114,6 +119,7 @@ impl<R: Runtime> Client<R> {
         let mut handler = CallsHandler::new(calls.into_iter(), files, wake);
         let driven = drive(lent.0, &mut handler).await;
         drop(lent);
+        self.greeting = self.greeting.take().or_else(|| handler.greeting());
         handler.outcome(driven).inspect_err(|failure| settle(self.cancel.as_ref(), failure))
     }
 }

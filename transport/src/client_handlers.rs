@@ -80,6 +80,7 @@ pub(crate) struct CallsHandler<'a, I, W> {
     /// The number of requests that ended since more were made.
     finished: usize,
     ended: Option<Failure>,
+    greeting: Option<Greeting>,
 }
 
 struct Watched<W> {
@@ -104,7 +105,13 @@ where
             unwanted: Vec::new(),
             finished: 0,
             ended: None,
+            greeting: None,
         }
+    }
+
+    /// The greeting that the server has sent meanwhile.
+    pub(crate) fn greeting(&mut self) -> Option<Greeting> {
+        self.greeting.take()
     }
 
     /// Why it ended, unless all calls were made and ended on their own. A failure of the loop ends each running call,
@@ -202,8 +209,12 @@ where
     }
 
     fn event(&mut self, event: &ClientEvent) -> ControlFlow<()> {
-        if let ClientEvent::Lost(failure) = event {
-            self.ended.get_or_insert_with(|| failure.clone());
+        match event {
+            ClientEvent::Greeted(greeting) => self.greeting = Some(greeting.clone()),
+            ClientEvent::Lost(failure) => {
+                self.ended.get_or_insert_with(|| failure.clone());
+            }
+            _ => {}
         }
         // A request of a dropped future has no watcher any more.
         let Some((id, at)) = event.id().and_then(|id| Some((id, self.position(id)?))) else {

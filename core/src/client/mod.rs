@@ -102,7 +102,7 @@ impl Client {
     pub fn greeting(&self) -> Option<&Greeting> {
         match self.current.get() {
             State::Idle | State::Waiting => self.greeting.as_ref(),
-            State::Start | State::Leaving | State::Lingering | State::Over => None,
+            State::Start | State::Early | State::Leaving | State::Lingering | State::Over => None,
         }
     }
 
@@ -118,7 +118,7 @@ impl Client {
         match self.current.get() {
             State::Waiting => self.link.outbox.is_empty() && self.pipeline.has_left(),
             State::Leaving | State::Lingering | State::Over => true,
-            State::Start | State::Idle => false,
+            State::Start | State::Early | State::Idle => false,
         }
     }
 
@@ -127,7 +127,7 @@ impl Client {
         match self.current.get() {
             State::Over => self.failure.as_ref(),
             State::Leaving | State::Lingering => Some(&Failure::Ended),
-            State::Start | State::Idle | State::Waiting => None,
+            State::Start | State::Early | State::Idle | State::Waiting => None,
         }
     }
 
@@ -201,7 +201,9 @@ impl Side for Client {
                 return Ask::Write;
             }
             let ask = match self.current.get() {
-                State::Start | State::Idle | State::Waiting => self.advance_session(),
+                State::Start | State::Early | State::Idle | State::Waiting => {
+                    self.advance_session()
+                }
                 State::Leaving => Some(Ask::CloseWrite),
                 State::Lingering => self.advance_lingering(),
                 State::Over => self.advance_over(),
@@ -224,7 +226,7 @@ impl Side for Client {
                 Timeout::Fixed { what: FixedWait::Linger, limit: timing.linger }
             }
             (Ask::Read(_), State::Idle) if !self.cannot_send => Timeout::Never,
-            (Ask::Read(_), State::Start) => {
+            (Ask::Read(_), State::Start | State::Early) => {
                 Timeout::Fixed { what: FixedWait::Greeting, limit: timing.greeting }
             }
             (Ask::Read(_), _) if self.pipeline.reads_files() => {

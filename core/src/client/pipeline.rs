@@ -148,6 +148,12 @@ impl Pipeline {
         self.waiting.pop_front()
     }
 
+    /// Takes the next request, if its command may be sent before the server has spoken: it is the first, and has no body.
+    pub(super) fn next_before_greeting(&mut self) -> Option<(RequestId, Request)> {
+        let (_, request) = self.waiting.front()?;
+        if matches!(request, Request::Upload { .. }) { None } else { self.next(1) }
+    }
+
     /// Whether no further command may be sent, or half of them shall be answered first: else each reply would be
     /// followed by one command.
     fn is_full(&mut self, most: u64) -> bool {

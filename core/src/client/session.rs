@@ -154,13 +154,18 @@ impl Client {
 
     /// Aborts the oldest command, or begins the next request, if that is allowed now.
     fn begin_next(&mut self) -> bool {
-        if self.pipeline.abort_front() {
-            self.link.outbox.line(|out| append(out, &AbortLine));
-            return true;
-        }
-        let Some(greeting) = &self.greeting else { return false };
-        let most = greeting.pipeline.min(self.config.limits.pipeline).max(1);
-        let Some((id, request)) = self.pipeline.next(most) else { return false };
+        let next = match &self.greeting {
+            Some(greeting) => {
+                if self.pipeline.abort_front() {
+                    self.link.outbox.line(|out| append(out, &AbortLine));
+                    return true;
+                }
+                self.pipeline.next(greeting.pipeline.min(self.config.limits.pipeline).max(1))
+            }
+            None if self.config.early => self.pipeline.next_before_greeting(),
+            None => None,
+        };
+        let Some((id, request)) = next else { return false };
         let exchange = verb::ask(&request, &mut self.handles);
         self.pipeline.preparing = Some(Asked::new(id, request, exchange));
         true

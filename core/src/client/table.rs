@@ -10,6 +10,8 @@ use crate::table::rows;
 pub(super) enum State {
     /// The server has not spoken yet.
     Start,
+    /// The server has not spoken yet, and a command is unanswered.
+    Early,
     /// Nothing is unanswered.
     Idle,
     /// Commands are unanswered.
@@ -75,6 +77,7 @@ rows! {
     /// The greeting.
     GREETING = "greeting": OnLine {
         Start => Greet, Idle;
+        Early => Greet, Waiting;
         Idle => Unasked, Over;
         Waiting => NoAnswer, Over;
     }
@@ -82,6 +85,7 @@ rows! {
     /// A line of a reply that is not its end.
     REPLY_LINE = "line of a reply": OnLine {
         Start => NoGreeting, Over;
+        Early => NoGreeting, Over;
         Idle => Unasked, Over;
         Waiting => Take, Waiting;
     }
@@ -89,6 +93,7 @@ rows! {
     /// `OK`.
     OK = "`OK`": OnLine {
         Start => NoGreeting, Over;
+        Early => NoGreeting, Over;
         Idle => Unasked, Over;
         Waiting => Take, Waiting;
     }
@@ -96,6 +101,7 @@ rows! {
     /// `ERR` with a code that goes on.
     ERR = "`ERR`, goes on": OnLine {
         Start => Refuse, Over;
+        Early => Refuse, Over;
         Idle => Unasked, Over;
         Waiting => Take, Waiting;
     }
@@ -103,6 +109,7 @@ rows! {
     /// `ERR` with a code that closes.
     ERR_CLOSES = "`ERR`, closes": OnLine {
         Start => Refuse, Over;
+        Early => Refuse, Over;
         Idle => Refuse, Over;
         Waiting => Refuse, Over;
     }
@@ -110,6 +117,7 @@ rows! {
     /// A line that cannot be understood, or breaks a rule of the verb that it answers.
     VIOLATION = "line not understood": OnLine {
         Start => Violate, Over;
+        Early => Violate, Over;
         Idle => Violate, Over;
         Waiting => Violate, Over;
     }
@@ -117,6 +125,7 @@ rows! {
     /// The server sends no more.
     END_OF_INPUT = "end of input": OnLoss {
         Start => Disconnect, Over;
+        Early => Disconnect, Over;
         Idle => Disconnect, Over;
         Waiting => Disconnect, Over;
         Lingering => Leave, Over;
@@ -125,6 +134,7 @@ rows! {
     /// The connection cannot be read any more.
     READ_FAILED = "reading fails": OnLoss {
         Start => Disconnect, Over;
+        Early => Disconnect, Over;
         Idle => Disconnect, Over;
         Waiting => Disconnect, Over;
         Lingering => Leave, Over;
@@ -132,6 +142,7 @@ rows! {
 
     /// The connection cannot be written any more.
     WRITE_FAILED = "writing fails": OnLoss {
+        Early => StopSending, Early;
         Idle => StopSending, Idle;
         Waiting => StopSending, Waiting;
     }
@@ -139,6 +150,7 @@ rows! {
     /// The server was too slow.
     DEADLINE = "deadline": OnLoss {
         Start => NoGreeting, Over;
+        Early => NoGreeting, Over;
         // Nothing is owed, but the server takes nothing that is sent.
         Idle => TimeOut, Over;
         Waiting => TimeOut, Over;
@@ -147,6 +159,7 @@ rows! {
 
     /// A command goes out.
     COMMAND = "a command is sent": OnStep {
+        Start => Proceed, Early;
         Idle => Proceed, Waiting;
         Waiting => Proceed, Waiting;
     }

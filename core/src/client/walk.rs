@@ -20,6 +20,8 @@ use crate::table::walk::{Visited, assert_on_page};
 /// What happens to a machine.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
+    /// The application asks for a listing before the server has spoken.
+    ListsEarly,
     /// The application asks for a listing.
     Lists,
     /// The application asks for an upload of two pieces.
@@ -38,8 +40,8 @@ enum Happens {
     Silence,
 }
 
-use Happens::{Breaks, BreaksAtWrite, Ends, Exits, Lists, Says, Silence, Uploads};
-use State::{Idle, Over, Start, Waiting};
+use Happens::{Breaks, BreaksAtWrite, Ends, Exits, Lists, ListsEarly, Says, Silence, Uploads};
+use State::{Early, Idle, Over, Start, Waiting};
 
 const HELLO: Happens = Says("HAUL/1 \"\" max-data=65536 pipeline=8\n");
 
@@ -58,6 +60,19 @@ const CASES: &[Case] = &[
     (&[Ends], "lost: disconnected", Over),
     (&[Breaks], "lost: disconnected", Over),
     (&[Silence], "lost: no greeting", Over),
+    // Early.
+    (&[ListsEarly], "", Early),
+    (&[ListsEarly, HELLO], "", Waiting),
+    (&[ListsEarly, HELLO, Says("OK entries=0\n")], "1: ok", Idle),
+    (&[ListsEarly, Says("DIR d\n")], "1: violation it does not begin|lost: violation", Over),
+    (&[ListsEarly, Says("OK entries=0\n")], "1: violation it does not begin|lost: violation", Over),
+    (&[ListsEarly, Says("ERR denied \"\"\n")], "1: refused denied|lost: refused denied", Over),
+    (&[ListsEarly, Says("ERR busy \"\"\n")], "1: refused busy|lost: refused busy", Over),
+    (&[ListsEarly, Says("NO\n")], "1: violation a line is none|lost: violation", Over),
+    (&[ListsEarly, Ends], "1: disconnected|lost: disconnected", Over),
+    (&[ListsEarly, Breaks], "1: disconnected|lost: disconnected", Over),
+    (&[ListsEarly, BreaksAtWrite, Says("ERR busy \"\"\n")], "1: refused busy|lost: refused", Over),
+    (&[ListsEarly, Silence], "1: no greeting|lost: no greeting", Over),
     // Idle.
     (&[HELLO, HELLO], "lost: violation it speaks without", Over),
     (&[HELLO, Says("READY\n")], "lost: violation it speaks without", Over),
@@ -109,7 +124,9 @@ impl Play {
     fn asks(&mut self) -> bool {
         let path = FilePath::parse("f").expect("it is one");
         let request = match self.happens.front() {
-            Some(Lists) => Request::List { path: None, depth: Depth::ONE, omitted: false },
+            Some(Lists | ListsEarly) => {
+                Request::List { path: None, depth: Depth::ONE, omitted: false }
+            }
             Some(Uploads) => Request::Upload { path, mode: Mode::Replace, if_match: None },
             Some(Exits) => Request::Exit,
             _ => return false,
@@ -122,7 +139,9 @@ impl Play {
     /// Plays until nothing more is to happen and the machine waits, or is over.
     fn play(&mut self) {
         loop {
-            if self.client.greeting().is_some() && self.asks() {
+            let may_ask = self.client.greeting().is_some()
+                || matches!(self.happens.front(), Some(ListsEarly));
+            if may_ask && self.asks() {
                 continue;
             }
             match self.client.poll(self.now) {
@@ -204,7 +223,7 @@ fn reason(failure: &Failure) -> String {
 fn every_cell_is_what_the_machine_does() {
     let mut visited = Visited::default();
     for (happens, told, then) in CASES {
-        let client = Client::new(ClientConfig::default());
+        let client = Client::new(ClientConfig { early: true, ..ClientConfig::default() });
         let happens = happens.iter().copied().collect();
         let mut play = Play { client, now: Duration::ZERO, happens, told: Vec::new() };
         play.play();
@@ -219,7 +238,7 @@ fn every_cell_is_what_the_machine_does() {
 
 /// The states, in the order of the columns.
 const STATES: [State; State::COUNT] =
-    [Start, Idle, Waiting, State::Leaving, State::Lingering, Over];
+    [Start, Early, Idle, Waiting, State::Leaving, State::Lingering, Over];
 
 #[test]
 fn the_protocol_page_has_this_table() {

@@ -65,10 +65,11 @@ pub(crate) struct Setup {
     pub(crate) max_data: u64,
     pub(crate) passing: bool,
     pub(crate) unknown_size: bool,
+    pub(crate) early: bool,
 }
 
 pub(crate) fn setup() -> impl Strategy<Value = Setup> {
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (
         choices(),
         500..100_000_usize,
@@ -76,13 +77,8 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
         prop_oneof![500..2000_u64, Just(Limits::MAX_DATA)],
         flags,
     )
-        .prop_map(|(choices, chunk, pipeline, max_data, (passing, unknown_size))| Setup {
-            choices,
-            chunk,
-            pipeline,
-            max_data,
-            passing,
-            unknown_size,
+        .prop_map(|(choices, chunk, pipeline, max_data, (passing, unknown_size, early))| {
+            Setup { choices, chunk, pipeline, max_data, passing, unknown_size, early }
         })
 }
 
@@ -90,7 +86,15 @@ impl Setup {
     /// Files in a few chunks, pipelined, each of a known size.
     pub(crate) fn plain(choices: Vec<u8>) -> Self {
         let (chunk, pipeline, max_data) = (3000, 64, 9000);
-        Self { choices, chunk, pipeline, max_data, passing: false, unknown_size: false }
+        Self {
+            choices,
+            chunk,
+            pipeline,
+            max_data,
+            passing: false,
+            unknown_size: false,
+            early: false,
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -99,6 +103,7 @@ impl Setup {
             limits,
             durable: true,
             pass_through: self.passing,
+            early: self.early,
             ..ClientConfig::default()
         })
     }

@@ -91,7 +91,7 @@ impl<B: BlockOn> Client<B> {
         Ok(Self { inner, executor: PhantomData })
     }
 
-    pub(crate) fn greeting(&self) -> &Greeting {
+    pub(crate) fn greeting(&self) -> Option<&Greeting> {
         self.inner.greeting()
     }
 

@@ -157,16 +157,6 @@ fn a_client_leaves_without_the_goodbye() {
     }
 }
 
-/// Who has lost the connection has nothing to leave.
-#[test]
-fn a_client_cannot_leave_twice() {
-    let share = Share::new();
-    let server = serve(&share, places(1));
-    let mut client = Client::connect(server.address, ClientOptions::default()).unwrap();
-    client.call(haul_transport::call::exit()).unwrap();
-    assert_eq!(client.leave(), Err(Failure::Ended));
-}
-
 #[test]
 fn a_refusal_goes_through_the_layer() {
     let share = Share::new();

@@ -19,6 +19,7 @@ macro_rules! tests_of {
             mod cancelling;
             mod closing;
             mod crowd;
+            mod ends;
             mod hanging;
             mod layered;
             mod limits;

@@ -20,7 +20,7 @@ fn files_go_up_and_come_back_the_same() {
     let (share, mine) = (Share::new(), Share::new());
     let server = serve(&share, ServerOptions::default());
     let mut client = server.client();
-    assert_eq!(client.greeting().banner, "Welcome");
+    assert_eq!(client.greeting().unwrap().banner, "Welcome");
     for length in [0, 1, 256 << 10, (256 << 10) + 1, LARGE] {
         let data = payload(length);
         mine.write("mine", &data);

@@ -84,12 +84,15 @@ pub(super) fn run<T: Transport>(
         files: Vec::new(),
         extent: Extent { files: 0, bytes: Some(0) },
     };
-    // A server that was never there is not waited for.
-    app.connect()?;
+    app.greeted = app.is_connected();
     let mut retries = Retries::new(app.settings.retry);
     let mut wanted = wanted.into_iter();
     for (there, here) in wanted.by_ref() {
         while let Err(error) = plan.add(app, args, there.as_ref(), &here) {
+            // A server that was never there is not waited for.
+            if !app.greeted {
+                return Err(error);
+            }
             if retries.wait(app, &error) {
                 continue;
             }

@@ -23,7 +23,8 @@ use crate::transport::Transport;
 
 /// Asks for lines until one ends the session.
 pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
-    let banner = app.connect()?.banner.clone();
+    let greeting = app.connect()?.cloned();
+    let banner = greeting.map(|greeting| greeting.banner).unwrap_or_default();
     let server = app.server.clone();
     app.note(format_args!(
         "connected to {server}: {} (HELP lists the commands)",

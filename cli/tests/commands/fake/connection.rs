@@ -44,8 +44,8 @@ impl Connection {
 }
 
 impl Remote for Connection {
-    fn greeting(&self) -> &Greeting {
-        &self.greeting
+    fn greeting(&self) -> Option<&Greeting> {
+        Some(&self.greeting)
     }
 
     fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
