@@ -4,9 +4,9 @@
 //! cargo run -p haul-core --example buffers
 //! ```
 //!
-//! Look at [`Side::step`]: it is all that a transport has to do, for either side, and here it never waits. What a step
-//! cannot do now it leaves undone, and since nothing was reported the next poll asks for it again. [`Files::perform`]
-//! is the other half: the same effects serve what a server shares and what a client calls its own.
+//! See [`Side::step`]: it is all that a transport has to do, for either side, and here it never waits. If a step is not
+//! possible now, it does nothing, and since nothing was reported the next poll requests it again. [`Files::perform`] is
+//! the other half: the same effects serve a server's shared files and a client's own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
@@ -22,7 +22,7 @@ use haul_core::{
     StoreError, StoreErrorKind, Timestamp, Wait,
 };
 
-/// Bytes on their way to one side, and whether more will come. It is narrow, so that writes are partial.
+/// Bytes on their way to one side, and whether more will come. The pipe is narrow, so that writes are partial.
 #[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
@@ -39,7 +39,7 @@ impl Pipe {
     }
 }
 
-/// A machine with what it works on.
+/// A machine with its files.
 struct Side<M> {
     machine: M,
     files: Files,
@@ -51,7 +51,7 @@ impl<M: Machine> Side<M> {
         Self { machine, files, input: Pipe::default() }
     }
 
-    /// Carries out what the machine asks for, if that can be done without waiting. Answers whether it was.
+    /// Carries out the machine's output, if that is possible without waiting. Returns whether it was.
     fn step(
         &mut self,
         output: &mut Pipe,
@@ -93,7 +93,7 @@ impl<M: Machine> Side<M> {
     }
 }
 
-/// Lets both sides step in turn until neither can go on. Answers what the client told.
+/// Lets both sides step in turn until neither can continue. Returns the events of the client.
 fn run(client: &mut Side<Client>, server: &mut Side<Server>) -> Result<Vec<ClientEvent>, Misuse> {
     // Both only need time that does not go back; here it never has to pass.
     let now = Duration::ZERO;
@@ -107,7 +107,7 @@ fn run(client: &mut Side<Client>, server: &mut Side<Server>) -> Result<Vec<Clien
     }
 }
 
-/// Named bytes, and what one session has open of them. Dropping what is open discards it.
+/// Bytes by name, and what one session has open of them. Dropping an open file discards it.
 #[derive(Default)]
 struct Files {
     named: BTreeMap<FilePath, Bytes>,
@@ -159,9 +159,9 @@ impl Files {
                 Ok(Done::Read(left.split_to(left.len().min(*length))))
             }
             Effect::FinishReading { handle, .. } => self.close(*handle, Done::Finished),
-            // There is room for one; a server commits it then before it begins the next.
+            // There is room for one; a server commits it before it starts the next.
             Effect::Create { .. } if !self.open.is_empty() => Ok(Done::Full),
-            // Nobody else stores anything meanwhile, so what is decided here stands until publication.
+            // Nobody else stores anything meanwhile, so the decision is valid until publication.
             Effect::Create { path, mode: Mode::Create, .. } if self.named.contains_key(path) => {
                 Err(StoreError::new(StoreErrorKind::Exists, "it is there"))
             }
@@ -184,7 +184,7 @@ impl Files {
                 self.open.insert(*handle, Open::Published);
                 Ok(Done::Published { version: None })
             }
-            // There is no storage that could lose them.
+            // Memory needs no sync.
             Effect::Sync { .. } => Ok(Done::Synced),
             Effect::SyncDirectories { handles } => {
                 self.open.retain(|handle, _| !handles.contains(handle));
@@ -212,7 +212,8 @@ fn misfit() -> Result<Done, StoreError> {
     Err(StoreError::new(StoreErrorKind::Io, "nothing of this kind is open"))
 }
 
-/// Uploads `content`, lists what the server has and fetches it back. Answers what the client told and what it has then.
+/// Uploads `content`, lists the server's files and downloads it. Returns the events of the client and the downloaded
+/// content.
 fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<dyn Error>> {
     let path = FilePath::parse("notes.txt")?;
     let own = Files { named: BTreeMap::from([(path.clone(), content)]), open: BTreeMap::new() };
@@ -223,7 +224,7 @@ fn round_trip(content: Bytes) -> Result<(Vec<ClientEvent>, Option<Bytes>), Box<d
     client.machine.request(upload);
     let mut told = run(&mut client, &mut server)?;
 
-    // What is there afterwards has come from the server.
+    // From here on the content can only come from the server.
     client.files.named.clear();
     client.machine.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
     let download = Request::Download {

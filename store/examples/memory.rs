@@ -1,14 +1,14 @@
-//! A store of one's own: the files of a server in memory.
+//! A custom store: the files of a server in memory.
 //!
 //! ```text
 //! cargo run -p haul-store --example memory
 //! ```
 //!
-//! A [`Store`] lists, opens and begins files; what it hands out is closed by being dropped. Look at
-//! [`Upload::publish`]: all that must be atomic happens there, under one lock, and whether the name is free is decided
-//! there and not before. Readers keep the bytes that they opened, so nothing changes under them.
+//! A [`Store`] lists, opens and creates files; dropping what it returns closes it. See [`Upload::publish`]: everything
+//! that must be atomic happens there, under one lock, including the check whether the name is free. Readers keep the
+//! bytes that they opened, so nothing changes under them.
 //!
-//! [`converse`] drives a server's machine with a text as its client, so the output is what a person at `nc` would see.
+//! [`converse`] drives a server's machine with a text as its input, and returns the output that `nc` would show.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -26,7 +26,7 @@ use haul_core::{
 };
 use haul_store::{Change, Identity, Listing, NewFile, Perform, Session, Source, Staged, Store};
 
-/// Files by their names. There are no directories but those that names imply.
+/// Files by their names. There are no directories except those that names imply.
 #[derive(Debug, Default)]
 struct Memory {
     files: Arc<Mutex<Files>>,
@@ -41,7 +41,7 @@ struct File {
     content: Bytes,
     modified: Timestamp,
     executable: bool,
-    /// No other file of the store has it.
+    /// Unique among all files of the store.
     version: u64,
 }
 
@@ -52,16 +52,16 @@ impl File {
 }
 
 fn lock(files: &Mutex<Files>) -> MutexGuard<'_, Files> {
-    // No change of the map is ever half done.
+    // No change of the map is ever incomplete.
     files.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The directories that `path` is in, innermost first.
+/// The directories that contain `path`, innermost first.
 fn above(path: &FilePath) -> impl Iterator<Item = FilePath> {
     iter::successors(path.parent(), FilePath::parent)
 }
 
-/// The file of this name, if there is one; an error if there could not be one.
+/// The file of this name, if it exists; an error if it cannot exist.
 fn find<'a>(files: &'a Files, path: &FilePath) -> Result<Option<&'a File>, StoreError> {
     if above(path).any(|directory| files.contains_key(&directory)) {
         return Err(StoreError::new(StoreErrorKind::NotAFile, "a file is no directory"));
@@ -72,7 +72,7 @@ fn find<'a>(files: &'a Files, path: &FilePath) -> Result<Option<&'a File>, Store
     Ok(files.get(path))
 }
 
-/// The file of this name, which must be there and, if `wanted` is given, have that version.
+/// The file of this name, which must exist and, if `wanted` is given, have that version.
 fn require(files: &Files, path: &FilePath, wanted: Option<&Version>) -> Result<(), StoreError> {
     let file = find(files, path)?.ok_or_else(not_found)?;
     if wanted.is_some() && file.version().as_ref() != wanted {
@@ -137,7 +137,7 @@ impl Store for Memory {
     fn create(&self, file: &NewFile) -> Result<Upload, StoreError> {
         let (files, published) = (Arc::clone(&self.files), Arc::clone(&self.published));
         let upload = Upload { files, published, file: file.clone(), content: Vec::new() };
-        // Only so that nobody sends in vain what cannot be published.
+        // This only prevents uploads that could not be published.
         upload.require_publishable(&lock(&self.files))?;
         Ok(upload)
     }
@@ -167,7 +167,7 @@ impl Store for Memory {
     }
 }
 
-/// A listing: what was there when it began.
+/// A listing of the files at its start.
 #[derive(Debug)]
 struct Entries(std::vec::IntoIter<Entry>);
 
@@ -215,7 +215,7 @@ impl Change for Renamed {
     }
 }
 
-/// A file that is being stored. Nobody sees it until it is published, and if it is dropped before, nobody ever does.
+/// A file that is being stored. Nobody sees it until it is published, and never if it is dropped before.
 #[derive(Debug)]
 struct Upload {
     files: Arc<Mutex<Files>>,
@@ -269,7 +269,7 @@ fn now() -> Timestamp {
     Timestamp::new(seconds, now.subsec_nanos()).unwrap_or(Timestamp::EPOCH)
 }
 
-/// What a server over `store` answers to a client that sends `input` and then closes its side.
+/// The output of a server over `store` for a client that sends `input` and then closes its side.
 fn converse(store: &Arc<Memory>, mut input: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut server = Server::new(Arc::default());
     let mut files = Session::new(Arc::clone(store), Identity::anonymous());
@@ -330,8 +330,8 @@ mod tests {
         String::from_utf8(converse(store, input.as_bytes()).unwrap()).unwrap().replace('\r', "")
     }
 
-    /// The last line said.
-    fn verdict(store: &Arc<Memory>, input: &str) -> String {
+    /// The last line of the output.
+    fn last_line(store: &Arc<Memory>, input: &str) -> String {
         said(store, input).lines().last().unwrap_or_default().to_owned()
     }
 
@@ -365,7 +365,7 @@ OK "bye"
     fn what_did_not_end_is_not_there() {
         let store = Arc::default();
         said(&store, "UPLOAD a\nDATA 5\nhello");
-        assert_eq!(verdict(&store, "LIST\n"), "OK entries=0");
+        assert_eq!(last_line(&store, "LIST\n"), "OK entries=0");
     }
 
     #[test]
@@ -383,10 +383,13 @@ OK "bye"
             ("a depth=2", 3),
             ("a/b/c", 1),
         ] {
-            assert_eq!(verdict(&store, &format!("LIST {list}\n")), format!("OK entries={entries}"));
+            assert_eq!(
+                last_line(&store, &format!("LIST {list}\n")),
+                format!("OK entries={entries}")
+            );
         }
-        assert!(verdict(&store, "LIST b\n").starts_with("ERR not-found"));
-        assert!(verdict(&store, "DOWNLOAD a/b\n").starts_with("ERR is-directory"));
+        assert!(last_line(&store, "LIST b\n").starts_with("ERR not-found"));
+        assert!(last_line(&store, "DOWNLOAD a/b\n").starts_with("ERR is-directory"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Completion-based I/O: an operation owns its buffer and goes on in the kernel, whoever waits for it.
+//! Completion-based I/O: an operation owns its buffer and continues in the kernel, whoever waits for it.
 //!
 //! ```text
 //! cargo run -p haul-transport --example io_uring [DIRECTORY]
 //! ```
 //!
-//! Look at [`session`]. A machine lends its buffers for the time of a call, which suits sockets that complete at once.
-//! With completions, reads and writes work differently:
+//! See [`session`]. A machine lends its buffers for the time of a call, which suits sockets that complete at once. With
+//! completions, reads and writes work differently:
 //!
 //! - A read goes into a buffer of the driver, and from there into [`Machine::read_space`] as far as the machine asks.
 //!   An idle client costs this buffer and nothing else.
@@ -45,11 +45,11 @@ use haul_core::server::{Server, ServerConfig};
 use haul_core::{ErrorCode, Machine, Output, Wait};
 use haul_store::{Directory, Identity, Options, Perform, Session};
 
-/// The most bytes of one read.
+/// The maximum number of bytes of one read.
 const READ: usize = 64 << 10;
-/// How long commands under way may go on once the server is shutting down.
+/// How long running commands may continue once the server is shutting down.
 const GRACE: Duration = Duration::from_secs(30);
-/// The most clients that are refused at once. Beyond that, connections are closed without a reply.
+/// The maximum number of clients to refuse at the same time. Beyond that, connections are closed without a reply.
 const MAX_REFUSED: usize = 64;
 /// The pause after a failed accept: without descriptors the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -161,7 +161,7 @@ struct Host {
 }
 
 impl Host {
-    /// Serves until the drain has begun and all sessions are over.
+    /// Serves until the drain has started and all sessions are over.
     async fn run(self, listener: TcpListener) {
         let mut sessions = FuturesUnordered::new();
         let mut drain = self.drain.clone().fuse();
@@ -199,7 +199,7 @@ impl Host {
         while sessions.next().await.is_some() {}
     }
 
-    /// Begins a session. A client without a place is refused.
+    /// Starts a session. A client that exceeds the limit is refused.
     fn begin(&self, socket: TcpStream, place: Option<Rc<()>>) -> JoinHandle<()> {
         let config = Arc::clone(&self.config);
         let machine = if place.is_some() {

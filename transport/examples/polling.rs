@@ -4,9 +4,9 @@
 //! cargo run -p haul-transport --example polling [DIRECTORY]
 //! ```
 //!
-//! Look at [`Connection::advance`]: it carries out what a machine asks for until the socket would block, and returns
-//! what to wait for. [`Connection::due`] is the machine's deadline, which ends the wait. The loop in [`Polling::run`]
-//! knows nothing else, and nothing of the protocol.
+//! See [`Connection::advance`]: it carries out the outputs of a machine until the socket would block, and returns what
+//! to wait for. [`Connection::due`] is the machine's deadline, which ends the wait. The loop in [`Polling::run`] knows
+//! nothing else, and nothing of the protocol.
 //!
 //! The loop does the file work itself, so a slow disk delays all clients. `io_uring.rs` shows how to use threads for
 //! it.
@@ -24,11 +24,11 @@ use haul_store::{Directory, Identity, Options, Perform, Session};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-/// Steps of one client before others get their turn.
+/// The number of steps of one client before others get their turn.
 const STEPS: usize = 64;
-/// The most clients that are refused at once. Beyond that, connections are closed without a reply.
+/// The maximum number of clients to refuse at the same time. Beyond that, connections are closed without a reply.
 const MAX_REFUSED: usize = 64;
-/// How long commands under way may go on once the server is shutting down.
+/// How long running commands may continue once the server is shutting down.
 const GRACE: Duration = Duration::from_secs(30);
 /// The pause after a failed accept: without descriptors the next one would fail too.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,20 +36,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LISTENER: Token = Token(0);
 const DRAIN: Token = Token(1);
 
-/// A machine, and everything that it works on.
+/// A machine with its socket and files.
 struct Connection {
     machine: Server,
     files: Session<Directory>,
     socket: TcpStream,
     interest: Interest,
-    /// When to go on though the socket has nothing new.
+    /// When to continue even if the socket has nothing new.
     due: Option<Duration>,
     refused: bool,
 }
 
 /// Why [`Connection::advance`] stopped.
 enum Stop {
-    /// The socket has to be ready for this first.
+    /// The socket must be ready for this first.
     Wait(Interest),
     /// Other connections get their turn.
     Yield,
@@ -107,7 +107,7 @@ impl Connection {
 /// A server of many clients.
 struct Polling {
     poll: Poll,
-    /// Kept here as well, because a waker's message is lost when the last of its owners is gone.
+    /// Kept here as well, because the message of a waker is lost when its last owner is dropped.
     drain: Arc<Waker>,
     /// Until the server is to shut down.
     listener: Option<TcpListener>,
@@ -146,16 +146,16 @@ impl Polling {
         })
     }
 
-    /// A handle by which any thread can shut the server down.
+    /// A handle with which any thread can shut the server down.
     fn drain_handle(&self) -> Arc<Waker> {
         Arc::clone(&self.drain)
     }
 
-    /// Serves until it was told to shut down and all sessions are over.
+    /// Serves until it is shut down and all sessions are over.
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         while self.listener.is_some() || !self.connections.is_empty() {
-            // This looks at every connection each time. With thousands of them, use a heap of deadlines.
+            // This checks every connection each time. With thousands of them, use a heap of deadlines.
             let due = self.connections.values().filter_map(|connection| connection.due);
             let due = due.chain(self.accept_due).min();
             let timeout = due.map(|due| due.saturating_sub(self.start.elapsed()));

@@ -29,7 +29,7 @@ fn upload(cuts: &[usize], data: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    /// Bytes in are bytes stored and framing, however `DATA` cuts them, and the writes are few.
+    /// Every byte is stored or is framing, however `DATA` splits the body, and there are few writes.
     #[test]
     fn every_byte_is_stored(data in vec(any::<u8>(), 0..30_000), cuts in vec(prop_oneof![1..4_usize, 1..20_000_usize], 1..6), choices in choices()) {
         let input = upload(&cuts, &data);
@@ -38,11 +38,11 @@ proptest! {
         prop_assert_eq!(replies(&run.output).1[0].code(), None);
         prop_assert_eq!(run.taken, input.len());
         prop_assert_eq!(files.file("file"), Some(&data[..]));
-        // Two for each 4 KiB at most: one piece that is large enough, and what was gathered before it.
+        // At most two for each 4 KiB: one piece that is large enough, and what was gathered before it.
         prop_assert!(files.count("write") <= 2 * data.len() / Limits::GATHER + 1);
     }
 
-    /// A body is skipped as a whole though it is full of commands.
+    /// A refused body is skipped as a whole even if it is full of commands.
     #[test]
     fn a_refused_body_is_never_executed(commands in vec(prop_oneof![Just("UPLOAD evil\r\nEND\r\n"), Just("EXIT\r\n"), Just("DATA 3\r\n"), Just("LIST\n"), Just("ABORT\n")], 1..20), cuts in vec(1..50_usize, 1..4), choices in choices(), known in any::<bool>()) {
         let data = commands.concat();
@@ -61,7 +61,7 @@ proptest! {
     }
 }
 
-/// A flood of one-byte `DATA` is gathered, and costs steps in proportion to its bytes.
+/// A flood of one-byte `DATA` is gathered, and the number of steps is proportional to its bytes.
 #[test]
 fn a_flood_of_single_bytes_is_gathered() {
     let data = vec![7; 100_000];
@@ -76,7 +76,7 @@ fn a_flood_of_single_bytes_is_gathered() {
     }
 }
 
-/// What is cut off at any byte leaves the old file and nothing else.
+/// An upload that is cut off at any byte leaves the old file and nothing else.
 #[test]
 fn a_connection_cut_at_every_byte_leaves_the_old_file() {
     let data: Vec<u8> = (0..=255).cycle().take(5000).collect();
@@ -99,7 +99,7 @@ fn a_connection_cut_at_every_byte_leaves_the_old_file() {
     }
 }
 
-/// Replies to the commands before a body that is cut off are not lost with it.
+/// Replies to the commands before a body that is cut off are sent all the same.
 #[test]
 fn a_cut_body_takes_no_earlier_reply_with_it() {
     let input = b"LIST\nUPLOAD file\nDATA 9\nabc";
@@ -111,7 +111,7 @@ fn a_cut_body_takes_no_earlier_reply_with_it() {
     }
 }
 
-/// Commands are left undone while their replies would pile up.
+/// Commands wait while their replies would pile up.
 #[test]
 fn replies_do_not_pile_up() {
     const LONGEST_REPLY: usize = 4096;
@@ -131,7 +131,7 @@ fn replies_do_not_pile_up() {
     assert!(most <= Limits::HIGH_WATER + LONGEST_REPLY, "{most} bytes wait");
 }
 
-/// What comes after a refusal is dropped, but not without end.
+/// Input after a refusal is dropped, but only up to a limit.
 #[test]
 fn a_server_lingers_for_so_many_bytes() {
     let limits = Limits { max_linger: 10_000, ..config(1000).limits.clone() };
@@ -168,7 +168,7 @@ fn the_bounds_of_a_server_are_met() {
         code(&format!("NO\n{skipped}DATA 11\n")),
         [ErrorCode::UnknownCommand, ErrorCode::Protocol]
     );
-    // What is skipped is counted for each refusal on its own.
+    // Each refusal has its own count of skipped bytes.
     let refused = format!("NO\n{skipped}");
     assert_eq!(code(&refused.repeat(3)), [ErrorCode::UnknownCommand; 3]);
     let given_up = format!("UPLOAD a\nABORT\n{skipped}");

@@ -1,4 +1,4 @@
-//! What a client says when something ends otherwise than it was asked for.
+//! What a client reports when something ends unexpectedly.
 
 use bytes::Bytes;
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
@@ -15,7 +15,7 @@ fn list() -> Request {
     Request::List { path: None, depth: Depth::ONE, omitted: false }
 }
 
-/// What a server says that greets, and sends [`DATA`] in the place of each `{}`.
+/// The output of a server that greets, and sends [`DATA`] in place of each `{}`.
 fn says(script: &str) -> Vec<u8> {
     let sent = String::from_utf8(sent(DATA)).expect("it is text");
     format!("{GREETING}{}", script.replace("{}", &sent)).into_bytes()
@@ -37,7 +37,7 @@ fn outcomes(run: &Run<ClientEvent>) -> Vec<Result<(), Failure>> {
     results(&run.events).into_values().map(|result| result.map(drop)).collect()
 }
 
-/// The file has its name by then and is whole, but the request has not been kept.
+/// The file has its name by then and is complete, but the request has failed.
 #[test]
 fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
     let said = says("{}");
@@ -60,7 +60,7 @@ fn a_name_that_may_not_survive_is_a_failure_with_the_file_there() {
     assert!(!local.has_open());
 }
 
-/// Files that have no room even for one.
+/// Files without room for even one.
 struct NoRoom(LocalFiles);
 
 impl Files for NoRoom {
@@ -80,7 +80,7 @@ impl Files for NoRoom {
     }
 }
 
-/// A client commits each file at once, so waiting for room would be for ever.
+/// A client commits each file at once, so it would wait for room for ever.
 #[test]
 fn no_room_for_one_file_is_a_failure() {
     let said = says(&format!("{{}}{LISTED}"));
@@ -128,7 +128,7 @@ fn a_client_says_why_it_is_of_no_more_use() {
     assert_eq!(lost.failure(), Some(&Failure::Violation("a line is longer than 4096 bytes")));
 }
 
-/// At any step, with requests that wait, that were sent and whose file is open.
+/// At any step, with requests that wait, that were sent, and whose file is open.
 #[test]
 fn what_is_given_up_ends_at_any_step() {
     let requests = [fetch(), list(), fetch(), Request::Help];

@@ -26,7 +26,7 @@ fn client(requests: &[Request], pass_through: bool) -> Client {
     client
 }
 
-/// Every request must end, whatever the server says.
+/// Every request must end, whatever the server sends.
 fn survive(
     requests: &[Request],
     said: &[u8],
@@ -53,7 +53,7 @@ fn survive(
         },
     );
     let ended = results(&run.events).len();
-    // A client whose every request ended may be left idle.
+    // A client whose every request has ended may stay idle.
     assert!(run.over || ended == requests.len(), "it waits for ever");
     assert_eq!(ended, requests.len());
     assert!(!local.has_open(), "something is left open");
@@ -67,12 +67,12 @@ fn end() -> impl Strategy<Value = End> {
 pub(crate) const GREETING: &str = "HAUL/1 \"hi\" max-data=5000 pipeline=9\r\n";
 const MODIFIED: &str = "2026-11-22T08:31:25Z";
 
-/// A greeting, and a good download of `data`.
+/// A greeting, and a correct download of `data`.
 fn download(data: &[u8]) -> Vec<u8> {
     [GREETING.as_bytes(), &sent(data)].concat()
 }
 
-/// A good download of `data` in chunks.
+/// A correct download of `data` in chunks.
 pub(crate) fn sent(data: &[u8]) -> Vec<u8> {
     let length = data.len();
     let mut said =
@@ -99,7 +99,7 @@ pub(crate) fn fetch() -> Request {
 }
 
 proptest! {
-    /// Flipped bits anywhere in a good answer: the right file, or none.
+    /// Flipped bits anywhere in a correct reply: the right file, or none.
     #[test]
     fn a_damaged_download_gets_no_name(data in vec(any::<u8>(), 1..3000), flips in vec((any::<Index>(), 1..=255_u8), 0..4), choices in choices(), end in end(), pass_through in any::<bool>()) {
         let mut said = download(&data);
@@ -110,7 +110,7 @@ proptest! {
         prop_assert!(fine || !flips.is_empty());
     }
 
-    /// An answer that stops anywhere leaves no file.
+    /// A reply that stops anywhere leaves no file.
     #[test]
     fn a_cut_download_gets_no_name(data in vec(any::<u8>(), 1..3000), at in any::<Index>(), choices in choices(), end in end(), pass_through in any::<bool>()) {
         let said = download(&data);
@@ -118,7 +118,7 @@ proptest! {
         prop_assert!(local.targets.all().is_empty());
     }
 
-    /// However the answer is cut, the client tells and does the same.
+    /// However the reply is split, the client reports and does the same.
     #[test]
     fn any_cut_gives_the_same(data in vec(any::<u8>(), 0..9000), tail in any_line(), choices in choices()) {
         let mut said = download(&data);
@@ -167,7 +167,7 @@ proptest! {
     }
 }
 
-/// Of what a server says without end the client holds no more than it reads at once, and it ends what nobody asked for.
+/// A client buffers no more of an endless reply than one read, and it ends what nobody asked for.
 #[test]
 fn a_flood_is_not_kept() {
     let list = Request::List { path: None, depth: Depth::All, omitted: true };
@@ -196,7 +196,7 @@ fn a_flood_is_not_kept() {
     }
 }
 
-/// Receipts are compared with what was sent. (The server waits for the end of the body: a look without waiting finds
+/// Receipts are compared with what was sent. (The server waits for the end of the body: a read without waiting finds
 /// nothing.)
 #[test]
 fn a_wrong_receipt_is_no_receipt() {
@@ -216,7 +216,7 @@ fn a_wrong_receipt_is_no_receipt() {
     }
 }
 
-/// A range that was not asked for, or bytes that do not add up.
+/// A range that was not requested, or bytes that do not add up.
 #[test]
 fn a_wrong_range_gets_no_name() {
     let none = Checksum::EMPTY;
@@ -251,7 +251,7 @@ fn a_wrong_range_gets_no_name() {
     }
 }
 
-/// A server that takes no more may still have said why; one that has not is waited for, but not for ever.
+/// A server that reads no more may still have sent why; the client waits for one that has not, but not for ever.
 #[test]
 fn a_deaf_server_is_not_waited_for_for_ever() {
     for reads_at_most in [0, 5, 30, 90, 95, 1000, 3000] {
@@ -273,7 +273,7 @@ fn a_deaf_server_is_not_waited_for_for_ever() {
     }
 }
 
-/// What is given up while payload passes by the machine is given up at once, though the server has fallen silent.
+/// A cancel while payload passes by the machine takes effect at once, even if the server is silent.
 #[test]
 fn a_stalled_download_can_be_cancelled() {
     for pass_through in [false, true] {
@@ -285,7 +285,7 @@ fn a_stalled_download_can_be_cancelled() {
         let mut files = local();
         let single = Single::new(said.as_bytes()).by_line().ending(End::Silence);
         let run = single.play_with(&mut client, &mut files, |client, _, _| {
-            // All that was said is taken: the machine waits for payload.
+            // All input was read: the machine waits for payload.
             let waits = match client.poll(Duration::ZERO) {
                 Output::Receive { .. } => true,
                 Output::Read(wait) => wait == Wait::UntilDeadline && !pass_through,
@@ -300,8 +300,8 @@ fn a_stalled_download_can_be_cancelled() {
     }
 }
 
-/// A cancel may come while an effect is carried out. Nothing stays open then while the server says no more, and the
-/// file is there if and only if the request was done.
+/// A cancel may come while an effect is carried out. Nothing stays open then if the server sends no more, and the file
+/// exists if and only if the request succeeded.
 #[test]
 fn a_download_is_cancelled_at_any_step() {
     let body = format!("DATA 5\nhelloOK length=5 crc64nvme={}\n", Checksum::of(b"hello"));

@@ -32,9 +32,9 @@ const LINES: &[(&str, &str)] = &[
     ("end", ""),
 ];
 
-/// A state: what was asked, what came before, and a letter for each of [`LINES`].
+/// A state: the requests, the input before, and a letter for each of [`LINES`].
 ///
-/// `V` the server broke the protocol; `R` the request is refused and the session goes on; `O` the request ended well;
+/// `V` the server broke the protocol; `R` the request is refused and the session goes on; `O` the request succeeded;
 /// `L` the connection is over for the server's reason; `D` it ended before the reply; `E` it ended as it should; `.`
 /// the session goes on.
 const TABLE: &[(&str, Option<&str>, &[&str], &str)] = &[

@@ -1,4 +1,4 @@
-//! Group commit: what is shared, what is not, and that nobody sees it.
+//! Group commit: what is shared, what is not, and that no client sees it.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn uploads_without_a_pause_share_their_syncs() {
     assert_eq!((files.count("sync"), files.count("sync-directory")), (batches, batches));
 }
 
-/// Whoever waits for what is said has each upload committed at once.
+/// If a client waits for each reply, each upload is committed at once.
 #[test]
 fn nobody_waits_for_more_to_come() {
     let mut files = MemoryFiles::new(true);
@@ -55,7 +55,7 @@ fn nobody_waits_for_more_to_come() {
         &mut Server::new(config(20_000)),
         &mut files,
         |server, files, _| {
-            // The first wait for the client comes when all that it has asked for is done and said.
+            // The server waits for the client only after it has done and sent everything.
             if let Output::Read(haul_core::Wait::UntilDeadline) = server.poll(Duration::ZERO)
                 && files.count("create") == 3
             {
@@ -73,7 +73,7 @@ fn nobody_waits_for_more_to_come() {
     assert_eq!(words, ["HAUL/1", "READY", "OK", "READY", "OK", "READY", "ERR"]);
 }
 
-/// A receipt goes out when nothing can fail any more, for a batch as for one.
+/// A receipt is sent only when nothing can fail any more, for a batch as for one.
 #[test]
 fn no_receipt_comes_before_the_last_sync() {
     let mut files = MemoryFiles::new(true);
@@ -94,8 +94,8 @@ fn no_receipt_comes_before_the_last_sync() {
     assert!(seen);
 }
 
-/// What is changed at once comes behind what is still to be published, since two paths may be one file. Apart from that
-/// changes of all kinds share the flushes of their commit.
+/// A command that changes something at once follows what is still to be published, since two paths may be one file.
+/// Otherwise changes of all kinds share the flushes of their commit.
 #[test]
 fn changes_share_their_flushes_and_keep_their_order() {
     let made = |input: &str| {
@@ -121,7 +121,7 @@ fn changes_share_their_flushes_and_keep_their_order() {
     assert!(effects.ends_with(&["sync", "publish", "publish", "publish", "sync-directory"]));
 }
 
-/// `ABORT` cancels what only reads and copies, whenever it comes, and nothing of it stays.
+/// `ABORT` cancels commands that only read and copy at any time, and nothing is left of them.
 #[test]
 fn a_copy_and_a_checksum_can_be_cancelled() {
     for command in ["COPY big other", "CHECKSUM big"] {
@@ -149,8 +149,7 @@ fn a_copy_and_a_checksum_can_be_cancelled() {
     }
 }
 
-/// A failed sync is everybody's, a failed name its own file's, and a failed sync of the directory that of all who have
-/// their names.
+/// A failed sync concerns all, a failed name its own file, and a failed sync of the directory all who have their names.
 #[test]
 fn failures_meet_those_that_they_are_for() {
     let input = uploads(&["a", "b", "c"]) + "HELP\n";
@@ -175,7 +174,7 @@ fn failures_meet_those_that_they_are_for() {
     assert_eq!(fail("write", 2), (vec![None, None, io, None], "ab".into()));
 }
 
-/// What an upload meets is what it would have met had each been committed as it came.
+/// An upload sees what it would have seen if each had been committed in turn.
 #[test]
 fn an_upload_meets_those_before_it() {
     let mut files = MemoryFiles::new(true);
@@ -203,7 +202,7 @@ fn an_upload_meets_those_before_it() {
     );
 }
 
-/// A commit does not wait for all of a large file behind it.
+/// A commit does not wait for the whole of a large file behind it.
 #[test]
 fn a_large_file_keeps_nobody_waiting() {
     let mut files = MemoryFiles::new(true);
@@ -216,12 +215,12 @@ fn a_large_file_keeps_nobody_waiting() {
     assert!(effects[published..].contains(&"write"), "{effects:?}");
 }
 
-/// Payload that passed by the machine is in its file before the next one begins.
+/// Payload that passed by the machine is in its file before the next upload starts.
 #[test]
 fn what_passed_by_is_committed_with_others() {
     let config = ServerConfig { pass_through: true, ..ServerConfig::default() };
     let input = format!("UPLOAD a\nDATA 9000\n{}END\n{}", "x".repeat(9000), uploads(&["b", "c"]));
-    // The first read brings the command, so that the payload is still to come.
+    // The first read brings the command, so that the payload has not arrived yet.
     let mut files = MemoryFiles::new(true);
     let mut server = Server::new(Arc::new(config));
     let run = Single::new(input.as_bytes()).by_line().play(&mut server, &mut files);
@@ -233,7 +232,7 @@ fn what_passed_by_is_committed_with_others() {
     assert_eq!(files.file("a").map(<[u8]>::len), Some(9000));
 }
 
-/// A store that has no room for one file cannot take any.
+/// A store without room for one file cannot take any.
 #[test]
 fn a_store_without_any_room_refuses() {
     struct Full;
@@ -256,7 +255,7 @@ fn a_store_without_any_room_refuses() {
 }
 
 proptest! {
-    /// However many are committed together, and however few there is room for: the same words, the same files.
+    /// However many are committed together, and however few there is room for: the same replies and the same files.
     #[test]
     fn a_commit_looks_like_one_after_the_other(ops in ops(), choices in choices(), batch in 1..6_usize, room in 0..4_usize) {
         let input = session(&ops);

@@ -1,4 +1,4 @@
-//! A server that is told to stop: what is under way is finished, nothing that was acknowledged is lost.
+//! A server that drains: running commands are completed, and nothing that was acknowledged is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::sessions::{config, ops, session, shared};
 use crate::strategies::choices;
 use crate::transcript::{Reply, replies};
 
-/// Runs a session whose server is told to stop before the step `at`.
+/// Runs a session whose server starts to drain before the step `at`.
 fn play(
     input: &[u8],
     choices: &[u8],
@@ -36,7 +36,7 @@ fn play(
 }
 
 proptest! {
-    /// With all the grace it needs, a drain changes nothing but the end.
+    /// With a sufficient grace period, a drain changes nothing but the end.
     #[test]
     fn a_drain_finishes_what_is_under_way(ops in ops(), at in 0..400_usize, choices in choices(), passing in any::<bool>()) {
         let input = session(&ops);
@@ -50,7 +50,7 @@ proptest! {
         prop_assert!(plain.starts_with(before));
     }
 
-    /// Without any grace the command under way is cut off, at a place where the client can read why.
+    /// Without a grace period the current command is cut off, at a place where the client can read the reason.
     #[test]
     fn the_end_of_the_grace_cuts(ops in ops(), at in 0..400_usize, choices in choices(), passing in any::<bool>(), slow in any::<bool>()) {
         let input = session(&ops);
@@ -62,7 +62,7 @@ proptest! {
         prop_assert!(matches!(last, Some(ErrorCode::ShuttingDown | ErrorCode::Timeout)), "{:?}", last);
     }
 
-    /// Whatever has its receipt is there, and what is there has its receipt.
+    /// An upload exists if and only if it has its receipt.
     #[test]
     fn an_upload_is_receipted_or_not_there(at in 0..80_usize, choices in choices(), passing in any::<bool>()) {
         let input = format!("UPLOAD new\nDATA 9000\n{}END\nHELP\n", "x".repeat(9000));
@@ -73,7 +73,7 @@ proptest! {
     }
 }
 
-/// The grace ends while a client takes the output slowly; prepared bytes that were announced go out first.
+/// The grace period ends while a client reads slowly; prepared bytes that were announced are sent first.
 #[test]
 fn the_grace_ends_while_output_is_stuck() {
     for passing in [false, true] {
@@ -118,7 +118,7 @@ fn a_later_drain_can_only_be_sooner() {
         replies(&run.output).1.pop().and_then(|reply| reply.code()),
         Some(ErrorCode::ShuttingDown)
     );
-    // It drained before the upload began, or at the end of the shorter grace.
+    // It drained before the upload started, or at the end of the shorter grace period.
     assert!(run.now <= Duration::from_secs(8));
 }
 
@@ -134,7 +134,7 @@ fn a_refusing_server_says_so_and_closes() {
     assert_eq!(run.text(), "ERR busy \"full\" retry-after=5\r\n");
 }
 
-/// A client that always has more to send is never waited for, and cut off all the same.
+/// A client that always has more to send is never waited for, and is cut off all the same.
 #[test]
 fn the_grace_ends_for_a_client_that_never_pauses() {
     let chunk = format!("DATA 5000\n{}", "x".repeat(5000));

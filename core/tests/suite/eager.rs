@@ -1,11 +1,11 @@
-//! A small body is sent with its command, a large one only when the server wants it, and none goes on when the server
-//! has had enough.
+//! A small body is sent with its command, a large one only when the server wants it, and none continues after a
+//! refusal.
 
 use haul_core::client::{Client, ClientConfig, Request};
 use haul_core::{FilePath, Mode};
 use haul_harness::{End, LocalFiles, MemoryFiles, Single};
 
-/// What a client sends of a file of this size to a server that says this after its greeting, a line at a time.
+/// What a client sends of a file of this size to a server that sends `said` after its greeting, a line at a time.
 fn sent(size: usize, said: &str) -> String {
     let mut client = Client::new(ClientConfig::default());
     client.request(Request::Upload {

@@ -1,4 +1,4 @@
-//! Storage that fails: one clear reply, the old file, nothing left over.
+//! Storage that fails: one clear reply, the old file, and no leftovers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn run_session(
     (replies(&run.output).1, files)
 }
 
-/// A peer can tell the kinds of failures apart, and learns nothing of the server's own names.
+/// A peer can distinguish the kinds of failures, and learns nothing about the server's local names.
 #[test]
 fn each_kind_of_failure_has_its_words() {
     let mut words = BTreeSet::new();
@@ -54,7 +54,7 @@ fn each_kind_of_failure_has_its_words() {
     assert_eq!(words.len(), StoreErrorKind::ALL.len());
 }
 
-/// Nobody who asks for a listing publishes anything.
+/// The text for a failed listing says nothing about publishing.
 #[test]
 fn a_failure_is_told_in_words_that_fit_what_was_asked() {
     let (_, files) = run(Faults::default(), false, true);
@@ -92,7 +92,7 @@ fn every_failed_effect_has_its_reply() {
                 let codes: Vec<ErrorCode> = replies.iter().filter_map(Reply::code).collect();
                 let expected = match *effect {
                     "sync-directory" => vec![ErrorCode::OutcomeUnknown],
-                    // There is nobody to tell: the file is published.
+                    // Nobody is informed: the file is published.
                     "close" => vec![],
                     _ => vec![kind.code()],
                 };
@@ -107,8 +107,8 @@ fn every_failed_effect_has_its_reply() {
     }
 }
 
-/// Each effect of the commands that change names fails once, with each kind: the changes of the others are made, and
-/// the one that fails has changed nothing, unless its reply says that nobody knows.
+/// Each effect of the commands that change names fails once, with each kind: the other changes are made, and the failed
+/// one has changed nothing, unless its reply says that nobody knows.
 #[test]
 fn every_failed_change_has_its_reply() {
     for durable in [true, false] {
@@ -144,7 +144,7 @@ fn every_failed_change_has_its_reply() {
     }
 }
 
-/// A store that lacks something for now, from one effect on.
+/// A store that lacks a resource temporarily, from one effect on.
 struct Lacking(MemoryFiles, &'static str);
 
 impl Files for Lacking {
@@ -164,7 +164,7 @@ impl Files for Lacking {
     }
 }
 
-/// The client may come back and ask for the same. What was whole before is committed and answered.
+/// The client may come back and ask for the same. Uploads that were complete before are committed and answered.
 #[test]
 fn a_lack_that_passes_is_busy_and_ends_the_session() {
     const WHOLE: &str = "UPLOAD a\nDATA 1\nxEND\n";
@@ -191,7 +191,7 @@ fn said(segments: Segments<'_>) -> String {
     String::from_utf8_lossy(&segments.iter().collect::<Vec<_>>().concat()).into_owned()
 }
 
-/// A receipt goes out when nothing can fail any more: these effects, in this order, come before it.
+/// A receipt is sent only when nothing can fail any more: these effects, in this order, precede it.
 #[test]
 fn a_receipt_comes_after_the_last_effect() {
     for (durable, expected) in [
@@ -219,7 +219,7 @@ fn a_receipt_comes_after_the_last_effect() {
     }
 }
 
-/// A file that is cut or written to while it is sent ends in `ERR changed`, without padding.
+/// A file that is truncated or written to while it is sent ends in `ERR changed`, without padding.
 #[test]
 fn a_file_that_changes_is_not_padded() {
     for change in [Change::Cut, Change::Replaced] {
@@ -227,7 +227,7 @@ fn a_file_that_changes_is_not_padded() {
             let faults = Faults { change: Some((at, change)), ..Faults::default() };
             let (replies, _) = run(faults, false, true);
             let reply = &replies[1];
-            // What is read in one piece before the change is whole.
+            // A file that is read in one piece before the change is complete.
             let unseen = at > 40_000;
             assert_eq!(reply.code(), (!unseen).then_some(ErrorCode::Changed), "{change:?} at {at}");
             if change == Change::Cut && !unseen {
@@ -242,7 +242,7 @@ fn a_file_that_changes_is_not_padded() {
     }
 }
 
-/// The rest of a `DATA` whose first part could not be written is no command.
+/// The rest of a `DATA` whose first part could not be written is not a command.
 #[test]
 fn the_rest_of_a_chunk_is_skipped() {
     let input = format!("UPLOAD notes.txt\nDATA 20000\n{}END\nHELP\n", "LIST\n".repeat(4000));
@@ -259,7 +259,7 @@ fn the_rest_of_a_chunk_is_skipped() {
     }
 }
 
-/// Names that storage has and the protocol does not are counted.
+/// Names of the storage that the protocol cannot express are counted.
 #[test]
 fn skipped_names_are_counted() {
     let (replies, _) = run(Faults { skipped: 3, ..Faults::default() }, false, true);
@@ -269,7 +269,7 @@ fn skipped_names_are_counted() {
     assert_eq!(summary.skipped, Some(3));
 }
 
-/// A served file whose size nobody knows cannot be announced.
+/// A served file of unknown size cannot be announced.
 #[test]
 fn a_file_without_a_size_is_refused() {
     let (replies, files) = run(Faults { unknown_size: true, ..Faults::default() }, false, true);
@@ -278,7 +278,7 @@ fn a_file_without_a_size_is_refused() {
 }
 
 proptest! {
-    /// In any session: one reply for each command, and only what has an `OK` is published.
+    /// In any session: one reply for each command, and only uploads with an `OK` are published.
     #[test]
     fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(StoreErrorKind::ALL), choices in choices(), pass_through in any::<bool>()) {
         let config = Arc::new(ServerConfig { pass_through, ..(*config(5000)).clone() });
@@ -289,7 +289,7 @@ proptest! {
         let (plain, faulted) = (replies(&plain.output).1, replies(&faulted.output).1);
         prop_assert_eq!(faulted.len(), ops.len());
         prop_assert!(!files.has_open());
-        // Up to the fault all is the same.
+        // Everything is the same up to the fault.
         let same = plain.iter().zip(&faulted).take_while(|(a, b)| a == b).count();
         if let (true, Some(reply)) = (files.failed(), faulted.get(same)) {
             let code = reply.code();

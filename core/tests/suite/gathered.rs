@@ -1,4 +1,4 @@
-//! Many small requests cost few writes, and one that fails costs the others nothing.
+//! Many small requests cost few writes, and a failed one costs the others nothing.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use haul_core::{
 
 const FILE: &[u8] = &[b'x'; 4096];
 
-/// What came of a client's session with a server that answers whatever came in one write at once.
+/// The result of a client's session with a server that answers everything that came in one write at once.
 #[derive(Default)]
 struct Told {
     writes: Vec<Vec<u8>>,
@@ -20,7 +20,7 @@ struct Told {
     finished: usize,
 }
 
-/// Runs `requests`; files are created, unless it is for the request `fails`.
+/// Runs `requests`; files can be created, except for the request `fails`.
 fn run(requests: impl IntoIterator<Item = Request>, fails: Option<RequestId>) -> Told {
     let mut client = Client::new(ClientConfig::default());
     let count = requests.into_iter().map(|request| client.request(request)).count();

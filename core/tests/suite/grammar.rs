@@ -1,4 +1,4 @@
-//! Lines: what is written is what is read, and nothing else is taken for it.
+//! Lines: what is written is what is parsed, and nothing else is taken for it.
 
 use bytes::BytesMut;
 use haul_core::ErrorCode;
@@ -70,14 +70,14 @@ proptest! {
         prop_assert_eq!(read, reference_parser::read(&text));
     }
 
-    /// Replies may grow: options that nobody knows change nothing.
+    /// Replies may grow: unknown options change nothing.
     #[test]
     fn unknown_options_of_replies_are_ignored(line in server_line(), value in "[a-z0-9]{0,6}") {
         let grown = format!("{} x-new={value} x-other=\"a b\"", encode_server(&line));
         prop_assert_eq!(ServerLine::parse(&grown), Ok(line));
     }
 
-    /// Refusals echo next to nothing of what was sent, and nothing that could not stand in a line.
+    /// Refusals repeat almost nothing of the input, and nothing that is not allowed in a line.
     #[test]
     fn refusals_are_short_and_plain(text in any_line()) {
         if let Err(error) = ClientLine::parse(&text) {
@@ -113,7 +113,7 @@ fn a_session_ends_by_any_of_three_words() {
     }
 }
 
-/// What a client sent comes back only if it can be nothing but a word that was mistyped.
+/// A refusal repeats a word of the input only if it can only be a mistyped word.
 #[test]
 fn an_unknown_word_is_echoed_if_it_is_short_and_plain() {
     assert!(text_of_refusal("FROB-2").starts_with("FROB-2 is not"));
@@ -160,7 +160,7 @@ fn a_depth_is_written_unless_it_is_one() {
     }
 }
 
-/// A backslash that quotes nothing, in the middle and at the end.
+/// A backslash that escapes nothing, in the middle and at the end.
 #[test]
 fn a_backslash_stands_before_what_it_quotes() {
     assert!(ClientLine::parse(r#"LIST "a\"b""#).is_ok());

@@ -20,7 +20,7 @@ use crate::strategies::{choices, few_cases};
 
 pub(crate) const SOURCES: &[&str] = &["small", "none", "large", "tool", "missing"];
 pub(crate) const SHARED: &[&str] = &["notes.txt", "empty", "photos/sea.jpg", "photos", "missing"];
-/// What socket buffers hold at least, by the rule of pipelining, and a few `ABORT`s.
+/// The minimum size of socket buffers, by the rules of pipelining, and a few `ABORT`s.
 pub(crate) const ROOM: usize = Limits::MAX_PIPELINED_BYTES + 512;
 
 pub(crate) fn path(name: &str) -> FilePath {
@@ -56,7 +56,7 @@ pub(crate) fn request() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// How both sides are set up.
+/// The configuration of both sides.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
     pub(crate) choices: Vec<u8>,
@@ -157,7 +157,7 @@ pub(crate) fn results(told: &[ClientEvent]) -> BTreeMap<RequestId, Result<Summar
     results
 }
 
-/// The code of a refusal, as far as this is one.
+/// The code of a refusal, if the failure is one.
 pub(crate) fn refusal(result: &Result<Summary, Failure>) -> Option<ErrorCode> {
     match result {
         Err(Failure::Refused(refusal)) => refusal.code(),
@@ -165,8 +165,8 @@ pub(crate) fn refusal(result: &Result<Summary, Failure>) -> Option<ErrorCode> {
     }
 }
 
-/// Whatever ended well did what it says, seen from the files at the end. Other requests may have written the same
-/// names, so sources never change.
+/// Whatever succeeded did what it says, as the files at the end show. Other requests may have written the same names,
+/// so sources never change.
 pub(crate) fn check_files(
     requests: &[Request],
     results: &BTreeMap<RequestId, Result<Summary, Failure>>,
@@ -273,7 +273,7 @@ proptest! {
 proptest! {
     #![proptest_config(few_cases())]
 
-    /// One request at a time needs next to no room on the way; more need what the rule of pipelining says.
+    /// A single request needs almost no space on the way; several need what the rules of pipelining say.
     #[test]
     fn narrow_pipes_never_stick(requests in vec(request(), 0..12), setup in setup(), room in 256..600_usize) {
         let setup = Setup { pipeline: 1, ..setup };
@@ -285,7 +285,7 @@ proptest! {
         prop_assert_eq!(results(&pair.client_events).len(), requests.len());
     }
 
-    /// Long names fill the room that pipelining may take.
+    /// Long names fill the space that pipelining may use.
     #[test]
     fn long_lines_never_stick(names in vec(200..1000_usize, 20..70), setup in setup(), uploads in any::<bool>()) {
         let mut pair = setup.pair(ROOM);
@@ -324,7 +324,7 @@ proptest! {
     }
 }
 
-/// What is asked after the end is answered too.
+/// A request after the end is answered too.
 #[test]
 fn a_request_after_the_end_ends() {
     let setup = Setup::plain(vec![]);

@@ -1,4 +1,4 @@
-//! Requests that are given up: they end, and nobody else notices.
+//! Cancelled requests: they end, and no other request is affected.
 
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::{Depth, ErrorCode, Mode, RequestId};
@@ -10,7 +10,7 @@ use proptest::sample::Index;
 use crate::joined::{ROOM, Setup, check_files, path, refusal, request, results, setup};
 
 proptest! {
-    /// Requests that are given up at any moment end too, and the connection stays of use.
+    /// Requests that are cancelled at any moment end too, and the connection can still be used.
     #[test]
     fn cancelled_requests_end_and_harm_nobody(requests in vec(request(), 1..8), cancels in vec((0..300_usize, any::<Index>()), 1..5), setup in setup()) {
         let mut pair = setup.pair(ROOM);
@@ -46,7 +46,7 @@ proptest! {
     }
 }
 
-/// An `ABORT` reaches commands behind the one that it is meant for: what it stops is begun anew, and nobody notices.
+/// An `ABORT` may hit commands behind the one that it is meant for: those are sent again, and nobody notices.
 #[test]
 fn an_abort_hits_nobody_else() {
     let fetch = |offset| Request::Download {
@@ -89,7 +89,7 @@ fn an_abort_hits_nobody_else() {
     }
 }
 
-/// A goodbye that was meant for later survives the `ABORT` of what was before it.
+/// An `EXIT` for later survives the `ABORT` of an earlier request.
 #[test]
 fn a_goodbye_survives_an_abort_before_it() {
     for at in 0..60 {
@@ -114,7 +114,7 @@ fn a_goodbye_survives_an_abort_before_it() {
     }
 }
 
-/// The end of a cancelled request is told at once, though nothing else is asked for or happens.
+/// The end of a cancelled request is reported at once, even if nothing else is requested or happens.
 #[test]
 fn a_cancel_is_answered_without_another_request() {
     let fetch = Request::Download {
@@ -141,7 +141,8 @@ fn a_cancel_is_answered_without_another_request() {
     }
 }
 
-/// What an `ABORT` stops by the way is begun anew before anything that was asked for later, a goodbye above all.
+/// A request that an `ABORT` stopped by accident is sent again before anything that was requested later, especially an
+/// `EXIT`.
 #[test]
 fn nothing_overtakes_what_an_abort_has_hit() {
     let fetch = |offset| Request::Download {

@@ -1,4 +1,4 @@
-//! A client and a server together while things break: files of either side, and the connection.
+//! A client and a server together with faults in the files of either side and in the connection.
 
 use haul_core::client::{ClientEvent, Failure, Request};
 use haul_core::{Mode, StoreErrorKind};
@@ -31,8 +31,8 @@ fn break_points() -> impl Strategy<Value = (Option<u64>, Option<u64>)> {
 }
 
 proptest! {
-    /// Whichever effect fails on whichever side: every request ends once, nothing is left over, and what ended well is
-    /// right.
+    /// Whichever effect fails on whichever side: every request ends once, nothing is left over, and what succeeded is
+    /// correct.
     #[test]
     fn failing_files_fail_their_request(
         requests in vec(request(), 1..7),
@@ -53,12 +53,12 @@ proptest! {
         pair.play();
         let results = results(&pair.client_events);
         prop_assert_eq!(results.len(), requests.len());
-        // A published upload may be written over by none here; an `outcome-unknown` has its name too.
+        // No other request overwrites a published upload here; an `outcome-unknown` has its name too.
         check_files_if_told(&requests, &results, &pair.local, &pair.shared);
         prop_assert!(!pair.local.has_open() && !pair.shared.has_open());
     }
 
-    /// Wherever the connection breaks: every request ends once, both machines end, and no half file has a name.
+    /// Wherever the connection breaks: every request ends once, both machines end, and no incomplete file has a name.
     #[test]
     fn a_broken_connection_ends_all(requests in vec(request(), 1..6), setup in setup(), (up, down) in break_points()) {
         let mut pair = setup.pair(ROOM);
@@ -79,7 +79,7 @@ proptest! {
 proptest! {
     #![proptest_config(few_cases())]
 
-    /// A source that is cut or written to while it is sent is never published.
+    /// A source that is truncated or written to while it is sent is never published.
     #[test]
     fn a_changing_source_is_not_published(setup in setup(), at in 0..150_000_u64, cut in any::<bool>()) {
         let change = if cut { Change::Cut } else { Change::Replaced };
@@ -104,7 +104,7 @@ proptest! {
     }
 }
 
-/// As [`check_files`], where a download may have its name though its request failed at the very last step.
+/// As [`check_files`], but a download may have its name even if its request failed at the very last step.
 fn check_files_if_told(
     requests: &[Request],
     results: &std::collections::BTreeMap<

@@ -1,4 +1,4 @@
-//! Both machines as a transport meets them, under every schedule and fault that `haul-harness` can make.
+//! Both machines as a transport drives them, under every schedule and fault that `haul-harness` can produce.
 
 mod bodies;
 mod client_endings;

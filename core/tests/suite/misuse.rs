@@ -1,4 +1,4 @@
-//! A transport that reports what was not asked for is told so, and the machine stays as it was.
+//! A transport that reports something that was not requested gets an error, and the machine does not change.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use haul_harness::{Faults, LocalFiles, PassThrough, Single};
 
 use crate::sessions::{config, shared};
 
-/// What was asked for, with the bounds of a right answer.
+/// A request of a machine, with the limits of a correct answer.
 #[derive(Debug, Clone, PartialEq)]
 enum Asked {
     Read(Wait),
@@ -56,7 +56,7 @@ impl Asked {
     }
 }
 
-/// An answer to none of `effect`, or one beyond its bounds.
+/// Answers that do not fit `effect`, or exceed its limits.
 fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
     let entries = |count| Done::Entries {
         entries: vec![
@@ -102,7 +102,7 @@ fn wrong_outcomes(effect: &Effect) -> Vec<Done> {
 
 type Report<M> = (&'static str, bool, Box<dyn FnOnce(&mut M) -> Result<(), Misuse>>);
 
-/// Everything that can be reported with numbers at the bounds and beyond, and whether it answers what was asked.
+/// Everything that can be reported, with numbers at the limits and beyond, and whether it answers the request.
 fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
     let read = matches!(asked, Asked::Read(_) | Asked::Receive(_));
     let (mut write, mut prepared, mut receive) = (None, None, None);
@@ -141,7 +141,7 @@ fn reports<M: Machine + 'static>(asked: &Asked, room: usize) -> Vec<Report<M>> {
     all
 }
 
-/// Reports all that is wrong now.
+/// Makes all reports that are wrong now.
 fn misuse<M: Machine + 'static>(machine: &mut M, seen: &mut Vec<&'static str>)
 where
     M::Event: Debug,
@@ -251,7 +251,7 @@ fn of_a_client() {
     assert_eq!(seen, all);
 }
 
-/// A machine that was not polled has asked for nothing.
+/// A machine that was not polled has requested nothing.
 #[test]
 fn before_the_first_poll() {
     let mut machine = Client::new(ClientConfig::default());

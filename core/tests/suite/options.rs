@@ -1,4 +1,4 @@
-//! What came to the protocol after its first servers: names that a listing leaves out, and files that may be executed.
+//! Later additions to the protocol: omitted names of a listing, and executable files.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn local() -> LocalFiles {
     LocalFiles { sources, targets: MemoryFiles::new(false) }
 }
 
-/// What a client does to whom this is said after the greeting, a line at a time.
+/// What a client does if a server sends `said` after the greeting, a line at a time.
 fn meet(requests: &[Request], said: &str) -> Run<ClientEvent> {
     let mut client = Client::new(ClientConfig::default());
     for request in requests {
@@ -52,7 +52,7 @@ fn entries(told: &[ClientEvent]) -> Vec<Entry> {
     told.iter().filter_map(entry).collect()
 }
 
-/// Asks a server of `shared` for all of it.
+/// Gets the full listing of a server of `shared`.
 fn listed(shared: MemoryFiles, omitted: bool) -> Vec<Entry> {
     let client = Client::new(ClientConfig::default());
     let server = Server::new(Arc::new(ServerConfig { durable: false, ..ServerConfig::default() }));
@@ -63,7 +63,7 @@ fn listed(shared: MemoryFiles, omitted: bool) -> Vec<Entry> {
     entries(&pair.client_events)
 }
 
-/// Otherwise its copy would be an empty directory, and nobody would know.
+/// Otherwise its copy would be an empty directory, and nobody would notice.
 #[test]
 fn a_directory_that_cannot_be_read_is_told_from_an_empty_one() {
     let shared = MemoryFiles::new(false).with_closed("closed").with_file("open/file", &b""[..]);
@@ -95,13 +95,13 @@ fn what_is_left_out_is_counted() {
         let run = meet(&[list(true)], &format!("{told}{ok}\n"));
         assert_eq!(results(&run.events).values().all(Result::is_ok), good, "{ok}");
     }
-    // It did not heed what it was asked.
+    // The server ignored the option.
     let run = meet(&[list(true)], "DIR \"d\"\nOK entries=1\n");
     assert!(results(&run.events).values().all(Result::is_ok));
-    // Nobody asked.
+    // The client did not ask for it.
     let run = meet(&[list(false)], &format!("{told}OK entries=1 omitted=1\n"));
     assert!(results(&run.events).values().all(Result::is_err));
-    // A server may say how many it would have told.
+    // A server may say how many it would have listed.
     let run = meet(&[list(false)], "OK entries=0 omitted=1\n");
     assert!(results(&run.events).values().all(Result::is_ok));
 }
@@ -135,14 +135,14 @@ fn an_older_server_is_asked_without_what_it_does_not_know() {
     assert_eq!(lines(&run), ["LIST depth=all omitted=yes", "LIST depth=all", "LIST depth=all"]);
     let results = results(&run.events);
     assert!(results.values().all(|result| result.as_ref().is_ok_and(|ok| ok.omitted.is_none())));
-    // A refusal that stays is one.
+    // A refusal of the second try is final.
     let run = meet(&[list(true)], &format!("{REFUSED}{REFUSED}"));
     let refused = crate::joined::results(&run.events).into_values().next();
     assert!(matches!(refused, Some(Err(Failure::Refused(_)))), "{refused:?}");
     assert_eq!(lines(&run).len(), 2);
 }
 
-/// The body waits until it is known that its command is good: it is sent once.
+/// The body waits until the command is known to be accepted: it is sent once.
 #[test]
 fn an_older_server_gets_an_executable_as_a_file() {
     let receipt = |data: &[u8]| {
@@ -164,7 +164,7 @@ fn an_older_server_gets_an_executable_as_a_file() {
     assert!(results(&run.events).values().all(Result::is_ok), "{:?}", run.events);
     assert_eq!(run.text().matches("executable=yes").count(), 2);
 
-    // Refused for something else, or given up meanwhile, it is not sent again.
+    // If it is refused for another reason, or was cancelled meanwhile, it is not sent again.
     let run = meet(&[upload("tool")], "ERR denied \"no\"\n");
     assert_eq!(run.text().matches("UPLOAD ").count(), 1);
     let run = meet(&[upload("text")], "ERR bad-argument \"no\"\n");

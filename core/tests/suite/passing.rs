@@ -1,4 +1,4 @@
-//! Payload that passes by a machine: the same words on the wire as when it goes through.
+//! Payload that passes by a machine: nothing differs on the wire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::strategies::choices;
 use crate::transcript::{check_download, replies};
 
 const CHUNK: u64 = Limits::MAX_DATA;
-/// More than 32 bits, and not whole chunks.
+/// More than 32 bits, and not a multiple of the chunk.
 const HUGE: u64 = (5 << 30) + 12_345;
 
 proptest! {
@@ -36,7 +36,7 @@ proptest! {
         prop_assert_eq!(plain_files.all(), files.all());
     }
 
-    /// A whole file that the store knows is checked by what it knows; a range never is.
+    /// The known checksum of a whole file is used; a range never has one.
     #[test]
     fn a_known_checksum_is_that_of_a_whole_file(offset in 0..3_u64, choices in choices(), chunk in 100..70_000_usize, pass_through in any::<bool>()) {
         let mut files = shared().with_faults(Faults { pass_through: Some(PassThrough::WithoutChecksum), ..Faults::default() });
@@ -49,7 +49,7 @@ proptest! {
     }
 }
 
-/// A file that fails while its bytes are on their way by the machine.
+/// A file that fails while its bytes pass by the machine.
 #[test]
 fn failures_below_are_met() {
     let body = format!("UPLOAD notes.txt\nDATA 9000\n{}END\nHELP\n", "x".repeat(9000));
@@ -68,7 +68,7 @@ fn failures_below_are_met() {
     }
 }
 
-/// The checksum of so many zeros.
+/// The checksum of this many zeros.
 fn zeros(length: u64) -> Checksum {
     (0..64).rev().fold(Checksum::EMPTY, |sum, bit| {
         let known = length.checked_shr(bit + 1).unwrap_or(0);
@@ -85,8 +85,8 @@ fn zeros_are_counted_right() {
     }
 }
 
-/// Drives a machine whose payload passes by it: lines come from `next_line`, which is told the room for them, payload
-/// is zeros. What was written to the socket comes back, and how much payload went by.
+/// Drives a machine whose payload passes by it. `next_line` gets the room for a line and returns one; payload is zeros.
+/// Returns what was written to the socket, and how much payload passed.
 fn drive<M: Machine>(
     machine: &mut M,
     mut next_line: impl FnMut(usize) -> Option<String>,
@@ -140,7 +140,7 @@ fn drive<M: Machine>(
     }
 }
 
-/// `DATA` lines for so many bytes.
+/// `DATA` lines for this many bytes.
 fn chunks(total: u64) -> impl Iterator<Item = String> {
     (0..total.div_ceil(CHUNK)).map(move |at| format!("DATA {}\r\n", CHUNK.min(total - at * CHUNK)))
 }
@@ -244,8 +244,8 @@ fn a_client_fetches_more_than_4_gib() {
     assert_eq!((finished, passed), (1, HUGE));
 }
 
-/// What is said to a machine that takes three chunks: the first line of a `DATA` brings some payload along, the later
-/// ones have just enough room.
+/// The input of a machine that takes three chunks: the first `DATA` line comes with some payload, the later ones have
+/// just enough room.
 fn three_chunks(before: &[&str], after: &str) -> impl FnMut(usize) -> Option<String> + use<> {
     let data = format!("DATA {CHUNK}\r\n");
     let first = data.clone() + &"\0".repeat(10);
@@ -260,7 +260,7 @@ fn three_chunks(before: &[&str], after: &str) -> impl FnMut(usize) -> Option<Str
     }
 }
 
-/// Payload that came with its line is written, and the rest of it passes by all the same.
+/// Payload that came with its line is written, and the rest passes by all the same.
 #[test]
 fn what_comes_with_a_line_holds_up_nothing() {
     const TOTAL: u64 = 3 * CHUNK;

@@ -1,4 +1,4 @@
-//! A transfer tells how far it is.
+//! A transfer reports its progress.
 
 use haul_core::client::{Client, ClientConfig, ClientEvent, Request};
 use haul_core::server::Server;
@@ -8,7 +8,7 @@ use haul_harness::Pair;
 use crate::joined::{local, results};
 use crate::sessions::{config, shared};
 
-/// What is told of a transfer.
+/// The progress of a transfer.
 fn told(request: Request) -> Vec<(u64, Option<u64>)> {
     let limits = Limits { chunk: 10_000, ..Limits::default() };
     let mut client = Client::new(ClientConfig { limits, durable: true, ..ClientConfig::default() });

@@ -1,4 +1,4 @@
-//! Whatever comes in: no panic, no hang, no memory beyond the limits.
+//! Any input: no panic, no hang, no memory beyond the limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn config(pass_through: bool) -> Arc<ServerConfig> {
     Arc::new(ServerConfig { limits, pass_through, ..ServerConfig::default() })
 }
 
-/// Runs a server against `input` and looks at what it holds before each step.
+/// Runs a server with `input` and checks its memory before each step.
 fn survive(input: &[u8], choices: &[u8], end: End, pass_through: bool) {
     let mut files = shared();
     let mut server = Server::new(config(pass_through));
@@ -36,7 +36,7 @@ fn survive(input: &[u8], choices: &[u8], end: End, pass_through: bool) {
         |server, _, _| {
             if let Output::Write(segments) = server.poll(Duration::ZERO) {
                 let queued: usize = segments.iter().map(<[u8]>::len).sum();
-                // The mark, and what one more step may add: a chunk, or a batch of entries and a reply.
+                // The high-water mark, and what one more step may add: a chunk, or a batch of entries and a reply.
                 assert!(
                     (1..=Limits::HIGH_WATER + 8 * CHUNK).contains(&queued),
                     "{queued} bytes are queued"
@@ -73,7 +73,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-/// `bytes` with something wrong.
+/// Damages `bytes`.
 pub(crate) fn mutate(bytes: &mut [u8], mutations: &[(Index, u8)]) {
     for (at, mask) in mutations {
         if !bytes.is_empty() {
@@ -128,8 +128,8 @@ proptest! {
         survive(&input, &choices, end, pass_through);
     }
 
-    /// A line without an end is refused at its bound, whatever it is made of and however it is cut: neither its end nor
-    /// a deadline is waited for.
+    /// An endless line is refused at the limit, whatever it consists of and however it is split: the server waits
+    /// neither for its end nor for a deadline.
     #[test]
     fn an_endless_line_is_refused(byte in any::<u8>(), length in 4096..20_000_usize, choices in choices()) {
         prop_assume!(byte != b'\n');
@@ -165,7 +165,7 @@ fn a_line_may_have_4096_bytes_and_no_more() {
     }
 }
 
-/// Whichever fault of a line comes first is the one that is told, however the line is cut.
+/// The first fault of a line is the one that is reported, however the line is split.
 #[test]
 fn the_first_fault_of_a_line_is_told() {
     for (line, expected) in [
@@ -188,7 +188,7 @@ fn the_first_fault_of_a_line_is_told() {
     }
 }
 
-/// No number of them makes a line good, and neither does where they stand.
+/// Any number of them, anywhere in a line, is refused.
 #[test]
 fn control_characters_are_refused_however_many_there_are() {
     for line in ["HE\u{1}LP", "HE\u{1}\u{1}LP", "\u{0}LIST\u{0}", "LI\tST\u{1b}\u{7f}", "\r\rHELP"]

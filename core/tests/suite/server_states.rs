@@ -1,4 +1,4 @@
-//! Every state of a server with everything that may happen in it, as seen from outside.
+//! Every state of a server with every input, seen from outside.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use haul_harness::{End, Single};
 use crate::sessions::{config, shared};
 use crate::transcript::whole_replies;
 
-/// A state, by what brings the server there.
+/// A state, and the input that leads to it.
 const STATES: &[(&str, &str)] = &[
     ("ready", ""),
     ("discarding", "NO\n"),
@@ -17,7 +17,7 @@ const STATES: &[(&str, &str)] = &[
     ("body", "UPLOAD file\n"),
 ];
 
-/// Something that happens. Lines are followed by what shows whether the session goes on.
+/// An input. After a line comes another one that shows whether the session goes on.
 const INPUTS: &[(&str, &str)] = &[
     ("command", "LIST\nHELP\n"),
     ("bad command", "NO\nHELP\n"),
@@ -32,8 +32,8 @@ const INPUTS: &[(&str, &str)] = &[
     ("broken", ""),
 ];
 
-/// What must be said, in the order of [`INPUTS`]: the final replies, then `gone` if the server notes that its peer
-/// vanished.
+/// The expected output, in the order of [`INPUTS`]: the final replies, then `gone` if the server notices that its peer
+/// disconnected.
 const TABLE: &[(&str, [&str; 11])] = &[
     (
         "ready",
@@ -119,7 +119,7 @@ const TABLE: &[(&str, [&str; 11])] = &[
 
 fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
     let busy = matches!(state, "listing" | "sending");
-    // A body that is drained still needs its end.
+    // A body that drains still needs its end.
     let lines = if (state, input) == ("body", "drain") { "END\n" } else { lines };
     let all = format!("{prefix}{lines}");
     let end = match input {
@@ -133,7 +133,7 @@ fn observe(state: &str, prefix: &str, input: &str, lines: &str) -> String {
         choices: if stuck { &[0] } else { &[] },
         ..Single::new(all.as_bytes()).by_line().ending(end)
     };
-    // A busy server sees all that came at once.
+    // A busy server sees everything that came at once.
     let single = Single { by_line: !busy || lines.is_empty(), ..single };
     let mut files = shared();
     let mut server = Server::new(config(5000));

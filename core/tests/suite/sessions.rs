@@ -1,4 +1,4 @@
-//! Whole sessions of a well-behaved client that pipelines, against a model of what must come of them.
+//! Whole sessions of a well-behaved client that pipelines, compared with a model.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::transcript::{check_download, replies};
 
 /// Names that uploads write to.
 const NAMES: &[&str] = &["up/one", "up/two", "notes.txt", "three words"];
-/// Names that downloads ask for: some are there at the start, some only if an upload came before, some never.
+/// Names of downloads: some exist at the start, some only after an upload, some never.
 const SOURCES: &[&str] = &["notes.txt", "empty", "photos/sea.jpg", "up/one", "photos", "missing"];
 
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub(crate) enum Op {
         offset: u64,
         length: Option<u64>,
     },
-    /// An upload that is refused by its name, and a body that comes all the same.
+    /// An upload that is refused because of its name, with a body that follows all the same.
     Escape(Body),
     Bad(&'static str, ErrorCode),
 }
@@ -104,8 +104,8 @@ fn body() -> impl Strategy<Value = Body> {
         1 => Just(Close::EndWrong),
         1 => Just(Close::Abort),
     ];
-    // An ABORT right after the UPLOAD line cannot be told from one outside a body while an earlier reply is under way:
-    // that is what R-PIPE-4 is for.
+    // An ABORT right after the UPLOAD line cannot be distinguished from one outside a body while an earlier reply is
+    // being sent: that is the reason for R-PIPE-4.
     (vec(chunk(), 0..5), close)
         .prop_filter("a body has begun", |(chunks, close)| {
             *close != Close::Abort || !chunks.is_empty()
@@ -237,7 +237,7 @@ impl Op {
         }
     }
 
-    /// What must come of it; `files` is what is shared, and changes.
+    /// The expected result; `files` is the shared directory, and changes.
     fn expect(&self, files: &mut BTreeMap<String, Bytes>) -> Option<ErrorCode> {
         match self {
             Self::List { .. } | Self::Help => None,
@@ -297,7 +297,7 @@ impl Op {
     }
 }
 
-/// The file that is read of this name, or why there is none.
+/// The file that is read under this name, or the reason why there is none.
 fn read<'a>(files: &'a BTreeMap<String, Bytes>, name: &str) -> Result<&'a Bytes, ErrorCode> {
     files.get(name).ok_or(match name {
         "photos" => ErrorCode::IsDirectory,
@@ -305,7 +305,7 @@ fn read<'a>(files: &'a BTreeMap<String, Bytes>, name: &str) -> Result<&'a Bytes,
     })
 }
 
-/// What the client sends for these, in one go.
+/// The input of a client for these operations, sent at once.
 pub(crate) fn session(ops: &[Op]) -> Vec<u8> {
     let mut input = Vec::new();
     for op in ops {
@@ -318,7 +318,7 @@ pub(crate) fn shared() -> MemoryFiles {
     fill(MemoryFiles::new(true))
 }
 
-/// The files that are shared at the start.
+/// Adds the files of the shared directory at the start.
 pub(crate) fn fill(files: MemoryFiles) -> MemoryFiles {
     let photo: Vec<u8> = (0..50_000_u32).map(|i| i.to_le_bytes()[i as usize % 2]).collect();
     files
@@ -333,9 +333,9 @@ pub(crate) fn config(chunk: usize) -> Arc<ServerConfig> {
     Arc::new(ServerConfig { limits, ..ServerConfig::default() })
 }
 
-/// Effects as the journal tells them, but those of commits: how many uploads share one, and what comes before it, is
-/// the socket's affair. Writes in a row count as one, since their cut is the socket's, and those of a void upload not
-/// at all, since how much of it is written before it is given up is the socket's affair too.
+/// The effects of the journal, without those of commits: the socket decides how many uploads share a commit, and what
+/// precedes it. Writes in a row count as one, because the socket splits them. Writes of a discarded upload do not
+/// count, because the socket decides how much is written before.
 fn effects(files: &MemoryFiles) -> Vec<Record> {
     let mut merged: Vec<Record> = Vec::new();
     let commits = ["sync", "publish", "sync-directory"];
@@ -363,7 +363,7 @@ fn chunk_size() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    /// One final reply for each command, in order, and the files that the model has in the end.
+    /// One final reply for each command, in order, and the final files of the model.
     #[test]
     fn every_command_has_one_final_reply(ops in ops(), choices in choices(), chunk in 100..70_000_usize) {
         let mut files = shared().all();
@@ -413,7 +413,7 @@ proptest! {
         prop_assert!(!after.has_open());
     }
 
-    /// However input and output are cut: the same transcript, the same events, the same effects.
+    /// However input and output are split: the same transcript, the same events, the same effects.
     #[test]
     fn any_cut_gives_the_same(ops in ops(), tail in prop_oneof![Just(""), Just("EXIT\r\nLIST\r\n"), Just("LIST"), Just("UPLOAD x\nDATA 9\nabc"), Just("UPLOAD x\nDATA 0\n"), Just("DATA 1\nx"), Just("\u{1}")], choices in choices(), chunk in chunk_size()) {
         let mut input = session(&ops);
@@ -428,7 +428,7 @@ proptest! {
         prop_assert_eq!(whole_files.count("publish"), cut_files.count("publish"));
     }
 
-    /// A log tells of each command once, in order, under its number.
+    /// Events report each command once, in order, with its number.
     #[test]
     fn events_tell_of_every_command(ops in ops(), choices in choices()) {
         let (run, _) = play(&session(&ops), &choices, 10_000);
@@ -456,7 +456,7 @@ proptest! {
         prop_assert_eq!(plain_files.all(), files.all());
     }
 
-    /// Storage that answers in small pieces changes the cut of payload and nothing else.
+    /// Storage that answers in small pieces changes how payload is split and nothing else.
     #[test]
     fn short_reads_change_nothing(name in select(&SOURCES[..3]), offset in 0..12_u64, short in 1..700_usize, chunk in chunk_size()) {
         let faults = Faults { short_reads: Some(short), ..Faults::default() };

@@ -1,5 +1,5 @@
-//! What may come: texts and lines. Strategies that are built of others are boxed, since they are too large for the
-//! stack of a test's thread otherwise.
+//! Strategies for texts and lines. Strategies built from others are boxed, because they are too large for the stack of
+//! a test's thread otherwise.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -23,7 +23,7 @@ pub(crate) fn few_cases() -> ProptestConfig {
     ProptestConfig { cases: usual.cases.div_ceil(8), ..usual }
 }
 
-/// What decides about sizes and turns; see `Choices`.
+/// Decides sizes and turns; see `Choices`.
 pub(crate) fn choices() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..24)
 }
@@ -32,8 +32,7 @@ pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![0..=9_u64, 0..=MAX_NUMBER, Just(MAX_NUMBER), Just(MAX_NUMBER - 1)]
 }
 
-/// A good path, now and then with what needs care: spaces, quotes, `=`, other scripts, and names that look like
-/// commands.
+/// A valid path, sometimes with difficult parts: spaces, quotes, `=`, other scripts, and names that look like commands.
 pub(crate) fn path() -> BoxedStrategy<FilePath> {
     let component = prop_oneof![
         "[a-z0-9]{1,8}",
@@ -132,7 +131,7 @@ pub(crate) fn client_line() -> BoxedStrategy<ClientLine> {
     .boxed()
 }
 
-/// A text for people that a line can carry whole.
+/// A text for people that fits into a line.
 fn text() -> BoxedStrategy<String> {
     prop_oneof!["[ -~]{0,40}", "\\PC{0,40}", Just("\"\\".repeat(512))]
         .prop_filter("no control characters", |text| !text.chars().any(char::is_control))
@@ -196,7 +195,7 @@ pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
     .boxed()
 }
 
-/// A line that is nearly one of the protocol's: pieces of the grammar in any order.
+/// A line that is almost one of the protocol's: pieces of the grammar in any order.
 pub(crate) fn near_line() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         select(vec![
@@ -256,7 +255,7 @@ pub(crate) fn near_line() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Text as it may stand in a line.
+/// Text that may occur in a line.
 pub(crate) fn any_line() -> BoxedStrategy<String> {
     prop_oneof![
         6 => near_line(),

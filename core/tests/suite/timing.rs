@@ -1,4 +1,4 @@
-//! Time that passes only while the peer is waited for: slow peers are cut off, slow storage never is.
+//! Only time spent waiting for the peer counts: slow peers are disconnected, slow storage never matters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn a_silent_client_is_sent_away() {
     }
 }
 
-/// Each of several commands that are under way at once has a beginning of its own.
+/// Each of several running commands has its own start.
 #[test]
 fn the_beginning_of_each_command_is_told() {
     let uploads = "UPLOAD a\nDATA 1\nxEND\nUPLOAD b\nDATA 100\nabc";
@@ -58,12 +58,11 @@ fn the_beginning_of_each_command_is_told() {
     assert_eq!((*first, second.as_secs()), (Duration::ZERO, 2), "`a` is created and written first");
 }
 
-/// It takes as long as the work that it asks for; what ends a session between commands takes no time, whenever it
-/// comes.
+/// A command takes as long as its work; the end of a session between commands takes no time, whenever it comes.
 #[test]
 fn the_end_of_each_command_is_told() {
     for (input, times) in [
-        // It is opened, read and finished.
+        // The file is opened, read and finished.
         ("DOWNLOAD notes.txt\nHELP\nDOWNLOAD nothing\n", &[(0, 3), (5, 5), (10, 11)][..]),
         ("LIST\n\u{1}\n", &[(0, 4), (5, 5)]),
         ("LIST\nHE", &[(0, 4), (5, 5)]),
@@ -78,7 +77,7 @@ fn the_end_of_each_command_is_told() {
     assert_eq!(times_of(&run.events), [(5, 5)]);
 }
 
-/// When each command began and ended, in seconds.
+/// When each command started and ended, in seconds.
 fn times_of(events: &[ServerEvent]) -> Vec<(u64, u64)> {
     let times = events.iter().map(|event| match event {
         ServerEvent::Answered { began, ended, .. }
@@ -104,8 +103,8 @@ fn drip_fed_input_is_cut() {
     }
 }
 
-/// A person at a pager, a pipe whose source thinks, a stopped process: a client that keeps nobody waiting has all the
-/// time, as long as a byte comes now and then.
+/// A person at a pager, a pipe with a slow source, a stopped process: a client that keeps nobody waiting has any time,
+/// as long as a byte comes now and then.
 #[test]
 fn a_slow_client_that_keeps_nobody_waiting_is_served() {
     let body = format!("UPLOAD a\nDATA 500\n{}END\n", "x".repeat(500));
@@ -120,7 +119,7 @@ fn a_slow_client_that_keeps_nobody_waiting_is_served() {
     ] {
         let mut server = Server::new(config(1000));
         server.set_scarce(false);
-        // Below the rate by far, and each byte within the idle time.
+        // Far below the rate, and each byte within the idle time.
         let single = Single {
             pace: 100 * SECOND,
             taking: 100 * SECOND,
@@ -145,8 +144,7 @@ fn a_client_that_is_silent_for_the_idle_time_is_sent_away_though_it_keeps_nobody
     }
 }
 
-/// A client that was slow while that did no harm has a whole window to make good from the moment when it is seen to be
-/// one.
+/// A client that was slow while that did no harm gets a whole window to catch up from the moment when others wait.
 #[test]
 fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() {
     let Timing { window, line, .. } = Timing::default();
@@ -165,7 +163,8 @@ fn a_slow_client_that_begins_to_keep_others_waiting_has_a_window_to_make_good() 
     }
 }
 
-/// Goes on until the server waits for more than `input`, and gives what it said after the greeting and the first reply.
+/// Continues until the server waits for more than `input`, and returns its output after the greeting and the first
+/// reply.
 fn settle(server: &mut Server, files: &mut MemoryFiles, mut input: &[u8], now: Duration) -> String {
     let mut said = String::new();
     loop {
@@ -214,7 +213,7 @@ fn a_slow_honest_client_is_served() {
     assert_eq!(codes(&run.output), [None, None]);
 }
 
-/// A client that takes next to nothing is given up, without a word: there is no way to say one.
+/// A client that reads almost nothing is disconnected without a reply: it could not be sent.
 #[test]
 fn a_client_that_does_not_read_is_cut() {
     for (input, passes) in [
@@ -246,7 +245,7 @@ fn a_client_that_does_not_read_is_cut() {
 }
 
 proptest! {
-    /// Storage may take a day for each effect.
+    /// Each effect may take a day.
     #[test]
     fn slow_storage_cuts_nobody_off(ops in ops(), choices in choices()) {
         let input = session(&ops);
@@ -256,7 +255,7 @@ proptest! {
         prop_assert_eq!(plain.text(), slow.text());
     }
 
-    /// Wherever a client falls silent, the server comes to its end in bounded time, and what it has answered stands.
+    /// Wherever a client falls silent, the server ends in bounded time, and its replies are valid.
     #[test]
     fn silence_ends_every_session(ops in ops(), at in any::<Index>(), choices in choices()) {
         let input = session(&ops);
@@ -314,7 +313,8 @@ fn an_idle_client_waits_for_ever() {
     assert!(!run.over && run.now == Duration::ZERO);
 }
 
-/// Whether the server hears nothing, is deaf, or is slow with what was given up: what was done stays done.
+/// Whether the server receives nothing, reads nothing, or is slow with a cancelled request: completed requests stay
+/// completed.
 #[test]
 fn a_goodbye_is_not_waited_for_long() {
     let list = || Request::List { path: None, depth: Depth::ONE, omitted: false };
@@ -346,12 +346,12 @@ fn a_goodbye_is_not_waited_for_long() {
     }
 }
 
-/// What was asked for has all its time, though the client leaves afterwards; what was given up has not.
+/// Requests before `EXIT` have their full time, even though the client leaves afterwards; cancelled ones do not.
 #[test]
 fn what_is_asked_for_before_the_goodbye_is_waited_for() {
     let timing = Timing::default();
     let greeting = "HAUL/1 \"\" max-data=9 pipeline=9\n";
-    // The goodbye is asked for in the last moment.
+    // `EXIT` is requested in the last moment.
     for (cancels, lasts) in [(false, 2 * timing.reply), (true, timing.reply + timing.goodbye)] {
         let mut client = Client::new(ClientConfig::default());
         client.request(Request::List { path: None, depth: Depth::ONE, omitted: false });
@@ -370,7 +370,7 @@ fn what_is_asked_for_before_the_goodbye_is_waited_for() {
     }
 }
 
-/// Each wait of a client has its own bound: for a word of the server, for payload, for the server to take something,
+/// Each wait of a client has its own limit: for a line of the server, for payload, for the server to read something,
 /// and for the end after `EXIT`.
 #[test]
 fn each_wait_of_a_client_has_its_bound() {
@@ -397,7 +397,7 @@ fn each_wait_of_a_client_has_its_bound() {
             Duration::ZERO,
             timing.reply,
         ),
-        // The greeting and two commands are taken at once; what is written next is not.
+        // The greeting and two commands are read at once; what is written next is not.
         (upload(), format!("{greeting}READY\n"), Duration::ZERO, never, timing.reply),
         (
             Request::Exit,

@@ -1,4 +1,4 @@
-//! What a server said, taken apart.
+//! Parses the output of a server.
 
 use haul_core::message::{Greeting, ServerLine};
 use haul_core::{Checksum, ErrorCode};
@@ -21,14 +21,14 @@ impl Reply {
     }
 }
 
-/// The greeting and the replies; panics when the output is anything else.
+/// The greeting and the replies; panics if the output is anything else.
 pub(crate) fn replies(output: &[u8]) -> (Option<Greeting>, Vec<Reply>) {
     let (greeting, replies, rest) = take_apart(output);
     assert!(rest.is_empty(), "a reply is not whole: {:?}", String::from_utf8_lossy(rest));
     (greeting, replies)
 }
 
-/// As [`replies`], for an output that was cut off: what is not whole is left out.
+/// As [`replies`], for an output that was cut off: incomplete replies are left out.
 pub(crate) fn whole_replies(output: &[u8]) -> Vec<Reply> {
     take_apart(output).1
 }
@@ -70,7 +70,7 @@ fn take_apart(output: &[u8]) -> (Option<Greeting>, Vec<Reply>, &[u8]) {
     (greeting, all, start)
 }
 
-/// A download must be what it says: the lengths add up and the checksum is right.
+/// A download must match its announcement: the lengths add up and the checksum is right.
 pub(crate) fn check_download(reply: &Reply) {
     let ServerLine::Ok(summary) = &reply.last else {
         panic!("the download failed: {:?}", reply.last);

@@ -25,7 +25,7 @@ fn near_path() -> impl Strategy<Value = String> {
     vec(piece, 0..7).prop_map(|pieces| pieces.join("/"))
 }
 
-/// The number that is read from `offset=`, if any is.
+/// The number that is parsed from `offset=`, if it is valid.
 fn read_number(text: &str) -> Option<u64> {
     match ClientLine::parse(&format!("DOWNLOAD f offset={text}")) {
         Ok(ClientLine::Command(Command::Download(Download { offset, .. }))) => Some(offset),
@@ -73,7 +73,7 @@ proptest! {
         prop_assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
     }
 
-    /// Without their fractions, times sort as their texts do.
+    /// Without fractions, times sort like their texts.
     #[test]
     fn times_sort_as_their_texts(a in timestamp(), b in timestamp()) {
         let whole = |time: Timestamp| Timestamp::new(time.seconds(), 0).expect("the same second").to_string();
@@ -86,7 +86,7 @@ proptest! {
     #[test]
     fn what_is_no_time_is_refused(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?Z") {
         if let Some(time) = Timestamp::parse(&text) {
-            // The text without zeros that mean nothing is the one that is written.
+            // The text without redundant zeros is the one that is written.
             let canonical = match text.split_once('.') {
                 Some((whole, fraction)) => match fraction.trim_end_matches('Z').trim_end_matches('0') {
                     "" => format!("{whole}Z"),
@@ -98,7 +98,7 @@ proptest! {
         }
     }
 
-    /// In whatever pieces the bytes come, and whoever took their checksums.
+    /// However the bytes are split, and whoever computed the checksums.
     #[test]
     fn checksums_do_not_depend_on_the_pieces(pieces in vec((vec(any::<u8>(), 0..300), any::<bool>()), 0..12)) {
         let whole: Vec<u8> = pieces.iter().flat_map(|(piece, _)| piece.clone()).collect();
@@ -138,7 +138,7 @@ proptest! {
         prop_assert_eq!(Checksum::of(&data).to_u64(), !register);
     }
 
-    /// Nothing that acts on a terminal or turns text around comes through, and the length is bounded.
+    /// No character that controls a terminal or reverses text remains, and the length is bounded.
     #[test]
     fn escaped_text_is_harmless(text in any::<String>(), most in 0..50_usize) {
         let shown = Escaped::new(&text).cut(most).to_string();
@@ -151,7 +151,7 @@ proptest! {
     }
 }
 
-/// Nobody can see these, or tell them from a space: the lists are Unicode's own.
+/// Nobody can see these, or distinguish them from a space: the lists are Unicode's own.
 #[test]
 fn what_cannot_be_seen_is_escaped() {
     let property =
@@ -167,13 +167,13 @@ fn what_cannot_be_seen_is_escaped() {
             assert!(!shown.contains(c), "U+{:04X} comes through as {shown:?}", u32::from(c));
         }
     }
-    // A letter keeps its marks.
+    // A letter keeps its combining marks.
     for text in ["नमस्ते", "e\u{301}", "👍🏽", "日本", "a b"] {
         assert_eq!(Escaped::new(text).to_string(), text);
     }
 }
 
-/// Where the quoted text at the front of `line` ends, as a program reads it that knows quotes and backslashes.
+/// The end of the quoted text at the start of `line`, for a parser that knows quotes and backslashes.
 fn end_of_quoted(line: &str) -> Option<usize> {
     let mut chars = line.strip_prefix('"')?.char_indices();
     while let Some((at, c)) = chars.next() {

@@ -1,4 +1,4 @@
-//! Writes that go on by themselves: what an operation holds is never taken back, whatever ends the wait for it.
+//! Asynchronous writes: the bytes of a running write stay queued, whatever ends the wait for it.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::joined::{Setup, local, path};
 use crate::sessions::{config, ops, session, shared};
 use crate::strategies::{choices, few_cases};
 
-/// Drives `machine` with operations that write what they were given at first. `meddle` is called while one is under
-/// way, and then time passes; answers how often the machine asked for a write that was under way already.
+/// Drives `machine` with operations that write the bytes that they got at first. `meddle` is called while one is
+/// running, and then time passes. Returns how often the machine requested a write that was already running.
 fn drive<M: Machine>(
     machine: &mut M,
     files: &mut impl Files,

@@ -13,12 +13,12 @@ use rustix::fs::statfs;
 
 use crate::support::{Share, long_ago, new_file, path, upload};
 
-/// What the store knows without reading.
+/// The checksum that the store knows without reading.
 fn known(share: &Share) -> Option<Checksum> {
     share.store.open(&path("file")).unwrap().opened().checksum
 }
 
-/// What the store may know of a file that was just uploaded: on some file systems nothing.
+/// The checksum that the store may know for a file that was just uploaded: on some file systems none.
 fn known_after_upload(share: &Share, content: &[u8]) -> Option<Checksum> {
     // ext2, ext3 and ext4, XFS, Btrfs.
     let remembered = [0xef53, 0x5846_5342, 0x9123_683e];
@@ -92,11 +92,11 @@ fn an_upload_that_has_not_settled_is_not_remembered() {
     assert_eq!(known(&share), None);
 }
 
-/// Whoever has a file mapped writes to it without changing its times.
+/// A program that has mapped a file writes to it without changing its times.
 #[test]
 fn a_checksum_never_outlives_bytes_that_are_written_through_a_mapping() {
     for share in [Share::new(), Share::on_tmpfs()] {
-        // It was mapped and written to before the store saw it, and the page was not written back since.
+        // It was mapped and written to before the store opened it, and the page was not written back since.
         let file = share.put("file", "content");
         let mut mapping = map(&file);
         mapping[0] = b'C';
@@ -109,7 +109,7 @@ fn a_checksum_never_outlives_bytes_that_are_written_through_a_mapping() {
         // It is mapped after it was uploaded.
         upload(&share.store, &dated(), b"content").unwrap();
         let mut mapping = map(&share.root().join("file"));
-        // Looking at the page makes it writable later where nothing else is asked then.
+        // Reading the page makes it writable later without a page fault.
         assert_eq!(mapping[0], b'c');
         for letter in [b'k', b'K'] {
             mapping[0] = letter;
@@ -130,6 +130,6 @@ fn bytes_that_changed_by_themselves_are_found_out() {
         return eprintln!("not shown: checksums are not remembered on this file system");
     }
     assert_eq!(share.read("file"), Err(StoreErrorKind::Changed));
-    // Which of the two was wrong nobody knows, so what is there now is taken as it is.
+    // Nobody knows which of the two was wrong, so the present content is served as it is.
     assert_eq!(share.read("file").unwrap(), b"what the disk made of it");
 }

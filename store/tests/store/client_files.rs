@@ -1,4 +1,4 @@
-//! Effects on a client's own files.
+//! Effects on a client's files.
 
 use std::fs;
 use std::io::Cursor;
@@ -23,14 +23,14 @@ fn target(directory: &TempDir) -> ClientFiles {
     ClientFiles::Target(Box::new(target))
 }
 
-/// Files of which these wait for the first request.
+/// Files with these waiting for the first request.
 fn files(own: ClientFiles) -> FilesById {
     let files = FilesById::default();
     files.waiting().give(RequestId(1), own);
     files
 }
 
-/// What is open and what waits, as a log shows it.
+/// The open and waiting files, as a log shows them.
 fn shown(files: &FilesById) -> String {
     format!("{files:?}")
 }
@@ -159,7 +159,7 @@ fn each_request_has_its_own_files() {
     waiting.give(RequestId(1), source());
     waiting.give(RequestId(2), target(&directory));
     let mut perform = |effect| files.perform(&effect);
-    // Downloads that are stopped begin anew, whatever was done in between.
+    // Stopped downloads start again, whatever was done in between.
     for number in [1, 2] {
         assert_eq!(perform(of(number, id(create("x"), 2))), Ok(Done::Started));
         assert_eq!(perform(of(number, write())), Ok(Done::Written));

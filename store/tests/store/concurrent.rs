@@ -1,4 +1,4 @@
-//! Many at once.
+//! Concurrent use.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -66,7 +66,7 @@ fn one_of_many_creates() {
     assert_eq!(share.read("new/directory/file").unwrap().len(), 100);
 }
 
-/// Each removal costs an upload one attempt at most, and it makes more of them.
+/// Each removal costs an upload at most one attempt, and there are more of them.
 #[test]
 fn directories_made_and_removed_by_others_do_not_fail_an_upload() {
     const REMOVALS: isize = 48;
@@ -100,7 +100,7 @@ fn directories_made_and_removed_by_others_do_not_fail_an_upload() {
     });
 }
 
-/// Where a path leads up again, the kernel cannot tell whether it left the share if any name at all changed on the way.
+/// Where a path contains `..`, the kernel cannot know whether it left the share if any name at all changed meanwhile.
 #[test]
 fn names_that_change_elsewhere_do_not_fail_a_read() {
     const FLIPS: usize = 30_000;
@@ -123,7 +123,7 @@ fn names_that_change_elsewhere_do_not_fail_a_read() {
     });
 }
 
-/// A name that must be new is decided by the kernel, since local programs take names too.
+/// The kernel decides whether a name is new, because local programs take names too.
 #[test]
 fn a_rename_to_a_new_name_replaces_nothing() {
     const ROUNDS: usize = 20_000;

@@ -1,4 +1,4 @@
-//! Nothing outside the shared directory, and nothing but regular files.
+//! Nothing outside the shared directory is reached, and nothing but regular files.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -160,7 +160,7 @@ fn a_link_swapped_for_a_directory_never_lets_anyone_out() {
                     assert_eq!(content, b"inside");
                 }
             }
-            // Either way it may fail; it must not land outside.
+            // It may fail or succeed; it must not write outside.
             let _ = share.upload("door/new", b"new");
             let _ = share.upload("door/made/new", b"new");
             if let Ok(listed) = share.list(Some("door"), Depth::All) {
@@ -191,7 +191,7 @@ fn a_link_swapped_for_a_directory_lets_no_change_out() {
             }
         });
         while flipping.load(Ordering::Acquire) > 0 {
-            // Each may fail, as the directory is there or the link is.
+            // Each may fail, because the directory or the link exists.
             let _ = share.upload("door/secret", b"inside");
             let _ = share.make_directory("door/empty");
             let _ = share.make_directory("door/a/b");
@@ -282,7 +282,7 @@ fn what_cannot_be_shared_is_told_when_it_is_opened() {
     share.put("file", "x");
     assert!(Directory::open(share.root().join("missing"), Options::default()).is_err());
     assert!(Directory::open(share.root().join("file"), Options::default()).is_err());
-    // Nor is it waited for.
+    // Opening it must not block either.
     mkfifoat(CWD, share.root().join("fifo"), Mode::RWXU).unwrap();
     assert!(Directory::open(share.root().join("fifo"), Options::default()).is_err());
 }

@@ -1,4 +1,4 @@
-//! Copying within the share.
+//! Copies within the share.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -8,7 +8,7 @@ use haul_store::{NewFile, Source, Staged, Store};
 
 use crate::support::{Share, long_ago, new_file, path};
 
-/// Copies as a server does. Answers how many pieces there were.
+/// Copies as a server does. Returns the number of pieces.
 fn copy(share: &Share, from: &str, to: &str, length: usize) -> Result<usize, StoreError> {
     let mut source = share.store.open(&path(from))?;
     let size = source.opened().size.unwrap();
@@ -65,7 +65,7 @@ fn every_size_can_be_copied() {
     }
 }
 
-/// What another program does to the source meanwhile.
+/// Another program changes the source meanwhile.
 #[test]
 fn a_source_that_changes_is_not_copied() {
     let share = Share::new();
@@ -100,7 +100,7 @@ fn pieces_come_in_their_order() {
     assert_eq!(share.read("copy").unwrap(), b"conxyzt");
 }
 
-/// An upload of an older time is remembered, so its copy need not be read.
+/// The checksum of an upload with an older time is remembered, so its copy need not be read.
 #[test]
 fn a_known_checksum_is_that_of_the_copy() {
     let share = Share::new();

@@ -72,7 +72,7 @@ fn nothing_is_deleted_beneath_what_leads_nowhere() {
     assert_eq!(fs::read(share.outside().join("secret")).unwrap(), b"secret");
 }
 
-/// Whoever cannot see it cannot mean it.
+/// A client that cannot see a file cannot mean it.
 #[test]
 fn what_is_hidden_stays_and_keeps_its_directory() {
     let share = Share::new();
@@ -117,7 +117,7 @@ fn a_share_that_is_only_read_keeps_everything() {
     assert_eq!(fs::read_dir(share.root()).unwrap().count(), 1);
 }
 
-/// It is open, and read as it was.
+/// It is open, and is read as it was.
 #[test]
 fn who_reads_a_file_reads_it_to_its_end() {
     let share = Share::new();

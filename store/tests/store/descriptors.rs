@@ -1,4 +1,4 @@
-//! What a program that is started inherits: nothing.
+//! A started program inherits no descriptor.
 
 use std::fs;
 use std::path::Path;
@@ -11,12 +11,12 @@ use rustix::fs::OFlags;
 
 use crate::support::{Running, Share, new_file, path, wait_until};
 
-/// The flags of all that is open beneath `directory`.
+/// The flags of all descriptors that are open beneath `directory`.
 pub(crate) fn open_beneath(directory: &Path) -> Vec<OFlags> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc/self/fd").unwrap() {
         let descriptor = entry.unwrap();
-        // Other tests open and close theirs meanwhile.
+        // Other tests open and close descriptors meanwhile.
         let Ok(file) = fs::read_link(descriptor.path()) else { continue };
         if file.starts_with(directory) {
             let number = descriptor.file_name();
@@ -53,7 +53,7 @@ fn whatever_is_open_is_not_inherited() {
     assert!(open.iter().all(|flags| flags.contains(OFlags::CLOEXEC)), "{open:?}");
 }
 
-/// However deep the directories are that an upload makes, and takes back.
+/// However deep the directories are that an upload creates and removes.
 #[test]
 fn deep_directories_take_few_descriptors() {
     let share = Share::new();
@@ -71,7 +71,7 @@ fn deep_directories_take_few_descriptors() {
         });
         staged.publish(Checksum::EMPTY).unwrap();
         drop(staged);
-        // Where a directory stands in the way nothing is made.
+        // If a directory is in the way, nothing is created.
         fs::create_dir(share.root().join(format!("{deep}other"))).unwrap();
         let taken = share.upload(&format!("{deep}other"), b"x");
         assert_eq!(taken, Err(StoreErrorKind::IsDirectory));

@@ -71,7 +71,7 @@ fn links_are_listed_as_what_they_lead_to_and_not_descended() {
     let names = ["directory/", "directory/file", "directory/up@", "to-directory@", "to-file"];
     assert_eq!((listed.names(), listed.skipped), (names.map(String::from).to_vec(), 0));
     assert!(matches!(listed.entries[4], Entry::File { size: 5, .. }));
-    // A link that was asked for by name is another matter.
+    // A link that was named in the command is another matter.
     assert_eq!(
         share.list(Some("to-directory"), Depth::All).unwrap().names(),
         ["to-directory/file", "to-directory/up@"]
@@ -230,19 +230,19 @@ fn a_directory_that_is_moved_out_is_not_listed_any_further() {
         }
         fs::rename(share.root().join(moved), share.outside().join("taken")).unwrap();
         let after = rest(&mut listing);
-        // It had begun to tell of these, and cannot end it.
+        // It had started to list these, and cannot complete them.
         assert!(after.contains(&"sub/inner/ io".to_owned()), "{after:?}");
         assert_eq!(after.contains(&"sub/ io".to_owned()), moved == "sub", "{after:?}");
         let within = |names: &[String]| {
             names.iter().filter(|name| name.starts_with(&format!("{moved}/file"))).count()
         };
         assert_eq!(within(&after), 0, "{after:?}");
-        // What is still there is told whole.
+        // Directories that still exist are listed completely.
         let told = before.iter().chain(&after);
         assert_eq!(told.filter(|name| !name.contains('/')).count(), 100);
     }
 
-    // What was asked for by its name fails as a whole.
+    // If the listed directory itself fails, the listing fails.
     let share = Share::new();
     for number in 0..100 {
         share.put(&format!("sub/file-{number}"), "");

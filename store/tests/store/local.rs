@@ -1,4 +1,4 @@
-//! A client's own files.
+//! The files of a client.
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{create_only, long_ago, new_file, read_all, staged_in};
 
-/// The name that a server gives is of no account here.
+/// The name that a server gives does not matter here.
 fn from_server() -> NewFile {
     NewFile { modified: Some(long_ago()), size: Some(3), ..new_file("name/of/the/server") }
 }
@@ -88,7 +88,7 @@ fn a_pipe_is_uploaded() {
 
 #[test]
 fn a_download_takes_its_name_at_the_end() {
-    // On tmpfs it has another name until then, elsewhere mostly none.
+    // On tmpfs it has another name until then, elsewhere usually none.
     for directory in [TempDir::new(), TempDir::new_in("/dev/shm")].map(Result::unwrap) {
         let file = directory.path().join("file");
         let mut target = LocalTarget::new(&file, false).unwrap();

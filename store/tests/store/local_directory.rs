@@ -41,7 +41,7 @@ fn bring(directory: &LocalDirectory, name: &str, overwrite: bool) -> Result<(), 
     store().map(drop).map_err(|error: haul_core::StoreError| error.kind)
 }
 
-/// What a walk tells, in order: files, the directories that are empty, and what is left out.
+/// The results of a walk, in order: files, empty directories, and what is left out.
 #[derive(Debug, Default, PartialEq)]
 struct Walked {
     files: Vec<String>,
@@ -90,7 +90,7 @@ fn a_walk_comes_upon_all_and_follows_nothing() {
     symlink("one", at("other")).unwrap();
     mkfifoat(CWD, at("pipe"), Mode::RWXU).unwrap();
     fs::create_dir_all(at("empty/too")).unwrap();
-    // Of a download or an upload that was cut off, or is under way.
+    // From a download or an upload that was cut off, or is running.
     fs::write(at("a/.haul-0123456789abcdef"), "torn").unwrap();
     fs::create_dir(at("a/.haul-staging")).unwrap();
     let found = walked(here, walk(here));
@@ -169,7 +169,7 @@ fn links_that_stay_beneath_are_followed_once_if_asked() {
     ] {
         assert!(found.left_out.contains(&(name.to_owned(), why)), "{name}: {found:?}");
     }
-    // What is told is what can be read.
+    // What is reported can be read.
     for name in &found.files {
         following.source(&path(name)).unwrap();
     }
@@ -197,7 +197,7 @@ fn what_cannot_be_sent_does_not_end_a_walk() {
     assert_eq!(missing.unwrap_err().kind, StoreErrorKind::NotFound);
 }
 
-/// Directories far out are closed meanwhile, and their rest is read later.
+/// Outer directories are closed meanwhile, and their rest is read later.
 #[test]
 fn a_deep_tree_is_walked_with_few_descriptors() {
     const DEPTH: usize = 300;
@@ -277,7 +277,7 @@ fn downloads_go_beneath_it_and_nowhere_else() {
         assert_eq!(bring(&into, "out/file", true), Err(StoreErrorKind::NotAFile));
         assert_eq!(bring(&into, "in/file", true), Err(StoreErrorKind::NotAFile));
         assert_eq!(into.make_directory(&path("out/d")).unwrap_err().kind, StoreErrorKind::NotAFile);
-        // A link in the file's own place is replaced itself.
+        // A link at the file's own name is replaced itself.
         bring(&into, "out", true).unwrap();
         assert_eq!(fs::read(here.join("out")).unwrap(), b"new");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);

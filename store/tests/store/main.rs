@@ -1,4 +1,4 @@
-//! What the store promises, shown on real files.
+//! The guarantees of the store, tested on real files.
 
 mod checksums;
 mod client_files;

@@ -1,4 +1,4 @@
-//! File systems to mount. That needs the right to do so; without it tests show nothing, and say so.
+//! File systems to mount. This needs the right to mount; without it the tests show nothing, and say so.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,17 +15,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Mount(pub(crate) PathBuf);
 
 impl Mount {
-    /// A file system in memory, or `None` if that is not allowed here.
+    /// A file system in memory, or `None` if mounting is not allowed here.
     pub(crate) fn new(directory: &Path, options: &str) -> Option<Self> {
         Self::made(&["-t", "tmpfs", "-o", options, "none"], directory)
     }
 
-    /// `other` once more.
+    /// Mounts `other` a second time.
     pub(crate) fn again(directory: &Path, other: &Path) -> Option<Self> {
         Self::made(&["--bind", other.to_str().unwrap()], directory)
     }
 
-    /// A directory once more by FUSE, with its server.
+    /// Mounts a directory a second time by FUSE, with its server.
     pub(crate) fn fuse(directory: &Path, other: &Path, options: &[&str]) -> Option<(Self, Child)> {
         let server =
             Command::new("bindfs").arg("-f").args(options).args([other, directory]).spawn();
@@ -45,7 +45,7 @@ impl Mount {
         Some((Self(directory.to_owned()), server))
     }
 
-    /// exFAT by FUSE, which has neither links nor renames that replace nothing, no modes, and one case of names.
+    /// exFAT by FUSE, which has neither links nor exclusive renames, no modes, and ignores the case of names.
     pub(crate) fn exfat(directory: &Path, image: &Path) -> Option<(Self, LoopDevice)> {
         File::create(image).unwrap().set_len(32 << 20).unwrap();
         let done = |program: &str, arguments: &[&OsStr]| {
@@ -82,7 +82,7 @@ pub(crate) struct LoopDevice(String);
 
 impl Drop for LoopDevice {
     fn drop(&mut self) {
-        // It goes when nobody has it mounted any more.
+        // The loop device is removed when nobody has it mounted any more.
         let _ = Command::new("losetup").arg("--detach").arg(&self.0).status();
     }
 }

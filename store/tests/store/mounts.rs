@@ -1,5 +1,5 @@
-//! File systems that are full, read-only or not the same. Needs the right to mount; without it these show nothing, and
-//! say so.
+//! File systems that are full, read-only or different. This needs the right to mount; without it the tests show
+//! nothing, and say so.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,14 +21,14 @@ use tempfile::TempDir;
 use crate::mount::{Mount, PATIENCE};
 use crate::support::{Share, create_only, long_ago, new_file, path, read_all, staged_in, upload};
 
-/// The blocks and inodes that are free.
+/// The free blocks and inodes.
 fn room(directory: &Path) -> [u64; 2] {
     let room = statvfs(directory).unwrap();
     [room.f_bfree, room.f_ffree]
 }
 
-/// Waits until there is room again. A program that another test has just begun to start holds whatever was open in this
-/// process until it runs.
+/// Waits until there is space again. A program that another test has just started holds everything that was open in
+/// this process until it runs.
 fn wait_for(wanted: [u64; 2], directory: &Path) {
     let began = Instant::now();
     while room(directory) != wanted {
@@ -152,7 +152,7 @@ fn what_is_mounted_on_the_way_is_told() {
     share.upload("inner/file", b"again").unwrap();
 }
 
-/// It cannot be replaced, and that is told before anybody sends a byte.
+/// It cannot be replaced, and that is reported before anybody sends a byte.
 #[test]
 fn a_file_that_is_a_mount_point_is_refused_early() {
     let share = Share::new();
@@ -166,7 +166,7 @@ fn a_file_that_is_a_mount_point_is_refused_early() {
     assert!(error.detail.contains("mount point"), "{}", error.detail);
 }
 
-/// Who stored something there would never find it again.
+/// Nobody would find the files that are stored there.
 #[test]
 fn a_share_that_is_elsewhere_is_not_served() {
     let share = Share::new();
@@ -196,7 +196,7 @@ fn a_share_that_is_elsewhere_is_not_served() {
     refused(&share);
 }
 
-/// What the kernel remembers of a file there is older than what was just done to it.
+/// The kernel's cached attributes of a file there are older than the latest changes.
 #[test]
 fn a_mount_that_caches_attributes_voids_nothing() {
     let directory = TempDir::new().unwrap();
@@ -227,10 +227,10 @@ fn a_mount_that_caches_attributes_voids_nothing() {
     server.wait().unwrap();
 }
 
-/// As when a network file system's server, or that of FUSE, is gone.
+/// Like a network file system or FUSE whose server is gone.
 #[test]
 fn a_dead_mount_is_told_and_the_rest_goes_on() {
-    // The kernel may still know what the directory is, or not even that.
+    // The kernel may or may not still know that it is a directory.
     for known in ["60", "0"] {
         let share = Share::new();
         let dead = share.root().join("dead");
@@ -257,7 +257,7 @@ fn a_dead_mount_is_told_and_the_rest_goes_on() {
     }
 }
 
-/// A mount whose server does nothing any more: what lies around it is listed without asking it.
+/// A mount whose server hangs: everything around it is listed without asking it.
 #[test]
 fn a_hung_mount_is_listed_without_it() {
     let share = Share::new();
@@ -273,13 +273,13 @@ fn a_hung_mount_is_listed_without_it() {
     thread::scope(|scope| {
         scope.spawn(|| tell.send(share.list(None, Depth::ONE).map(|listed| listed.names())));
         let listed = told.recv_timeout(PATIENCE);
-        // Whoever waits for it goes on.
+        // Whoever waits for it continues.
         kill_process(pid, Signal::CONT).unwrap();
         assert_eq!(listed.unwrap().unwrap(), ["file", "hung/", "living/"]);
     });
 }
 
-/// Each operation that is missing has another way.
+/// Each missing operation has a fallback.
 #[test]
 fn what_a_file_system_lacks_is_no_failure() {
     let directory = TempDir::new().unwrap();
@@ -324,13 +324,13 @@ fn a_name_in_another_case_is_told() {
     assert!(error.detail.contains("exists already, as ReadMe"), "{}", error.detail);
     let error = store.create(&create_only("ReadMe")).unwrap_err();
     assert_eq!(error.detail, "ReadMe exists already");
-    // Nor is it replaced by what is meant to be another file.
+    // Nor is it replaced by a file that is meant to be another one.
     let error = store.create(&new_file("README")).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::OtherSpelling);
     upload(&store, &new_file("ReadMe"), b"y").unwrap();
 }
 
-/// What is mounted stays, and between file systems nothing is moved in one step.
+/// A mount point cannot be moved, and nothing is moved between file systems in one step.
 #[test]
 fn mount_points_stay_and_moves_stay_on_one_file_system() {
     for other in [false, true] {
@@ -364,7 +364,7 @@ fn mount_points_stay_and_moves_stay_on_one_file_system() {
         assert!(!share.root().join("new").exists() && !inner.join("new").exists());
         assert_eq!(share.read("shown").unwrap(), b"shown");
 
-        // Within it, all is as elsewhere, and one commit may be on both.
+        // Within it everything works as elsewhere, and one commit may include both.
         let mut changes = ["inner/a/b", "a/b", "inner/c"]
             .map(|name| share.store.make_directory(&path(name)).unwrap());
         share.store.sync_directories(&mut [], &mut changes).unwrap();
@@ -395,7 +395,7 @@ fn a_name_gets_another_case() {
     upload(&store, &new_file("ReadMe"), b"x").unwrap();
     upload(&store, &new_file("other"), b"y").unwrap();
     store.make_directory(&path("Directory")).unwrap();
-    // Whoever says it otherwise does not mean what is listed.
+    // A name in another case does not mean the listed file.
     for name in ["README", "DIRECTORY"] {
         let error = store.delete(&path(name), None).unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::NotFound, "{name}");

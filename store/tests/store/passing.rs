@@ -18,7 +18,7 @@ fn data() -> Vec<u8> {
     (0..LENGTH).map(|at| (at / 251 + at * 7).to_le_bytes()[0]).collect()
 }
 
-/// Two ends of a stream; the first does not wait.
+/// Two ends of a stream; the first one is nonblocking.
 fn sockets() -> (UnixStream, UnixStream) {
     let (socket, peer) = UnixStream::pair().unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -39,7 +39,7 @@ fn prepare_send(offset: u64, length: usize) -> Effect {
     Effect::PrepareSend { handle: HANDLE, offset, length, read: 1000, checksum: true }
 }
 
-/// Sends all that is prepared, while the peer takes it a little at a time.
+/// Sends all prepared bytes, while the peer reads a little at a time.
 fn send_all(passing: &mut dyn PassThrough, length: usize) -> Vec<u8> {
     let (socket, mut peer) = sockets();
     let (mut left, mut arrived) = (length, Vec::new());
@@ -88,7 +88,7 @@ fn what_is_held_stays_though_the_file_is_cut() {
         panic!("it is not prepared");
     };
     File::options().write(true).open(share.root().join("file")).unwrap().set_len(10).unwrap();
-    // Those that were cut may have turned to zeros: that they changed is told in the end.
+    // Truncated bytes may have become zeros; the end reports the change.
     assert_eq!(send_all(pass_through(&mut session), length).len(), length);
     for effect in [prepare_send(length as u64, 1000), crate::session::finish_reading(&data())] {
         assert_eq!(session.perform(&effect).unwrap_err().kind, StoreErrorKind::Changed);
@@ -154,7 +154,7 @@ fn what_is_held_belongs_at_the_end() {
     assert!(share.staged().is_empty());
 }
 
-/// What does not go through this process is looked at when its checksum is taken.
+/// Bytes that do not pass through this process are checked when their checksum is computed.
 #[test]
 fn zeros_that_pass_by_take_no_room() {
     let share = Share::new();

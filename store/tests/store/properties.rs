@@ -1,4 +1,4 @@
-//! What is true of every name and every tree.
+//! Properties of all names and all trees.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -17,7 +17,7 @@ fn any_path() -> impl Strategy<Value = FilePath> {
         .prop_filter_map("rules of paths", |components| FilePath::parse(&components.join("/")).ok())
 }
 
-/// Paths of few names, so that files and directories get in each other's way.
+/// Paths of few names, so that files and directories conflict.
 fn crowded_path() -> impl Strategy<Value = String> {
     vec("[ab]{1,2}|\\.a", 1..5).prop_map(|components| components.join("/"))
 }
@@ -73,7 +73,7 @@ proptest! {
         let mut files = BTreeMap::new();
         for (path, size) in wanted {
             let file = share.root().join(&path);
-            // A name that is a directory's already, or below a file, is left out.
+            // A name that is a directory already, or below a file, is left out.
             if std::fs::create_dir_all(file.parent().unwrap()).is_ok() && std::fs::write(&file, vec![0; size]).is_ok() {
                 files.insert(path, size);
             }

@@ -1,4 +1,4 @@
-//! Giving files and directories other names, and making directories.
+//! Renames of files and directories, and new directories.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -115,7 +115,7 @@ fn nothing_is_moved_into_itself() {
     }
     assert!(!root.join("a/b/c").exists(), "what was made for nothing stayed");
     assert_eq!(share.rename("a/b", "a"), Err(StoreErrorKind::IsDirectory));
-    // A name that begins as another does not lie below it.
+    // A name that starts with another is not below it.
     assert_eq!(share.rename("a", "ab"), Ok(()));
     assert_eq!(share.read("ab/b/file").unwrap(), b"x");
 }
@@ -136,7 +136,7 @@ fn onto_itself_nothing_is_done() {
     assert_eq!(share.rename("missing", "missing"), Err(StoreErrorKind::NotFound));
 }
 
-/// The kernel takes two names of one file for nothing to do.
+/// A rename between two names of one file does nothing in the kernel.
 #[test]
 fn a_second_name_of_the_same_file_stays_alone() {
     let share = Share::new();

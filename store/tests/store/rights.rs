@@ -1,5 +1,5 @@
-//! What the operating system forbids. Needs a user who may do less than the one who runs it, so it shows nothing, and
-//! says so, unless that is root.
+//! What the operating system forbids. This needs another user with fewer rights, so the tests show nothing, and say so,
+//! unless root runs them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -14,7 +14,7 @@ use rustix::thread::set_thread_res_uid;
 
 use crate::support::{Share, new_file, upload};
 
-/// Does `work` on a thread that has none of root's rights.
+/// Does `work` on a thread without root's rights.
 fn as_nobody(work: impl FnOnce() + Send) {
     if !geteuid().is_root() {
         return eprintln!("not shown: needs root");
@@ -53,10 +53,10 @@ fn what_must_not_be_read_is_denied_and_told() {
         assert_eq!(listed.err().unwrap(), StoreErrorKind::Denied);
         let listed = share.list(None, Depth::All).unwrap();
         let names = ["closed/ denied", "names/", "open/", "open/file", "secret"];
-        // Of what is in the other directory only the name can be seen.
+        // In the other directory only names are visible.
         assert_eq!((listed.names(), listed.skipped), (names.map(String::from).to_vec(), 1));
         assert!(share.list_all().names().contains(&"names/file (unknown)".to_owned()));
-        // What is not to be descended is not looked into.
+        // A directory that is not descended is not opened.
         let listed = share.list(None, Depth::ONE).unwrap();
         assert!(listed.names().contains(&"closed/".to_owned()));
 
@@ -115,7 +115,7 @@ fn where_nothing_may_be_written_nothing_is_changed() {
     assert_eq!(fs::read_dir(share.root().join("directory")).unwrap().count(), 2);
 }
 
-/// Nor need it be read to be fsynced.
+/// Nor need it be readable to be fsynced.
 #[test]
 fn in_a_directory_that_may_be_written_names_can_change() {
     for share in [Share::new(), Share::on_tmpfs()] {
@@ -136,7 +136,7 @@ fn in_a_directory_that_may_be_written_names_can_change() {
     }
 }
 
-/// What counts are the rights to the directory that a file goes into.
+/// Only the permissions of the directory of a file count.
 #[test]
 fn a_directory_that_may_be_written_is_enough() {
     for mode in [0o777, 0o733] {
@@ -171,13 +171,13 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The access list of a file, its owner and its group.
+/// The ACL, owner and group of a file.
 fn rights(file: &Path) -> String {
     run("getfacl", &["--omit-header", "--absolute-names", file.to_str().unwrap()])
         + &run("stat", &["--format=%a %U %G", file.to_str().unwrap()])
 }
 
-/// Whether there are programs for access lists.
+/// Whether the programs for ACLs exist.
 fn has_access_lists() -> bool {
     let there = Command::new("setfacl").arg("--version").output().is_ok();
     if !there {
@@ -228,7 +228,7 @@ fn a_new_file_is_as_if_made_there_by_hand() {
     }
 }
 
-/// Mode, group and access list are those of the file that was replaced, at every moment.
+/// Mode, group and ACL are those of the replaced file, at every moment.
 #[test]
 fn who_may_use_a_file_may_use_the_one_that_replaces_it() {
     if !has_access_lists() || !geteuid().is_root() {
@@ -239,7 +239,7 @@ fn who_may_use_a_file_may_use_the_one_that_replaces_it() {
         chown(&listed, None, Some(8)).unwrap();
         fs::set_permissions(&listed, Permissions::from_mode(0o600)).unwrap();
         run("setfacl", &["--modify", "user:daemon:r,group::-,mask::r", listed.to_str().unwrap()]);
-        // Where new files have a list, one that replaces a file without one has none.
+        // Where new files get an ACL, one that replaces a file without one gets none.
         run(
             "setfacl",
             &["--default", "--modify", "user:daemon:rwx", share.root().to_str().unwrap()],
@@ -266,8 +266,8 @@ fn who_may_use_a_file_may_use_the_one_that_replaces_it() {
     }
 }
 
-/// A server that may not give a file its group away gives the new group no more than others had, and these no more than
-/// the old group.
+/// A server that may not set the group gives the new group no more than others had, and others no more than the old
+/// group.
 #[test]
 fn another_group_gets_nothing() {
     for (mode, expected) in [(0o664, 0o644), (0o640, 0o600), (0o606, 0o600), (0o644, 0o644)] {
@@ -286,7 +286,7 @@ fn another_group_gets_nothing() {
     }
 }
 
-/// A file that goes before it is replaced leaves the place for a new one.
+/// If the file is removed before it is replaced, the upload counts as a new file.
 #[test]
 fn a_replaced_file_that_is_gone_gives_no_rights() {
     for share in [Share::new(), Share::on_tmpfs()] {
@@ -306,7 +306,7 @@ fn a_replaced_file_that_is_gone_gives_no_rights() {
     }
 }
 
-/// Whoever may give files away leaves them to their owners.
+/// A process that may change owners keeps the owner of the replaced file.
 #[test]
 fn a_replaced_file_stays_its_owners() {
     if !geteuid().is_root() {
@@ -322,7 +322,7 @@ fn a_replaced_file_stays_its_owners() {
         assert_eq!((new.uid(), new.gid(), new.mode() & 0o777), (1000, 1001, mode));
         fs::remove_file(&old).unwrap();
     }
-    // Who may not, has the new one.
+    // Otherwise the owner is the new one.
     let old = share.put("other", "old");
     chown(&old, Some(1000), None).unwrap();
     allow(&share, "", 0o777);
@@ -330,7 +330,7 @@ fn a_replaced_file_stays_its_owners() {
     assert_eq!(old.metadata().unwrap().uid(), 65_534);
 }
 
-/// A temporary name could not be taken away again.
+/// A temporary name could not be removed.
 #[test]
 fn nothing_stays_where_no_name_can_be_taken_away() {
     let share = Share::new();
@@ -349,6 +349,6 @@ fn nothing_stays_where_no_name_can_be_taken_away() {
         directory.read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(attribute("-a"));
     assert_eq!(again, Err(StoreErrorKind::Denied));
-    // Some file systems make no file there at all.
+    // Some file systems create no file there at all.
     assert_eq!(names, if first.is_ok() { vec!["file"] } else { vec![] });
 }

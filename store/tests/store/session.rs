@@ -1,4 +1,4 @@
-//! Effects on what a session has open.
+//! Effects on the open files of a session.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use haul_store::{Directory, Identity, Perform, Session, StoreProvider};
 use crate::support::{Share, path};
 
 const ID: RequestId = RequestId(1);
-/// What all effects here are for, unless they are made [`of`] another.
+/// The handle of all effects here, unless they are made [`of`] another.
 pub(crate) const HANDLE: Handle = Handle(1);
 
 pub(crate) fn session(share: &Share) -> Session<Directory> {
@@ -62,7 +62,7 @@ pub(crate) fn open(name: &str) -> Effect {
     Effect::Open { handle: HANDLE, id: ID, path: path(name) }
 }
 
-/// The whole file was sent, and had these bytes.
+/// The whole file was sent, with these bytes.
 pub(crate) fn finish_reading(content: &[u8]) -> Effect {
     let checksum = Checksum::of(content);
     let length = content.len() as u64;
@@ -180,7 +180,7 @@ fn an_effect_that_does_not_fit_changes_nothing() {
             let error = session.perform(&effect).unwrap_err();
             assert_eq!(error.kind, StoreErrorKind::Io, "{effect:?} after {before:?}");
         }
-        // What was open is open still.
+        // What was open is still open.
         let fits = match before.last() {
             None => list(),
             Some(Effect::List { .. }) => next_entries(1),
@@ -246,8 +246,8 @@ fn a_session_that_ends_discards() {
     assert_eq!(share.read("file"), Err(StoreErrorKind::NotFound));
 }
 
-/// Files that are committed together: all or none of the syncs, each name for itself, and what is not whole yet stays
-/// as it is.
+/// Files that are committed together: all or none of the syncs, each name for itself, and incomplete files stay as they
+/// are.
 #[test]
 fn several_files_are_committed_together() {
     let share = Share::new();
@@ -282,7 +282,7 @@ fn several_files_are_committed_together() {
     assert!(share.staged().is_empty());
 }
 
-/// What is discarded is the file that the effect names.
+/// An effect discards the file that it names.
 #[test]
 fn those_before_an_abandoned_one_stay() {
     let share = Share::new();
@@ -296,7 +296,7 @@ fn those_before_an_abandoned_one_stay() {
     assert_eq!(share.read("b"), Err(StoreErrorKind::NotFound));
 }
 
-/// A session asks for its store when it needs it, and again if it got none.
+/// A session gets its store when it needs it, and asks again if that failed.
 #[test]
 fn a_session_gets_its_store_at_its_first_effect() {
     struct Late(Share, Mutex<Vec<Result<(), StoreErrorKind>>>);
@@ -323,7 +323,7 @@ fn a_session_gets_its_store_at_its_first_effect() {
     assert_eq!(late.0.read("a").unwrap(), b"hello");
 }
 
-/// However many sessions have files waiting, descriptors are left: the next file is told to wait.
+/// However many sessions have files waiting, descriptors are left: the next file has to wait.
 #[test]
 fn waiting_files_leave_descriptors() {
     let share = Share::new();
@@ -344,7 +344,7 @@ fn waiting_files_leave_descriptors() {
         sessions.push(session);
     };
     assert_eq!(full.1, Done::Full);
-    // One file a session there is always room for.
+    // There is always room for one file per session.
     assert_eq!(session(&share).perform(&create("other")), Ok(Done::Started));
     drop(sessions.pop());
     let mut session = full.0;

@@ -1,4 +1,4 @@
-//! Files whose size tells nothing.
+//! Files whose size is not that of their content.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use haul_store::{Directory, LocalDirectory, LocalSource, Options, Source, Store}
 
 use crate::support::{Share, path, read_all};
 
-/// Files that the kernel makes up: of size 0, and of size 4096.
+/// Generated files: of size 0, and of size 4096.
 const MADE_UP: [(&str, &str); 3] = [
     ("/proc", "version"),
     ("/proc/sys/kernel", "osrelease"),
@@ -32,7 +32,7 @@ fn files_of_proc_and_sys_are_sent_to_their_end() {
         assert!(served.read(expected.len() as u64, 5).unwrap().is_empty());
         assert!(served.prepare_send(0, 5, true).unwrap().is_none());
         assert_eq!(read_all(&mut served).unwrap(), expected);
-        // A client says no size.
+        // A client announces no size.
         let named = LocalSource::open(format!("{directory}/{name}")).unwrap();
         let walked = LocalDirectory::open(directory).unwrap().source(&path(name)).unwrap();
         for mut source in [named, walked] {
@@ -45,7 +45,7 @@ fn files_of_proc_and_sys_are_sent_to_their_end() {
 
 #[test]
 fn a_file_without_a_size_is_not_read_without_end() {
-    // A word for each page of memory that a process could have.
+    // It has a word for each page of memory that a process could have.
     let error = share("/proc/self").open(&path("pagemap")).unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Io);
     let detail =

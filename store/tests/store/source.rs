@@ -1,4 +1,4 @@
-//! Files being read.
+//! Files that are read.
 
 use std::fs::File;
 use std::io::Write;

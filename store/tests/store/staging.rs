@@ -1,4 +1,4 @@
-//! Files that are not published yet, and what a crash leaves of them.
+//! Unpublished files, and what a crash leaves of them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -56,8 +56,7 @@ fn leftovers_are_swept_wherever_they_are_and_the_living_are_not() {
     share.put("deep/below/file", "x");
     let mut living = share.store.create(&new_file("deep/living")).unwrap();
     living.write(0, b"alive").unwrap();
-    // What a killed server leaves: such a file that nobody holds. Earlier versions left them in a directory of their
-    // own.
+    // A killed server leaves such a file without a lock. Earlier versions left them in a directory of their own.
     let old = [".haul-staging/somebody's notes", "deep/below/.haul-mine"]
         .map(|name| share.put(name, "x"));
     let leftovers = ["", "deep/", "deep/below/", ".haul-staging/"]
@@ -78,7 +77,7 @@ fn leftovers_are_swept_wherever_they_are_and_the_living_are_not() {
     assert!(second.open(&path("deep/living")).is_ok());
 }
 
-/// Also of those that come after the start, by another server or a client.
+/// This includes files that another server or a client leaves later.
 #[test]
 fn an_upload_sweeps_where_it_is_staged() {
     let share = Share::on_tmpfs();
@@ -103,7 +102,7 @@ fn the_directory_of_earlier_versions_goes_when_it_is_empty() {
 
 #[test]
 fn who_only_reads_removes_nothing() {
-    // No other store is open here, since that would sweep.
+    // No other store is open here, because it would sweep.
     let root = tempfile::tempdir().unwrap();
     let leftover = root.path().join(LEFTOVER);
     fs::write(&leftover, "torn").unwrap();

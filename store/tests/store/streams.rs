@@ -1,4 +1,4 @@
-//! What is only read or written from front to back.
+//! Streams.
 
 use std::io::{self, BufWriter, Cursor, Read, Write};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ fn a_stream_that_fails_says_which() {
     struct Broken(bool);
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            // The first time a signal comes, the second time it is the end of it.
+            // The first time a signal interrupts, the second time it is the end.
             let kind = if std::mem::replace(&mut self.0, true) {
                 io::ErrorKind::TimedOut
             } else {

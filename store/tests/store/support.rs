@@ -1,4 +1,4 @@
-//! A shared directory to try things on.
+//! A shared directory for tests.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use haul_store::{
 };
 use tempfile::TempDir;
 
-/// A shared directory, and beside it what must never be reached from it.
+/// A shared directory, and files beside it that must never be reached from it.
 pub(crate) struct Share {
     around: TempDir,
     pub(crate) store: Directory,
@@ -30,7 +30,7 @@ impl Share {
         Self::with(Options { hidden: true, ..Options::default() })
     }
 
-    /// On tmpfs, where staged files have names, and names change fastest. Hidden files are served.
+    /// On tmpfs, where staged files have names, and where names change fastest. Hidden files are served.
     pub(crate) fn on_tmpfs() -> Self {
         let options = Options { hidden: true, ..Options::default() };
         Self::within(TempDir::new_in("/dev/shm").unwrap(), options)
@@ -60,7 +60,7 @@ impl Share {
         self.around.path()
     }
 
-    /// Writes a file behind the store's back, with the directories above it.
+    /// Writes a file without the store, and creates the directories above it.
     pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let file = self.root().join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -93,7 +93,7 @@ impl Share {
         kept(self.store.rename(&path(from), &path(to), Mode::Create, None))
     }
 
-    /// The version that a download of a file tells.
+    /// The version that a download of a file reports.
     pub(crate) fn version(&self, name: &str) -> Version {
         self.store.open(&path(name)).unwrap().opened().version.unwrap()
     }
@@ -102,7 +102,7 @@ impl Share {
         self.list_with(name, depth, false)
     }
 
-    /// Lists all, with what is left out.
+    /// Lists everything, including omitted names.
     pub(crate) fn list_all(&self) -> Listed {
         self.list_with(None, Depth::All, true).unwrap()
     }
@@ -129,7 +129,7 @@ impl Share {
         Ok(Listed { entries, skipped: listing.skipped() })
     }
 
-    /// The files that are not published, with a temporary name and without.
+    /// The unpublished files, with and without a temporary name.
     pub(crate) fn staged(&self) -> Vec<PathBuf> {
         staged_in(&self.root())
     }
@@ -146,7 +146,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// The paths in order, directories with a `/` at their end, and with what is told of them.
+    /// The paths in order, with a `/` after directories and with their details.
     pub(crate) fn names(&self) -> Vec<String> {
         self.entries.iter().map(name).collect()
     }
@@ -194,7 +194,7 @@ fn entries(directory: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path())
 }
 
-/// How long something may take that happens by itself, however busy the machine is.
+/// How long to wait for something that happens by itself, however busy the machine is.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until something has happened.
@@ -231,7 +231,7 @@ pub(crate) fn long_ago() -> Timestamp {
     Timestamp::parse("2001-02-03T04:05:06.789Z").unwrap()
 }
 
-/// A whole upload as a durable server does it.
+/// A complete upload as a durable server does it.
 pub(crate) fn upload(store: &Directory, file: &NewFile, content: &[u8]) -> Result<(), StoreError> {
     let mut staged = store.create(file)?;
     if !content.is_empty() {
@@ -242,7 +242,7 @@ pub(crate) fn upload(store: &Directory, file: &NewFile, content: &[u8]) -> Resul
     staged.sync_directory()
 }
 
-/// All bytes of a source, from front to back, made sure of.
+/// All bytes of a source, from front to back, verified.
 pub(crate) fn read_all(source: &mut dyn Source) -> Result<Vec<u8>, StoreError> {
     let mut content = Vec::new();
     loop {

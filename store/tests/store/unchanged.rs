@@ -1,4 +1,4 @@
-//! Files that something is done to while they are read: only other bytes are a change.
+//! Files that change while they are read: only other bytes count as a change.
 
 #![expect(clippy::disallowed_methods, reason = "files have the times of the wall clock")]
 
@@ -15,7 +15,7 @@ use rustix::fs::{XattrFlags, setxattr};
 
 use crate::support::{Share, path};
 
-/// Large enough to go past the process where it can.
+/// Large enough to be spliced where possible.
 const LENGTH: usize = 200_000;
 
 type Open = fn(&Share) -> Box<dyn Source>;
@@ -36,8 +36,8 @@ fn content() -> Vec<u8> {
     (0..LENGTH).map(|at| (at / 251 + at * 7).to_le_bytes()[0]).collect()
 }
 
-/// Waits until the clock of the file system has gone on since the file changed: within one tick no two changes can be
-/// told apart.
+/// Waits until the file system's clock has advanced since the file changed: two changes within one tick have the same
+/// time.
 fn wait_for_tick(file: &Path) {
     let changed = |file: &Path| {
         let metadata = fs::metadata(file).unwrap();
@@ -143,7 +143,7 @@ fn other_bytes_are_a_change() {
             }
         }
     }
-    // Beside the range that was sent nothing is looked at.
+    // Only the range that was sent is checked.
     for (side, open) in SIDES {
         let sent = read_around(open, changes[1].1, 2000, 1000);
         assert!(sent.is_ok_and(|sent| sent == content()[2000..3000]), "{side}");

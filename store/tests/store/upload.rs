@@ -1,4 +1,4 @@
-//! Files being stored.
+//! Files that are stored.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -115,7 +115,7 @@ fn a_publication_that_fails_takes_its_directories_back() {
     let share = Share::on_tmpfs();
     let mut staged = share.store.create(&new_file("a/b/c/file")).unwrap();
     staged.write(0, b"x").unwrap();
-    // Somebody takes the staging file away, so that the very last step fails.
+    // Another program removes the staged file, so that the very last step fails.
     for file in share.staged() {
         fs::remove_file(file).unwrap();
     }
@@ -146,7 +146,7 @@ fn a_file_too_large_is_refused_before_it_is_sent() {
     assert!(share.staged().is_empty());
 }
 
-/// The times too must be on stable storage, so a sync is not too early for them.
+/// The times must be on stable storage too, so they are set before the sync.
 #[test]
 fn a_sync_brings_the_time_with_it() {
     let share = Share::new();
@@ -168,7 +168,7 @@ fn a_directory_that_was_made_stays_when_its_file_goes() {
     assert!(share.root().join("a/b").is_dir());
 }
 
-/// Whoever sends nothing takes no room from others.
+/// A client that sends nothing takes no space from others.
 #[test]
 fn room_is_taken_by_what_has_come() {
     let share = Share::new();

@@ -1,4 +1,4 @@
-//! Versions of files, and changes that are made only to one of them.
+//! Versions of files, and changes that require one.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use haul_store::{NewFile, Source, Staged, Store};
 
 use crate::support::{Share, long_ago, new_file, path};
 
-/// Uploads, if the file that is there has the version.
+/// Uploads if the existing file has the version.
 fn upload_to(
     share: &Share,
     name: &str,
@@ -34,7 +34,7 @@ fn other() -> Option<Version> {
 fn every_upload_has_a_version_of_its_own() {
     for share in [Share::new(), Share::on_tmpfs()] {
         let mut versions = Vec::new();
-        // Inodes are used again, and many uploads have one time of the clock.
+        // Inodes are reused, and many uploads have the same time.
         for number in 0..2_000_u32 {
             let content = number.to_ne_bytes();
             let version = upload_to(&share, "file", None, &content).unwrap();
@@ -95,7 +95,7 @@ fn only_the_version_that_is_meant_is_replaced() {
     assert_eq!(upload_to(&share, "file", Some(first), b"third"), Err(StoreErrorKind::Changed));
     assert_eq!(share.read("file").unwrap(), b"second");
 
-    // It is decided when the name is taken.
+    // The check is made when the name is taken.
     let late = NewFile { if_match: Some(second), ..new_file("file") };
     let mut staged = [share.store.create(&late).unwrap(), share.store.create(&late).unwrap()];
     let third = upload_to(&share, "file", Some(second), b"third").unwrap();
@@ -147,7 +147,7 @@ fn only_the_version_that_is_meant_is_deleted_or_renamed() {
     assert!(!share.root().join("file").exists());
 }
 
-/// Of those who mean the same version one has it, whatever each of them does to it.
+/// Of several changes of the same version one succeeds, whatever each of them does.
 #[test]
 fn a_version_is_changed_once() {
     let share = Share::new();
