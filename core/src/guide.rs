@@ -35,7 +35,7 @@
 //!     effects("UPLOAD a\nDATA 1\naEND\nUPLOAD b\nDATA 1\nbEND\n"),
 //!     ["create", "write", "create", "write", "sync", "publish", "publish", "sync-directory"]
 //! );
-//! // An upload that does not come to its end is discarded.
+//! // An upload that is aborted is discarded.
 //! assert_eq!(effects("UPLOAD new.txt\nDATA 5\nhelloABORT\n"), ["create", "discard"]);
 //! // Nothing was opened, so there is nothing to close.
 //! assert_eq!(effects("DOWNLOAD missing.txt\n"), ["open"]);
@@ -61,15 +61,15 @@
 //!
 //! # Failures
 //!
-//! | effect that fails | leads to |
+//! | failed effect | consequence |
 //! | --- | --- |
 //! | [`List`](Effect::List), [`Open`](Effect::Open), [`Create`](Effect::Create) | the request's failure; nothing is open |
-//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`PrepareSend`](Effect::PrepareSend) | `Close`, and the request's failure in place of what would have come next |
+//! | [`NextEntries`](Effect::NextEntries), [`Read`](Effect::Read), [`PrepareSend`](Effect::PrepareSend) | `Close`, and the request's failure instead of its next step |
 //! | [`FinishReading`](Effect::FinishReading) | the request's failure; the source is closed |
 //! | [`Write`](Effect::Write), [`WriteReceived`](Effect::WriteReceived) | `Discard`, and the request's failure; nothing was published |
-//! | [`Sync`](Effect::Sync) | the failure of all requests that it was for; their files are discarded |
-//! | [`Publish`](Effect::Publish) | the request's failure; its file is discarded, and the others take their names |
-//! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all requests that it was for, though the files have their names: a server says [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
+//! | [`Sync`](Effect::Sync) | the failure of all its requests; their files are discarded |
+//! | [`Publish`](Effect::Publish) | the request's failure; its file is discarded, and the others get their names |
+//! | [`SyncDirectories`](Effect::SyncDirectories) | the failure of all its requests, although the files have their names: a server replies [`OutcomeUnknown`](crate::ErrorCode::OutcomeUnknown). The files are closed |
 //! | [`Close`](Effect::Close), [`Discard`](Effect::Discard) | nothing: the machine considers the handle closed |
 //!
 //! A server sends the error's [kind](crate::StoreErrorKind) to its peer. The detail stays on this side: a server
@@ -100,7 +100,7 @@
 //!     let count = segments.first().len();
 //!     server.sent(count)?;
 //! }
-//! // The client says nothing, and the server has nothing to say.
+//! // The client sends nothing, and the server has nothing to send.
 //! assert!(matches!(server.poll(now), Output::Read(Wait::UntilDeadline)));
 //! now = server.deadline().expect("no client may stay idle for ever");
 //! assert!(matches!(server.poll(now), Output::Event(ServerEvent::CutOff { .. })));
@@ -143,7 +143,7 @@
 //! struct Files {
 //!     staged: Vec<u8>,
 //!     served: Vec<u8>,
-//!     /// What came from the socket for `staged`, and what is on its way to the socket from `served`.
+//!     /// Bytes from the socket for `staged`, or from `served` for the socket.
 //!     passing: Vec<u8>,
 //! }
 //!
@@ -178,7 +178,7 @@
 //!                 Err(_) => server.write_failed()?,
 //!             }
 //!         }
-//!         // All else is as in any loop.
+//!         // Everything else is as in any loop.
 //! #       Output::Read(_) => {
 //! #           let count = socket.read(server.read_space()).unwrap();
 //! #           server.received(count)?;
@@ -212,7 +212,7 @@
 //! }
 //! # struct Socket { input: io::Cursor<Vec<u8>>, output: Vec<u8> }
 //! # impl Read for Socket {
-//! #     // A little at first, so that most of the body is still to come when the machine meets it.
+//! #     // A little at first, so that most of the body arrives later.
 //! #     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
 //! #         let most = buffer.len().min(if self.input.position() == 0 { 40 } else { 5000 });
 //! #         self.input.read(&mut buffer[..most])
@@ -252,7 +252,7 @@
 //! # use haul_core::server::Server;
 //! # use haul_core::{Machine, Misuse, Output, Wait};
 //!
-//! /// Waits for the peer, if the machine does. It may be given up at the deadline, or for any other reason.
+//! /// Waits for the peer, if the machine does. The future may be dropped at the deadline, or for any other reason.
 //! async fn wait<M: Machine>(
 //!     machine: &mut M,
 //!     socket: &mut (impl AsyncRead + AsyncWrite + Unpin),
@@ -267,7 +267,7 @@
 //!             Ok(count) => machine.sent(count),
 //!             Err(_) => machine.write_failed(),
 //!         },
-//!         // All else is done at once, or waits for no peer.
+//!         // Everything else is done at once, or does not wait for the peer.
 //!         _ => Ok(()),
 //!     }
 //! }
@@ -291,10 +291,10 @@
 //! # let (mut machine, mut socket, now) = (Server::new(Arc::default()), Socket::default(), Duration::ZERO);
 //! # wait(&mut machine, &mut socket, now).now_or_never().unwrap()?; // the greeting
 //!
-//! // Nothing is there, and the future is dropped.
+//! // There is nothing to read, and the future is dropped.
 //! assert!(wait(&mut machine, &mut socket, now).now_or_never().is_none());
 //! socket.0.extend_from_slice(b"EXIT\n");
-//! // The next one finds everything as it was.
+//! // The next one continues in the same state.
 //! assert!(wait(&mut machine, &mut socket, now).now_or_never().is_some());
 //! # assert!(matches!(machine.poll(now), Output::Event(_)));
 //! # Ok::<(), Misuse>(())
@@ -313,7 +313,7 @@
 //! unknown point. So do not drop it: keep it in a slot beside the machine, one for a read and one for a write, until it
 //! completes or the session is over.
 //!
-//! - A read goes into a buffer of the driver's own. What it brought is copied to the machine when the machine asks:
+//! - A read uses a buffer of the driver. The driver copies the bytes to the machine when the machine requests a read:
 //!
 //!   ```
 //!   # use std::collections::VecDeque;
@@ -321,7 +321,7 @@
 //!   # use std::sync::Arc;
 //!   # use haul_core::server::Server;
 //!   # use haul_core::{Machine, Misuse, Output, Wait};
-//!   /// Only while the machine asks for a read; what it has no room for yet stays.
+//!   /// Called only while the machine requests a read; bytes that do not fit stay in `arrived`.
 //!   fn feed(machine: &mut impl Machine, arrived: &mut VecDeque<u8>) -> Result<(), Misuse> {
 //!       let count = arrived.read(machine.read_space()).expect("memory can be read");
 //!       machine.received(count)
@@ -337,12 +337,12 @@
 //!   # Ok::<(), Misuse>(())
 //!   ```
 //!
-//!   A read may be under way while the machine writes or waits for a file; begin none before the machine first asks,
-//!   and none while something has arrived that it has not asked for. For [`Wait::Never`] look whether the read has
-//!   completed, and if not let it go on.
-//! - A write keeps its bytes by [`Segments::to_bytes`](crate::Segments::to_bytes). While it is under way the machine
-//!   asks again for the same bytes, or for none ever again: see [`Output::Write`].
-//! - At a deadline both go on: poll, and go by what the machine says then.
+//!   A read may run while the machine writes or waits for a file. Start none before the machine first requests one, and
+//! none while there are bytes that it has not requested yet. For [`Wait::Never`] check whether the read has completed,
+//! and if not let it continue.
+//! - A write keeps its bytes with [`Segments::to_bytes`](crate::Segments::to_bytes). While it runs, the machine
+//!   requests the same bytes again, or never writes again: see [`Output::Write`].
+//! - At a deadline both continue: poll, and follow the new output.
 //!
 //! # What a driver never does
 //!

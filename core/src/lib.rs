@@ -12,12 +12,12 @@
 //! | output | do | report |
 //! | --- | --- | --- |
 //! | [`Output::Read`] | read from the socket into [`Machine::read_space`] | [`Machine::received`], [`Machine::would_block`], [`Machine::read_failed`] |
-//! | [`Output::Write`] | write a first part of the segments | [`Machine::sent`], [`Machine::write_failed`] |
+//! | [`Output::Write`] | write some of the segments, from the first on | [`Machine::sent`], [`Machine::write_failed`] |
 //! | [`Output::Perform`] | file work: an [`Effect`] | [`Machine::performed`] |
-//! | [`Output::Event`] | look at it | [`Machine::acknowledge`] |
+//! | [`Output::Event`] | report it to the application | [`Machine::acknowledge`] |
 //! | [`Output::CloseWrite`] | close the sending half | [`Machine::write_closed`] |
 //! | [`Output::Receive`], [`Output::Send`] | move payload from or to the socket without the machine | [`Machine::passed_through`], [`Machine::sent`] |
-//! | [`Output::Closed`] | close the socket | nothing: it is over |
+//! | [`Output::Closed`] | close the socket | nothing: the session is over |
 //!
 //! Four properties make this easy to drive:
 //!
@@ -84,7 +84,7 @@
 //!     let start = Instant::now();
 //!     loop {
 //!         let reported = match server.poll(start.elapsed()) {
-//!             // A socket that can look without waiting would do so here.
+//!             // A socket that can read without waiting would do so here.
 //!             Output::Read(Wait::Never) => server.would_block(),
 //!             Output::Read(Wait::UntilDeadline) => match socket.read(server.read_space()) {
 //!                 Ok(count) => server.received(count),
@@ -103,7 +103,7 @@
 //!                 server.acknowledge()
 //!             }
 //!             Output::CloseWrite => server.write_closed(),
-//!             // Never asked for unless `pass_through` is on and the store holds bytes.
+//!             // Requested only if `pass_through` is on and the store prepares bytes.
 //!             Output::Receive { .. } => server.read_failed(),
 //!             Output::Send { .. } => server.write_failed(),
 //!             Output::Closed => return Ok(()),

@@ -214,7 +214,7 @@ fn resumed(directory: OwnedFd, last: u64, name: &str) -> Result<Entries, Errno> 
     {
         return Ok(entries);
     }
-    // Some file systems count anew each time a directory is opened.
+    // Some file systems restart their count each time a directory is opened.
     entries.seek(0)?;
     for entry in entries.by_ref() {
         if entry?.name().to_bytes() == name.as_bytes() {

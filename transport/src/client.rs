@@ -29,8 +29,8 @@ use crate::stream::StreamError;
 ///
 /// Each call waits for its reply; [`run`](Self::run) makes many requests at the same time. A callback that breaks
 /// cancels its request, and so does [`Cancel`]; the result is then [`Failure::Cancelled`]. Dropping a future cancels
-/// its request too: its staged file is discarded at once, and the next request tells the server. After a failure of the
-/// connection every further request fails too. Dropping the client closes the connection.
+/// its request too: its staged file is discarded at once, and the server learns of it from the next request. After a
+/// failure of the connection every further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
     greeting: Option<Greeting>,
