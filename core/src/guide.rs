@@ -338,8 +338,8 @@
 //!   ```
 //!
 //!   A read may run while the machine writes or waits for a file. Start none before the machine first requests one, and
-//! none while there are bytes that it has not requested yet. For [`Wait::Never`] check whether the read has completed,
-//! and if not let it continue.
+//!   none while there are bytes that it has not requested yet. For [`Wait::Never`] check whether the read has
+//!   completed, and if not let it continue.
 //! - A write keeps its bytes with [`Segments::to_bytes`](crate::Segments::to_bytes). While it runs, the machine
 //!   requests the same bytes again, or never writes again: see [`Output::Write`].
 //! - At a deadline both continue: poll, and follow the new output.

@@ -1,10 +1,10 @@
 //! The client's side of a connection.
 //!
 //! [`Client`] is a [`Machine`](crate::Machine) that carries out [`Request`]s: it sends their commands, several at a
-//! time where the protocol allows it, asks for the work on the user's own files by [`Effect`]s, checks everything that
-//! the server says, and reports it by [`ClientEvent`]s. One table says what it does with everything that can happen,
-//! and what state follows. What a request means is the matter of its [verb](crate::verb); what is common to all of them
-//! is here.
+//! time where the protocol allows it, requests the work on the user's own files with [`Effect`]s, checks everything
+//! that the server sends, and reports it as [`ClientEvent`]s. A transition table decides what it does with each input,
+//! and which state follows. The [verb](crate::verb) of a request decides what it means; what all requests have in
+//! common is here.
 
 mod api;
 mod pipeline;
@@ -33,13 +33,13 @@ pub use api::ClientConfig;
 use pipeline::{Pipeline, Role};
 use table::State;
 
-/// What is read at once while lines are expected.
+/// The number of bytes to read at once while lines are expected.
 const LINES_AT_ONCE: usize = 64 << 10;
 
 /// The client's side of one connection; see [`Machine`](crate::Machine) for how it is driven.
 ///
-/// A client without requests reads: it can be left alone until there is something to do, and reports it if the server
-/// leaves.
+/// A client without requests reads, so it can be left alone until there is something to do. It reports if the server
+/// disconnects.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,20 +57,20 @@ pub struct Client {
     link: Link<ClientEvent>,
     current: Current<State>,
     greeting: Option<Greeting>,
-    /// Why the connection is of no more use.
+    /// Why the connection cannot be used any more.
     failure: Option<Failure>,
     events: VecDeque<ClientEvent>,
     pipeline: Pipeline,
-    /// What ended requests had open still.
+    /// The effects that close what ended requests still had open.
     releases: VecDeque<Effect>,
-    /// The request whose effect is carried out.
+    /// The request whose effect is being carried out.
     role: Role,
-    /// What had gone out when the socket was read last.
+    /// The number of bytes sent when the socket was last read.
     read_after: u64,
     requests: u64,
     handles: Handles,
     known: Known,
-    /// The socket takes nothing any more; what the server had to say may still come.
+    /// The socket accepts no more bytes, but replies may still arrive.
     cannot_send: bool,
     /// The application knows that the connection is over.
     reported: bool,
@@ -98,7 +98,7 @@ impl Client {
         }
     }
 
-    /// What the server said first, once it has.
+    /// The server's greeting, once it has arrived.
     pub fn greeting(&self) -> Option<&Greeting> {
         match self.current.get() {
             State::Idle | State::Waiting => self.greeting.as_ref(),
@@ -106,14 +106,14 @@ impl Client {
         }
     }
 
-    /// Requests whose command was not sent yet. Whoever has many to make keeps a few here, so that their commands go
-    /// out together.
+    /// The number of requests whose command was not sent yet. An application with many requests keeps a few here, so
+    /// that their commands are sent together.
     pub fn waiting(&self) -> usize {
         self.pipeline.waiting.len()
     }
 
-    /// Whether nothing is unanswered but [`Request::Exit`], and that has gone out. All that was asked for before is
-    /// done then. An application that does not need the server's goodbye may close the connection.
+    /// Whether only [`Request::Exit`] is unanswered, and has been sent. All earlier requests are complete then. An
+    /// application that does not need the server's goodbye may close the connection.
     pub fn has_left(&self) -> bool {
         match self.current.get() {
             State::Waiting => self.link.outbox.is_empty() && self.pipeline.has_left(),
@@ -122,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Why the connection is of no more use, if it is not.
+    /// Why the connection cannot be used any more, if it cannot.
     pub fn failure(&self) -> Option<&Failure> {
         match self.current.get() {
             State::Over => self.failure.as_ref(),
@@ -131,10 +131,9 @@ impl Client {
         }
     }
 
-    /// Asks for something; exactly one [`ClientEvent::Finished`] will tell how it ended. Requests are carried out in
-    /// order.
+    /// Adds a request; exactly one [`ClientEvent::Finished`] reports its result. Requests are carried out in order.
     ///
-    /// Call it when no answer is owed, or give up the read that stands: the next poll may ask for something else.
+    /// Call it when no report is pending, or abandon the current read: the next poll may return another output.
     pub fn request(&mut self, request: Request) -> RequestId {
         self.requests += 1;
         let id = RequestId(self.requests);
@@ -143,10 +142,10 @@ impl Client {
         id
     }
 
-    /// Gives a request up. It still ends with one [`ClientEvent::Finished`], which tells of [`Failure::Cancelled`]
-    /// unless it was too late. An upload whose last byte is out cannot be cancelled. The connection stays of use.
+    /// Cancels a request. It still ends with one [`ClientEvent::Finished`], which reports [`Failure::Cancelled`] unless
+    /// it was too late. An upload whose last byte was sent cannot be cancelled. The connection can still be used.
     ///
-    /// Call it when no answer is owed or while an effect is carried out, or give up the read that stands, as for
+    /// Call it when no report is pending or while an effect is carried out, or abandon the current read, as for
     /// [`request`](Self::request).
     pub fn cancel(&mut self, id: RequestId) {
         if let Some(at) = self.pipeline.waiting.iter().position(|(waiting, _)| *waiting == id) {
@@ -158,7 +157,7 @@ impl Client {
         self.wake();
     }
 
-    /// Gives every request up, as [`cancel`](Self::cancel) does one.
+    /// Cancels every request, as [`cancel`](Self::cancel) does.
     pub fn cancel_all(&mut self) {
         while let Some((id, _)) = self.pipeline.waiting.pop_front() {
             self.finish(id, Err(Failure::Cancelled));
@@ -169,7 +168,7 @@ impl Client {
         self.wake();
     }
 
-    /// What is asked for next may have changed.
+    /// Drops the current output, because the next one may differ.
     fn wake(&mut self) {
         if matches!(self.link.ask, Ask::Read(_) | Ask::Receive { .. } | Ask::Closed) {
             self.link.ask = Ask::Nothing;
@@ -236,7 +235,7 @@ impl Side for Client {
             (Ask::Read(_), _) if !in_payload => {
                 Timeout::Fixed { what: FixedWait::Reply, limit: timing.reply }
             }
-            // A server whose storage is busy may take or send nothing for a while.
+            // A server with a busy storage may accept or send nothing for a while.
             _ => Timeout::Progress { limit: timing.reply },
         }
     }
@@ -286,7 +285,7 @@ impl Side for Client {
     }
 
     fn outcome(&mut self, effect: Effect, outcome: Result<Done, StoreError>) {
-        // Nobody waits for what gives up or closes a file.
+        // No request waits for an effect that discards or closes a file.
         if !matches!(effect, Effect::Close { .. } | Effect::Discard { .. }) {
             self.exchange_performed(outcome);
         }

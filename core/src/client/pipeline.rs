@@ -1,4 +1,4 @@
-//! Requests on their way: those whose command is still to be sent, and those whose reply is still to come (R-PIPE-1 to
+//! Unfinished requests: those whose command is not sent yet, and those whose reply has not arrived yet (R-PIPE-1 to
 //! R-PIPE-4).
 
 use alloc::boxed::Box;
@@ -10,20 +10,20 @@ use crate::limits::Limits;
 use crate::request::{Failure, Request};
 use crate::verb::client_exchange::{Exchange, Pipelining};
 
-/// All requests that are not finished.
+/// All unfinished requests.
 #[derive(Debug, Default)]
 pub(super) struct Pipeline {
-    /// Requests that are not begun, by their numbers.
+    /// Requests that have not started, with their numbers.
     pub(super) waiting: VecDeque<(RequestId, Request)>,
     /// The request whose command is sent next.
     pub(super) preparing: Option<Asked>,
-    /// Commands without their final reply, in the order in which they were sent.
+    /// Commands without a final reply, in the order in which they were sent.
     pub(super) sent: VecDeque<Asked>,
-    /// As many commands as may be were sent: the next ones go out together, when half of them are answered.
+    /// The maximum number of commands was sent. The next ones are sent together, when half of them are answered.
     is_full: bool,
 }
 
-/// A request that is carried out.
+/// A request that has started.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) id: RequestId,
@@ -31,15 +31,15 @@ pub(super) struct Asked {
     pub(super) exchange: Box<dyn Exchange>,
     /// The length of the command's line in bytes.
     pub(super) line: usize,
-    /// Why the request has failed already, though its reply is still to come.
+    /// Why the request has failed already, although its reply has not arrived.
     pub(super) failed: Option<Failure>,
     /// `ABORT` was sent for it.
     pub(super) is_aborted: bool,
-    /// `ABORT` was sent for an earlier one, and may cancel this one too.
+    /// `ABORT` was sent for an earlier request, and may cancel this one too.
     pub(super) is_collateral: bool,
 }
 
-/// Which of the requests that are begun is meant.
+/// Selects one of the requests that have started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Nobody,
@@ -64,7 +64,7 @@ impl Asked {
         }
     }
 
-    /// Notes why the request fails, unless it is too late for that; the first reason counts.
+    /// Records why the request fails, unless it is too late for that; the first reason counts.
     pub(super) fn fail(&mut self, failure: Failure) {
         if !self.exchange.is_settled() {
             self.failed.get_or_insert(failure);
@@ -81,7 +81,7 @@ impl Asked {
 }
 
 impl Pipeline {
-    /// All requests that are begun.
+    /// All requests that have started.
     pub(super) fn asked(&mut self) -> impl Iterator<Item = &mut Asked> {
         self.preparing.iter_mut().chain(&mut self.sent)
     }
@@ -104,22 +104,22 @@ impl Pipeline {
         }
     }
 
-    /// Payload that is still to come before the next line.
+    /// The payload before the next line that has not arrived yet.
     pub(super) fn payload_left(&self) -> u64 {
         self.sent.front().map_or(0, |front| front.exchange.payload_left())
     }
 
-    /// Whether the server reads whole files before it can answer.
+    /// Whether the server reads a whole file before it can answer.
     pub(super) fn reads_files(&self) -> bool {
         self.sent.front().is_some_and(|front| front.exchange.reads_files())
     }
 
-    /// What takes the payload that comes next, and how much of it there will be.
+    /// The reader of the next payload, and how much payload it will get.
     pub(super) fn reader(&mut self) -> Option<(&mut BodyReader, u64)> {
         self.sent.front_mut()?.exchange.reader()
     }
 
-    /// Takes the next request, if its command may be sent now to a server that takes `most` unanswered ones.
+    /// Takes the next request, if its command may be sent now to a server that accepts `most` unanswered ones.
     pub(super) fn next(&mut self, most: u64) -> Option<(RequestId, Request)> {
         let (_, request) = self.waiting.front()?;
         let may_begin = match request {
@@ -134,7 +134,7 @@ impl Pipeline {
             | Request::Help
             | Request::Exit => true,
         };
-        // What an `ABORT` may still stop would begin anew behind whatever were sent now.
+        // A command that an `ABORT` stops by accident is sent again. It would come after any command sent now.
         let is_held_up = self.preparing.is_some()
             || self.sent.iter().any(|sent| {
                 sent.failed.is_some()
@@ -148,14 +148,14 @@ impl Pipeline {
         self.waiting.pop_front()
     }
 
-    /// Takes the next request, if its command may be sent before the server has spoken: it is the first, and has no body.
+    /// Takes the next request, if its command may be sent before the greeting: it is the first one, and has no body.
     pub(super) fn next_before_greeting(&mut self) -> Option<(RequestId, Request)> {
         let (_, request) = self.waiting.front()?;
         if matches!(request, Request::Upload { .. }) { None } else { self.next(1) }
     }
 
-    /// Whether no further command may be sent, or half of them shall be answered first: else each reply would be
-    /// followed by one command.
+    /// Whether no further command may be sent, or half of them must be answered first: otherwise each reply would be
+    /// followed by a single command.
     fn is_full(&mut self, most: u64) -> bool {
         let lines = self.sent.iter().map(|sent| sent.line).sum::<usize>();
         let beyond = |commands: u64, bytes: usize| {
@@ -166,7 +166,7 @@ impl Pipeline {
         self.is_full
     }
 
-    /// Whether nothing is wanted of the server any more but its goodbye.
+    /// Whether nothing is needed from the server except its goodbye.
     pub(super) fn only_leaves(&self) -> bool {
         let is_asked = self.sent.back().is_some_and(Asked::is_last)
             || self.preparing.as_ref().is_some_and(Asked::is_last)
@@ -179,14 +179,14 @@ impl Pipeline {
             })
     }
 
-    /// Whether the goodbye alone is unanswered.
+    /// Whether only the goodbye has not arrived.
     pub(super) fn has_left(&self) -> bool {
         self.preparing.is_none() && self.sent.front().is_some_and(Asked::is_last)
     }
 
     /// Marks the oldest command as aborted, and those behind it as commands that the `ABORT` may hit, if it has failed
-    /// on this side and an `ABORT` can end it. The other commands are sent again then, so a small file that is coming
-    /// already is rather received to its end.
+    /// on this side and an `ABORT` can end it. The other commands would have to be sent again, so a small file that is
+    /// arriving already is rather received completely.
     pub(super) fn abort_front(&mut self) -> bool {
         let others = self.sent.iter().skip(1).any(|behind| behind.failed.is_none());
         let Some(front) = self.sent.front_mut() else {
@@ -204,7 +204,7 @@ impl Pipeline {
         true
     }
 
-    /// Puts a request back to be made anew in its turn.
+    /// Puts a request back, to send it again in its turn.
     pub(super) fn put_back(&mut self, id: RequestId, request: Request) {
         let at = self.waiting.partition_point(|(waiting, _)| *waiting < id);
         self.waiting.insert(at, (id, request));

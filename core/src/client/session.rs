@@ -1,5 +1,4 @@
-//! The life of a session: requests are begun, the server's lines are checked one after another, and each request is
-//! finished once.
+//! Runs a session: starts requests, checks the server's lines one after another, and finishes each request once.
 
 use super::Client;
 use super::pipeline::{Asked, Role};
@@ -20,12 +19,12 @@ use crate::verb::client_exchange::{
 use crate::wire::inbox::LineFault;
 
 impl Client {
-    /// Goes to the state that the table gives; the action of the cell.
+    /// Goes to the next state of the cell, and returns the action of the cell.
     fn enter<A: Copy>(&mut self, row: &'static Row<A>) -> Option<A> {
         self.current.enter(row)
     }
 
-    /// Does something with the exchange of one request.
+    /// Runs `work` with the exchange of one request.
     fn with<T>(
         &mut self,
         role: Role,
@@ -55,7 +54,7 @@ impl Client {
         self.events.push_back(ClientEvent::Finished { id, result });
     }
 
-    /// A request is over; `result` counts unless it had failed before.
+    /// Ends a request; `result` counts unless it had failed before.
     fn end(&mut self, role: Role, result: Result<Summary, Failure>) {
         let Some(mut asked) = self.pipeline.take(role) else { return };
         self.releases.extend(asked.exchange.release());
@@ -69,7 +68,7 @@ impl Client {
         self.finish(asked.id, result);
     }
 
-    /// A command needs no reply any more.
+    /// A command has its final reply.
     fn answered(&mut self) {
         let is_last = self.pipeline.sent.is_empty();
         let row = if is_last { &table::ALL_ANSWERED } else { &table::ANSWERED };
@@ -80,10 +79,10 @@ impl Client {
         if let Some(turn) = self.with(Role::Front, |front, view| front.receive(view)).flatten() {
             return self.carry_out(Role::Front, turn);
         }
-        if let Some(ask) = self.look() {
+        if let Some(ask) = self.check_for_refusal() {
             return Some(ask);
         }
-        // A request that was cancelled after its `OK` has ended just now; what follows may wait for ever.
+        // A request that was cancelled after its `OK` has just ended; the next one may wait for ever.
         if !self.releases.is_empty() || !self.events.is_empty() || self.take_line() {
             return None;
         }
@@ -121,8 +120,9 @@ impl Client {
         }
     }
 
-    /// Between two pieces of a body, once something has gone out: the server may have refused already.
-    fn look(&self) -> Option<Ask<ClientEvent>> {
+    /// Between two pieces of a body, after something was sent, the server may have refused the body already: reads
+    /// without waiting.
+    fn check_for_refusal(&self) -> Option<Ask<ClientEvent>> {
         let back = self.pipeline.sent.back()?;
         let has_news = self.link.outbox.written() != self.read_after;
         let is_due = back.failed.is_none() && back.exchange.is_between_pieces() && has_news;
@@ -152,7 +152,7 @@ impl Client {
         None
     }
 
-    /// Aborts the oldest command, or begins the next request, if that is allowed now.
+    /// Aborts the oldest command, or starts the next request, if that is allowed now.
     fn begin_next(&mut self) -> bool {
         let next = match &self.greeting {
             Some(greeting) => {
@@ -171,7 +171,7 @@ impl Client {
         true
     }
 
-    /// What came of the effect that an exchange asked for.
+    /// Passes the outcome of an effect to its exchange.
     pub(super) fn exchange_performed(&mut self, outcome: Result<Done, StoreError>) {
         let role = self.role;
         match self.with(role, |exchange, view| exchange.performed(view, outcome)) {
@@ -185,7 +185,7 @@ impl Client {
                 }
             }
             Some(Performed::Settle(summary)) => {
-                // A cancel that came while the file took its name changes nothing.
+                // A cancel while the file takes its name has no effect.
                 if let Some(asked) = self.pipeline.in_role(role) {
                     asked.failed = None;
                 }
@@ -197,7 +197,7 @@ impl Client {
         }
     }
 
-    /// Takes the next line; `false` if it is not whole yet.
+    /// Takes the next line; `false` if it is incomplete.
     fn take_line(&mut self) -> bool {
         let (parsed, end) = match self.link.inbox.line() {
             Ok(None) => return false,
@@ -241,7 +241,7 @@ impl Client {
         }
     }
 
-    /// Whether a line is for the oldest command, as it should be.
+    /// Whether a line is for the oldest command, and allowed there.
     fn is_for_front(&mut self, row: &'static Row<OnLine>) -> bool {
         match self.enter(row) {
             Some(OnLine::Take) => true,
@@ -279,15 +279,15 @@ impl Client {
                 let leaves = self.pipeline.sent.front().is_some_and(Asked::is_last);
                 self.end(Role::Front, result);
                 if leaves {
-                    self.say_goodbye();
+                    self.leave();
                 }
             }
             Some(Err(Violation(text))) => self.violation(text),
         }
     }
 
-    /// What comes after the goodbye has no server any more.
-    fn say_goodbye(&mut self) {
+    /// Leaves after the goodbye, because the server reads no more commands.
+    fn leave(&mut self) {
         let _: Option<OnStep> = self.enter(&table::GOODBYE);
         self.link.outbox.clear();
         while let Some((id, _)) = self.pipeline.waiting.pop_front() {
@@ -305,16 +305,16 @@ impl Client {
         }
     }
 
-    /// The oldest command is refused.
+    /// Passes the refusal to the oldest command.
     fn refused(&mut self, refusal: Refusal) {
         let Some(front) = self.pipeline.sent.front() else { return };
         let was_hit = front.is_collateral && front.failed.is_none();
         let is_aborted = refusal.code() == Some(ErrorCode::Aborted);
         let outcome = self.with(Role::Front, |front, view| front.refused(view, &refusal));
         match outcome {
-            Some(OnRefusal::Anew) => self.make_anew(),
-            // An `ABORT` meant for an earlier command has hit it. A download may have begun: it begins anew.
-            _ if was_hit && is_aborted => self.make_anew(),
+            Some(OnRefusal::Anew) => self.retry_front(),
+            // An `ABORT` for an earlier command has hit this one. If a download has started, it starts again.
+            _ if was_hit && is_aborted => self.retry_front(),
             Some(OnRefusal::Resend) => {
                 self.pipeline.preparing = self.pipeline.sent.pop_front();
                 self.answered();
@@ -330,8 +330,8 @@ impl Client {
         }
     }
 
-    /// The oldest request is put back.
-    fn make_anew(&mut self) {
+    /// Puts the oldest request back.
+    fn retry_front(&mut self) {
         if let Some(mut asked) = self.pipeline.sent.pop_front() {
             self.releases.extend(asked.exchange.release());
             self.answered();
@@ -339,7 +339,7 @@ impl Client {
         }
     }
 
-    /// The connection, or the patience with it, has ended.
+    /// The connection ended, or a deadline expired.
     pub(super) fn lose(&mut self, row: &'static Row<OnLoss>) {
         match self.enter(row) {
             Some(OnLoss::Disconnect) => self.over(Failure::Disconnected),
@@ -357,7 +357,7 @@ impl Client {
         }
     }
 
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     fn over(&mut self, failure: Failure) {
         self.failure = Some(failure);
         self.link.outbox.clear();
@@ -365,7 +365,7 @@ impl Client {
         self.releases.extend(releases);
     }
 
-    /// Tells everybody that the connection is over, first those who wait for something.
+    /// Reports the end of the connection: first to each unfinished request, then to the application.
     pub(super) fn advance_over(&mut self) -> Option<Ask<ClientEvent>> {
         let failure = self.failure.clone().unwrap_or(Failure::Ended);
         if let Some(asked) = self.pipeline.preparing.take() {

@@ -1,75 +1,75 @@
-//! What a client does with whatever may happen, as data: every state with every input.
+//! The transition table of a client, as data: every state with every input.
 //!
-//! `docs/PROTOCOL.md` has this table for readers. What a line means to the command that it answers is a matter of the
-//! command's [verb](crate::verb).
+//! `docs/PROTOCOL.md` has the same table for readers. The [verb](crate::verb) of a command decides what a line of its
+//! reply means.
 
 use crate::table::rows;
 
-/// Where a session is.
+/// The state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// The server has not spoken yet.
+    /// The greeting has not arrived.
     Start,
-    /// The server has not spoken yet, and a command is unanswered.
+    /// The greeting has not arrived, and a command is unanswered.
     Early,
-    /// Nothing is unanswered.
+    /// No command is unanswered.
     Idle,
     /// Commands are unanswered.
     Waiting,
-    /// The server said goodbye, and needs nothing more of this side.
+    /// The server said goodbye, and needs nothing more from this side.
     Leaving,
     /// The sending half is closed; the server closes its half next.
     Lingering,
-    /// The connection is of no more use.
+    /// The connection cannot be used any more.
     Over,
 }
 
 impl State {
-    /// How many states there are.
+    /// The number of states.
     pub(super) const COUNT: usize = Self::Over as usize + 1;
 }
 
 /// The cells of one input.
 pub(super) type Row<A> = crate::table::Row<State, A, { State::COUNT }>;
 
-/// What a line of the server does.
+/// The actions for a line of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnLine {
-    /// The session begins.
+    /// Start the session.
     Greet,
-    /// It is for the oldest command that is unanswered.
+    /// Pass it to the oldest unanswered command.
     Take,
-    /// It is why there is no session, or no more of one.
+    /// Fail: it says why there is no session, or why it ends.
     Refuse,
-    /// A violation: there is no greeting before it.
+    /// Fail: the server broke the protocol, because there was no greeting before.
     NoGreeting,
-    /// A violation: nothing was asked.
+    /// Fail: the server broke the protocol, because nothing was requested.
     Unasked,
-    /// A violation: it answers no command.
+    /// Fail: the server broke the protocol, because it answers no command.
     NoAnswer,
-    /// A violation: it cannot be understood, or breaks a rule of its verb.
+    /// Fail: the server broke the protocol, because the line is invalid, or breaks a rule of its verb.
     Violate,
 }
 
-/// What the end of the connection does, or of the patience with it.
+/// The actions for the end of the connection, and for a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnLoss {
-    /// Every request fails: the connection is gone.
+    /// Fail every request: the connection is gone.
     Disconnect,
-    /// Every request fails: no greeting came.
+    /// Fail every request: no greeting came.
     NoGreeting,
-    /// Every request fails: the server is too slow.
+    /// Fail every request: the server is too slow.
     TimeOut,
-    /// The session ended as it should.
+    /// End the session regularly.
     Leave,
-    /// Nothing more can be sent; what the server had to say may still come.
+    /// Send nothing more; replies may still arrive.
     StopSending,
 }
 
-/// What a step of this side does.
+/// The actions for a step of this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnStep {
-    /// Nothing more than the next state.
+    /// Only change the state.
     Proceed,
 }
 
@@ -82,7 +82,7 @@ rows! {
         Waiting => NoAnswer, Over;
     }
 
-    /// A line of a reply that is not its end.
+    /// A line of a reply before its end.
     REPLY_LINE = "line of a reply": OnLine {
         Start => NoGreeting, Over;
         Early => NoGreeting, Over;
@@ -98,7 +98,7 @@ rows! {
         Waiting => Take, Waiting;
     }
 
-    /// `ERR` with a code that goes on.
+    /// `ERR` with a code after which the session continues.
     ERR = "`ERR`, goes on": OnLine {
         Start => Refuse, Over;
         Early => Refuse, Over;
@@ -106,7 +106,7 @@ rows! {
         Waiting => Take, Waiting;
     }
 
-    /// `ERR` with a code that closes.
+    /// `ERR` with a code that ends the session.
     ERR_CLOSES = "`ERR`, closes": OnLine {
         Start => Refuse, Over;
         Early => Refuse, Over;
@@ -114,7 +114,7 @@ rows! {
         Waiting => Refuse, Over;
     }
 
-    /// A line that cannot be understood, or breaks a rule of the verb that it answers.
+    /// A line that is invalid, or breaks a rule of the verb that it answers.
     VIOLATION = "line not understood": OnLine {
         Start => Violate, Over;
         Early => Violate, Over;
@@ -151,28 +151,28 @@ rows! {
     DEADLINE = "deadline": OnLoss {
         Start => NoGreeting, Over;
         Early => NoGreeting, Over;
-        // Nothing is owed, but the server takes nothing that is sent.
+        // No reply is due, but the server does not read what is sent.
         Idle => TimeOut, Over;
         Waiting => TimeOut, Over;
         Lingering => Leave, Over;
     }
 
-    /// A command goes out.
+    /// A command is sent.
     COMMAND = "a command is sent": OnStep {
         Start => Proceed, Early;
         Idle => Proceed, Waiting;
         Waiting => Proceed, Waiting;
     }
 
-    /// A command has its final reply, and others wait for theirs.
+    /// A command has its final reply, and others are unanswered.
     ANSWERED = "a command is answered": OnStep { Waiting => Proceed, Waiting; }
 
-    /// The only command that was unanswered has its final reply.
+    /// The only unanswered command has its final reply.
     ALL_ANSWERED = "the last command is answered": OnStep { Waiting => Proceed, Idle; }
 
     /// `EXIT` has its `OK`.
     GOODBYE = "`EXIT` is answered": OnStep { Idle => Proceed, Leaving; }
 
-    /// The sending half is closed: all was sent.
+    /// The sending half is closed after everything was sent.
     FLUSHED = "all is sent": OnStep { Leaving => Proceed, Lingering; }
 }

@@ -1,4 +1,4 @@
-//! Walks every cell of the table on the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
+//! Walks every cell of the table with the real machine, and compares the table with the one in `docs/PROTOCOL.md`.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -17,16 +17,16 @@ use crate::name::FilePath;
 use crate::output::{Output, Wait};
 use crate::table::walk::{Visited, assert_on_page};
 
-/// What happens to a machine.
+/// An input of a machine.
 #[derive(Debug, Clone, Copy)]
 enum Happens {
-    /// The application asks for a listing before the server has spoken.
+    /// The application requests a listing before the greeting.
     ListsEarly,
-    /// The application asks for a listing.
+    /// The application requests a listing.
     Lists,
-    /// The application asks for an upload of two pieces.
+    /// The application requests an upload of two pieces.
     Uploads,
-    /// The application asks for the end.
+    /// The application requests the end.
     Exits,
     /// The server sends this.
     Says(&'static str),
@@ -36,7 +36,7 @@ enum Happens {
     Breaks,
     /// The socket breaks, when the machine writes.
     BreaksAtWrite,
-    /// Nothing comes until the deadline.
+    /// Nothing happens until the deadline.
     Silence,
 }
 
@@ -45,7 +45,7 @@ use State::{Early, Idle, Over, Start, Waiting};
 
 const HELLO: Happens = Says("HAUL/1 \"\" max-data=65536 pipeline=8\n");
 
-/// What happens, what the application is told without the greeting, and the state that is left.
+/// The inputs, what the application is told after the greeting, and the final state.
 type Case = (&'static [Happens], &'static str, State);
 
 const CASES: &[Case] = &[
@@ -98,7 +98,7 @@ const CASES: &[Case] = &[
     (&[HELLO, Lists, BreaksAtWrite, Says("ERR busy \"\"\n")], "1: refused|lost: refused", Over),
     (&[HELLO, Lists, Silence], "1: timed out|lost: timed out", Over),
     (&[HELLO, Lists, Exits, Says("OK entries=0\n")], "1: ok", Waiting),
-    // A body is refused, given up, and the server takes nothing any more.
+    // A body is refused or cancelled, and the server reads no more.
     (
         &[HELLO, Uploads, Says("READY\nERR denied \"\"\n"), BreaksAtWrite, Silence],
         "1: progress|1: refused denied|lost: timed out",
@@ -111,7 +111,7 @@ const CASES: &[Case] = &[
     (&[HELLO, Exits, Says("OK \"bye\"\n")], "1: ok", State::Lingering),
 ];
 
-/// A machine, and what is to happen to it.
+/// A machine and its inputs.
 struct Play {
     client: Client,
     now: Duration,
@@ -120,7 +120,7 @@ struct Play {
 }
 
 impl Play {
-    /// Does what needs no output of the machine; whether it did.
+    /// Carries out an input that needs no output of the machine. Returns whether it did.
     fn asks(&mut self) -> bool {
         let path = FilePath::parse("f").expect("it is one");
         let request = match self.happens.front() {
@@ -136,7 +136,7 @@ impl Play {
         true
     }
 
-    /// Plays until nothing more is to happen and the machine waits, or is over.
+    /// Plays until there are no more inputs and the machine waits, or is over.
     fn play(&mut self) {
         loop {
             let may_ask = self.client.greeting().is_some()
