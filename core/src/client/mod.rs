@@ -145,6 +145,9 @@ impl Client {
     /// Cancels a request. It still ends with one [`ClientEvent::Finished`], which reports [`Failure::Cancelled`] unless
     /// it was too late. An upload whose last byte was sent cannot be cancelled. The connection can still be used.
     ///
+    /// A cancelled download or upload has stored nothing. A DELETE, MKDIR, MOVE or COPY whose command was sent may have been
+    /// carried out all the same.
+    ///
     /// Call it when no report is pending or while an effect is carried out, or abandon the current read, as for
     /// [`request`](Self::request).
     pub fn cancel(&mut self, id: RequestId) {
