@@ -41,6 +41,9 @@ impl FilePath {
     pub const MAX_COMPONENT_BYTES: usize = 255;
 
     /// Checks `text` against every rule and keeps it unchanged.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         if text.is_empty() {
             return Err(PathError::Empty);
@@ -90,6 +93,9 @@ impl FilePath {
     }
 
     /// This path with one more component.
+    ///
+    /// # Errors
+    /// The rule that the component or the whole path breaks.
     pub fn join(&self, component: &str) -> Result<Self, PathError> {
         if component.contains('/') {
             return Err(PathError::ForbiddenCharacter);

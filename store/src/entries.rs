@@ -120,15 +120,15 @@ mod tests {
         let read: Vec<_> = opened(&directory).map(Result::unwrap).collect();
         assert_eq!(read.iter().filter(|entry| entry.is_dot()).count(), 2);
         assert_eq!(read.len(), names.len() + 2);
-        let told = |entry: &DirEntry| entry.name().to_str().unwrap().to_owned();
+        let name = |entry: &DirEntry| entry.name().to_str().unwrap().to_owned();
         let files = read.iter().filter(|entry| !entry.is_dot());
-        assert_eq!(files.map(told).collect::<BTreeSet<_>>(), names);
+        assert_eq!(files.map(name).collect::<BTreeSet<_>>(), names);
         for (at, entry) in read.iter().enumerate() {
             let mut again = opened(&directory);
             again.next().unwrap().unwrap();
             again.seek(entry.next).unwrap();
-            let next = again.next().map(|entry| told(&entry.unwrap()));
-            assert_eq!(next, read.get(at + 1).map(told));
+            let next = again.next().map(|entry| name(&entry.unwrap()));
+            assert_eq!(next, read.get(at + 1).map(name));
         }
     }
 

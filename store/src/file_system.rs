@@ -105,13 +105,13 @@ fn of_ext((major, minor): Device) -> Option<FileSystem> {
 
 /// Some kernels list fast commits among the mount options. All of them count the fast commits.
 fn has_fast_commits(options: &str, statistics: &str) -> bool {
-    let told =
+    let listed =
         options.lines().any(|option| matches!(option.trim(), "fast_commit" | "fc_debug_force"));
     let counted = |line: &str| {
         let (count, what) = line.trim().split_once(' ')?;
         (what == "commits").then(|| count.parse() != Ok(0))
     };
-    told || statistics.lines().find_map(counted).unwrap_or(false)
+    listed || statistics.lines().find_map(counted).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -65,13 +65,13 @@ pub(crate) fn rename_new(
     shown: &str,
 ) -> Result<(), Errno> {
     match renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
-        Err(errno) if cannot_tell(errno) => rename_after_checking(from, old, to, new, shown),
+        Err(errno) if may_be_unsupported(errno) => rename_after_checking(from, old, to, new, shown),
         renamed => renamed,
     }
 }
 
 /// Whether an exclusive rename may have failed because the file system does not support it.
-pub(crate) fn cannot_tell(errno: Errno) -> bool {
+pub(crate) fn may_be_unsupported(errno: Errno) -> bool {
     unsupported::is_unsupported(errno) || matches!(errno, Errno::PERM | Errno::IO)
 }
 
@@ -111,13 +111,13 @@ mod tests {
         let (here, elsewhere) = (id(&here), id(&elsewhere));
         let first = lock([(here, "a".as_ref()), (here, "A".as_ref()), (elsewhere, "b".as_ref())]);
         drop(lock([(here, "b".as_ref()), (elsewhere, "a".as_ref())]));
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         thread::scope(|scope| {
             let waits = scope.spawn(move || {
                 let _second = lock([(here, "c".as_ref()), (elsewhere, "B".as_ref())]);
-                told.try_recv().is_ok()
+                receiver.try_recv().is_ok()
             });
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
             drop(first);
             assert!(waits.join().unwrap(), "it did not wait");
         });

@@ -228,6 +228,9 @@ impl<W: Watch> SingleCall<W> {
     }
 
     /// The outcome of the call, after `run` returned `ran`.
+    ///
+    /// # Errors
+    /// Why the request failed, or why it was never made.
     pub fn outcome(self, ran: Result<(), Failure>) -> Result<W::Output, Failure> {
         let outcome = self.outcome.unwrap_or_else(|| Err(ran.err().unwrap_or(Failure::Ended)));
         outcome.map(|summary| self.watch.output(summary))

@@ -42,6 +42,9 @@ pub struct Client<R: Runtime> {
 impl<R: Runtime> Client<R> {
     /// Connects to the first address of the name that answers, and waits for the greeting, unless the client is
     /// [early](haul_core::client::ClientConfig::early).
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
     pub async fn connect(
         address: impl ToSocketAddrs + Send + 'static,
         options: ClientOptions,
@@ -94,6 +97,9 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Makes a request and waits for its end.
+    ///
+    /// # Errors
+    /// Why the request failed.
     pub async fn call<W: Watch>(&mut self, call: Call<W>) -> Result<W::Output, Failure> {
         let Call { request, files, watch } = call;
         let mut single = SingleCall::new(watch);
@@ -105,9 +111,11 @@ impl<R: Runtime> Client<R> {
     /// small files need few round trips.
     ///
     /// It takes calls as there is room, a few hundred ahead, and starts them in order. Each watcher gets the end of its
-    /// request as [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). The error says why no more calls
-    /// were taken, or what ended those that were: the connection or a [`Cancel`]. `calls` is polled where the
-    /// connection is driven, and should not block for long.
+    /// request as [`ClientEvent::Finished`](haul_core::client::ClientEvent::Finished). `calls` is polled where
+    /// the connection is driven, and should not block for long.
+    ///
+    /// # Errors
+    /// Why no more calls were taken, or what ended those that were: the connection or a [`Cancel`].
     pub async fn run<W: Watch>(
         &mut self,
         calls: impl IntoIterator<Item = Call<W>>,

@@ -308,7 +308,7 @@ fn work<M: Machine<Event: Clone>, P: Perform>(
 ) -> Returned<M, P> {
     let zero = Duration::ZERO;
     let mut handler =
-        OffloadedHandler { handoff, is_first: true, now: zero, told: zero, woken: false };
+        OffloadedHandler { handoff, is_first: true, now: zero, unseen_since: zero, woken: false };
     let outcome = loop {
         match connection.step(&mut handler, true) {
             Ok(Next::Step) => {}
@@ -338,7 +338,7 @@ struct OffloadedHandler<'a, M: Machine, P> {
     is_first: bool,
     now: Duration,
     /// When the oldest event was added that the handler has not seen.
-    told: Duration,
+    unseen_since: Duration,
     /// Whether the handler was woken since then.
     woken: bool,
 }
@@ -349,11 +349,11 @@ impl<M: Machine<Event: Clone>, P> Handler<M> for OffloadedHandler<'_, M, P> {
         let late = match self.handoff.unseen.load(Ordering::SeqCst) {
             0 => false,
             count => {
-                if !self.woken && now >= self.told + WAKE_AFTER {
+                if !self.woken && now >= self.unseen_since + WAKE_AFTER {
                     self.woken = true;
                     self.handoff.wake();
                 }
-                count >= MAX_UNSEEN || now >= self.told + MAX_UNSEEN_TIME
+                count >= MAX_UNSEEN || now >= self.unseen_since + MAX_UNSEEN_TIME
             }
         };
         let recalled = late || self.handoff.recalled.load(Ordering::SeqCst);
@@ -370,7 +370,7 @@ impl<M: Machine<Event: Clone>, P> Handler<M> for OffloadedHandler<'_, M, P> {
 
     fn event(&mut self, event: &M::Event) -> ControlFlow<()> {
         if self.handoff.push(event.clone()) {
-            (self.told, self.woken) = (self.now, false);
+            (self.unseen_since, self.woken) = (self.now, false);
         }
         ControlFlow::Continue(())
     }

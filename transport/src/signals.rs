@@ -63,12 +63,12 @@ pub fn cancel_on_signals(cancel: Cancel) -> io::Result<()> {
 
 fn cancel_with(
     cancel: Cancel,
-    mut tell: impl FnMut(i32) + Send + 'static,
+    mut on_signal: impl FnMut(i32) + Send + 'static,
     before_exit: BeforeExit,
 ) -> io::Result<()> {
     let count = Arc::new(AtomicUsize::new(0));
     on_signals(move |signal| {
-        tell(signal);
+        on_signal(signal);
         if cancel.is_idle() || cancel.is_raised() {
             end(&before_exit, signal);
         }
@@ -132,8 +132,8 @@ impl CancelOnSignals {
         }
         let cancel = Cancel::new();
         let signal = Arc::clone(&self.signal);
-        let tell = move |number| signal.store(number, Ordering::SeqCst);
-        cancel_with(cancel.clone(), tell, Arc::new(before_exit))?;
+        let on_signal = move |number| signal.store(number, Ordering::SeqCst);
+        cancel_with(cancel.clone(), on_signal, Arc::new(before_exit))?;
         Ok(self.cancel.get_or_init(|| cancel).clone())
     }
 
@@ -149,12 +149,12 @@ impl Default for CancelOnSignals {
     }
 }
 
-fn on_signals(mut told: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
+fn on_signals(mut on_signal: impl FnMut(i32) + Send + 'static) -> io::Result<()> {
     let ignored = ignored_signals();
     let heard = [SIGHUP, SIGQUIT].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = Signals::new([SIGTERM, SIGINT].into_iter().chain(heard))?;
     let thread = thread::Builder::new().name("haul-signals".into()).stack_size(STACK_SIZE);
-    thread.spawn(move || signals.forever().for_each(&mut told))?;
+    thread.spawn(move || signals.forever().for_each(&mut on_signal))?;
     Ok(())
 }
 

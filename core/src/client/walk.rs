@@ -116,7 +116,7 @@ struct Play {
     client: Client,
     now: Duration,
     happens: VecDeque<Happens>,
-    told: Vec<String>,
+    reported: Vec<String>,
 }
 
 impl Play {
@@ -183,7 +183,7 @@ impl Play {
                     self.client.performed(Ok(done)).expect("it was asked");
                 }
                 Output::Event(event) => {
-                    self.told.extend(words(event));
+                    self.reported.extend(words(event));
                     self.client.acknowledge().expect("it is one");
                 }
                 Output::CloseWrite => self.client.write_closed().expect("it was asked"),
@@ -222,15 +222,20 @@ fn reason(failure: &Failure) -> String {
 #[test]
 fn every_cell_is_what_the_machine_does() {
     let mut visited = Visited::default();
-    for (happens, told, then) in CASES {
+    for (happens, reported, then) in CASES {
         let client = Client::new(ClientConfig { early: true, ..ClientConfig::default() });
         let happens = happens.iter().copied().collect();
-        let mut play = Play { client, now: Duration::ZERO, happens, told: Vec::new() };
+        let mut play = Play { client, now: Duration::ZERO, happens, reported: Vec::new() };
         play.play();
-        let expected: Vec<&str> = told.split('|').filter(|text| !text.is_empty()).collect();
-        let matches = play.told.iter().zip(&expected).all(|(text, begin)| text.starts_with(begin));
-        assert!(play.told.len() == expected.len() && matches, "{:?}, not {told}", play.told);
-        assert_eq!(play.client.current.get(), *then, "{told}");
+        let expected: Vec<&str> = reported.split('|').filter(|text| !text.is_empty()).collect();
+        let matches =
+            play.reported.iter().zip(&expected).all(|(text, begin)| text.starts_with(begin));
+        assert!(
+            play.reported.len() == expected.len() && matches,
+            "{:?}, not {reported}",
+            play.reported
+        );
+        assert_eq!(play.client.current.get(), *then, "{reported}");
         visited.add(&play.client.current);
     }
     visited.assert_complete(&STATES, &table::all());

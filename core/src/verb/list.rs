@@ -82,7 +82,7 @@ impl Verb for List {
             handle: handles.next(),
             is_open: false,
             entries: 0,
-            told: 0,
+            listed_omitted: 0,
         })
     }
 }
@@ -151,7 +151,7 @@ struct Serving {
     is_open: bool,
     entries: u64,
     /// The number of omitted names that were sent.
-    told: u64,
+    listed_omitted: u64,
 }
 
 impl Exchange for Serving {
@@ -173,7 +173,7 @@ impl Exchange for Serving {
                 self.is_open = false;
                 let summary = Summary {
                     entries: Some(self.entries),
-                    omitted: self.list.omitted.then_some(self.told),
+                    omitted: self.list.omitted.then_some(self.listed_omitted),
                     skipped: (skipped > 0).then_some(skipped),
                     ..Summary::default()
                 };
@@ -184,7 +184,7 @@ impl Exchange for Serving {
                     match entry {
                         // A client that does not know this line must never get one.
                         Entry::Omitted { .. } if !self.list.omitted => continue,
-                        Entry::Omitted { .. } => self.told += 1,
+                        Entry::Omitted { .. } => self.listed_omitted += 1,
                         Entry::File { .. } | Entry::Directory { .. } => self.entries += 1,
                     }
                     view.line(&EntryLine(entry));
@@ -254,7 +254,9 @@ impl client_exchange::Exchange for Asking {
     ) -> Result<Option<Result<Summary, Failure>>, Violation> {
         // An `omitted=` without a request for it is ignored, as unknown options are.
         let complete = summary.entries == Some(self.entries)
-            && self.omitted.is_none_or(|told| summary.omitted.unwrap_or(0) == told);
+            && self
+                .omitted
+                .is_none_or(|listed_omitted| summary.omitted.unwrap_or(0) == listed_omitted);
         if complete {
             Ok(Some(Ok(summary)))
         } else {

@@ -183,6 +183,9 @@ pub enum ClientLine {
 impl ClientLine {
     /// Parses a line without its ending, which is UTF-8 without control characters.
     ///
+    /// # Errors
+    /// The refusal that a server sends.
+    ///
     /// ```
     /// use haul_core::ClientLine;
     ///
@@ -245,6 +248,9 @@ fn first_word(line: &str) -> (&str, &str) {
 
 impl ServerLine {
     /// Parses a line without its ending, which is UTF-8 without control characters. Unknown options are ignored.
+    ///
+    /// # Errors
+    /// If the line is invalid.
     pub fn parse(line: &str) -> Result<Self, Garbled> {
         let line = line.trim_matches(' ');
         let (word, rest) = first_word(line);

@@ -48,7 +48,7 @@ fn each_kind_of_failure_has_its_words() {
         let haul_core::message::ServerLine::Err(refusal) = &replies[0].last else {
             panic!("{kind:?} is no failure");
         };
-        assert!(refusal.text.len() > 10 && !refusal.text.contains("laboratory"), "{refusal:?}");
+        assert!(refusal.text.len() > 10 && !refusal.text.contains("harness"), "{refusal:?}");
         words.insert(refusal.text.clone());
     }
     assert_eq!(words.len(), StoreErrorKind::ALL.len());

@@ -81,7 +81,7 @@ fn parsed(path: &str) -> FilePath {
 }
 
 fn error(kind: StoreErrorKind) -> StoreError {
-    StoreError::new(kind, "as the laboratory was told")
+    StoreError::new(kind, "a fault of the harness")
 }
 
 impl MemoryFiles {

@@ -26,7 +26,7 @@ use self::content::Content;
 pub(crate) use self::existing::{exists, replaceable};
 use self::name::TemporaryName;
 pub(crate) use self::name::{OLD_STAGING, is_temporary_name};
-pub(crate) use self::sweep::{sweep, told};
+pub(crate) use self::sweep::{log_removed, sweep};
 use crate::directory_handle::DirectoryHandle;
 use crate::error::{failed, misuse};
 use crate::stat::{Stat, Version};

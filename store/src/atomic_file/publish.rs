@@ -18,13 +18,13 @@ use super::spelling;
 use super::{AtomicFile, Name, State, lock, make, permissions_of_new};
 use crate::directory_handle::DirectoryHandle;
 use crate::file_system::FileSystem;
-use crate::name_locks::{cannot_tell, rename_after_checking};
+use crate::name_locks::{may_be_unsupported, rename_after_checking};
 use crate::stat::Stat;
 use crate::tmpfile;
 use crate::unsupported::{self, Unsupported};
 
 /// How often to check a name again because it was created or removed after the check.
-const MAX_LOOKS: usize = 16;
+const MAX_CHECKS: usize = 16;
 
 impl AtomicFile {
     /// Sets the times of the file and the permissions of the file that it replaces, if any, and then gives it its name,
@@ -40,7 +40,7 @@ impl AtomicFile {
             State::Dirty => self.finish_writing()?,
             State::Synced => {}
         }
-        self.tell_late_failures()?;
+        self.report_late_failures()?;
         // Since Linux 6.13 a change after a `stat` gets a new time, and thus a new version.
         let file = Stat::of(self.file()).map_err(|errno| self.cannot("create", errno))?;
         spelling::note(directory, name, file.id());
@@ -69,7 +69,7 @@ impl AtomicFile {
         name: &OsStr,
         mode: Mode,
     ) -> Result<Result<(), Errno>, StoreError> {
-        for _ in 0..MAX_LOOKS {
+        for _ in 0..MAX_CHECKS {
             // Usually the name is free, and then no check is needed.
             if self.replaces.is_none() {
                 match self.take_new_name(directory, name) {
@@ -95,7 +95,7 @@ impl AtomicFile {
             Name::Final => return Err(Errno::NOENT),
         };
         match renameat_with(&self.directory, old, directory, name, RenameFlags::NOREPLACE) {
-            Err(errno) if cannot_tell(errno) => {}
+            Err(errno) if may_be_unsupported(errno) => {}
             renamed => return renamed,
         }
         // A second link is as atomic.
@@ -105,7 +105,7 @@ impl AtomicFile {
                 let _ = unlinkat(&self.directory, old, AtFlags::empty());
                 return Ok(());
             }
-            Err(errno) if cannot_tell(errno) || errno == Errno::MLINK => {}
+            Err(errno) if may_be_unsupported(errno) || errno == Errno::MLINK => {}
             linked => return linked,
         }
         rename_after_checking(&self.directory, old.as_ref(), directory, name, &self.name)
@@ -170,7 +170,7 @@ impl AtomicFile {
         Ok(())
     }
 
-    fn tell_late_failures(&self) -> Result<(), StoreError> {
+    fn report_late_failures(&self) -> Result<(), StoreError> {
         if !self.directory.file_system.writes_late() {
             return Ok(());
         }

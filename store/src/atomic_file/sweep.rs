@@ -33,12 +33,12 @@ pub(super) fn sweep_once(handle: &DirectoryHandle) {
     drop(swept);
     if first && let Ok(directory) = handle.reopened() {
         // A failure does not matter to the file that is about to be created.
-        let _ = sweep(directory, |_| {}).inspect(|files| told(*files));
+        let _ = sweep(directory, |_| {}).inspect(|files| log_removed(*files));
     }
 }
 
 /// Logs the number of files that were removed.
-pub(crate) fn told(files: u64) {
+pub(crate) fn log_removed(files: u64) {
     if files > 0 {
         tracing::info!(files, "removed unfinished files that an earlier run left");
     }

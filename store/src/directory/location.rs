@@ -40,10 +40,10 @@ impl Location {
             Ok(stat) => stat.id() != self.id,
             Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP),
         };
-        let told = self.lost.swap(lost, Ordering::Relaxed);
+        let was_lost = self.lost.swap(lost, Ordering::Relaxed);
         let path = shown(self.path.as_os_str());
         if !lost {
-            if told {
+            if was_lost {
                 tracing::warn!("{path} leads to the shared directory again");
             }
             return Ok(());
@@ -51,7 +51,7 @@ impl Location {
         let detail = format!(
             "{path} does not lead to the shared directory any more: it was replaced, mounted over, moved or removed"
         );
-        if !told {
+        if !was_lost {
             tracing::error!(
                 "everything is refused until this is mended or the server is started anew: {detail}"
             );

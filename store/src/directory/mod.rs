@@ -48,7 +48,8 @@ pub struct Directory(Arc<Shared>);
 impl Directory {
     /// Shares the directory `path`, which must exist. A background thread removes leftovers of a crash anywhere in it.
     ///
-    /// Fails if `path` is not a directory that can be read and entered, or if it is on a read-only file system (unless
+    /// # Errors
+    /// If `path` is not a directory that can be read and entered, or if it is on a read-only file system (unless
     /// [`Options::read_only`] is set). Whether a file may be created depends on the directory that it goes into.
     pub fn open(path: impl AsRef<Path>, options: Options) -> io::Result<Self> {
         let path = path.as_ref();

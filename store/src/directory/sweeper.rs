@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
 use super::shared::Shared;
-use crate::atomic_file::{OLD_STAGING, sweep, told};
+use crate::atomic_file::{OLD_STAGING, log_removed, sweep};
 use crate::open_directory::open_directory;
 
 /// The maximum number of directories that wait to be swept. Uploads that go into the others sweep them.
@@ -45,7 +45,7 @@ fn walk(shared: &Weak<Shared>) {
             let _ = unlinkat(&shared.root, OLD_STAGING, AtFlags::REMOVEDIR);
         }
     }
-    told(files);
+    log_removed(files);
 }
 
 /// It follows no links.

@@ -43,12 +43,19 @@ struct Inner {
 
 impl LocalDirectory {
     /// Opens a directory.
+    ///
+    /// # Errors
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound); [`NotAFile`](haul_core::StoreErrorKind::NotAFile) for
+    /// anything else; [`Denied`](haul_core::StoreErrorKind::Denied); [`Io`](haul_core::StoreErrorKind::Io).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::new(path.as_ref(), false)
     }
 
     /// Opens a directory, and creates it if it is missing in an existing parent. If `durable`, the directories that are
     /// created, this one and those beneath it, are fsynced.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and for creating or fsyncing it.
     pub fn make(path: impl AsRef<Path>, durable: bool) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let above = path.parent().filter(|above| *above != Path::new(""));
@@ -86,6 +93,12 @@ impl LocalDirectory {
     }
 
     /// Opens a regular file beneath it for an upload.
+    ///
+    /// # Errors
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound), also for a path that leaves the directory;
+    /// [`IsDirectory`](haul_core::StoreErrorKind::IsDirectory); [`NotAFile`](haul_core::StoreErrorKind::NotAFile), also
+    /// for a link that is not followed; [`Denied`](haul_core::StoreErrorKind::Denied);
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     pub fn source(&self, path: &FilePath) -> Result<LocalSource, StoreError> {
         let name = self.shown(path);
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -94,6 +107,9 @@ impl LocalDirectory {
     }
 
     /// A file beneath it for a download. Missing directories are created. For `overwrite` see [`LocalTarget::new`].
+    ///
+    /// # Errors
+    /// As for [`LocalTarget::new`], and as for [`make_directory`](Self::make_directory).
     pub fn target(&self, path: &FilePath, overwrite: bool) -> Result<LocalTarget, StoreError> {
         let shown = self.shown(path);
         let directory = match path.parent() {
@@ -106,6 +122,11 @@ impl LocalDirectory {
     }
 
     /// Creates a directory beneath it and its missing parents. The directory may exist already.
+    ///
+    /// # Errors
+    /// [`NotAFile`](haul_core::StoreErrorKind::NotAFile) if something else, or a link, has the name or that of a
+    /// parent; [`Denied`](haul_core::StoreErrorKind::Denied); [`NoSpace`](haul_core::StoreErrorKind::NoSpace);
+    /// [`Io`](haul_core::StoreErrorKind::Io).
     pub fn make_directory(&self, path: &FilePath) -> Result<(), StoreError> {
         let made = self.directory(path);
         made.map(drop).map_err(|errno| refused("make", &self.shown(path), errno))

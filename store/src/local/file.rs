@@ -35,6 +35,10 @@ enum Kind {
 
 impl LocalSource {
     /// Opens `path` and follows links. Opening a named pipe waits until somebody writes to it.
+    ///
+    /// # Errors
+    /// [`NotFound`](haul_core::StoreErrorKind::NotFound); [`IsDirectory`](haul_core::StoreErrorKind::IsDirectory);
+    /// [`Denied`](haul_core::StoreErrorKind::Denied); [`Io`](haul_core::StoreErrorKind::Io).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let name = shown(path.as_os_str());
@@ -115,8 +119,9 @@ pub struct LocalTarget {
 impl LocalTarget {
     /// A target at `path`; with `overwrite` it may replace a regular file.
     ///
-    /// It fails early, before the server is asked for anything, with the errors that publication would report: the file
-    /// exists, is a directory or something else, or its directory is missing.
+    /// # Errors
+    /// Early, before the server is asked for anything, those that publication would report: the file exists, is a
+    /// directory or something else, or its directory is missing or not writable.
     pub fn new(path: impl AsRef<Path>, overwrite: bool) -> Result<Self, StoreError> {
         let target = Self::at(Destination::open(path.as_ref())?, overwrite)?;
         let Destination { directory, shown, .. } = &target.destination;
