@@ -254,9 +254,7 @@ impl client_exchange::Exchange for Asking {
     ) -> Result<Option<Result<Summary, Failure>>, Violation> {
         // An `omitted=` without a request for it is ignored, as unknown options are.
         let complete = summary.entries == Some(self.entries)
-            && self
-                .omitted
-                .is_none_or(|listed_omitted| summary.omitted.unwrap_or(0) == listed_omitted);
+            && self.omitted.is_none_or(|listed| summary.omitted.unwrap_or(0) == listed);
         if complete {
             Ok(Some(Ok(summary)))
         } else {
