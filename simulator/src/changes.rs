@@ -1,26 +1,58 @@
-//! Changes of names on the simulated disk.
+//! Changes of names on the simulated disk. Each gives the directories to sync, in this order.
 
 use haul_core::{FilePath, Mode, StoreError, StoreErrorKind, Version};
-use haul_store::{Change, Store};
 
 use crate::disk::Disk;
-use crate::fault::Fault;
 use crate::oracle::is_below;
 use crate::planted::Planted;
-use crate::store::{SimStore, error, no_parent, replaceable, require_version};
 use crate::tree::{DirectoryId, NoParent, Node};
 
-/// A change of names that was made.
-pub(super) struct SimChange {
-    store: SimStore,
-    /// The directories to sync, in this order.
-    pub(super) directories: Vec<DirectoryId>,
+/// The text of every error of the simulation. Any other error is a mistake of a machine or a session.
+pub(super) const SIMULATED: &str = "simulated";
+
+pub(super) fn error(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, SIMULATED)
 }
 
-impl Change for SimChange {
-    fn sync(&mut self) -> Result<(), StoreError> {
-        let store = self.store.clone();
-        store.sync_directories(&mut [], std::slice::from_mut(self))
+/// Why a name cannot be looked up.
+pub(super) fn no_parent(reason: NoParent) -> StoreError {
+    error(match reason {
+        NoParent::Missing => StoreErrorKind::NotFound,
+        NoParent::File => StoreErrorKind::NotAFile,
+    })
+}
+
+/// Whether a file may take this name.
+pub(super) fn replaceable(
+    disk: &Disk,
+    path: &FilePath,
+    mode: Mode,
+    if_match: Option<&Version>,
+) -> Result<(), StoreError> {
+    let found = match disk.names.node(path) {
+        Err(NoParent::File) => return Err(error(StoreErrorKind::NotAFile)),
+        Err(NoParent::Missing) => None,
+        Ok(found) => found,
+    };
+    match found {
+        Some(Node::Directory(_)) if mode != Mode::Create => Err(error(StoreErrorKind::IsDirectory)),
+        Some(_) if mode == Mode::Create => Err(error(StoreErrorKind::Exists)),
+        None if if_match.is_some() => Err(error(StoreErrorKind::NotFound)),
+        _ => require_version(disk, path, if_match),
+    }
+}
+
+/// What has this name must be a file of this version.
+fn require_version(
+    disk: &Disk,
+    path: &FilePath,
+    if_match: Option<&Version>,
+) -> Result<(), StoreError> {
+    let is_ignored = disk.planted == Some(Planted::MatchIgnored);
+    if is_ignored || if_match.is_none() || disk.version(path).as_ref() == if_match {
+        Ok(())
+    } else {
+        Err(error(StoreErrorKind::Changed))
     }
 }
 
@@ -31,66 +63,57 @@ fn find(disk: &Disk, path: &FilePath, if_match: Option<&Version>) -> Result<Node
     Ok(node)
 }
 
-impl SimStore {
-    fn changed(&self, directories: impl Into<Vec<DirectoryId>>) -> SimChange {
-        SimChange { store: self.clone(), directories: directories.into() }
+pub(super) fn delete(
+    disk: &mut Disk,
+    path: &FilePath,
+    if_match: Option<&Version>,
+) -> Result<Vec<DirectoryId>, StoreError> {
+    let node = find(disk, path, if_match)?;
+    if let Node::Directory(directory) = node
+        && !disk.names.is_empty(directory)
+    {
+        return Err(error(StoreErrorKind::NotEmpty));
     }
+    disk.touched = true;
+    Ok(vec![disk.names.remove(path, node)])
+}
 
-    pub(super) fn delete_name(
-        &self,
-        path: &FilePath,
-        if_match: Option<&Version>,
-    ) -> Result<SimChange, StoreError> {
-        self.fails(&[(Fault::DeleteFails, StoreErrorKind::Denied)])?;
-        let mut disk = self.disk.lock();
-        let node = find(&disk, path, if_match)?;
-        if let Node::Directory(directory) = node
-            && !disk.names.is_empty(directory)
-        {
-            return Err(error(StoreErrorKind::NotEmpty));
-        }
-        disk.touched = true;
-        Ok(self.changed([disk.names.remove(path, node)]))
+pub(super) fn make_directory(
+    disk: &mut Disk,
+    path: &FilePath,
+) -> Result<Vec<DirectoryId>, StoreError> {
+    match disk.names.node(path) {
+        Err(NoParent::File) => return Err(error(StoreErrorKind::NotAFile)),
+        Ok(Some(_)) => return Err(error(StoreErrorKind::Exists)),
+        Err(NoParent::Missing) | Ok(None) => {}
     }
+    disk.touched = true;
+    Ok(vec![disk.names.make_directory(path)])
+}
 
-    pub(super) fn make_new_directory(&self, path: &FilePath) -> Result<SimChange, StoreError> {
-        self.fails(&[(Fault::MakeDirectoryFails, StoreErrorKind::NoSpace)])?;
-        let mut disk = self.disk.lock();
-        match disk.names.node(path) {
-            Err(NoParent::File) => return Err(error(StoreErrorKind::NotAFile)),
-            Ok(Some(_)) => return Err(error(StoreErrorKind::Exists)),
-            Err(NoParent::Missing) | Ok(None) => {}
-        }
-        disk.touched = true;
-        Ok(self.changed([disk.names.make_directory(path)]))
+pub(super) fn rename(
+    disk: &mut Disk,
+    from: &FilePath,
+    to: &FilePath,
+    mode: Mode,
+    if_match: Option<&Version>,
+) -> Result<Vec<DirectoryId>, StoreError> {
+    let node = find(disk, from, if_match)?;
+    if from == to {
+        return Ok(Vec::new());
     }
-
-    pub(super) fn rename_to(
-        &self,
-        from: &FilePath,
-        to: &FilePath,
-        mode: Mode,
-        if_match: Option<&Version>,
-    ) -> Result<SimChange, StoreError> {
-        self.fails(&[(Fault::MoveFails, StoreErrorKind::NotSupported)])?;
-        let mut disk = self.disk.lock();
-        let node = find(&disk, from, if_match)?;
-        if from == to {
-            return Ok(self.changed([]));
-        }
-        if is_below(to, from) && matches!(node, Node::Directory(_)) {
-            return Err(error(StoreErrorKind::IntoItself));
-        }
-        replaceable(&disk, to, mode, None)?;
-        if matches!((node, disk.names.node(to)), (Node::Directory(_), Ok(Some(_)))) {
-            return Err(error(StoreErrorKind::NotAFile));
-        }
-        disk.touched = true;
-        if disk.planted == Some(Planted::MoveSplit) {
-            let directory = disk.names.remove(from, node);
-            disk.names.sync(directory);
-            return Ok(self.changed([disk.names.link(to, node)]));
-        }
-        Ok(self.changed(disk.names.rename(node, from, to)))
+    if is_below(to, from) && matches!(node, Node::Directory(_)) {
+        return Err(error(StoreErrorKind::IntoItself));
     }
+    replaceable(disk, to, mode, None)?;
+    if matches!((node, disk.names.node(to)), (Node::Directory(_), Ok(Some(_)))) {
+        return Err(error(StoreErrorKind::NotAFile));
+    }
+    disk.touched = true;
+    if disk.planted == Some(Planted::MoveSplit) {
+        let directory = disk.names.remove(from, node);
+        disk.names.sync(directory);
+        return Ok(vec![disk.names.link(to, node)]);
+    }
+    Ok(disk.names.rename(node, from, to).into())
 }

@@ -10,13 +10,13 @@ use haul_core::{Depth, Done, Effect, Entry, Machine, Mode, RequestId, StoreError
 use haul_harness::Random;
 use haul_store::{ClientFiles, FilesById, Perform};
 
+use crate::changes::SIMULATED;
 use crate::disk::SharedDisk;
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::local::{LocalSource, LocalTarget};
 use crate::op::Op;
 use crate::oracle::{Oracle, Since};
 use crate::plan::{Leave, SessionPlan, Task, Wanted, What, path};
-use crate::store::SIMULATED;
 
 /// A machine, its requests, and the client's files.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use haul_core::Version;
 
-use crate::oracle::ContentId;
+/// The number of a whole content that a file may have.
+pub(super) type ContentId = usize;
 
 /// What a name shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

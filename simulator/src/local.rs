@@ -4,10 +4,10 @@ use bytes::Bytes;
 use haul_core::{Checksum, Opened, RequestId, StoreError, StoreErrorKind, Version};
 use haul_store::{NewFile, Source, Staged, Target};
 
+use crate::changes::error;
 use crate::disk::{Fetched, SharedDisk};
 use crate::fault::Fault;
 use crate::planted::Planted;
-use crate::store::error;
 
 /// The file that a client uploads.
 pub(super) struct LocalSource {

@@ -6,12 +6,9 @@ use bytes::Bytes;
 use haul_core::{Checksum, FilePath, Version};
 
 use crate::disk::Disk;
-use crate::history::{History, State};
+use crate::history::{ContentId, History, State};
 use crate::op::{Made, Op};
 use crate::tree::Node;
-
-/// The number of a whole content that a file may have.
-pub(super) type ContentId = usize;
 
 /// What a session asked for and what its server did, of one kind of change.
 #[derive(Debug, Default)]

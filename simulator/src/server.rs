@@ -11,11 +11,12 @@ use haul_core::{
 };
 use haul_store::{Identity, Perform, Session};
 
+use crate::changes::SIMULATED;
 use crate::drive::{Application, DriverState, Turn, TurnContext, turn};
 use crate::fault::Fault;
 use crate::op::{Made, Op};
 use crate::planted::Planted;
-use crate::store::{SIMULATED, SimStore};
+use crate::store::SimStore;
 
 /// How long an effect takes when storage is slow: longer than any deadline.
 const SLOW: Duration = Duration::from_mins(20);

@@ -8,21 +8,14 @@ use haul_core::{
     Checksum, Depth, Entry, ErrorCode, FilePath, Mode, Opened, StoreError, StoreErrorKind,
     Timestamp, Version,
 };
-use haul_store::{Listing, NewFile, Source, Staged, Store};
+use haul_store::{Change, Listing, NewFile, Source, Staged, Store};
 
-use crate::changes::SimChange;
+use crate::changes::{self, error, no_parent, replaceable};
 use crate::disk::{Disk, Inode, SharedDisk};
 use crate::fault::Fault;
 use crate::plan;
 use crate::planted::Planted;
-use crate::tree::{DirectoryId, NoParent, Node};
-
-/// The text of every error of the simulation. Any other error is a mistake of a machine or a session.
-pub(super) const SIMULATED: &str = "simulated";
-
-pub(super) fn error(kind: StoreErrorKind) -> StoreError {
-    StoreError::new(kind, SIMULATED)
-}
+use crate::tree::{DirectoryId, Node};
 
 /// A directory at the root that cannot be read, and a name there that listings leave out, if the plan has such
 /// oddities.
@@ -42,6 +35,32 @@ impl SimStore {
         let mut disk = self.disk.lock();
         let failing = faults.iter().find(|(fault, _)| disk.triggers(self.session, *fault));
         failing.map_or(Ok(()), |(_, kind)| Err(error(*kind)))
+    }
+}
+
+/// A change of names that was made.
+pub(super) struct SimChange {
+    store: SimStore,
+    /// The directories to sync, in this order.
+    directories: Vec<DirectoryId>,
+}
+
+impl SimStore {
+    fn change(
+        &self,
+        fault: (Fault, StoreErrorKind),
+        make: impl FnOnce(&mut Disk) -> Result<Vec<DirectoryId>, StoreError>,
+    ) -> Result<SimChange, StoreError> {
+        self.fails(&[fault])?;
+        let directories = make(&mut self.disk.lock())?;
+        Ok(SimChange { store: self.clone(), directories })
+    }
+}
+
+impl Change for SimChange {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        store.sync_directories(&mut [], slice::from_mut(self))
     }
 }
 
@@ -156,11 +175,13 @@ impl Store for SimStore {
     }
 
     fn delete(&self, path: &FilePath, if_match: Option<&Version>) -> Result<SimChange, StoreError> {
-        self.delete_name(path, if_match)
+        let fault = (Fault::DeleteFails, StoreErrorKind::Denied);
+        self.change(fault, |disk| changes::delete(disk, path, if_match))
     }
 
     fn make_directory(&self, path: &FilePath) -> Result<SimChange, StoreError> {
-        self.make_new_directory(path)
+        let fault = (Fault::MakeDirectoryFails, StoreErrorKind::NoSpace);
+        self.change(fault, |disk| changes::make_directory(disk, path))
     }
 
     fn rename(
@@ -170,7 +191,8 @@ impl Store for SimStore {
         mode: Mode,
         if_match: Option<&Version>,
     ) -> Result<SimChange, StoreError> {
-        self.rename_to(from, to, mode, if_match)
+        let fault = (Fault::MoveFails, StoreErrorKind::NotSupported);
+        self.change(fault, |disk| changes::rename(disk, from, to, mode, if_match))
     }
 
     fn sync_directories(
@@ -199,48 +221,6 @@ impl Store for SimStore {
 
 /// The most bytes that are copied at once, so that something may happen meanwhile.
 const COPIED_AT_ONCE: usize = 2000;
-
-/// Why a name cannot be looked up.
-pub(super) fn no_parent(reason: NoParent) -> StoreError {
-    error(match reason {
-        NoParent::Missing => StoreErrorKind::NotFound,
-        NoParent::File => StoreErrorKind::NotAFile,
-    })
-}
-
-/// Whether a file may take this name.
-pub(super) fn replaceable(
-    disk: &Disk,
-    path: &FilePath,
-    mode: Mode,
-    if_match: Option<&Version>,
-) -> Result<(), StoreError> {
-    let found = match disk.names.node(path) {
-        Err(NoParent::File) => return Err(error(StoreErrorKind::NotAFile)),
-        Err(NoParent::Missing) => None,
-        Ok(found) => found,
-    };
-    match found {
-        Some(Node::Directory(_)) if mode != Mode::Create => Err(error(StoreErrorKind::IsDirectory)),
-        Some(_) if mode == Mode::Create => Err(error(StoreErrorKind::Exists)),
-        None if if_match.is_some() => Err(error(StoreErrorKind::NotFound)),
-        _ => require_version(disk, path, if_match),
-    }
-}
-
-/// What has this name must be a file of this version.
-pub(super) fn require_version(
-    disk: &Disk,
-    path: &FilePath,
-    if_match: Option<&Version>,
-) -> Result<(), StoreError> {
-    let is_ignored = disk.planted == Some(Planted::MatchIgnored);
-    if is_ignored || if_match.is_none() || disk.version(path).as_ref() == if_match {
-        Ok(())
-    } else {
-        Err(error(StoreErrorKind::Changed))
-    }
-}
 
 fn entries(disk: &Disk, path: Option<&FilePath>, depth: Depth) -> Result<Vec<Entry>, StoreError> {
     let entry = |path: &FilePath, node: Node| match node {
