@@ -36,13 +36,18 @@ fn effects(files: &MemoryFiles) -> Vec<&'static str> {
 
 #[test]
 fn uploads_without_a_pause_share_their_syncs() {
-    let mut files = MemoryFiles::new(true);
     let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
-    let run = play(&uploads(&names.iter().map(String::as_str).collect::<Vec<_>>()), &mut files);
-    assert_eq!(codes(&run), vec![None; 200]);
-    assert_eq!((files.count("publish"), files.all().len()), (200, 200));
-    let batches = 200_usize.div_ceil(Limits::default().commit_batch);
-    assert_eq!((files.count("sync"), files.count("sync-directory")), (batches, batches));
+    let input = uploads(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let at_once = Single::new(input.as_bytes());
+    // However little each read returns, as long as there is something to read.
+    for single in [at_once.clone(), at_once.by_line()] {
+        let mut files = MemoryFiles::new(true);
+        let run = single.play(&mut Server::new(config(20_000)), &mut files);
+        assert_eq!(codes(&run), vec![None; 200]);
+        assert_eq!((files.count("publish"), files.all().len()), (200, 200));
+        let batches = 200_usize.div_ceil(Limits::default().commit_batch);
+        assert_eq!((files.count("sync"), files.count("sync-directory")), (batches, batches));
+    }
 }
 
 /// If a client waits for each reply, each upload is committed at once.
