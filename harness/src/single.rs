@@ -10,7 +10,7 @@ use crate::files::Files;
 use crate::turn::{Context, Io, Turn, Wire, turn};
 
 /// Steps without moving a byte, and further steps for each byte moved. More are a hang.
-const STEPS: usize = 100_000;
+const STEPS: usize = 2_000_000;
 const STEPS_PER_BYTE: usize = 40;
 
 /// What the peer does when all its bytes are sent.
