@@ -62,7 +62,7 @@ fn a_failure_is_shrunk() {
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     // A client resets its connection while a copy follows an upload that waits for its commit.
-    for seed in [44_579] {
+    for seed in [1845, 4560] {
         if let Err(report) = sim::check(seed, None) {
             panic!("{report}");
         }
