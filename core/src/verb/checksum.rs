@@ -7,19 +7,16 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::client_exchange::{self, Preparation, Violation};
-use super::grammar::{
-    NUMBER, Verb, bad_argument, line_of, set, set_if_match, set_path, unknown_option, write_path,
-};
+use super::grammar::{Range, Verb, line_of};
 use super::server_exchange::{End, Exchange, Handles, Reply, Turn, View, another_version};
 use crate::checksum::{self, Hasher};
 use crate::effect::{Done, Effect, Handle, Opened, RequestId};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
-use crate::message::encode::option;
 use crate::message::{LineError, Summary};
 use crate::name::FilePath;
 use crate::request::Failure;
 use crate::version::Version;
-use crate::wire::words::{Word, Words, parse_number};
+use crate::wire::words::Words;
 
 /// The arguments of `CHECKSUM`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,31 +44,12 @@ impl Verb for Checksum {
         "CHECKSUM path [offset=N] [length=N] [if-match=V] - what the bytes of a file add up to";
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
-        let (mut path, mut offset, mut length, mut if_match) = (None, None, None, None);
-        for word in words {
-            match word? {
-                Word::Plain(text) => set_path(&mut path, &text)?,
-                Word::Option { key: "offset", value } => {
-                    set(&mut offset, "offset", NUMBER, parse_number(&value))?;
-                }
-                Word::Option { key: "length", value } => {
-                    set(&mut length, "length", NUMBER, parse_number(&value))?;
-                }
-                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
-                Word::Option { key, .. } => return Err(unknown_option(key)),
-            }
-        }
-        let path = path.ok_or_else(|| bad_argument("CHECKSUM needs a path"))?;
-        Ok(Self { path, offset: offset.unwrap_or(0), length, if_match })
+        let Range { path, offset, length, if_match } = Range::parse(words, Self::NAMES[0])?;
+        Ok(Self { path, offset, length, if_match })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_path(f, &self.path)?;
-        if self.offset != 0 {
-            write!(f, " offset={}", self.offset)?;
-        }
-        option(f, "length", self.length.as_ref())?;
-        option(f, "if-match", self.if_match.as_ref())
+        Range::write(f, &self.path, self.offset, self.length, self.if_match)
     }
 
     fn paths(&self) -> [Option<&FilePath>; 2] {

@@ -8,19 +8,15 @@ use core::fmt;
 
 use super::checksum::AskingForChecksum;
 use super::client_exchange;
-use super::grammar::{
-    Changes, Verb, bad_argument, set_if_match, set_mode, set_paths, unknown_option, write_mode,
-    write_path,
-};
+use super::grammar::{Changes, Names, Verb};
 use super::server_exchange::{Change, End, Exchange, Handles, Reply, Turn, View, another_version};
 use crate::checksum::Hasher;
 use crate::effect::{Done, Effect, Handle, Opened, RequestId};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
-use crate::message::encode::option;
 use crate::message::{LineError, Mode, Summary};
 use crate::name::FilePath;
 use crate::version::Version;
-use crate::wire::words::{Word, Words};
+use crate::wire::words::Words;
 
 /// The number of bytes to copy between two checks of the client's input.
 const PIECE: usize = 16 << 20;
@@ -51,25 +47,12 @@ impl Verb for Copy {
     const CHANGES: Changes = Changes::AtCommit;
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
-        let (mut from, mut to, mut mode, mut if_match) = (None, None, None, None);
-        for word in words {
-            match word? {
-                Word::Plain(text) => set_paths(&mut from, &mut to, &text)?,
-                Word::Option { key: "mode", value } => set_mode(&mut mode, &value)?,
-                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
-                Word::Option { key, .. } => return Err(unknown_option(key)),
-            }
-        }
-        let (from, to) =
-            from.zip(to).ok_or_else(|| bad_argument("COPY needs two paths, from and to"))?;
-        Ok(Self { from, to, mode: mode.unwrap_or(Mode::Replace), if_match })
+        let Names { from, to, mode, if_match } = Names::parse(words, Self::NAMES[0])?;
+        Ok(Self { from, to, mode, if_match })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_path(f, &self.from)?;
-        write_path(f, &self.to)?;
-        write_mode(f, self.mode)?;
-        option(f, "if-match", self.if_match.as_ref())
+        Names::write(f, [&self.from, &self.to], self.mode, self.if_match)
     }
 
     fn paths(&self) -> [Option<&FilePath>; 2] {

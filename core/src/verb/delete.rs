@@ -8,7 +8,7 @@ use core::fmt;
 use super::change::{Asking, Changing};
 use super::client_exchange;
 use super::grammar::{
-    Changes, Verb, bad_argument, set_if_match, set_path, unknown_option, write_path,
+    Changes, Verb, needs_path, set_if_match, set_path, unknown_option, write_path,
 };
 use super::server_exchange::{Exchange, Handles};
 use crate::effect::{Effect, RequestId};
@@ -49,7 +49,7 @@ impl Verb for Delete {
                 Word::Option { key, .. } => return Err(unknown_option(key)),
             }
         }
-        let path = path.ok_or_else(|| bad_argument("DELETE needs a path"))?;
+        let path = path.ok_or_else(|| needs_path(Self::NAMES[0]))?;
         Ok(Self { path, if_match })
     }
 

@@ -11,11 +11,11 @@ use bytes::BytesMut;
 use super::server_exchange::{Exchange, Handles};
 use crate::effect::RequestId;
 use crate::error::ErrorCode;
-use crate::message::encode::append;
+use crate::message::encode::{append, option};
 use crate::message::{LineError, Mode};
 use crate::name::FilePath;
 use crate::version::Version;
-use crate::wire::words::{Quoted, WordError, Words};
+use crate::wire::words::{Quoted, Word, WordError, Words, parse_number};
 
 /// What a command changes, and when others see it. A command that only changes something may be committed with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,11 @@ pub(super) fn no_arguments<T>(mut words: Words<'_>, name: &str, verb: T) -> Resu
     }
 }
 
+/// A verb has no path and needs one.
+pub(super) fn needs_path(name: &str) -> LineError {
+    bad_argument(format!("{name} needs a path"))
+}
+
 /// Sets the path of a verb with one path.
 pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), LineError> {
     if slot.is_some() {
@@ -109,18 +114,6 @@ pub(super) fn set_path(slot: &mut Option<FilePath>, text: &str) -> Result<(), Li
         .map_err(|error| LineError::new(ErrorCode::BadName, error.to_string()))?;
     *slot = Some(path);
     Ok(())
-}
-
-/// Sets one of the two paths of a verb.
-pub(super) fn set_paths(
-    from: &mut Option<FilePath>,
-    to: &mut Option<FilePath>,
-    text: &str,
-) -> Result<(), LineError> {
-    if to.is_some() {
-        return Err(bad_argument("two paths are enough; quote a path that has spaces"));
-    }
-    set_path(if from.is_none() { from } else { to }, text)
 }
 
 /// Sets the value of `if-match=`.
@@ -177,4 +170,95 @@ pub(super) fn unknown_option(key: &str) -> LineError {
 /// Writes a path as the next word.
 pub(super) fn write_path(f: &mut fmt::Formatter<'_>, path: &FilePath) -> fmt::Result {
     write!(f, " {}", Quoted(path.as_str()))
+}
+
+/// The arguments of a verb that reads a range of a file: DOWNLOAD and CHECKSUM.
+pub(super) struct Range {
+    pub(super) path: FilePath,
+    pub(super) offset: u64,
+    pub(super) length: Option<u64>,
+    pub(super) if_match: Option<Version>,
+}
+
+impl Range {
+    /// Parses the words after the verb `name`.
+    pub(super) fn parse(words: Words<'_>, name: &str) -> Result<Self, LineError> {
+        let (mut path, mut offset, mut length, mut if_match) = (None, None, None, None);
+        for word in words {
+            match word? {
+                Word::Plain(text) => set_path(&mut path, &text)?,
+                Word::Option { key: "offset", value } => {
+                    set(&mut offset, "offset", NUMBER, parse_number(&value))?;
+                }
+                Word::Option { key: "length", value } => {
+                    set(&mut length, "length", NUMBER, parse_number(&value))?;
+                }
+                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
+                Word::Option { key, .. } => return Err(unknown_option(key)),
+            }
+        }
+        let path = path.ok_or_else(|| needs_path(name))?;
+        Ok(Self { path, offset: offset.unwrap_or(0), length, if_match })
+    }
+
+    /// Writes such arguments as they are on the wire, each after a space.
+    pub(super) fn write(
+        f: &mut fmt::Formatter<'_>,
+        path: &FilePath,
+        offset: u64,
+        length: Option<u64>,
+        if_match: Option<Version>,
+    ) -> fmt::Result {
+        write_path(f, path)?;
+        if offset != 0 {
+            write!(f, " offset={offset}")?;
+        }
+        option(f, "length", length.as_ref())?;
+        option(f, "if-match", if_match.as_ref())
+    }
+}
+
+/// The arguments of a verb that gives a file another name: MOVE and COPY.
+pub(super) struct Names {
+    pub(super) from: FilePath,
+    pub(super) to: FilePath,
+    pub(super) mode: Mode,
+    pub(super) if_match: Option<Version>,
+}
+
+impl Names {
+    /// Parses the words after the verb `name`.
+    pub(super) fn parse(words: Words<'_>, name: &str) -> Result<Self, LineError> {
+        let (mut from, mut to, mut mode, mut if_match) = (None, None, None, None);
+        for word in words {
+            match word? {
+                Word::Plain(_) if to.is_some() => {
+                    return Err(bad_argument("two paths are enough; quote a path that has spaces"));
+                }
+                Word::Plain(text) => {
+                    set_path(if from.is_none() { &mut from } else { &mut to }, &text)?;
+                }
+                Word::Option { key: "mode", value } => set_mode(&mut mode, &value)?,
+                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
+                Word::Option { key, .. } => return Err(unknown_option(key)),
+            }
+        }
+        let (from, to) = from
+            .zip(to)
+            .ok_or_else(|| bad_argument(format!("{name} needs two paths, from and to")))?;
+        Ok(Self { from, to, mode: mode.unwrap_or(Mode::Replace), if_match })
+    }
+
+    /// Writes such arguments as they are on the wire, each after a space.
+    pub(super) fn write(
+        f: &mut fmt::Formatter<'_>,
+        [from, to]: [&FilePath; 2],
+        mode: Mode,
+        if_match: Option<Version>,
+    ) -> fmt::Result {
+        write_path(f, from)?;
+        write_path(f, to)?;
+        write_mode(f, mode)?;
+        option(f, "if-match", if_match.as_ref())
+    }
 }

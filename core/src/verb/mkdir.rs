@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::change::{Asking, Changing};
 use super::client_exchange;
-use super::grammar::{Changes, Verb, bad_argument, set_path, unknown_option, write_path};
+use super::grammar::{Changes, Verb, needs_path, set_path, unknown_option, write_path};
 use super::server_exchange::{Exchange, Handles};
 use crate::effect::{Effect, RequestId};
 use crate::error::Work;
@@ -42,7 +42,7 @@ impl Verb for MakeDirectory {
                 Word::Option { key, .. } => return Err(unknown_option(key)),
             }
         }
-        let path = path.ok_or_else(|| bad_argument("MKDIR needs a path"))?;
+        let path = path.ok_or_else(|| needs_path(Self::NAMES[0]))?;
         Ok(Self { path })
     }
 

@@ -10,16 +10,14 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::client_exchange;
-use super::grammar::{
-    NUMBER, Verb, bad_argument, set, set_if_match, set_path, unknown_option, write_path,
-};
+use super::grammar::{Range, Verb};
 use super::server_exchange::{Exchange, Handles};
 use crate::effect::RequestId;
 use crate::message::arguments::{Arguments, required};
 use crate::message::encode::{flag, option};
 use crate::message::{Garbled, LineError, Mode, Sending};
 use crate::name::FilePath;
-use crate::wire::words::{Word, Words, parse_number};
+use crate::wire::words::Words;
 
 pub use arguments::Download;
 
@@ -39,31 +37,12 @@ impl Verb for Download {
     const HELP: &'static str = "DOWNLOAD path [offset=N] [length=N] [if-match=V] - fetch a file";
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
-        let (mut path, mut offset, mut length, mut if_match) = (None, None, None, None);
-        for word in words {
-            match word? {
-                Word::Plain(text) => set_path(&mut path, &text)?,
-                Word::Option { key: "offset", value } => {
-                    set(&mut offset, "offset", NUMBER, parse_number(&value))?;
-                }
-                Word::Option { key: "length", value } => {
-                    set(&mut length, "length", NUMBER, parse_number(&value))?;
-                }
-                Word::Option { key: "if-match", value } => set_if_match(&mut if_match, &value)?,
-                Word::Option { key, .. } => return Err(unknown_option(key)),
-            }
-        }
-        let path = path.ok_or_else(|| bad_argument("DOWNLOAD needs a path"))?;
-        Ok(Self { path, offset: offset.unwrap_or(0), length, if_match })
+        let Range { path, offset, length, if_match } = Range::parse(words, Self::NAMES[0])?;
+        Ok(Self { path, offset, length, if_match })
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_path(f, &self.path)?;
-        if self.offset != 0 {
-            write!(f, " offset={}", self.offset)?;
-        }
-        option(f, "length", self.length.as_ref())?;
-        option(f, "if-match", self.if_match.as_ref())
+        Range::write(f, &self.path, self.offset, self.length, self.if_match)
     }
 
     fn paths(&self) -> [Option<&FilePath>; 2] {

@@ -11,7 +11,7 @@ use core::fmt;
 
 use super::client_exchange;
 use super::grammar::{
-    Changes, FLAG, NUMBER, Verb, bad_argument, set, set_if_match, set_mode, set_path,
+    Changes, FLAG, NUMBER, Verb, bad_argument, needs_path, set, set_if_match, set_mode, set_path,
     unknown_option, write_mode, write_path,
 };
 use super::server_exchange::{Exchange, Handles};
@@ -54,7 +54,7 @@ impl Verb for Upload {
                 Word::Option { key, .. } => return Err(unknown_option(key)),
             }
         }
-        let path = path.ok_or_else(|| bad_argument("UPLOAD needs a path"))?;
+        let path = path.ok_or_else(|| needs_path(Self::NAMES[0]))?;
         let (mode, executable) = (mode.unwrap_or(Mode::Replace), executable.is_some());
         if mode == Mode::Create && if_match.is_some() {
             return Err(bad_argument(
