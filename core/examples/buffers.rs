@@ -162,11 +162,13 @@ impl Files {
             // There is room for one; a server commits it before it starts the next.
             Effect::Create { .. } if !self.open.is_empty() => Ok(Done::Full),
             // Nobody else stores anything meanwhile, so the decision is valid until publication.
-            Effect::Create { path, mode: Mode::Create, .. } if self.named.contains_key(path) => {
+            Effect::Create { file, .. }
+                if file.mode == Mode::Create && self.named.contains_key(&file.path) =>
+            {
                 Err(StoreError::new(StoreErrorKind::Exists, "it is there"))
             }
-            Effect::Create { handle, path, .. } => {
-                self.open.insert(*handle, Open::Staged(path.clone(), Vec::new()));
+            Effect::Create { handle, file, .. } => {
+                self.open.insert(*handle, Open::Staged(file.path.clone(), Vec::new()));
                 Ok(Done::Started)
             }
             Effect::Write { handle, data, .. } => {

@@ -121,23 +121,8 @@ pub enum Effect {
         handle: Handle,
         /// The request that writes the file.
         id: RequestId,
-        /// The name that the file will get.
-        path: FilePath,
-        /// The version that the replaced file must have. [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed) if
-        /// it has another one when the name is taken, [`NotFound`](crate::StoreErrorKind::NotFound) if there is no
-        /// file.
-        if_match: Option<Version>,
-        /// Whether the file may replace an existing one. `Create` reports a conflict early if it can; `Publish`
-        /// decides.
-        mode: Mode,
-        /// The size in bytes, if known.
-        size: Option<u64>,
-        /// The modification time to set.
-        modified: Option<Timestamp>,
-        /// Whether the file is executable, for those whom the umask allows.
-        executable: bool,
-        /// Whether a [`Sync`](Self::Sync) will follow, so that the store can start to write bytes back early.
-        durable: bool,
+        /// The file.
+        file: NewFile,
     },
     /// Append to a staged file. Answer: [`Done::Written`], for all of `data`.
     Write {
@@ -393,6 +378,27 @@ impl Done {
             Self::Discarded => "discarded",
         }
     }
+}
+
+/// The file that [`Effect::Create`] begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// The name that the file will get.
+    pub path: FilePath,
+    /// Whether the file may replace an existing one. `Create` reports a conflict early if it can; `Publish` decides.
+    pub mode: Mode,
+    /// The version that the replaced file must have; `None` for any or no file.
+    /// [`StoreErrorKind::Changed`](crate::StoreErrorKind::Changed) if it has another one when the name is taken,
+    /// [`NotFound`](crate::StoreErrorKind::NotFound) if there is no file.
+    pub if_match: Option<Version>,
+    /// The size in bytes, if known.
+    pub size: Option<u64>,
+    /// The modification time to set.
+    pub modified: Option<Timestamp>,
+    /// Whether the file is executable, for those whom the umask allows.
+    pub executable: bool,
+    /// Whether an [`Effect::Sync`] will follow, so that the store can start to write bytes back early.
+    pub durable: bool,
 }
 
 /// What is known about a file when it is opened for reading.

@@ -158,7 +158,7 @@ mod version;
 mod wire;
 
 pub use checksum::{Checksum, Hasher};
-pub use effect::{Done, Effect, Handle, Opened, RequestId};
+pub use effect::{Done, Effect, Handle, NewFile, Opened, RequestId};
 pub use error::{ErrorCode, Misuse, StoreError, StoreErrorKind};
 pub use escape::Escaped;
 pub use limits::{Limits, Timing};

@@ -116,10 +116,10 @@ impl Backend {
             (Effect::Close { handle }, _) => {
                 self.source.take_if(|(source, ..)| source == handle);
             }
-            (Effect::Create { handle, path, .. }, Ok(Done::Started)) => {
+            (Effect::Create { handle, file, .. }, Ok(Done::Started)) => {
                 let copied = self.source.clone().map(|(_, path, version)| (path, version));
                 self.staged
-                    .insert(*handle, Staged { path: path.clone(), data: Vec::new(), copied });
+                    .insert(*handle, Staged { path: file.path.clone(), data: Vec::new(), copied });
             }
             (Effect::Write { handle, data, .. }, Ok(_)) => {
                 if let Some(staged) = self.staged.get_mut(handle) {

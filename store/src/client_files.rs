@@ -240,23 +240,7 @@ impl Perform for FilesById {
                 self.open.remove(handle);
                 finished.map(|()| Done::Finished)
             }
-            Effect::Create {
-                handle,
-                id,
-                path,
-                if_match,
-                mode,
-                size,
-                modified,
-                executable,
-                durable,
-            } => {
-                let (path, mode, if_match) = (path.clone(), *mode, *if_match);
-                let (size, modified) = (*size, *modified);
-                let (executable, durable) = (*executable, *durable);
-                let file = NewFile { path, mode, if_match, size, modified, executable, durable };
-                self.create(*handle, *id, &file)
-            }
+            Effect::Create { handle, id, file } => self.create(*handle, *id, file),
             Effect::Write { handle, offset, data } => {
                 self.staged(*handle)?.write(*offset, data).map(|()| Done::Written)
             }

@@ -147,6 +147,7 @@ pub use client_files::{ClientFiles, FilesById, Waiting};
 pub use directory::{
     Directory, DirectoryChange, DirectoryListing, DirectorySource, DirectoryStaged, Options,
 };
+pub use haul_core::NewFile;
 pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
     is_reserved,
@@ -155,4 +156,4 @@ pub use pass_through::PassThrough;
 pub use perform::Perform;
 pub use provider::{Identity, StoreProvider};
 pub use session::Session;
-pub use store::{Change, Listing, NewFile, Prepared, Source, Staged, Store, Target};
+pub use store::{Change, Listing, Prepared, Source, Staged, Store, Target};

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use haul_core::{
-    Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp, Version,
+    Checksum, Depth, Entry, FilePath, Mode, NewFile, Opened, StoreError, StoreErrorKind, Version,
 };
 
 use crate::PassThrough;
@@ -211,25 +211,6 @@ pub(crate) fn read_and_write(
 
 fn not_supported(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::NotSupported, format!("this store cannot {what}"))
-}
-
-/// A file that is to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewFile {
-    /// The name.
-    pub path: FilePath,
-    /// Whether it may replace an existing file.
-    pub mode: Mode,
-    /// The version of the file that it must replace; `None` for any or no file.
-    pub if_match: Option<Version>,
-    /// The size in bytes, if known.
-    pub size: Option<u64>,
-    /// The modification time to set.
-    pub modified: Option<Timestamp>,
-    /// Whether it is executable, for those whom the umask allows.
-    pub executable: bool,
-    /// Whether it will be synced before it is published.
-    pub durable: bool,
 }
 
 /// An open listing. Dropping it closes it.

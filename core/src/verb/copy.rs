@@ -11,7 +11,7 @@ use super::client_exchange;
 use super::grammar::{Changes, Names, Verb};
 use super::server_exchange::{Change, End, Exchange, Handles, Reply, Turn, View, another_version};
 use crate::checksum::Hasher;
-use crate::effect::{Done, Effect, Handle, Opened, RequestId};
+use crate::effect::{Done, Effect, Handle, NewFile, Opened, RequestId};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::message::{LineError, Mode, Summary};
 use crate::name::FilePath;
@@ -128,17 +128,18 @@ impl Exchange for Serving {
         }
         Turn::Perform(match self.step {
             Step::Open => Effect::Open { handle: source, id, path: self.copy.from.clone() },
-            Step::Create => Effect::Create {
-                handle: self.staged,
-                id,
-                path: self.copy.to.clone(),
-                if_match: None,
-                mode: self.copy.mode,
-                size: self.opened.size,
-                modified: self.opened.modified,
-                executable: self.opened.executable,
-                durable: view.durable,
-            },
+            Step::Create => {
+                let file = NewFile {
+                    path: self.copy.to.clone(),
+                    mode: self.copy.mode,
+                    if_match: None,
+                    size: self.opened.size,
+                    modified: self.opened.modified,
+                    executable: self.opened.executable,
+                    durable: view.durable,
+                };
+                Effect::Create { handle: self.staged, id, file }
+            }
             Step::Body => {
                 let length = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
                 Effect::Copy { from: source, to: self.staged, offset: self.copied, length }

@@ -152,8 +152,8 @@ fn a_server_takes_more_than_4_gib() {
         .chain(chunks(HUGE))
         .chain(std::iter::once(format!("END crc64nvme={}\n", zeros(HUGE))));
     let perform = |effect: &Effect| match effect {
-        Effect::Create { size, .. } => {
-            assert_eq!(*size, Some(HUGE));
+        Effect::Create { file, .. } => {
+            assert_eq!(file.size, Some(HUGE));
             Done::Started
         }
         Effect::Sync { .. } | Effect::SyncDirectories { .. } => Done::Synced,

@@ -8,8 +8,8 @@ use std::vec;
 
 use bytes::Bytes;
 use haul_core::{
-    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, Omission, StoreError,
-    StoreErrorKind, Timestamp,
+    Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, NewFile, Omission,
+    StoreError, StoreErrorKind, Timestamp,
 };
 
 use crate::faults::Faults;
@@ -270,14 +270,9 @@ impl MemoryFiles {
         Ok(below.chain(self.omitted.iter().cloned()).collect())
     }
 
-    fn create(
-        &mut self,
-        handle: Handle,
-        path: &FilePath,
-        mode: Mode,
-        modified: Option<Timestamp>,
-        executable: bool,
-    ) -> Result<(), StoreError> {
+    fn create(&mut self, handle: Handle, file: &NewFile) -> Result<(), StoreError> {
+        let NewFile { path, mode, modified, executable, .. } = file;
+        let (mode, executable) = (*mode, *executable);
         match self.tree.get(path) {
             Some(Node::Directory) => return Err(error(StoreErrorKind::IsDirectory)),
             Some(Node::File { .. }) if mode == Mode::Create => {
@@ -378,12 +373,12 @@ impl Files for MemoryFiles {
             Effect::FinishReading { handle, offset, length, checksum } => {
                 self.finish(*handle, *offset, *length, *checksum)
             }
-            Effect::Create { handle, path, mode, modified, executable, .. } => {
+            Effect::Create { handle, file, .. } => {
                 let staged = self.count_staged();
                 if self.faults.room > 0 && staged >= self.faults.room {
                     return Ok(Done::Full);
                 }
-                self.create(*handle, path, *mode, *modified, *executable).map(|()| Done::Started)
+                self.create(*handle, file).map(|()| Done::Started)
             }
             Effect::Write { handle, offset, data } => {
                 let staged = self.staged(*handle);

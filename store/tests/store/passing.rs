@@ -30,9 +30,7 @@ fn pass_through(session: &mut Session<Directory>) -> &mut dyn PassThrough {
 }
 
 fn create(file: NewFile) -> Effect {
-    let NewFile { path, mode, if_match, size, modified, executable, durable } = file;
-    let (handle, id) = (HANDLE, haul_core::RequestId(1));
-    Effect::Create { handle, id, path, if_match, mode, size, modified, executable, durable }
+    Effect::Create { handle: HANDLE, id: haul_core::RequestId(1), file }
 }
 
 fn prepare_send(offset: u64, length: usize) -> Effect {

@@ -3,12 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use haul_core::{
-    Checksum, Depth, Done, Effect, Handle, Mode, RequestId, StoreError, StoreErrorKind,
-};
+use haul_core::{Checksum, Depth, Done, Effect, Handle, RequestId, StoreError, StoreErrorKind};
 use haul_store::{Directory, Identity, Perform, Session, StoreProvider};
 
-use crate::support::{Share, path};
+use crate::support::{Share, new_file, path};
 
 const ID: RequestId = RequestId(1);
 /// The handle of all effects here, unless they are made [`of`] another.
@@ -45,17 +43,7 @@ pub(crate) fn of(number: u64, mut effect: Effect) -> Effect {
 }
 
 pub(crate) fn create(name: &str) -> Effect {
-    Effect::Create {
-        handle: HANDLE,
-        id: ID,
-        path: path(name),
-        if_match: None,
-        mode: Mode::Replace,
-        size: None,
-        modified: None,
-        executable: false,
-        durable: false,
-    }
+    Effect::Create { handle: HANDLE, id: ID, file: new_file(name) }
 }
 
 pub(crate) fn open(name: &str) -> Effect {

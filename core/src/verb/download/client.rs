@@ -9,7 +9,7 @@ use super::super::grammar::line_of;
 use super::super::upload::EAGER;
 use super::arguments::Download;
 use crate::body::BodyReader;
-use crate::effect::{Done, Effect, Handle, Open};
+use crate::effect::{Done, Effect, Handle, NewFile, Open};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::message::{Mode, Sending, ServerLine, Summary};
 use crate::request::{ClientEvent, Failure, Progress};
@@ -79,17 +79,16 @@ impl Fetching {
     }
 
     fn create(&self, view: &View<'_>) -> Effect {
-        Effect::Create {
-            handle: self.reader.handle(),
-            id: view.id,
+        let file = NewFile {
             path: self.download.path.clone(),
-            if_match: None,
             mode: self.mode,
+            if_match: None,
             size: self.sending.map(|sending| sending.length),
             modified: self.sending.map(|sending| sending.modified),
             executable: self.sending.is_some_and(|sending| sending.executable),
             durable: view.durable,
-        }
+        };
+        Effect::Create { handle: self.reader.handle(), id: view.id, file }
     }
 
     fn receive_body(&mut self, view: &mut View<'_>) -> Option<Turn> {

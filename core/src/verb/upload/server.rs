@@ -6,7 +6,7 @@ use super::super::server_exchange::{Body, Change, End, Exchange, Reply, Turn, Vi
 use super::arguments::{READY, Upload};
 use crate::body::BodyReader;
 use crate::checksum::Checksum;
-use crate::effect::{Done, Effect, Handle};
+use crate::effect::{Done, Effect, Handle, NewFile};
 use crate::error::{ErrorCode, StoreError, StoreErrorKind, Work};
 use crate::message::Summary;
 
@@ -61,18 +61,9 @@ impl Exchange for Serving {
                 if size.zip(view.limits.max_file_size).is_some_and(|(size, limit)| size > limit) {
                     return Turn::End(too_large().into());
                 }
-                let (handle, id, durable) = (self.reader.handle(), view.id, view.durable);
-                Turn::Perform(Effect::Create {
-                    handle,
-                    id,
-                    path,
-                    if_match,
-                    mode,
-                    size,
-                    modified,
-                    executable,
-                    durable,
-                })
+                let durable = view.durable;
+                let file = NewFile { path, mode, if_match, size, modified, executable, durable };
+                Turn::Perform(Effect::Create { handle: self.reader.handle(), id: view.id, file })
             }
             Step::Body => Turn::Body,
             Step::Ended(claimed) => match self.reader.flush() {
