@@ -100,7 +100,7 @@ pub fn run<T: Transport>(
         Err(error) => app.report(&error),
     };
     if exit == Exit::Interrupted {
-        // What a server says to a goodbye is not waited for.
+        // The session is cut off: a server that takes nothing must not hold the program up.
         return transport.signal().map_or(exit, Exit::by_signal);
     }
     app.say_goodbye();

@@ -33,25 +33,41 @@ fn every_rule_is_covered_and_every_covered_rule_exists() {
     assert!(unknown.is_empty(), "docs/PROTOCOL.md has no {unknown:?}");
 }
 
-/// The names of all functions in the Rust sources below `directory`.
-fn functions(directory: &Path, found: &mut BTreeSet<String>) {
+/// Calls `found` with each Rust source below `directory`.
+fn sources(directory: &Path, found: &mut impl FnMut(&Path, &str)) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             if !path.ends_with("target") {
-                functions(&path, found);
+                sources(&path, found);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
-            found.extend(names.map(str::to_owned));
+            found(&path, &fs::read_to_string(&path).unwrap());
         }
     }
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+#[test]
+fn every_rule_that_the_sources_of_the_core_cite_exists() {
+    let rules = rules::all();
+    let mut cited = 0;
+    sources(&root().join("core/src"), &mut |path, text| {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        for rule in words.filter(|word| word.starts_with("R-")) {
+            assert!(rules.contains(rule), "{}: docs/PROTOCOL.md has no {rule}", path.display());
+            cited += 1;
+        }
+    });
+    assert!(cited > 30, "only {cited} rules are cited");
+}
+
 #[test]
 fn every_test_that_the_page_on_reliability_names_is_there() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = root();
     let page = fs::read_to_string(root.join("docs/RELIABILITY.md")).unwrap();
     let shown_by = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| {
         let columns: Vec<&str> = line.split(" | ").collect();
@@ -63,7 +79,10 @@ fn every_test_that_the_page_on_reliability_names_is_there() {
         .collect();
     assert!(named.len() > 80, "only {} tests were found on the page", named.len());
     let mut there = BTreeSet::new();
-    functions(root, &mut there);
+    sources(root, &mut |_, text| {
+        let functions = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+        there.extend(functions.map(str::to_owned));
+    });
     let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();
     assert!(missing.is_empty(), "there are no tests {missing:?}");
 }
@@ -76,7 +95,7 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn every_relative_link_of_a_document_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = root();
     let in_docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages: Vec<_> = in_docs
         .chain(["README.md", "CONTRIBUTING.md"].map(|page| root.join(page)))

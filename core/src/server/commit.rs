@@ -1,5 +1,5 @@
 //! Group commit: changes that need only their commit wait while more of them arrive, become durable together, and only
-//! then each gets its `OK` (R-UP-8).
+//! then each gets its `OK` (R-UP-9, R-CMD-2).
 //!
 //! None of them waits for the client: when there is nothing more to read, they are committed. No other reply overtakes
 //! them: a command whose reply follows theirs, or that may see the files, is answered after the commit.

@@ -1,6 +1,6 @@
 //! `COPY`: copies a file on the server.
 //!
-//! Rules: R-COPY-1 to R-COPY-3.
+//! Rules: R-COPY-1, R-COPY-2.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 //! `DELETE`: deletes a file or an empty directory.
 //!
-//! Rules: R-DEL-1 to R-DEL-3.
+//! Rules: R-DEL-1, R-DEL-2.
 
 use alloc::boxed::Box;
 use core::fmt;

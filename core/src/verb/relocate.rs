@@ -1,6 +1,6 @@
 //! `MOVE`: renames a file or a directory.
 //!
-//! Rules: R-MOVE-1 to R-MOVE-4.
+//! Rules: R-MOVE-1 to R-MOVE-3.
 
 use alloc::boxed::Box;
 use core::fmt;
