@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use haul_harness::Random;
+use rustix::fs::{Mode, OFlags};
 use tempfile::NamedTempFile;
 
 use self::device::Device;
+use crate::abuse::wait_until;
 
 /// The file systems whose power is cut, in the order of a campaign over all of them.
 pub const FILE_SYSTEMS: &[FileSystem] = &[
@@ -142,11 +144,25 @@ impl Disk {
     /// Switches the power on, repairs and mounts the file system, and returns what the repair printed. Nobody may use
     /// the disk.
     pub(super) fn restart(&mut self, random: &mut Random) -> Result<String, String> {
-        run(Command::new("umount").arg(&self.mounted_at)).expect("nobody uses it");
+        self.unmount()?;
         self.device.restart(random);
         let repaired = if self.system.checked { check(self.device.path())? } else { String::new() };
         self.mount()?;
         Ok(repaired)
+    }
+
+    /// Unmounts it, and waits until the kernel has given its device back.
+    ///
+    /// A process that has just made a mount namespace of its own has this file system mounted too, until it ends; see
+    /// [`mkfs`]. XFS refuses to mount what is mounted already.
+    fn unmount(&self) -> Result<(), String> {
+        run(Command::new("umount").arg(&self.mounted_at))?;
+        let free = || {
+            // For a block device, `O_EXCL` means that no file system has it.
+            let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC;
+            rustix::fs::open(self.device.path(), flags, Mode::empty()).is_ok()
+        };
+        if wait_until(free) { Ok(()) } else { Err("it is mounted elsewhere".to_owned()) }
     }
 
     fn mount(&self) -> Result<(), String> {
@@ -221,4 +237,31 @@ pub(super) fn output(command: &mut Command) -> Result<String, String> {
         Err(error) => error.to_string(),
     };
     Err(format!("{}: {reason}", command.get_program().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requirements::or_skip;
+
+    #[test]
+    fn a_mount_elsewhere_is_waited_for() {
+        let _alone = alone();
+        let place = tempfile::tempdir().unwrap();
+        let xfs = FileSystem::named("xfs").unwrap();
+        let Some(mut disk) = or_skip(Disk::new(xfs, place.path())) else { return };
+        // A namespace with this mount. It outlives the mount here by a moment, as that of a tool can.
+        let script = "echo; while grep -q \"$0\" /proc/$1/mounts; do :; done; exec sleep 0.2";
+        let mut elsewhere = Command::new("unshare")
+            .args(["-m", "sh", "-c", script])
+            .arg(place.path())
+            .arg(std::process::id().to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Read::read_exact(elsewhere.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        disk.cut_power();
+        disk.restart(&mut Random::new(1)).unwrap();
+        assert!(elsewhere.wait().unwrap().success());
+    }
 }
