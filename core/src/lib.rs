@@ -135,6 +135,7 @@
 
 extern crate alloc;
 
+pub mod account;
 mod body;
 mod checksum;
 pub mod client;
