@@ -77,9 +77,13 @@ fn nothing_is_deleted_beneath_what_leads_nowhere() {
 fn what_is_hidden_stays_and_keeps_its_directory() {
     let share = Share::new();
     let root = share.root();
-    for name in [".hidden", "a/.hidden", "b/.haul-0123456789abcdef", "c/cannot\\\tname"] {
+    for name in [".hidden", "a/.hidden", "b/mine", "c/cannot\\\tname"] {
         share.put(name, "x");
     }
+    // A temporary file that is not locked is a leftover, which the store removes at any moment.
+    let temporary = fs::File::open(root.join("b/mine")).unwrap();
+    temporary.lock().unwrap();
+    fs::rename(root.join("b/mine"), root.join("b/.haul-0123456789abcdef")).unwrap();
     fs::create_dir_all(root.join("d/.haul-staging")).unwrap();
     mkfifoat(CWD, root.join("a/fifo"), Mode::RWXU).unwrap();
     let _listener = UnixListener::bind(root.join("socket")).unwrap();
