@@ -312,7 +312,7 @@ impl Client {
         let is_aborted = refusal.code() == Some(ErrorCode::Aborted);
         let outcome = self.with(Role::Front, |front, view| front.refused(view, &refusal));
         match outcome {
-            Some(OnRefusal::Anew) => self.retry_front(),
+            Some(OnRefusal::Restart) => self.retry_front(),
             // An `ABORT` for an earlier command has hit this one. If a download has started, it starts again.
             _ if was_hit && is_aborted => self.retry_front(),
             Some(OnRefusal::Resend) => {

@@ -51,7 +51,7 @@ impl Server {
                 Some(OnEnd::Drop | OnEnd::Stop) | None => {}
             },
             Ok(ClientLine::Abort) => match self.enter(&table::ABORT) {
-                Some(OnAbort::GiveUp) => {
+                Some(OnAbort::Fail) => {
                     let reply = Reply::err(ErrorCode::Aborted, "the upload was given up");
                     self.end_with(Outcome::Reply(reply));
                 }

@@ -265,7 +265,7 @@ impl Server {
         };
         for Answer { lines, id, command, began, reply } in answers {
             let row = if reply.result.is_ok() { &table::COMMITTED } else { &table::COMMIT_FAILED };
-            if let Some(OnSettled::Say) = self.enter(row) {
+            if let Some(OnSettled::Reply) = self.enter(row) {
                 self.send_lines(&lines);
                 self.send_reply(&reply.result);
                 let (command, reply, cause) = (Some(command), reply.result, reply.cause);
@@ -315,7 +315,7 @@ impl Server {
                     Ok(_) => &table::SETTLED_OK,
                     Err(_) => &table::SETTLED_ERR,
                 };
-                if let Some(OnSettled::Say) = self.enter(row) {
+                if let Some(OnSettled::Reply) = self.enter(row) {
                     self.send_reply(&reply.result);
                 }
                 let (id, cause) = (self.id(), reply.cause);
@@ -330,7 +330,7 @@ impl Server {
                 });
             }
             Outcome::CutOff(refusal) => {
-                if let Some(OnSettled::Say) = self.enter(&table::SETTLED_END) {
+                if let Some(OnSettled::Reply) = self.enter(&table::SETTLED_END) {
                     self.send_reply(&Err(refusal.clone()));
                 }
                 self.events.push_back(ServerEvent::CutOff { command, refusal, began, ended });

@@ -102,7 +102,7 @@ pub(super) enum OnAbort {
     /// Cancel every unanswered command before it.
     Cancel,
     /// Reply `ERR aborted` to the upload.
-    GiveUp,
+    Fail,
 }
 
 /// The actions for a line after which the input cannot be trusted.
@@ -154,7 +154,7 @@ pub(super) enum OnEnded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnSettled {
     /// Send the reply.
-    Say,
+    Reply,
 }
 
 /// The actions for the end of closing.
@@ -228,7 +228,7 @@ rows! {
         Ready => Drop, Ready;
         Discarding => Drop, Discarding;
         Busy => Cancel, Busy;
-        Body => GiveUp, Ending;
+        Body => Fail, Ending;
     }
 
     /// A line that breaks a rule after which the input cannot be trusted.
@@ -300,34 +300,34 @@ rows! {
     }
 
     /// The store has finished a command that gets `OK`.
-    SETTLED_OK = "settled, `OK`": OnSettled { Ending => Say, Ready; }
+    SETTLED_OK = "settled, `OK`": OnSettled { Ending => Reply, Ready; }
 
     /// The store has finished a command that gets an `ERR` after which the session continues.
-    SETTLED_ERR = "settled, `ERR` that goes on": OnSettled { Ending => Say, Discarding; }
+    SETTLED_ERR = "settled, `ERR` that goes on": OnSettled { Ending => Reply, Discarding; }
 
     /// The store has finished a session that ends with a reply, or without one.
-    SETTLED_END = "settled, end of the session": OnSettled { Ending => Say, Flushing; }
+    SETTLED_END = "settled, end of the session": OnSettled { Ending => Reply, Flushing; }
 
     /// The store has finished a session whose client is gone.
-    SETTLED_GONE = "settled, the connection is gone": OnSettled { Ending => Say, Over; }
+    SETTLED_GONE = "settled, the connection is gone": OnSettled { Ending => Reply, Over; }
 
     /// A command of the commit gets `OK`.
     COMMITTED = "committed": OnSettled {
-        Ready => Say, Ready;
+        Ready => Reply, Ready;
         // Another command of the same commit failed before.
-        Discarding => Say, Ready;
-        Busy => Say, Busy;
-        Body => Say, Body;
-        Ending => Say, Ending;
+        Discarding => Reply, Ready;
+        Busy => Reply, Busy;
+        Body => Reply, Body;
+        Ending => Reply, Ending;
     }
 
     /// A command of the commit gets an `ERR` after which the session continues.
     COMMIT_FAILED = "commit failed": OnSettled {
-        Ready => Say, Discarding;
-        Discarding => Say, Discarding;
-        Busy => Say, Busy;
-        Body => Say, Body;
-        Ending => Say, Ending;
+        Ready => Reply, Discarding;
+        Discarding => Reply, Discarding;
+        Busy => Reply, Busy;
+        Body => Reply, Body;
+        Ending => Reply, Ending;
     }
 
     /// The sending half is closed after everything was sent.

@@ -107,7 +107,7 @@ pub(crate) enum OnRefusal {
     /// Send the announced part of the body, and then `ABORT`.
     EndBody,
     /// Make the request again, without the option that the server does not know.
-    Anew,
+    Restart,
     /// Send only the command again, without that option.
     Resend,
 }

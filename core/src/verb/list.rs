@@ -266,7 +266,7 @@ impl client_exchange::Exchange for Asking {
         let is_bad_argument = refusal.code() == Some(ErrorCode::BadArgument);
         if is_bad_argument && !view.has_failed && self.entries == 0 && self.omitted == Some(0) {
             view.known.omitted = Some(false);
-            return OnRefusal::Anew;
+            return OnRefusal::Restart;
         }
         OnRefusal::End
     }
