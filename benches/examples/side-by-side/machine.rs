@@ -56,11 +56,11 @@ impl fmt::Display for Machine {
         )?;
         writeln!(
             f,
-            "Everything on one machine, over loopback, from the page cache. Median (least–most) of {rounds} rounds in turn, after one that does not count."
+            "Everything ran on one machine, over loopback, from the page cache. A figure is the median (least–most) of {rounds} rounds in turn, after one that does not count."
         )?;
         writeln!(
             f,
-            "CPU is that of client and server together. MiB are the most that were resident at a time, all processes of a side added up."
+            "CPU is that of client and server together. MiB is the peak resident memory, summed over all processes of a side."
         )
     }
 }

@@ -62,7 +62,7 @@ fn write_row(text: &mut String, row: &Results) -> Result<()> {
     let Results { id, title, note, entries, disturbed } = row;
     writeln!(text, "## {title}\n\n{note}")?;
     let percent = disturbed * 100.0;
-    writeln!(text, "Other programs had {percent:.0} % of the machine meanwhile.\n")?;
+    writeln!(text, "Other programs used {percent:.0} % of the machine meanwhile.\n")?;
     let metrics = row.metrics();
     let labels: Vec<&str> = metrics.iter().map(|metric| metric.label()).collect();
     writeln!(text, "| | {} |", labels.join(" | "))?;
@@ -99,7 +99,7 @@ pub(crate) fn short(figure: f64) -> String {
 fn write_commands(text: &mut String, rows: &[Results]) -> Result<()> {
     writeln!(
         text,
-        "## Commands\n\n`$FROM` is what is moved, `$TO` where it has to be, `$PORT` where the server listens.\n"
+        "## Commands\n\n`$FROM` is the source, `$TO` the destination and `$PORT` the server's port.\n"
     )?;
     for Results { title, entries, .. } in rows {
         writeln!(text, "{title}:\n\n```text")?;

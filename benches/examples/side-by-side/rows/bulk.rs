@@ -41,7 +41,7 @@ pub(crate) fn down(rig: &Rig) -> Result<Row<'_>> {
     Ok(Row {
         id: "down",
         title: format!("One file of {} MiB, down, into a file", rig.sizes.big >> 20),
-        note: "Haul, rsync, ssh and the prototype check what arrived. Nobody syncs. Haul's servers remember the checksum of a file that does not change; one that is new to them has to be read for it.".into(),
+        note: "Haul, rsync, ssh and the prototype check what arrived. Nobody syncs. Haul's servers remember the checksum of a file that does not change. A server has to read a file that is new to it.".into(),
         contenders,
         proxies: Vec::new(),
     })
@@ -72,7 +72,7 @@ pub(crate) fn up(rig: &Rig) -> Result<Row<'_>> {
     Ok(Row {
         id: "up",
         title: format!("One file of {} MiB, up, not synced", rig.sizes.big >> 20),
-        note: "Haul's servers are told not to sync, as no peer does.".into(),
+        note: "Haul's servers are told not to sync, because no peer does.".into(),
         contenders,
         proxies: Vec::new(),
     })
@@ -90,7 +90,7 @@ pub(crate) fn durable(rig: &Rig) -> Result<Row<'_>> {
     Ok(Row {
         id: "durable",
         title: format!("One file of {} MiB, up, on stable storage", rig.sizes.big >> 20),
-        note: "`sync FILE` syncs that file alone, as Haul does; Haul syncs its directory too."
+        note: "`sync FILE` syncs only that file, as Haul does. Haul syncs its directory too."
             .into(),
         contenders,
         proxies: Vec::new(),

@@ -50,7 +50,7 @@ pub(crate) fn idle(rig: &Rig) -> Row<'_> {
     let contenders = rig.hauls(Sync::None).map(contender).collect();
     let title = format!("{count} connections that say nothing, memory of the server");
     let note =
-        "Resident memory that a new server has more than before them, divided by their number. `haul-std` takes 4,000 at most."
+        "The figure is how much more resident memory a new server has with the connections than before them, divided by their number. `haul-std` accepts at most 4,000."
             .into();
     Row { id: "idle", title, note, contenders, proxies: Vec::new() }
 }
@@ -87,7 +87,7 @@ pub(crate) fn accept(rig: &Rig) -> Result<Row<'_>> {
         .map(contender)
         .collect();
     let note = format!(
-        "{CROWD} threads connect, are greeted, ask for the end and wait for it, for {} seconds. CPU is the server's.",
+        "For {} seconds, {CROWD} threads connect, are greeted, ask for the end and wait for it. CPU is the server's.",
         SPELL.as_secs()
     );
     let title = "Connections that come and go".into();
@@ -143,7 +143,7 @@ pub(crate) fn fair(rig: &Rig) -> Result<Row<'_>> {
     let title = format!(
         "A file of 4 KiB over a kept connection, alone and beside {CROWD} downloads of the big one"
     );
-    let note = "The downloads never pause, and what they bring is dropped at once: more than the machine can do, so the small requests wait for cores as well.".into();
+    let note = "The downloads never pause, and their clients drop the data at once. This is more than the machine can do, so the small requests wait for cores as well.".into();
     Ok(Row { id: "fair", title, note, contenders, proxies: Vec::new() })
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn list(rig: &Rig) -> Result<Row<'_>> {
         ..command(rig, "find -printf".into(), Kind::Local, None, line)
     });
     let title = format!("A directory of {count} files, listed with sizes and times");
-    let note = "Inodes and directory are in memory. What a server grows by is its most resident memory above what it had before the command.".into();
+    let note = "Inodes and directory are in memory. The growth of a server is its peak resident memory minus what it had before the command.".into();
     Ok(Row { id: "list", title, note, contenders, proxies: Vec::new() })
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn parse() -> Row<'static> {
     Row {
         id: "parse",
         title: "Command lines parsed on one core".into(),
-        note: "From a buffer: ends found, bytes checked, words taken apart; Haul's paths come out checked and owned. Beside each, httparse on a request line of the same length.".into(),
+        note: "Each parser reads from a buffer: it finds the ends of lines, checks the bytes and splits the words. Haul returns checked and owned paths. httparse parses a request line of the same length.".into(),
         contenders,
         proxies: Vec::new(),
     }

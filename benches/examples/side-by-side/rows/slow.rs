@@ -15,7 +15,7 @@ use crate::rig::Rig;
 
 const DELAY: Duration = Duration::from_millis(50);
 const RATE: u64 = 125_000_000;
-const NOTE: &str = "Through a proxy that holds every byte for 50 ms each way (so a round trip is 100 ms) and passes 125 MB/s each way. It ends TCP on either side, so what is compared is how the protocols wait, not the windows of TCP.";
+const NOTE: &str = "The files went through a proxy that holds every byte for 50 ms each way, so a round trip is 100 ms, and passes 125 MB/s each way. The proxy ends TCP on either side, so the figures compare how the protocols wait and not the windows of TCP.";
 
 /// Puts the proxy before a server.
 fn far(at: At, proxies: &mut Vec<Proxy>) -> Result<At> {

@@ -32,7 +32,9 @@ pub(crate) fn down(rig: &Rig) -> Result<Row<'_>> {
         contenders.push(curl_down(&transfers, "small", at)?);
     }
     contenders.push(transfers.contender("cp -r", Kind::Local, None, "cp -r $FROM $TO"));
-    let note = "Nobody syncs. `curl -Z` is given all names; the others find them.".into();
+    let note =
+        "Nobody syncs. `curl -Z` gets a list of all names; the others find the names themselves."
+            .into();
     let title = format!("{count} files of 4 KiB, down");
     Ok(Row { id: "small-down", title, note, contenders, proxies: Vec::new() })
 }
@@ -63,7 +65,7 @@ pub(crate) fn up(rig: &Rig) -> Result<Row<'_>> {
         contenders.push(curl(&transfers, "small-up", at, lines)?);
     }
     contenders.push(transfers.contender("cp -r", Kind::Local, None, "cp -r $FROM $TO"));
-    let note = "Haul's servers are told not to sync, as no peer does.".into();
+    let note = "Haul's servers are told not to sync, because no peer does.".into();
     let title = format!("{count} files of 4 KiB, up, not synced");
     Ok(Row { id: "small-up", title, note, contenders, proxies: Vec::new() })
 }
@@ -79,7 +81,7 @@ pub(crate) fn durable(rig: &Rig) -> Result<Row<'_>> {
     }
     let line = "sh -c 'cp -r $FROM $TO && find $TO -type f -exec sync {} +'";
     contenders.push(transfers.contender("cp -r + sync", Kind::Local, None, line));
-    let note = "Without syncs, then each file on stable storage before its OK: one flush for many, or one for each. `cp` is done before the first `sync`.".into();
+    let note = "The first programs do not sync. The others put each file on stable storage before its `OK`, with one flush for many files or one for each. `cp` finishes before the first `sync`.".into();
     let title = format!("{} files of 4 KiB, up, each on stable storage", rig.sizes.small);
     Ok(Row { id: "small-durable", title, note, contenders, proxies: Vec::new() })
 }
