@@ -198,8 +198,10 @@ impl Reader<'_> {
                 "password" => match PasswordHash::parse(self.text(item)?) {
                     Some(hash) => password = Some(hash),
                     None => {
-                        return self
-                            .wrong(item, "this is not the hash of a password that a command wrote");
+                        return self.wrong(
+                            item,
+                            "this is not the hash of a password that a command wrote",
+                        );
                     }
                 },
                 "mounts" => {
