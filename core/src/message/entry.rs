@@ -1,5 +1,6 @@
 //! The entries of a listing.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::num::NonZeroU64;
@@ -80,14 +81,41 @@ impl Entry {
     /// assert_eq!(entry, Entry::Omitted { shown, reason: Omission::Name });
     /// ```
     pub fn omitted(path: &[u8], reason: Omission) -> Self {
-        const CUT: &str = "…";
         let text = String::from_utf8_lossy(path);
-        let mut shown = Escaped::new(&text).to_string().replace('\u{fffd}', r"\u{fffd}");
-        if shown.len() > Quoted::MAX_BYTES {
-            shown.truncate(shown.floor_char_boundary(Quoted::MAX_BYTES - CUT.len()));
-            shown.push_str(CUT);
+        let shown = Escaped::new(&text).to_string().replace('\u{fffd}', r"\u{fffd}");
+        Self::Omitted { shown: cut(shown), reason }
+    }
+
+    /// The same entry in a listing of what is around `directory`, if this one is relative to `directory`. A path that
+    /// becomes too long is omitted.
+    ///
+    /// ```
+    /// use haul_core::{Entry, FilePath};
+    ///
+    /// let sea = FilePath::parse("sea")?;
+    /// let entry = Entry::Directory { path: sea, error: None, link: false }.below(&FilePath::parse("photos/2026")?);
+    /// assert_eq!(entry.path(), Some(&FilePath::parse("photos/2026/sea")?));
+    /// # Ok::<(), haul_core::PathError>(())
+    /// ```
+    #[must_use]
+    pub fn below(self, directory: &FilePath) -> Self {
+        let joined = |path: &FilePath| format!("{}/{}", directory.as_str(), path.as_str());
+        if let Self::Omitted { shown, reason } = self {
+            return Self::Omitted {
+                shown: cut(format!("{}/{shown}", directory.escaped())),
+                reason,
+            };
         }
-        Self::Omitted { shown, reason }
+        let full = self.path().map(joined).unwrap_or_default();
+        match (FilePath::parse(&full), self) {
+            (Ok(path), Self::File { size, modified, executable, .. }) => {
+                Self::File { path, size, modified, executable }
+            }
+            (Ok(path), Self::Directory { error, link, .. }) => {
+                Self::Directory { path, error, link }
+            }
+            (_, _) => Self::omitted(full.as_bytes(), Omission::Name),
+        }
     }
 
     /// The full path, relative to the shared directory; `None` for an omitted name.
@@ -97,6 +125,16 @@ impl Entry {
             Self::Omitted { .. } => None,
         }
     }
+}
+
+/// Cuts a shown path to the length of a line.
+fn cut(mut shown: String) -> String {
+    const CUT: &str = "…";
+    if shown.len() > Quoted::MAX_BYTES {
+        shown.truncate(shown.floor_char_boundary(Quoted::MAX_BYTES - CUT.len()));
+        shown.push_str(CUT);
+    }
+    shown
 }
 
 /// Why a listing omits a name.
