@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io;
 
+use haul_core::account::Right;
 use haul_core::{Escaped, StoreError, StoreErrorKind};
 use rustix::io::Errno;
 
@@ -31,6 +32,16 @@ pub(crate) fn is_want_of_descriptors(errno: Errno) -> bool {
 /// The error for a call that does not fit the calls before it, which is a bug of the caller.
 pub(crate) fn misuse(detail: &'static str) -> StoreError {
     StoreError::new(StoreErrorKind::Io, detail)
+}
+
+/// The error for a user who lacks `right`.
+pub(crate) fn forbidden(right: Right) -> StoreError {
+    StoreError::new(StoreErrorKind::Denied, format!("the user does not have the right \"{right}\""))
+}
+
+/// The error for a user whose account was removed or disabled.
+pub(crate) fn revoked() -> StoreError {
+    StoreError::new(StoreErrorKind::Denied, "the account was removed or disabled")
 }
 
 /// Escapes a local name, so that it is safe for a terminal or a log.

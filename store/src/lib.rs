@@ -127,6 +127,7 @@ mod error;
 mod file_checksum;
 mod file_system;
 mod local;
+mod mountable;
 mod name_locks;
 mod open_directory;
 mod pass_through;
@@ -142,6 +143,7 @@ mod store;
 mod tmpfile;
 mod traversal;
 mod unsupported;
+pub mod view;
 
 pub use client_files::{ClientFiles, FilesById, Waiting};
 pub use directory::{
@@ -152,8 +154,10 @@ pub use local::{
     Found, LeftOut, LocalDirectory, LocalSource, LocalTarget, StreamSource, StreamTarget, Walk,
     is_reserved,
 };
+pub use mountable::{MountOptions, Mountable};
 pub use pass_through::PassThrough;
 pub use perform::Perform;
 pub use provider::{Identity, StoreProvider};
 pub use session::Session;
 pub use store::{Change, Listing, Prepared, Source, Staged, Store, Target};
+pub use view::{AccessSource, Share, View};

@@ -27,22 +27,47 @@ pub(crate) enum Links {
     Refuse,
 }
 
+/// What to do with whatever is mounted on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mounts {
+    Enter,
+    /// Fail with [`Errno::XDEV`].
+    Refuse,
+}
+
+/// What a path may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) links: Links,
+    pub(crate) mounts: Mounts,
+}
+
+impl From<Links> for Way {
+    fn from(links: Links) -> Self {
+        Self { links, mounts: Mounts::Enter }
+    }
+}
+
 /// Opens `path` beneath `root`. [`Errno::XDEV`] means that the path leaves it.
 pub(crate) fn open_beneath(
     root: impl AsFd,
     path: &Path,
     flags: OFlags,
-    links: Links,
+    way: impl Into<Way>,
 ) -> Result<OwnedFd, Errno> {
+    let way = way.into();
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    if links == Links::Refuse {
+    if way.links == Links::Refuse {
         resolve |= ResolveFlags::NO_SYMLINKS;
+    }
+    if way.mounts == Mounts::Refuse {
+        resolve |= ResolveFlags::NO_XDEV;
     }
     let flags = flags | OFlags::CLOEXEC;
     match persist(|| openat2(&root, path, flags, Mode::empty(), resolve)) {
         // The kernel is older than 5.6, or a sandbox forbids the call. If there is another reason, the fallback fails
         // for it too.
-        Err(Errno::NOSYS | Errno::PERM) => by_steps(root.as_fd(), path, flags, links),
+        Err(Errno::NOSYS | Errno::PERM) => by_steps(root.as_fd(), path, flags, way),
         opened => opened,
     }
 }
@@ -56,28 +81,27 @@ fn persist<T>(open: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
 
 /// Does what `openat2` does, one name at a time. It reads links itself instead of letting the kernel follow them, and
 /// takes `..` as the directory that it came from.
-fn by_steps(
-    root: BorrowedFd<'_>,
-    path: &Path,
-    flags: OFlags,
-    links: Links,
-) -> Result<OwnedFd, Errno> {
+fn by_steps(root: BorrowedFd<'_>, path: &Path, flags: OFlags, way: Way) -> Result<OwnedFd, Errno> {
     let step = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut way: Vec<OwnedFd> = Vec::new();
+    let mut passed: Vec<OwnedFd> = Vec::new();
     // The rest of the path, the next name last.
     let mut names = reversed(path)?;
     let mut followed = 0;
     while let Some(name) = names.pop() {
         if name == ".." {
-            way.pop().ok_or(Errno::XDEV)?;
+            passed.pop().ok_or(Errno::XDEV)?;
         }
         if name == "." || name == ".." {
             continue;
         }
-        let here = way.last().map_or(root, AsFd::as_fd);
+        let here = passed.last().map_or(root, AsFd::as_fd);
         let found = openat(here, &name, step, Mode::empty())?;
-        match Stat::of(&found)?.file_type {
-            FileType::Symlink if links == Links::Refuse || followed == MAX_LINKS => {
+        let stat = Stat::of(&found)?;
+        if stat.mount_point && way.mounts == Mounts::Refuse {
+            return Err(Errno::XDEV);
+        }
+        match stat.file_type {
+            FileType::Symlink if way.links == Links::Refuse || followed == MAX_LINKS => {
                 return Err(Errno::LOOP);
             }
             FileType::Symlink => {
@@ -89,11 +113,11 @@ fn by_steps(
                 let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 return openat(here, &name, flags, Mode::empty());
             }
-            FileType::Directory => way.push(found),
+            FileType::Directory => passed.push(found),
             _ => return Err(Errno::NOTDIR),
         }
     }
-    let here = way.last().map_or(root, AsFd::as_fd);
+    let here = passed.last().map_or(root, AsFd::as_fd);
     openat(here, c".", flags | OFlags::CLOEXEC, Mode::empty())
 }
 
@@ -166,7 +190,7 @@ mod tests {
                         let resolve = resolve | ResolveFlags::BENEATH;
                         let flags = flags | OFlags::CLOEXEC;
                         let oracle = openat2(root, &*path, flags, Mode::empty(), resolve);
-                        let steps = by_steps(root, path.as_ref(), flags, links);
+                        let steps = by_steps(root, path.as_ref(), flags, links.into());
                         prop_assert_eq!(found(steps), found(oracle), "{} {:?}", path, links);
                     }
                 }
@@ -206,7 +230,7 @@ mod tests {
             ("file/x", Links::Follow, Errno::NOTDIR),
             ("missing", Links::Follow, Errno::NOENT),
         ] {
-            let steps = by_steps(root.as_fd(), path.as_ref(), OFlags::RDONLY, links);
+            let steps = by_steps(root.as_fd(), path.as_ref(), OFlags::RDONLY, links.into());
             assert_eq!(steps.unwrap_err(), errno, "{path}");
             let opened = open_beneath(&root, path.as_ref(), OFlags::RDONLY, links);
             assert_eq!(opened.unwrap_err(), errno, "{path}");

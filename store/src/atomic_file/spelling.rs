@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use haul_core::FilePath;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 
 use super::name::TemporaryName;
@@ -62,6 +63,30 @@ fn given_otherwise(root: impl AsFd, path: &Path, file: FileId) -> Option<PathBuf
     let still = |other: &Path| Stat::at(&root, other).is_ok_and(|stat| stat.id() == file);
     let same_root = || Stat::of(&root).is_ok_and(|stat| stat.id() == from);
     (differs && same_root() && still(&other)).then_some(other)
+}
+
+/// Whether two paths that differ, and both exist, are one path in two cases.
+pub(crate) fn is_other_case(root: impl AsFd, one: &FilePath, other: &FilePath) -> bool {
+    let mut above = PathBuf::from(".");
+    for (name, other) in one.components().zip(other.components()) {
+        if name.to_lowercase() != other.to_lowercase() {
+            return false;
+        }
+        if name != other && lists_both(&root, &above, [name, other]) {
+            return false;
+        }
+        above.push(name);
+    }
+    one.components().count() == other.components().count()
+}
+
+fn lists_both(root: impl AsFd, above: &Path, names: [&str; 2]) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let Ok(directory) = open_beneath(&root, above, flags, Links::Refuse) else { return false };
+    let listed = Entries::of(directory).take(MAX_READ).map_while(Result::ok);
+    let both =
+        listed.filter(|entry| names.iter().any(|name| entry.name().to_bytes() == name.as_bytes()));
+    both.count() == names.len()
 }
 
 fn lower(path: &Path) -> Option<String> {

@@ -76,7 +76,7 @@ impl DirectoryListing {
             return Ok(self.omit(name, Omission::Name));
         };
         // The entry needs nothing that a `stat` would return, and a mount that hangs there would not answer.
-        if found.file_type == FileType::Directory {
+        if found.file_type == FileType::Directory && !self.shared.root.refuses_mounts() {
             return Ok(self.directory(name, path));
         }
         let here = self.traversal.here()?;
@@ -91,6 +91,9 @@ impl DirectoryListing {
                     }
                     Err(_) => return Ok(self.omit(name, Omission::Unknown)),
                 }
+            }
+            Ok(stat) if stat.mount_point && self.shared.root.refuses_mounts() => {
+                return Ok(self.omit(name, Omission::Hidden));
             }
             Ok(stat) => (stat, false),
             Err(Errno::NOENT) => return Ok(None),

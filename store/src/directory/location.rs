@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use haul_core::{StoreError, StoreErrorKind};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, statx};
 use rustix::io::Errno;
 
+use super::root::Root;
 use crate::error::shown;
 use crate::stat::{FileId, Stat};
 
@@ -16,16 +18,31 @@ use crate::stat::{FileId, Stat};
 /// that are stored in it then.
 #[derive(Debug)]
 pub(crate) struct Location {
-    path: PathBuf,
     id: FileId,
-    /// Whether the log says that the path leads elsewhere.
-    lost: AtomicBool,
+    path: SharedPath,
+}
+
+#[derive(Debug)]
+enum SharedPath {
+    Absolute {
+        path: PathBuf,
+        /// Whether the log says that the path leads elsewhere.
+        lost: AtomicBool,
+    },
+    /// A path in another shared directory.
+    Within { around: Arc<Location>, root: Root, path: PathBuf },
 }
 
 impl Location {
     /// The location of the directory `id`, which `path` leads to.
     pub(crate) fn new(path: &Path, id: FileId) -> io::Result<Self> {
-        Ok(Self { path: std::path::absolute(path)?, id, lost: AtomicBool::new(false) })
+        let path = std::path::absolute(path)?;
+        Ok(Self { id, path: SharedPath::Absolute { path, lost: AtomicBool::new(false) } })
+    }
+
+    /// The location of the directory `id`, which `path` leads to in `root`, the directory at the location `around`.
+    pub(crate) fn within(around: Arc<Self>, root: Root, path: &Path, id: FileId) -> Self {
+        Self { id, path: SharedPath::Within { around, root, path: path.to_owned() } }
     }
 
     /// Identifies the shared directory.
@@ -35,13 +52,29 @@ impl Location {
 
     /// Fails if the path leads elsewhere. The log reports this once, and once more when the path is right again.
     pub(crate) fn require(&self) -> Result<(), StoreError> {
-        let found = statx(CWD, &self.path, AtFlags::empty(), StatxFlags::BASIC_STATS);
+        match &self.path {
+            SharedPath::Absolute { path, lost } => self.require_absolute(path, lost),
+            SharedPath::Within { around, root, path } => {
+                around.require()?;
+                let found = root.open_directory(path, OFlags::PATH);
+                if found.is_ok_and(|(_, stat)| stat.id() == self.id) {
+                    return Ok(());
+                }
+                let path = shown(path.as_os_str());
+                let detail = format!("{path} does not lead to the directory that was opened");
+                Err(StoreError::new(StoreErrorKind::Io, detail))
+            }
+        }
+    }
+
+    fn require_absolute(&self, path: &Path, lost_before: &AtomicBool) -> Result<(), StoreError> {
+        let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
         let lost = match found.map(Stat::from) {
             Ok(stat) => stat.id() != self.id,
             Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP),
         };
-        let was_lost = self.lost.swap(lost, Ordering::Relaxed);
-        let path = shown(self.path.as_os_str());
+        let was_lost = lost_before.swap(lost, Ordering::Relaxed);
+        let path = shown(path.as_os_str());
         if !lost {
             if was_lost {
                 tracing::warn!("{path} leads to the shared directory again");

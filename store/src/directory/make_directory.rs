@@ -21,6 +21,11 @@ pub(super) fn make_directory(
     path: &FilePath,
 ) -> Result<DirectoryChange, StoreError> {
     shared.require_changeable(path, "created")?;
+    make(shared, path)
+}
+
+/// As [`make_directory`], even if the path is hidden.
+pub(super) fn make(shared: &Arc<Shared>, path: &FilePath) -> Result<DirectoryChange, StoreError> {
     for _ in 0..MAX_MOVED {
         if let Some(change) = make_once(shared, path)? {
             return Ok(change);
@@ -32,10 +37,7 @@ pub(super) fn make_directory(
 /// `None` if another program changed something meanwhile.
 fn make_once(shared: &Arc<Shared>, path: &FilePath) -> Result<Option<DirectoryChange>, StoreError> {
     let cannot = |errno| failed(format_args!("create {}", path.escaped()), errno);
-    let mut parent = match Parent::make(shared, path) {
-        Err(Errno::NOENT) => return Ok(None),
-        made => made.map_err(cannot)?,
-    };
+    let Some(mut parent) = Parent::make(shared, path, cannot)? else { return Ok(None) };
     let (directory, name) = (Arc::clone(parent.handle()), OsStr::new(path.file_name()));
     let _locked = name_locks::lock([(directory.id(), name)]);
     match mkdirat(&directory, name, Mode::from_raw_mode(0o777)) {

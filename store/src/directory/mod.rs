@@ -8,6 +8,7 @@ mod flush;
 mod listing;
 mod location;
 mod make_directory;
+mod mount;
 mod parent;
 mod preconditions;
 mod rename;
@@ -19,14 +20,13 @@ mod sweeper;
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, Version};
 use rustix::fs::{StatVfsMountFlags, fstatvfs};
 use rustix::io::Errno;
 
 pub use self::change::DirectoryChange;
-use self::flush::Flushes;
 pub use self::listing::DirectoryListing;
 use self::location::Location;
 use self::root::Root;
@@ -37,7 +37,7 @@ pub use self::staged::DirectoryStaged;
 use crate::budget::Budget;
 use crate::file_system::FileSystem;
 use crate::stat::Stat;
-use crate::{NewFile, Store};
+use crate::{MountOptions, Mountable, NewFile, Store};
 
 /// A local directory and everything below it as a [`Store`].
 ///
@@ -60,13 +60,14 @@ impl Directory {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, Errno::ROFS));
         }
         let shared = Arc::new(Shared {
-            flushes: flush::can_flush(file_system).then(Flushes::default),
+            flushes: flush::can_flush(file_system).then(Arc::default),
             extra_files: Budget::new(),
             listing_directories: Budget::of_listings(),
-            location: Location::new(path, id)?,
+            location: Arc::new(Location::new(path, id)?),
             root,
             options,
-            checksums: Mutex::default(),
+            makes_parents: true,
+            checksums: Arc::default(),
             file_system,
         });
         if !shared.options.read_only {
@@ -152,5 +153,23 @@ impl Store for Directory {
         changes: &mut [DirectoryChange],
     ) -> Result<(), StoreError> {
         change::sync_directories(&self.0, files, changes)
+    }
+}
+
+impl Mountable for Directory {
+    fn mount(
+        &self,
+        directory: Option<&FilePath>,
+        options: MountOptions,
+    ) -> Result<Self, StoreError> {
+        mount::mount(&self.0, directory, options).map(|shared| Self(Arc::new(shared)))
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.0.location.require().is_ok()
+    }
+
+    fn are_same(&self, one: &FilePath, other: &FilePath) -> bool {
+        self.0.are_same(one, other)
     }
 }

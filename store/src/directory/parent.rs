@@ -4,12 +4,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_core::FilePath;
+use haul_core::account::Right;
+use haul_core::{FilePath, StoreError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::shared::Shared;
 use crate::directory_handle::DirectoryHandle;
+use crate::error::forbidden;
 use crate::open_directory::{open_directory_or_path, or_path_only};
 use crate::resolve::{Links, open_beneath};
 use crate::stat::{FileId, Stat};
@@ -57,14 +59,32 @@ pub(crate) fn nearest(shared: &Shared, file: &FilePath) -> Result<Nearest, Errno
 }
 
 impl Parent {
-    /// Opens the parent of `file` and creates the missing directories.
-    ///
-    /// [`Errno::NOENT`] means that a directory was removed at the same time, [`Errno::LOOP`] that a link leads nowhere.
-    pub(crate) fn make(shared: &Shared, file: &FilePath) -> Result<Self, Errno> {
-        let Nearest { handle, mut missing } = nearest(shared, file)?;
-        if missing.is_empty() {
-            return Ok(Self { handle: Arc::new(handle), made: None });
+    /// Opens the parent of `file` and creates the missing directories, where it may. `None` if another program removed
+    /// one of them at the same time.
+    pub(crate) fn make(
+        shared: &Shared,
+        file: &FilePath,
+        cannot: impl Fn(Errno) -> StoreError,
+    ) -> Result<Option<Self>, StoreError> {
+        let nearest = match nearest(shared, file) {
+            Err(Errno::NOENT) => return Ok(None),
+            nearest => nearest.map_err(&cannot)?,
+        };
+        if nearest.missing.is_empty() {
+            return Ok(Some(Self { handle: Arc::new(nearest.handle), made: None }));
         }
+        if !shared.makes_parents {
+            return Err(forbidden(Right::MakeDirectory));
+        }
+        match Self::make_missing(shared, file, nearest) {
+            Err(Errno::NOENT) => Ok(None),
+            made => made.map(Some).map_err(cannot),
+        }
+    }
+
+    /// [`Errno::NOENT`] means that a directory was removed at the same time, [`Errno::LOOP`] that a link leads nowhere.
+    fn make_missing(shared: &Shared, file: &FilePath, nearest: Nearest) -> Result<Self, Errno> {
+        let Nearest { handle, mut missing } = nearest;
         if missing.last().is_some_and(|name| leads_nowhere(&handle, name)) {
             return Err(Errno::LOOP);
         }
@@ -223,7 +243,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let Directory(shared) = Directory::open(directory.path(), Options::default()).unwrap();
-        let make = |path| Parent::make(&shared, &FilePath::parse(path).unwrap()).unwrap();
+        let make = |path| {
+            let cannot = |errno| panic!("{errno}");
+            Parent::make(&shared, &FilePath::parse(path).unwrap(), cannot).unwrap().unwrap()
+        };
         fs::create_dir(at("old")).unwrap();
         drop(make("old/a/b/c/file"));
         assert!(at("old").is_dir() && !at("old/a").exists());

@@ -37,6 +37,9 @@ impl Shared {
         if !matches!(found.file_type, FileType::Directory | FileType::Symlink) {
             found.require_regular(path.escaped())?;
         }
+        if found.mount_point && self.root.refuses_mounts() {
+            return Err(cannot(Errno::XDEV));
+        }
         if found.mount_point {
             return Err(mount_point(doing, path));
         }

@@ -75,9 +75,8 @@ impl Renaming<'_> {
         if is_directory && is_below(to, from) {
             return Err(self.moved_into_itself());
         }
-        let mut parent = match Parent::make(shared, to) {
-            Err(Errno::NOENT) => return Ok(None),
-            made => made.map_err(|errno| self.cannot(errno))?,
+        let Some(mut parent) = Parent::make(shared, to, |errno| self.cannot(errno))? else {
+            return Ok(None);
         };
         let new_directory = Arc::clone(parent.handle());
         let [old_name, new_name] = [from, to].map(|path| OsStr::new(path.file_name()));

@@ -11,12 +11,16 @@ use rustix::fs::{FileType, Mode, OFlags, open, openat, readlinkat};
 use rustix::io::Errno;
 
 use crate::atomic_file::is_temporary_name;
-use crate::resolve::{Links, MAX_LINKS, open_beneath};
+use crate::resolve::{Links, MAX_LINKS, Mounts, Way, open_beneath};
 use crate::stat::Stat;
 
 /// The open shared directory. It stays the same directory even if its name changes.
-#[derive(Debug)]
-pub(crate) struct Root(Arc<OwnedFd>);
+#[derive(Debug, Clone)]
+pub(crate) struct Root {
+    directory: Arc<OwnedFd>,
+    /// What paths may pass.
+    way: Way,
+}
 
 /// Where a path leads: a name that is not a symbolic link, in a directory beneath the root.
 #[derive(Debug)]
@@ -29,17 +33,32 @@ pub(crate) struct Located {
 impl Root {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = Self(Arc::new(open(path, flags, Mode::empty())?));
+        let root = Self::new(open(path, flags, Mode::empty())?, Links::Follow.into());
         root.open_directory(Path::new("."), OFlags::PATH)?;
         Ok(root)
     }
 
-    /// The open directory, to be shared.
-    pub(crate) fn shared(&self) -> &Arc<OwnedFd> {
-        &self.0
+    /// The open directory `directory`, whose paths may pass what `way` says.
+    pub(crate) fn new(directory: OwnedFd, way: Way) -> Self {
+        Self { directory: Arc::new(directory), way }
     }
 
-    /// Opens a directory and follows links that stay beneath the root. `access` is for reading it, or for a path only.
+    /// The same directory, whose paths may pass what `way` says.
+    pub(crate) fn with(&self, way: impl Into<Way>) -> Self {
+        Self { directory: Arc::clone(&self.directory), way: way.into() }
+    }
+
+    /// Whether what is mounted in it is not part of it.
+    pub(crate) fn refuses_mounts(&self) -> bool {
+        self.way.mounts == Mounts::Refuse
+    }
+
+    /// The open directory, to be shared.
+    pub(crate) fn shared(&self) -> &Arc<OwnedFd> {
+        &self.directory
+    }
+
+    /// Opens a directory and, if it may, follows links that stay beneath the root. `access` is for reading it, or for a path only.
     ///
     /// [`Errno::XDEV`] means that the path leaves the root.
     pub(crate) fn open_directory(
@@ -49,12 +68,12 @@ impl Root {
     ) -> Result<(OwnedFd, Stat), Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = access | OFlags::DIRECTORY;
-        let directory = open_beneath(&self.0, path, flags, Links::Follow)?;
+        let directory = open_beneath(&self.directory, path, flags, self.way)?;
         let stat = Stat::of(&directory)?;
         Ok((directory, stat))
     }
 
-    /// Finds the target of `path` and follows links that stay beneath the root.
+    /// Finds the target of `path` and, if it may, follows links that stay beneath the root.
     pub(crate) fn locate(&self, path: &Path) -> Result<Located, Errno> {
         let mut path = path.to_owned();
         for _ in 0..=MAX_LINKS {
@@ -70,8 +89,14 @@ impl Root {
                 return Err(Errno::NOENT);
             }
             let stat = Stat::at(&directory, name)?;
+            if stat.mount_point && self.refuses_mounts() {
+                return Err(Errno::XDEV);
+            }
             if stat.file_type != FileType::Symlink {
                 return Ok(Located { name: name.to_owned(), directory, stat });
+            }
+            if self.way.links == Links::Refuse {
+                return Err(Errno::LOOP);
             }
             let target = match readlinkat(&directory, name, Vec::new()) {
                 Ok(target) => target,
@@ -89,7 +114,7 @@ impl Root {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.directory.as_fd()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state that all sessions of a directory share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_core::{FilePath, StoreError, StoreErrorKind};
 
@@ -35,13 +35,15 @@ pub struct Options {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) root: Root,
-    pub(super) location: Location,
+    pub(super) location: Arc<Location>,
     pub(super) options: Options,
-    pub(super) checksums: Mutex<Checksums>,
+    /// Whether missing parents of a new name are created.
+    pub(super) makes_parents: bool,
+    pub(super) checksums: Arc<Mutex<Checksums>>,
     /// The file system of the shared directory itself; others may be mounted in it.
     pub(super) file_system: FileSystem,
     /// `None` where a flush of that file system is not as good as an fsync of each file.
-    pub(super) flushes: Option<Flushes>,
+    pub(super) flushes: Option<Arc<Flushes>>,
     /// Permits for staged files beyond one a session.
     pub(super) extra_files: Budget,
     /// Permits for the directories of listings beyond one each.

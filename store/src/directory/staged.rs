@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 
+use haul_core::account::Right;
 use haul_core::{Checksum, FilePath, Mode, StoreError, StoreErrorKind, Version};
 use rustix::io::Errno;
 
@@ -13,7 +14,7 @@ use super::shared::{MAX_MOVED, Shared};
 use crate::atomic_file::{AtomicFile, replaceable};
 use crate::budget::Permit;
 use crate::directory_handle::DirectoryHandle;
-use crate::error::{failed, misuse};
+use crate::error::{failed, forbidden, misuse};
 use crate::name_locks;
 use crate::stat::Stat;
 use crate::{NewFile, PassThrough, Staged};
@@ -60,6 +61,9 @@ impl DirectoryStaged {
         let Nearest { handle, missing } =
             parent::nearest(&shared, path).map_err(|errno| cannot_create(path, errno))?;
         let name = OsStr::new(path.file_name());
+        if !missing.is_empty() && !shared.makes_parents {
+            return Err(forbidden(Right::MakeDirectory));
+        }
         let replaces = match missing.last() {
             None => replaceable(&handle, name, file.mode, path.escaped())?.map(|_| name),
             Some(name) if leads_nowhere(&handle, name) => {
@@ -90,10 +94,8 @@ impl DirectoryStaged {
     /// Publishes beneath the shared directory as it is now. Returns whether all directories of the path stayed in
     /// place.
     fn publish_once(&mut self) -> Result<bool, StoreError> {
-        let mut parent = match Parent::make(&self.shared, &self.path) {
-            Err(Errno::NOENT) => return Ok(false),
-            made => made.map_err(|errno| cannot_create(&self.path, errno))?,
-        };
+        let made = Parent::make(&self.shared, &self.path, |errno| cannot_create(&self.path, errno));
+        let Some(mut parent) = made? else { return Ok(false) };
         let name = OsStr::new(self.path.file_name());
         let _locked = name_locks::lock([(parent.handle().id(), name)]);
         if let Some(wanted) = &self.if_match {
@@ -203,7 +205,7 @@ pub(super) fn cannot_keep(path: &FilePath, errno: Errno) -> StoreError {
 
 impl Shared {
     fn last_failed(&self) -> Option<u64> {
-        self.flushes.as_ref().and_then(Flushes::last_failed)
+        self.flushes.as_ref().and_then(|flushes| flushes.last_failed())
     }
 
     /// Whether a flush covers files in `directory`.

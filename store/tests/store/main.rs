@@ -25,3 +25,4 @@ mod support;
 mod unchanged;
 mod upload;
 mod versions;
+mod views;
