@@ -211,6 +211,7 @@ fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>>
         ErrorCode::NotAFile => "only regular files are served, and only directories hold them",
         ErrorCode::NotEmpty => "delete what is in it first; hidden names count",
         ErrorCode::Denied | ErrorCode::Io | ErrorCode::NotSupported => "the server's log says why",
+        ErrorCode::Unauthenticated => "whoami shows who the server takes you for",
         ErrorCode::BadName => "choose another name",
         ErrorCode::BadRange => "--offset is past the end of the file; ls -l shows its size",
         ErrorCode::TooLarge => {
@@ -254,7 +255,13 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
             Some("nothing was kept; make room, or choose another place")
         }
         StoreErrorKind::Changed => Some("the file changed while it was read; try again"),
-        StoreErrorKind::NotSupported | StoreErrorKind::Io => None,
+        // No file of this side fails like that.
+        StoreErrorKind::Forbidden(_)
+        | StoreErrorKind::Revoked
+        | StoreErrorKind::Insecure
+        | StoreErrorKind::KeyMissing
+        | StoreErrorKind::NotSupported
+        | StoreErrorKind::Io => None,
     }
 }
 

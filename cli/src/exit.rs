@@ -52,6 +52,7 @@ exits! {
     Local = 7, "a file or stream on this side: exists, unreadable, disk full, closed";
     Partial = 8, "some of several things are done, and some failed";
     OutcomeUnknown = 9, "published, but it may not survive a power cut";
+    Unauthenticated = 11, "you are not identified, or not allowed in";
     HungUp = 129, "ended by SIGHUP: its terminal is gone";
     Interrupted = 130, "interrupted, by SIGINT";
     Quit = 131, "ended by SIGQUIT";
@@ -131,6 +132,7 @@ impl From<ErrorCode> for Exit {
             | ErrorCode::Changed
             | ErrorCode::Protocol => Self::Integrity,
             ErrorCode::OutcomeUnknown => Self::OutcomeUnknown,
+            ErrorCode::Unauthenticated => Self::Unauthenticated,
             ErrorCode::Busy | ErrorCode::Timeout | ErrorCode::ShuttingDown => Self::Network,
             _ => Self::Unexpected,
         }
@@ -155,6 +157,10 @@ impl From<StoreErrorKind> for Exit {
             | StoreErrorKind::BadName
             | StoreErrorKind::TooLarge
             | StoreErrorKind::NoSpace
+            | StoreErrorKind::Forbidden(_)
+            | StoreErrorKind::Revoked
+            | StoreErrorKind::Insecure
+            | StoreErrorKind::KeyMissing
             | StoreErrorKind::Io => Self::Local,
         }
     }
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_table() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 129, 130, 131, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 129, 130, 131, 143]);
         let meanings: HashSet<&str> = Exit::ALL.iter().map(|exit| exit.meaning()).collect();
         assert_eq!(meanings.len(), codes.len());
         assert!(Exit::table().contains("\n  130  interrupted"));
@@ -214,6 +220,7 @@ mod tests {
                 "not-found" => Exit::NotFound,
                 "size-mismatch" | "checksum-mismatch" | "changed" | "protocol" => Exit::Integrity,
                 "outcome-unknown" => Exit::OutcomeUnknown,
+                "unauthenticated" => Exit::Unauthenticated,
                 "busy" | "timeout" | "shutting-down" => Exit::Network,
                 _ => Exit::Refused,
             };

@@ -197,7 +197,9 @@ impl Files {
             Effect::Copy { .. }
             | Effect::Delete { .. }
             | Effect::MakeDirectory { .. }
-            | Effect::Move { .. } => {
+            | Effect::Move { .. }
+            | Effect::Identify { .. }
+            | Effect::WhoAmI { .. } => {
                 Err(StoreError::new(StoreErrorKind::NotSupported, "files are only stored here"))
             }
             // Pass-through is off.

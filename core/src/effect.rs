@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::account::{Account, Proof, UserName};
 use crate::checksum::Checksum;
 use crate::message::{Depth, Entry, Mode};
 use crate::name::FilePath;
@@ -222,6 +223,21 @@ pub enum Effect {
         /// The staged file.
         handle: Handle,
     },
+    /// Check who the client is (servers only). Answer: [`Done::Identified`], and from then on the session's effects are
+    /// those of this user; or [`Done::NotIdentified`], whatever is wrong. Nothing is open when this is requested.
+    Identify {
+        /// The request.
+        id: RequestId,
+        /// Who the client says they are.
+        user: UserName,
+        /// What shall prove it.
+        proof: Proof,
+    },
+    /// Return what the session's user may do (servers only). Answer: [`Done::Account`].
+    WhoAmI {
+        /// The request.
+        id: RequestId,
+    },
 }
 
 /// Something that is open under a handle and may have to be closed early.
@@ -265,6 +281,8 @@ impl Effect {
             Self::Move { .. } => "move",
             Self::Close { .. } => "close",
             Self::Discard { .. } => "discard",
+            Self::Identify { .. } => "identify",
+            Self::WhoAmI { .. } => "who-am-i",
         }
     }
 
@@ -284,7 +302,10 @@ impl Effect {
                 Done::Changed,
             )
             | (Self::Close { .. }, Done::Closed)
-            | (Self::Discard { .. }, Done::Discarded) => true,
+            | (Self::Discard { .. }, Done::Discarded)
+            | (Self::Identify { .. }, Done::NotIdentified)
+            | (Self::WhoAmI { .. }, Done::Account(_)) => true,
+            (Self::Identify { user, .. }, Done::Identified { user: known }) => user == known,
             (Self::Copy { length, .. }, Done::Copied { length: copied, .. }) => copied <= length,
             (Self::NextEntries { max, .. }, Done::Entries { entries, .. }) => entries.len() <= *max,
             (
@@ -355,6 +376,15 @@ pub enum Done {
     Closed,
     /// Answers [`Effect::Discard`].
     Discarded,
+    /// Answers [`Effect::Identify`]: the client is this user, the one of the effect.
+    Identified {
+        /// The user.
+        user: UserName,
+    },
+    /// Answers [`Effect::Identify`]: the client is not identified.
+    NotIdentified,
+    /// Answers [`Effect::WhoAmI`].
+    Account(Account),
 }
 
 impl Done {
@@ -376,6 +406,9 @@ impl Done {
             Self::Published { .. } => "published",
             Self::Closed => "closed",
             Self::Discarded => "discarded",
+            Self::Identified { .. } => "identified",
+            Self::NotIdentified => "not-identified",
+            Self::Account(_) => "account",
         }
     }
 }

@@ -5,6 +5,8 @@ use core::fmt;
 
 use thiserror::Error;
 
+use crate::account::Right;
+
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)?) => {
         /// The code of an `ERR`. Its meaning never changes.
@@ -49,8 +51,10 @@ error_codes! {
     NotEmpty = "not-empty",
     /// The storage does not support this.
     NotSupported = "not-supported",
-    /// The server may not do this.
+    /// The server may not do this, or the user has no right to it.
     Denied = "denied",
+    /// Nobody is identified, or the attempt failed.
+    Unauthenticated = "unauthenticated",
     /// The file is larger than the server accepts.
     TooLarge = "too-large",
     /// The storage is full.
@@ -95,7 +99,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// The kinds of errors of a store, each with its code in the protocol.
+/// The kinds of errors of a store and of its accounts, each with its code in the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// Nothing of this name exists, or it is not served.
@@ -126,6 +130,14 @@ pub enum StoreErrorKind {
     NoSpace,
     /// The file has changed since it was opened.
     Changed,
+    /// The user has not this right there.
+    Forbidden(Right),
+    /// The account of the session is gone or disabled.
+    Revoked,
+    /// A secret is not taken over this connection: it is neither encrypted nor local.
+    Insecure,
+    /// An invitation needs a key, and the client has shown none.
+    KeyMissing,
     /// Any other failure of the storage.
     Io,
 }
@@ -147,6 +159,16 @@ impl StoreErrorKind {
         Self::TooLarge,
         Self::NoSpace,
         Self::Changed,
+        Self::Forbidden(Right::List),
+        Self::Forbidden(Right::Get),
+        Self::Forbidden(Right::Put),
+        Self::Forbidden(Right::Replace),
+        Self::Forbidden(Right::MakeDirectory),
+        Self::Forbidden(Right::Delete),
+        Self::Forbidden(Right::Move),
+        Self::Revoked,
+        Self::Insecure,
+        Self::KeyMissing,
         Self::Io,
     ];
 
@@ -158,15 +180,22 @@ impl StoreErrorKind {
             Self::IsDirectory => ErrorCode::IsDirectory,
             Self::NotAFile => ErrorCode::NotAFile,
             Self::NotEmpty => ErrorCode::NotEmpty,
-            Self::IntoItself => ErrorCode::BadArgument,
+            Self::IntoItself | Self::KeyMissing => ErrorCode::BadArgument,
             Self::NotSupported => ErrorCode::NotSupported,
-            Self::Denied | Self::ReadOnly => ErrorCode::Denied,
+            Self::Denied | Self::ReadOnly | Self::Forbidden(_) | Self::Revoked | Self::Insecure => {
+                ErrorCode::Denied
+            }
             Self::BadName => ErrorCode::BadName,
             Self::TooLarge => ErrorCode::TooLarge,
             Self::NoSpace => ErrorCode::NoSpace,
             Self::Changed => ErrorCode::Changed,
             Self::Io => ErrorCode::Io,
         }
+    }
+
+    /// Whether a server ends the session after its reply.
+    pub fn ends_session(self) -> bool {
+        self == Self::Revoked
     }
 
     /// The text for a peer that requested this `work`. It reveals no more than the peer could find out.
@@ -190,6 +219,7 @@ impl StoreErrorKind {
                 Work::MakeDirectory => "the server has no right to make a directory there",
                 Work::Move => "the server has no right to move this",
                 Work::Copy => "the server has no right to copy this",
+                Work::Identify => "nobody is served here",
             },
             Self::ReadOnly if work == Work::Upload => "no uploads are taken here: it is read-only",
             Self::ReadOnly => "nothing can be changed here: it is read-only",
@@ -204,8 +234,24 @@ impl StoreErrorKind {
                 Work::Delete | Work::Move | Work::Copy | Work::MakeDirectory => {
                     "the file is another one now; nothing was changed"
                 }
+                Work::Identify => "the accounts changed meanwhile",
             },
+            Self::Forbidden(right) => match right {
+                Right::List => "your rights there do not include list",
+                Right::Get => "your rights there do not include get",
+                Right::Put => "your rights there do not include put",
+                Right::Replace => "your rights there do not include replace",
+                Right::MakeDirectory => "your rights there do not include mkdir",
+                Right::Delete => "your rights there do not include delete",
+                Right::Move => "your rights there do not include move",
+            },
+            Self::Revoked => "your account is no longer served",
+            Self::Insecure => "passwords and invitations are taken over TLS only: hauls://",
+            Self::KeyMissing => {
+                "an invitation needs a key: a client certificate in the TLS handshake"
+            }
             Self::Io => match work {
+                Work::Identify => "the server cannot look up accounts at the moment",
                 Work::List => "the server's storage failed; the listing is not complete",
                 Work::Download => "the server's storage failed; what came of the file is void",
                 Work::Upload => "the server's storage failed; nothing was published",
@@ -229,6 +275,7 @@ pub(crate) enum Work {
     Move,
     Copy,
     Checksum,
+    Identify,
 }
 
 /// A failed effect.

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::account::{Grant, Proof, UserName};
 use crate::effect::RequestId;
 use crate::error::StoreError;
 use crate::message::{Depth, Entry, Greeting, Mode, Refusal, Sending, Summary};
@@ -90,6 +91,15 @@ pub enum Request {
         /// The version that the file must have.
         if_match: Option<Version>,
     },
+    /// Say who the client is. The server's `OK` has the user.
+    Authenticate {
+        /// The user.
+        user: UserName,
+        /// What proves it.
+        proof: Proof,
+    },
+    /// Get what the user of the connection may do. The mounts come as [`ClientEvent::Grant`].
+    WhoAmI,
     /// Get the list of commands. The lines come as [`ClientEvent::Info`].
     Help,
     /// End the session. No request can follow.
@@ -114,6 +124,13 @@ pub enum ClientEvent {
         id: RequestId,
         /// The line.
         text: alloc::string::String,
+    },
+    /// A mount of the user.
+    Grant {
+        /// The request.
+        id: RequestId,
+        /// The mount.
+        grant: Grant,
     },
     /// A download starts; or starts again, if the cancelling of an earlier request stopped it.
     Sending {
@@ -146,6 +163,7 @@ impl ClientEvent {
         match self {
             Self::Entry { id, .. }
             | Self::Info { id, .. }
+            | Self::Grant { id, .. }
             | Self::Sending { id, .. }
             | Self::Progress { id, .. }
             | Self::Finished { id, .. } => Some(*id),

@@ -118,6 +118,7 @@ fn results<'a>(
             ClientEvent::Greeted(_) | ClientEvent::Lost(_) => continue,
             ClientEvent::Entry { id, .. }
             | ClientEvent::Info { id, .. }
+            | ClientEvent::Grant { id, .. }
             | ClientEvent::Sending { id, .. }
             | ClientEvent::Progress { id, .. } => id,
             ClientEvent::Finished { id, result } => {

@@ -64,8 +64,11 @@ fn as_sent(mut line: ServerLine) -> ServerLine {
                 ..Refusal::new(code, cut(&refusal.text))
             };
         }
-        ServerLine::Entry(_) | ServerLine::Sending(_) | ServerLine::Data(_) | ServerLine::Ready => {
-        }
+        ServerLine::Entry(_)
+        | ServerLine::Sending(_)
+        | ServerLine::Data(_)
+        | ServerLine::Grant(_)
+        | ServerLine::Ready => {}
     }
     line
 }

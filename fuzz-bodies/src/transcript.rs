@@ -45,6 +45,7 @@ pub(super) fn replies(output: &[u8]) -> Vec<Result<Summary, Refusal>> {
             ServerLine::Greeting(_)
             | ServerLine::Entry(_)
             | ServerLine::Ready
+            | ServerLine::Grant(_)
             | ServerLine::Info(_) => {}
         }
     }

@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use bytes::BytesMut;
+use haul_core::account::{Grant, Proof, Quota, Right, Rights, Secret, UserName};
 use haul_core::message::{Entry, Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
 use haul_core::verb::{
-    self, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+    self, Auth, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload, WhoAmI,
 };
 use haul_core::{Checksum, Depth, ErrorCode, FilePath, Limits, Mode, Omission, Timestamp, Version};
 use haul_core::{ClientLine, Command};
@@ -103,12 +104,21 @@ impl Values<'_> {
         Version::parse(&format!("v{}", self.byte())).filter(|_| self.flag())
     }
 
+    fn user(&mut self) -> Option<UserName> {
+        let length = usize::from(self.byte() % 80);
+        UserName::parse(&self.raw(length)).ok()
+    }
+
+    fn rights(&mut self) -> Rights {
+        Right::ALL.iter().filter(|_| self.flag()).fold(Rights::NONE, |set, right| set.with(*right))
+    }
+
     fn mode(&mut self) -> Mode {
         if self.flag() { Mode::Create } else { Mode::Replace }
     }
 
     fn client_line(&mut self) -> Option<ClientLine> {
-        Some(match self.byte() % 13 {
+        Some(match self.byte() % 15 {
             0 => ClientLine::Data(1 + self.number() % Limits::MAX_DATA),
             1 => ClientLine::End { checksum: self.option(Self::checksum) },
             2 => ClientLine::Abort,
@@ -152,6 +162,13 @@ impl Values<'_> {
                 length: self.option(Self::number),
                 if_match: self.version(),
             })),
+            12 => ClientLine::Command(Command::WhoAmI(WhoAmI)),
+            13 => {
+                let secret = Secret::new(self.text())?;
+                let proof =
+                    if self.flag() { Proof::Password(secret) } else { Proof::Invite(secret) };
+                ClientLine::Command(Command::Auth(Auth { user: self.user()?, proof }))
+            }
             _ => ClientLine::Command(Command::Upload(Upload {
                 path: self.path()?,
                 size: self.option(Self::number),
@@ -164,11 +181,13 @@ impl Values<'_> {
     }
 
     fn server_line(&mut self) -> Option<ServerLine> {
-        Some(match self.byte() % 10 {
+        Some(match self.byte() % 11 {
             0 => ServerLine::Greeting(Greeting {
                 banner: self.text(),
                 max_data: 1 + self.number() % Limits::MAX_DATA,
                 pipeline: self.number().max(1),
+                auth_required: self.flag(),
+                user: self.user().filter(|_| self.flag()),
             }),
             1 => ServerLine::Entry(Entry::File {
                 path: self.path()?,
@@ -205,6 +224,12 @@ impl Values<'_> {
                 size: self.option(Self::number),
                 checksum: self.option(Self::checksum),
                 version: self.version(),
+                user: self.user(),
+                quota: self.option(|seed| Quota { limit: seed.number(), used: seed.number() }),
+            }),
+            9 => ServerLine::Grant(Grant {
+                path: if self.flag() { Some(self.path()?) } else { None },
+                rights: self.rights(),
             }),
             8 => ServerLine::Entry(Entry::Omitted {
                 shown: self.text(),

@@ -75,6 +75,10 @@ impl Handles {
                 self.end(&[*handle], &[Kind::Listing, Kind::Source, Kind::Changed])
             }
             Effect::Discard { handle } => self.end(&[*handle], &[Kind::Staged]),
+            Effect::Identify { .. } if !self.open.is_empty() => {
+                Err(format!("something is open: {:?}", self.open))
+            }
+            Effect::Identify { .. } | Effect::WhoAmI { .. } => Ok(()),
         }
         .map_err(|broken| format!("{broken}: {effect:?}"))
     }

@@ -51,7 +51,9 @@ impl Files for LocalFiles {
             | Effect::Copy { .. }
             | Effect::Delete { .. }
             | Effect::MakeDirectory { .. }
-            | Effect::Move { .. } => panic!("only a server asks for {}", effect.name()),
+            | Effect::Move { .. }
+            | Effect::Identify { .. }
+            | Effect::WhoAmI { .. } => panic!("only a server asks for {}", effect.name()),
         }
     }
 

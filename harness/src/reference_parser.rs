@@ -1,7 +1,8 @@
 //! A simple parser of a client's lines, written from docs/PROTOCOL.md alone, to compare `haul-core` with.
 
+use haul_core::account::{Proof, Secret, UserName};
 use haul_core::verb::{
-    Checksum, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+    Auth, Checksum, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload, WhoAmI,
 };
 use haul_core::{ClientLine, Command, Depth, FilePath, Mode, Timestamp, Version};
 
@@ -125,6 +126,15 @@ fn the_path(rest: &mut Vec<Token>) -> Option<FilePath> {
     path(&rest.pop().filter(|token| token.key.is_none())?.value)
 }
 
+/// The last word, which is the name of a user (R-AUTH-1).
+fn user(rest: &mut Vec<Token>) -> Option<UserName> {
+    let name = rest.pop().filter(|token| token.key.is_none())?.value;
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
+    let has_form = (1..=64).contains(&name.len()) && name.chars().all(good);
+    let begins = !name.starts_with(['.', '-', '_']);
+    (has_form && begins).then(|| UserName::parse(&name).expect("it has the form of a name"))
+}
+
 fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
     let command = match verb {
         "LIST" => {
@@ -185,6 +195,18 @@ fn command(verb: &str, mut rest: Vec<Token>) -> Option<Command> {
             let path = the_path(&mut rest)?;
             Command::Checksum(Checksum { path, offset, length, if_match })
         }
+        "AUTH" => {
+            let secret = |text: &str| Secret::new(text.to_owned());
+            let password = take(&mut rest, "password", secret).ok()?;
+            let invite = take(&mut rest, "invite", secret).ok()?;
+            let proof = match (password, invite) {
+                (Some(secret), None) => Proof::Password(secret),
+                (None, Some(secret)) => Proof::Invite(secret),
+                _ => return None,
+            };
+            Command::Auth(Auth { user: user(&mut rest)?, proof })
+        }
+        "WHOAMI" => Command::WhoAmI(WhoAmI),
         "HELP" => Command::Help(Help),
         "EXIT" | "QUIT" | "BYE" => Command::Exit(Exit),
         _ => return None,

@@ -98,7 +98,7 @@ impl Connection {
         let directory = Directory::open(share, options).map_err(|error| error.to_string())?;
         Ok(Self {
             server: Server::new(Arc::new(script.setup.config.clone())),
-            session: Session::new(Arc::new(directory), Identity::anonymous()),
+            session: Session::new(Arc::new(directory), Identity::nobody()),
             now: Duration::ZERO,
             to_server: Pipe::new(schedule.pipe),
             to_client: Pipe::new(schedule.pipe),

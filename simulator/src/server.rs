@@ -71,7 +71,7 @@ impl ServerSide {
         } else {
             Server::new(Arc::clone(config))
         };
-        let session = Session::new(Arc::new(store.clone()), Identity::anonymous());
+        let session = Session::new(Arc::new(store.clone()), Identity::nobody());
         let backend = Backend {
             store,
             session,

@@ -272,7 +272,7 @@ fn now() -> Timestamp {
 /// The output of a server over `store` for a client that sends `input` and then closes its side.
 fn converse(store: &Arc<Memory>, mut input: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut server = Server::new(Arc::default());
-    let mut files = Session::new(Arc::clone(store), Identity::anonymous());
+    let mut files = Session::new(Arc::clone(store), Identity::nobody());
     let mut said = Vec::new();
     loop {
         match server.poll(Duration::ZERO) {

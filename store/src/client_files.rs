@@ -270,7 +270,9 @@ impl Perform for FilesById {
             | Effect::Copy { .. }
             | Effect::Delete { .. }
             | Effect::MakeDirectory { .. }
-            | Effect::Move { .. } => Err(not_open()),
+            | Effect::Move { .. }
+            | Effect::Identify { .. }
+            | Effect::WhoAmI { .. } => Err(not_open()),
         }
     }
 

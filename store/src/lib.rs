@@ -157,7 +157,7 @@ pub use local::{
 pub use mountable::{MountOptions, Mountable};
 pub use pass_through::PassThrough;
 pub use perform::Perform;
-pub use provider::{Identity, StoreProvider};
+pub use provider::{Identify, Identity, StoreProvider};
 pub use session::Session;
 pub use store::{Change, Listing, Prepared, Source, Staged, Store, Target};
 pub use view::{AccessSource, Share, View};

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use haul_core::account::{Account, Proof, UserName};
 use haul_core::{Done, Effect, Handle, StoreError};
 
 use crate::error::misuse;
 use crate::perform::prepare_send;
 use crate::{
-    Identity, Listing, NewFile, PassThrough, Perform, Source, Staged, Store, StoreProvider,
+    Identify, Identity, Listing, NewFile, PassThrough, Perform, Source, Staged, Store,
+    StoreProvider,
 };
 
 /// A session's use of a store: its open listings and files, each under the [`Handle`] that its [`Effect`] gave.
@@ -17,6 +19,8 @@ use crate::{
 pub struct Session<P: StoreProvider> {
     provider: Arc<P>,
     identity: Identity,
+    /// `None` where nobody can be identified.
+    identify: Option<Box<dyn Identify>>,
     /// `None` before the first effect.
     store: Option<Arc<P::Store>>,
     open: BTreeMap<Handle, Open<P::Store>>,
@@ -64,7 +68,13 @@ impl<P: StoreProvider> Session<P> {
     /// A session for `identity` that has nothing open. It asks `provider` for its store when it carries out its first
     /// effect.
     pub fn new(provider: Arc<P>, identity: Identity) -> Self {
-        Self { provider, identity, store: None, open: BTreeMap::new() }
+        Self { provider, identity, identify: None, store: None, open: BTreeMap::new() }
+    }
+
+    /// The same session, whose client is identified by `identify`.
+    #[must_use]
+    pub fn identified_by(self, identify: Box<dyn Identify>) -> Self {
+        Self { identify: Some(identify), ..self }
     }
 
     fn store(&mut self) -> Result<Arc<P::Store>, StoreError> {
@@ -185,6 +195,25 @@ impl<P: StoreProvider> Session<P> {
         Ok(Done::Changed)
     }
 
+    fn identify(&mut self, user: &UserName, proof: &Proof) -> Result<Done, StoreError> {
+        let is_known = match &mut self.identify {
+            Some(identify) => identify.identify(user, proof)?,
+            None => false,
+        };
+        if !is_known {
+            return Ok(Done::NotIdentified);
+        }
+        self.identity = Identity::of(user.clone());
+        self.store = None;
+        Ok(Done::Identified { user: user.clone() })
+    }
+
+    fn account(&mut self) -> Result<Account, StoreError> {
+        let Some(user) = self.identity.user().cloned() else { return Ok(Account::default()) };
+        let (grants, quota) = self.store()?.grants()?;
+        Ok(Account { user: Some(user), grants, quota })
+    }
+
     fn close(&mut self, handle: Handle, fits: fn(&Open<P::Store>) -> bool) -> bool {
         let fits = self.open.get(&handle).is_some_and(fits);
         if fits {
@@ -261,6 +290,8 @@ impl<P: StoreProvider> Session<P> {
                 let discarded = self.close(*handle, Open::is_staged);
                 if discarded { Ok(Done::Discarded) } else { Err(not_staged()) }
             }
+            Effect::Identify { id: _, user, proof } => self.identify(user, proof),
+            Effect::WhoAmI { id: _ } => self.account().map(Done::Account),
         }
     }
 }

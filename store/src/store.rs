@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use haul_core::account::{Grant, Quota};
 use haul_core::{
     Checksum, Depth, Entry, FilePath, Mode, NewFile, Opened, StoreError, StoreErrorKind, Version,
 };
@@ -48,6 +49,14 @@ pub trait Store: Send + Sync + 'static {
     type Staged: Staged;
     /// A change of names; [`Infallible`] where only publishing changes names.
     type Change: Change;
+
+    /// What the user of this store may do, and their quota; nothing, the default, for a store without users.
+    ///
+    /// # Errors
+    /// [`Revoked`](haul_core::StoreErrorKind::Revoked) if the account is gone; [`Io`](haul_core::StoreErrorKind::Io).
+    fn grants(&self) -> Result<(Vec<Grant>, Option<Quota>), StoreError> {
+        Ok((Vec::new(), None))
+    }
 
     /// Starts a listing of `path`, or of the whole store for `None`, `depth` levels deep. A file is listed as a single
     /// entry. With `omitted`, omitted names are listed as [`Entry::Omitted`].

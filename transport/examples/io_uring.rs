@@ -208,7 +208,7 @@ impl Host {
             let busy = Refusal::new(ErrorCode::Busy, "as many clients as can be served are here");
             Server::refusing(config, Refusal { retry_after: Some(5), ..busy })
         };
-        let files = Session::new(Arc::clone(&self.store), Identity::anonymous());
+        let files = Session::new(Arc::clone(&self.store), Identity::nobody());
         let drain = self.drain.clone();
         spawn(async move {
             // Replies are written whole, so waiting for more to send would only delay them.

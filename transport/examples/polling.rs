@@ -243,7 +243,7 @@ impl Polling {
         };
         // Replies are written whole, so waiting for more to send would only delay them.
         let _ = socket.set_nodelay(true);
-        let files = Session::new(Arc::clone(&self.store), Identity::anonymous());
+        let files = Session::new(Arc::clone(&self.store), Identity::nobody());
         let connection =
             Connection { machine, files, socket, interest, due: Some(now), refused: full };
         self.connections.insert(token, connection);

@@ -99,6 +99,8 @@ fn perform(effect: &Effect) -> Done {
         | Effect::Copy { .. }
         | Effect::Delete { .. }
         | Effect::MakeDirectory { .. }
-        | Effect::Move { .. } => unreachable!("an upload needs no {}", effect.name()),
+        | Effect::Move { .. }
+        | Effect::Identify { .. }
+        | Effect::WhoAmI { .. } => unreachable!("an upload needs no {}", effect.name()),
     }
 }

@@ -6,7 +6,7 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
-/// A secret text, such as a password: 1 to 1024 bytes.
+/// A secret text, such as a password: 1 to 1024 bytes without control characters.
 ///
 /// It is overwritten when it is dropped, and neither `Debug` nor anything else prints it.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,10 +16,12 @@ impl Secret {
     /// The longest secret, in bytes.
     pub const MAX_BYTES: usize = 1024;
 
-    /// Takes the text; `None` if it is empty or longer than [`MAX_BYTES`](Self::MAX_BYTES).
+    /// Takes the text; `None` if it is empty, longer than [`MAX_BYTES`](Self::MAX_BYTES), or has a control character,
+    /// which no line can have.
     pub fn new(text: String) -> Option<Self> {
         let mut text = text;
-        if text.is_empty() || text.len() > Self::MAX_BYTES {
+        let fits = (1..=Self::MAX_BYTES).contains(&text.len());
+        if !fits || text.contains(char::is_control) {
             text.zeroize();
             return None;
         }
@@ -27,6 +29,11 @@ impl Secret {
         let secret = Self(text.as_str().into());
         text.zeroize();
         Some(secret)
+    }
+
+    /// The place of a secret that is kept from those who need not know it.
+    fn withheld() -> Self {
+        Self(Box::default())
     }
 
     /// The text. It must not reach a log, an error or an argument list.
@@ -56,6 +63,17 @@ pub enum Proof {
     Invite(Secret),
 }
 
+impl Proof {
+    /// The same kind of proof, without the secret.
+    #[must_use]
+    pub fn withheld(&self) -> Self {
+        match self {
+            Self::Password(_) => Self::Password(Secret::withheld()),
+            Self::Invite(_) => Self::Invite(Secret::withheld()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::format;
@@ -66,6 +84,7 @@ mod tests {
     fn a_secret_has_bounds_and_is_never_printed() {
         assert_eq!(Secret::new(String::new()), None);
         assert_eq!(Secret::new("x".repeat(1025)), None);
+        assert_eq!(Secret::new("x\ny".into()), None);
         let secret = Secret::new("x".repeat(1024)).unwrap();
         assert_eq!(secret.expose().len(), 1024);
         let shown = format!("{:?}", Proof::Password(secret));

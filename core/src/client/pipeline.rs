@@ -131,6 +131,8 @@ impl Pipeline {
             | Request::Move { .. }
             | Request::Copy { .. }
             | Request::Checksum { .. }
+            | Request::Authenticate { .. }
+            | Request::WhoAmI
             | Request::Help
             | Request::Exit => true,
         };
@@ -148,10 +150,12 @@ impl Pipeline {
         self.waiting.pop_front()
     }
 
-    /// Takes the next request, if its command may be sent before the greeting: it is the first one, and has no body.
+    /// Takes the next request, if its command may be sent before the greeting: it is the first one, and has
+    /// neither a body nor a secret.
     pub(super) fn next_before_greeting(&mut self) -> Option<(RequestId, Request)> {
         let (_, request) = self.waiting.front()?;
-        if matches!(request, Request::Upload { .. }) { None } else { self.next(1) }
+        let waits = matches!(request, Request::Upload { .. } | Request::Authenticate { .. });
+        if waits { None } else { self.next(1) }
     }
 
     /// Whether no further command may be sent, or half of them must be answered first: otherwise each reply would be

@@ -1,5 +1,7 @@
 //! Runs a session: starts requests, checks the server's lines one after another, and finishes each request once.
 
+use zeroize::Zeroize as _;
+
 use super::Client;
 use super::pipeline::{Asked, Role};
 use super::table::{self, OnLine, OnLoss, OnStep, Row};
@@ -11,7 +13,7 @@ use crate::message::body::AbortLine;
 use crate::message::encode::append;
 use crate::message::{Garbled, Greeting, Refusal, ServerLine, Summary};
 use crate::output::Wait;
-use crate::request::{ClientEvent, Failure};
+use crate::request::{ClientEvent, Failure, Request};
 use crate::verb;
 use crate::verb::client_exchange::{
     Exchange, OnRefusal, Performed, Preparation, Turn, View, Violation,
@@ -141,10 +143,14 @@ impl Client {
                 self.role = Role::Preparing;
                 return Some(Ask::Perform(effect));
             }
-            Preparation::Send(line) => {
+            Preparation::Send(mut line) => {
                 let mut asked = self.pipeline.preparing.take()?;
                 let _: Option<OnStep> = self.enter(&table::COMMAND);
                 self.link.outbox.line(|out| out.extend_from_slice(&line));
+                if matches!(asked.request, Request::Authenticate { .. }) {
+                    self.link.outbox.has_secret();
+                    line.zeroize();
+                }
                 asked.line = line.len();
                 self.pipeline.sent.push_back(asked);
             }

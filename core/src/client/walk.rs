@@ -204,7 +204,9 @@ fn words(event: &ClientEvent) -> Option<String> {
             format!("{}: {}", id.0, reason(failure))
         }
         ClientEvent::Lost(failure) => format!("lost: {}", reason(failure)),
-        ClientEvent::Info { .. } | ClientEvent::Sending { .. } => panic!("{event:?}"),
+        ClientEvent::Info { .. } | ClientEvent::Grant { .. } | ClientEvent::Sending { .. } => {
+            panic!("{event:?}")
+        }
     })
 }
 

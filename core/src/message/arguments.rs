@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 
 use super::{Garbled, Omission};
+use crate::account::{Rights, UserName};
 use crate::checksum::Checksum;
 use crate::error::ErrorCode;
 use crate::name::FilePath;
@@ -59,6 +60,11 @@ pub(crate) struct Arguments<'a> {
     pub(crate) link: Option<()>,
     pub(crate) error: Option<ErrorCode>,
     pub(crate) reason: Option<Omission>,
+    pub(crate) auth: Option<()>,
+    pub(crate) user: Option<UserName>,
+    pub(crate) rights: Option<Rights>,
+    pub(crate) quota: Option<u64>,
+    pub(crate) used: Option<u64>,
 }
 
 impl<'a> Arguments<'a> {
@@ -87,12 +93,17 @@ impl<'a> Arguments<'a> {
             "retry-after" => &mut self.retry_after,
             "max-data" => &mut self.max_data,
             "pipeline" => &mut self.pipeline,
+            "quota" => &mut self.quota,
+            "used" => &mut self.used,
             "modified" => return keep(&mut self.modified, Timestamp::parse(value)),
             "version" => return keep(&mut self.version, Version::parse(value)),
             "crc64nvme" => return keep(&mut self.checksum, Checksum::parse(value)),
             "executable" => return keep(&mut self.executable, flag(value)),
             "link" => return keep(&mut self.link, flag(value)),
             "error" => return keep(&mut self.error, parse_error(value)),
+            "auth" => return keep(&mut self.auth, (value == "required").then_some(())),
+            "user" => return keep(&mut self.user, UserName::parse(value).ok()),
+            "rights" => return keep(&mut self.rights, value.parse().ok()),
             "reason" => return keep(&mut self.reason, parse_reason(value)),
             _ => return Ok(()),
         };

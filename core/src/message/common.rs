@@ -9,6 +9,7 @@ use core::fmt;
 use super::arguments::{Arguments, is_code, required};
 use super::encode::option;
 use super::{Garbled, Greeting, Refusal, Summary, VERSION};
+use crate::account::{Quota, UserName};
 use crate::error::ErrorCode;
 use crate::limits::Limits;
 use crate::wire::words::Quoted;
@@ -20,14 +21,18 @@ impl Greeting {
             banner: arguments.first.map(String::from).unwrap_or_default(),
             max_data: required(arguments.max_data)?.clamp(1, Limits::MAX_DATA),
             pipeline: required(arguments.pipeline)?.max(1),
+            auth_required: arguments.auth.is_some(),
+            user: arguments.user,
         })
     }
 }
 
 impl fmt::Display for Greeting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { banner, max_data, pipeline } = self;
-        write!(f, "{VERSION} {} max-data={max_data} pipeline={pipeline}", Quoted(banner))
+        let Self { banner, max_data, pipeline, auth_required, user } = self;
+        write!(f, "{VERSION} {} max-data={max_data} pipeline={pipeline}", Quoted(banner))?;
+        option(f, "auth", auth_required.then_some("required").as_ref())?;
+        user_option(f, user.as_ref())
     }
 }
 
@@ -43,6 +48,8 @@ impl Summary {
             length: arguments.length,
             checksum: arguments.checksum,
             version: arguments.version,
+            user: arguments.user,
+            quota: arguments.quota.zip(arguments.used).map(|(limit, used)| Quota { limit, used }),
         }
     }
 }
@@ -60,8 +67,18 @@ impl fmt::Display for Summary {
         option(f, "size", self.size.as_ref())?;
         option(f, "length", self.length.as_ref())?;
         option(f, "crc64nvme", self.checksum.as_ref())?;
-        option(f, "version", self.version.as_ref())
+        option(f, "version", self.version.as_ref())?;
+        user_option(f, self.user.as_ref())?;
+        match self.quota {
+            Some(Quota { limit, used }) => write!(f, " quota={limit} used={used}"),
+            None => Ok(()),
+        }
     }
+}
+
+/// Writes `user=`, if there is one.
+fn user_option(f: &mut fmt::Formatter<'_>, user: Option<&UserName>) -> fmt::Result {
+    user.map_or(Ok(()), |user| write!(f, " user=\"{user}\""))
 }
 
 impl Refusal {

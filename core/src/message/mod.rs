@@ -13,6 +13,7 @@ use alloc::string::String;
 
 use thiserror::Error;
 
+use crate::account::{Grant, Quota, UserName};
 use crate::checksum::Checksum;
 use crate::error::ErrorCode;
 use crate::time::Timestamp;
@@ -48,6 +49,8 @@ pub enum ServerLine {
     Ready,
     /// A line of help.
     Info(String),
+    /// A mount of the user.
+    Grant(Grant),
     /// The command is done.
     Ok(Summary),
     /// The command, or the connection, failed.
@@ -63,6 +66,10 @@ pub struct Greeting {
     pub max_data: u64,
     /// The maximum number of unanswered commands, at least 1.
     pub pipeline: u64,
+    /// Whether the client must be identified before it is served.
+    pub auth_required: bool,
+    /// The user that the connection has already.
+    pub user: Option<UserName>,
 }
 
 /// What a download will send.
@@ -102,6 +109,10 @@ pub struct Summary {
     pub checksum: Option<Checksum>,
     /// The version of the file, if the server sends it.
     pub version: Option<Version>,
+    /// The user of the connection.
+    pub user: Option<UserName>,
+    /// The quota of the user.
+    pub quota: Option<Quota>,
 }
 
 /// The content of an `ERR`.

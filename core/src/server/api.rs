@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub durable: bool,
     /// Whether the transport can carry out [`Output::Receive`](crate::Output::Receive).
     pub pass_through: bool,
+    /// Whether a client must be identified before it is served.
+    pub auth_required: bool,
 }
 
 impl Default for ServerConfig {
@@ -32,12 +34,14 @@ impl Default for ServerConfig {
             banner: String::from("Welcome"),
             durable: true,
             pass_through: false,
+            auth_required: false,
         }
     }
 }
 
 /// What a server reports about a session, for logs and audits.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most events are answers")]
 pub enum ServerEvent {
     /// A command got its final reply.
     Answered {

@@ -38,8 +38,14 @@ impl Server {
     /// Does what the table says about a line. `cancelled` means that an `ABORT` follows it.
     pub(super) fn take_line(&mut self, line: Result<ClientLine, LineError>, cancelled: bool) {
         match line {
-            Ok(ClientLine::Command(command)) if cancelled => self.cancelled(Some(command)),
-            Ok(ClientLine::Command(command)) => self.command(command),
+            Ok(ClientLine::Command(command)) if cancelled => self.cancelled(Some(&command)),
+            Ok(ClientLine::Command(command))
+                if command.needs_identity() && self.identification.is_missing() =>
+            {
+                let reply = Reply::err(ErrorCode::Unauthenticated, "say who you are first: AUTH");
+                self.refuse(Some(&command), reply);
+            }
+            Ok(ClientLine::Command(command)) => self.command(&command),
             Ok(ClientLine::Data(length)) => self.data(length),
             Ok(ClientLine::End { checksum }) => match self.enter(&table::END) {
                 Some(OnEnd::Finish) => {
@@ -63,22 +69,31 @@ impl Server {
                 }
             }
             Err(_) if cancelled => self.cancelled(None),
-            Err(error) => match self.enter(&table::FAULTY_COMMAND) {
-                Some(OnRefused::Refuse) => {
-                    self.commands += 1;
-                    let reply = Reply::refused(Refusal::new(error.code, error.text));
-                    self.end_with(Outcome::Reply(reply));
-                }
-                Some(OnRefused::Fault) => self.fault(NOT_IN_A_BODY),
-                Some(OnRefused::Keep) | None => {}
-            },
+            Err(error) => {
+                self.refuse(None, Reply::refused(Refusal::new(error.code, error.text)));
+            }
         }
     }
 
-    fn command(&mut self, command: Command) {
-        match self.enter(row_of(&command)) {
+    /// Refuses a command, if its line is one, without carrying it out.
+    fn refuse(&mut self, command: Option<&Command>, reply: Reply) {
+        match self.enter(&table::FAULTY_COMMAND) {
+            Some(OnRefused::Refuse) => {
+                match command {
+                    Some(command) => self.begin_command(command),
+                    None => self.commands += 1,
+                }
+                self.end_with(Outcome::Reply(reply));
+            }
+            Some(OnRefused::Fault) => self.fault(NOT_IN_A_BODY),
+            Some(OnRefused::Keep) | None => {}
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match self.enter(row_of(command)) {
             Some(OnCommand::Begin) => {
-                if self.commit.precedes(&command) {
+                if self.commit.precedes(command) {
                     self.begin_commit();
                 }
                 self.begin_command(command);
@@ -88,15 +103,16 @@ impl Server {
         }
     }
 
-    fn begin_command(&mut self, command: Command) {
+    fn begin_command(&mut self, command: &Command) {
         self.commands += 1;
         let began = self.link.timer.now();
         let exchange = command.serve(RequestId(self.commands), &mut self.handles);
+        let command = command.without_secret();
         self.running = Some(Running { command, began, exchange });
     }
 
     /// An `ABORT` follows the next command, or the current one.
-    pub(super) fn cancelled(&mut self, next: Option<Command>) {
+    pub(super) fn cancelled(&mut self, next: Option<&Command>) {
         let is_next = self.is_between_commands();
         if let Some(OnCancelled::Abort) = self.enter(&table::CANCELLED) {
             match next {

@@ -20,6 +20,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::account::{Identification, UserName};
 use crate::effect::{Done, Effect, RequestId};
 use crate::error::StoreError;
 use crate::limits::Limits;
@@ -65,6 +66,7 @@ pub struct Server {
     /// The number of commands so far, which is also the number of the last one.
     commands: u64,
     handles: Handles,
+    identification: Identification,
     /// When a drain disconnects sessions that still run.
     drain: Option<Duration>,
     /// The number of bytes read and dropped since everything was sent.
@@ -91,6 +93,7 @@ struct Ending {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most outcomes are replies")]
 enum Outcome {
     /// Answer the command.
     Reply(Reply),
@@ -105,21 +108,36 @@ enum Outcome {
 impl Server {
     /// A server for a new connection. It sends first.
     pub fn new(config: Arc<ServerConfig>) -> Self {
+        Self::for_user(config, None)
+    }
+
+    /// A server for a new connection that has a user from the start: by the key that the client has shown, or the
+    /// [anonymous](UserName::anonymous) one.
+    pub fn for_user(config: Arc<ServerConfig>, user: Option<UserName>) -> Self {
+        let identification = Identification::new(config.auth_required, user.as_ref());
         let greeting = ServerLine::Greeting(Greeting {
             banner: config.banner.clone(),
             max_data: config.limits.max_data.clamp(1, Limits::MAX_DATA),
             pipeline: config.limits.pipeline.max(1),
+            auth_required: identification.is_missing(),
+            user,
         });
-        Self::begin(config, State::Ready, &greeting)
+        Self::begin(config, State::Ready, &greeting, identification)
     }
 
     /// A server that sends `refusal` ([`Busy`](crate::ErrorCode::Busy) or
     /// [`ShuttingDown`](crate::ErrorCode::ShuttingDown)) instead of a greeting and closes.
     pub fn refusing(config: Arc<ServerConfig>, refusal: Refusal) -> Self {
-        Self::begin(config, State::Flushing, &ServerLine::Err(refusal))
+        let nobody = Identification::new(true, None);
+        Self::begin(config, State::Flushing, &ServerLine::Err(refusal), nobody)
     }
 
-    fn begin(config: Arc<ServerConfig>, state: State, first: &ServerLine) -> Self {
+    fn begin(
+        config: Arc<ServerConfig>,
+        state: State,
+        first: &ServerLine,
+        identification: Identification,
+    ) -> Self {
         let mut link = Link::new();
         link.outbox.line(|out| first.encode(out));
         Self {
@@ -134,6 +152,7 @@ impl Server {
             events: VecDeque::new(),
             commands: 0,
             handles: Handles::default(),
+            identification,
             drain: None,
             lingered: 0,
         }

@@ -53,6 +53,7 @@ impl Server {
             durable: self.config.durable,
             pass_through: self.config.pass_through,
             help: HELP,
+            identification: &mut self.identification,
             outbox: &mut self.link.outbox,
             waiting: self.commit.waiting(),
         };
@@ -82,6 +83,8 @@ impl Server {
                 self.begin_commit();
                 return None;
             }
+            // AUTH has a secret, and so has a mistyped AUTH.
+            self.link.inbox.wipe(end);
             self.consume(end);
             self.link.timer.restart();
             self.take_line(line, cancelled);

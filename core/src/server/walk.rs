@@ -81,9 +81,11 @@ impl Play {
             Effect::Delete { .. } | Effect::MakeDirectory { .. } | Effect::Move { .. } => {
                 Done::Changed
             }
-            Effect::Read { .. } | Effect::WriteReceived { .. } | Effect::Copy { .. } => {
-                panic!("{effect:?}")
-            }
+            Effect::Read { .. }
+            | Effect::WriteReceived { .. }
+            | Effect::Copy { .. }
+            | Effect::Identify { .. }
+            | Effect::WhoAmI { .. } => panic!("{effect:?}"),
         })
     }
 

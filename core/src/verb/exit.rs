@@ -27,6 +27,7 @@ impl Exit {
 impl Verb for Exit {
     const NAMES: &'static [&'static str] = &["EXIT", "QUIT", "BYE"];
     const HELP: &'static str = "EXIT - goodbye";
+    const NEEDS_IDENTITY: bool = false;
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
         no_arguments(words, Self::NAMES[0], Self)

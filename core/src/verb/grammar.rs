@@ -29,13 +29,15 @@ pub(crate) enum Changes {
 }
 
 /// The properties of a verb.
-pub(super) trait Verb: Sized {
+pub(super) trait Verb: Clone {
     /// The verb in upper case, followed by its other names.
     const NAMES: &'static [&'static str];
     /// Its line of HELP.
     const HELP: &'static str;
     /// Whether the command may have a body.
     const HAS_BODY: bool = false;
+    /// Whether a client that has to be identified may send it only after that.
+    const NEEDS_IDENTITY: bool = true;
     /// What it changes.
     const CHANGES: Changes = Changes::Nothing;
 
@@ -51,6 +53,11 @@ pub(super) trait Verb: Sized {
     /// The path of the command, and the second one that MOVE and COPY have.
     fn paths(&self) -> [Option<&FilePath>; 2] {
         [None, None]
+    }
+
+    /// The command for logs and events.
+    fn without_secret(&self) -> Self {
+        self.clone()
     }
 
     /// Starts the server's exchange for the command with this number.

@@ -29,6 +29,7 @@ impl Help {
 impl Verb for Help {
     const NAMES: &'static [&'static str] = &["HELP"];
     const HELP: &'static str = "HELP - these lines";
+    const NEEDS_IDENTITY: bool = false;
 
     fn parse(words: Words<'_>) -> Result<Self, LineError> {
         no_arguments(words, Self::NAMES[0], Self)

@@ -3,6 +3,7 @@
 //! The module of a verb contains the grammar of its command and of its own reply lines, its line of HELP, and the
 //! exchanges of server and client. Nothing else in this crate names a verb, except this list and the client's requests.
 
+mod auth;
 mod change;
 mod checksum;
 pub(crate) mod client_exchange;
@@ -17,6 +18,7 @@ mod mkdir;
 mod relocate;
 pub(crate) mod server_exchange;
 mod upload;
+mod whoami;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -48,6 +50,7 @@ use server_exchange::{Exchange, Handles};
 
 pub(crate) use grammar::Changes;
 
+pub use auth::Auth;
 pub use checksum::Checksum;
 pub use copy::Copy;
 pub use delete::Delete;
@@ -58,6 +61,7 @@ pub use list::List;
 pub use mkdir::MakeDirectory;
 pub use relocate::Move;
 pub use upload::{EAGER, Upload};
+pub use whoami::WhoAmI;
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $verb:ident),+ $(,)?) => {
@@ -92,6 +96,20 @@ macro_rules! verbs {
             pub(crate) fn changes(&self) -> Changes {
                 match self {
                     $(Self::$verb(_) => $verb::CHANGES,)+
+                }
+            }
+
+            /// Whether a client that has to be identified may send it only after that.
+            pub(crate) fn needs_identity(&self) -> bool {
+                match self {
+                    $(Self::$verb(_) => $verb::NEEDS_IDENTITY,)+
+                }
+            }
+
+            /// The command for logs and events.
+            pub(crate) fn without_secret(&self) -> Self {
+                match self {
+                    $(Self::$verb(verb) => Self::$verb(verb.without_secret()),)+
                 }
             }
 
@@ -146,6 +164,10 @@ verbs! {
     Copy,
     /// Get the checksum of a file or a range of it.
     Checksum,
+    /// Say who the client is.
+    Auth,
+    /// Get what the user may do.
+    WhoAmI,
     /// Get the list of commands.
     Help,
     /// End the session.
@@ -265,6 +287,7 @@ impl ServerLine {
                 .map(Self::Data)
                 .ok_or(Garbled("a DATA has no good length")),
             upload::READY => Ok(Self::Ready),
+            whoami::GRANT => whoami::parse_grant(&arguments).map(Self::Grant),
             "INFO" => Ok(Self::Info(arguments.first.map(String::from).unwrap_or_default())),
             "OK" => Ok(Self::Ok(Summary::parse(arguments))),
             "ERR" => Refusal::parse(arguments).map(Self::Err),
@@ -291,6 +314,7 @@ impl fmt::Display for ServerLine {
             Self::Data(length) => DataLine(*length).fmt(f),
             Self::Ready => f.write_str(upload::READY),
             Self::Info(text) => help::InfoLine(text).fmt(f),
+            Self::Grant(grant) => whoami::GrantLine(grant).fmt(f),
             Self::Ok(summary) => summary.fmt(f),
             Self::Err(refusal) => ErrLine(refusal).fmt(f),
         }
@@ -312,6 +336,8 @@ pub(crate) fn ask(request: &Request, handles: &mut Handles) -> Box<dyn client_ex
         Request::Checksum { path, offset, length, if_match } => {
             Checksum { path, offset, length, if_match }.ask()
         }
+        Request::Authenticate { user, proof } => Auth { user, proof }.ask(),
+        Request::WhoAmI => WhoAmI::ask(),
         Request::Help => Help::ask(),
         Request::Exit => Exit::ask(),
     }

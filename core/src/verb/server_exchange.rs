@@ -8,6 +8,7 @@ use core::fmt;
 
 use bytes::BytesMut;
 
+use crate::account::Identification;
 use crate::body::BodyReader;
 use crate::checksum::Checksum;
 use crate::effect::{Done, Effect, Handle, RequestId};
@@ -44,6 +45,7 @@ pub(crate) struct View<'a> {
     pub(crate) pass_through: bool,
     /// The lines of HELP.
     pub(crate) help: &'static [&'static str],
+    pub(crate) identification: &'a mut Identification,
     pub(crate) outbox: &'a mut Outbox,
     /// Lines that must follow the replies to earlier commands, if those were not sent yet.
     pub(crate) waiting: Option<&'a mut BytesMut>,
@@ -130,6 +132,7 @@ impl Reply {
 
     /// The `ERR` for a failure of the store during this `work`.
     pub(crate) fn failed(work: Work, error: StoreError) -> Self {
+        let closes = error.kind.ends_session();
         let refusal = if error.passes {
             Refusal {
                 retry_after: Some(RETRY_AFTER),
@@ -138,7 +141,8 @@ impl Reply {
         } else {
             Refusal::new(error.kind.code(), error.kind.words(work))
         };
-        Self { cause: Some(error), ..Self::refused(refusal) }
+        let reply = Self::refused(refusal);
+        Self { cause: Some(error), closes: closes || reply.closes, ..reply }
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 use thiserror::Error;
+use zeroize::Zeroize as _;
 
 use crate::limits::Limits;
 
@@ -146,6 +147,12 @@ impl Inbox {
         let fresh = &bytes[from.saturating_sub(1).min(bytes.len())..];
         let fresh = fresh.strip_suffix(b"\r").unwrap_or(fresh);
         if has_control(fresh) { Err(LineFault::Control) } else { Ok(()) }
+    }
+
+    /// Overwrites the first `count` bytes, which are dropped next.
+    pub(crate) fn wipe(&mut self, count: usize) {
+        let count = count.min(self.filled);
+        self.buffer[..count].zeroize();
     }
 
     /// Drops the first `count` bytes.

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
+use zeroize::Zeroize as _;
 
 /// Lines and payload in the order in which they are sent. Payload is queued without a copy.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(crate) struct Outbox {
     length: usize,
     /// The total number of bytes sent.
     written: u64,
+    /// A line has a secret, so that lines are overwritten once they are sent.
+    has_secret: bool,
 }
 
 impl Outbox {
@@ -20,6 +23,11 @@ impl Outbox {
         let before = self.tail.len();
         encode(&mut self.tail);
         self.length += self.tail.len() - before;
+    }
+
+    /// The last line has a secret.
+    pub(crate) fn has_secret(&mut self) {
+        self.has_secret = true;
     }
 
     /// Appends payload.
@@ -66,7 +74,12 @@ impl Outbox {
                 self.queue.pop_front();
             }
         }
-        self.tail.advance(left.min(self.tail.len()));
+        let lines = left.min(self.tail.len());
+        if self.has_secret {
+            self.tail[..lines].zeroize();
+            self.has_secret = lines < self.tail.len();
+        }
+        self.tail.advance(lines);
     }
 
     /// Drops everything, because nobody will read it.

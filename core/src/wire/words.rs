@@ -81,6 +81,10 @@ impl<'a> Words<'a> {
                 Some(_) => return Err(WordError::BadEscape),
                 None => return Err(WordError::Unclosed),
             }
+            if copied == 0 {
+                // Growing would leave parts of a secret behind.
+                unescaped.reserve(body.len());
+            }
             unescaped.push_str(&body[copied..at]);
             unescaped.push_str(&body[at + 1..at + 2]);
             copied = at + 2;

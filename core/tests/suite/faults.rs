@@ -38,6 +38,21 @@ fn run_session(
     (replies(&run.output).1, files)
 }
 
+/// The kinds of failures after which the session goes on.
+fn kinds_that_go_on() -> Vec<StoreErrorKind> {
+    StoreErrorKind::ALL.iter().copied().filter(|kind| !kind.ends_session()).collect()
+}
+
+/// Whose account is gone is told so once.
+#[test]
+fn a_session_ends_with_its_account() {
+    let faults = Faults { fail: Some((0, StoreErrorKind::Revoked)), ..Faults::default() };
+    let (replies, files) = run(faults, false, true);
+    let codes: Vec<_> = replies.iter().map(Reply::code).collect();
+    assert_eq!(codes, [Some(ErrorCode::Denied)]);
+    assert_eq!(files.file("notes.txt"), Some(&b"hello world\n"[..]));
+}
+
 /// A peer can distinguish the kinds of failures, and learns nothing about the server's local names.
 #[test]
 fn each_kind_of_failure_has_its_words() {
@@ -84,7 +99,7 @@ fn every_failed_effect_has_its_reply() {
         assert_eq!(all.iter().filter_map(Reply::code).count(), 0);
         let effects: Vec<&str> = files.journal().iter().map(|record| record.name).collect();
         for (at, effect) in effects.iter().enumerate() {
-            for &kind in StoreErrorKind::ALL {
+            for kind in kinds_that_go_on() {
                 let faults = Faults { fail: Some((at, kind)), ..Faults::default() };
                 let (replies, files) = run(faults, false, durable);
                 assert!(files.failed());
@@ -116,7 +131,7 @@ fn every_failed_change_has_its_reply() {
         assert_eq!(all.iter().filter_map(Reply::code).count(), 0);
         let effects: Vec<&str> = files.journal().iter().map(|record| record.name).collect();
         for (at, effect) in effects.iter().enumerate() {
-            for &kind in StoreErrorKind::ALL {
+            for kind in kinds_that_go_on() {
                 let faults = Faults { fail: Some((at, kind)), ..Faults::default() };
                 let (replies, files) = run_session(CHANGES, faults, false, durable);
                 assert_eq!(replies.len(), 6, "{effect} {kind:?}");
@@ -280,7 +295,7 @@ fn a_file_without_a_size_is_refused() {
 proptest! {
     /// In any session: one reply for each command, and only uploads with an `OK` are published.
     #[test]
-    fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(StoreErrorKind::ALL), choices in choices(), pass_through in any::<bool>()) {
+    fn a_fault_costs_one_command(ops in ops(), at in 0..60_usize, kind in select(kinds_that_go_on()), choices in choices(), pass_through in any::<bool>()) {
         let config = Arc::new(ServerConfig { pass_through, ..(*config(5000)).clone() });
         let mut plain_files = shared();
         let plain = Single::new(&session(&ops)).cut(&choices).play(&mut Server::new(config.clone()), &mut plain_files);

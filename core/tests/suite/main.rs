@@ -10,6 +10,7 @@ mod eager;
 mod faults;
 mod gathered;
 mod grammar;
+mod identification;
 mod joined;
 mod joined_cancels;
 mod joined_faults;

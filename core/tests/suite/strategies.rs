@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
+use haul_core::account::{Grant, Proof, Quota, Right, Rights, Secret, UserName};
 use haul_core::message::{Greeting, MAX_NUMBER, Refusal, Sending, ServerLine, Summary};
 use haul_core::verb::{
-    self, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload,
+    self, Auth, Copy, Delete, Download, Exit, Help, List, MakeDirectory, Move, Upload, WhoAmI,
 };
 use haul_core::{
     Checksum, ClientLine, Command, Depth, Entry, ErrorCode, FilePath, Limits, Mode, Omission,
@@ -15,7 +16,7 @@ use haul_core::{
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 
 /// A property whose cases are large: an eighth of the usual number.
 pub(crate) fn few_cases() -> ProptestConfig {
@@ -87,6 +88,21 @@ fn if_match() -> impl Strategy<Value = Option<Version>> {
     option::of(version())
 }
 
+pub(crate) fn user() -> impl Strategy<Value = UserName> {
+    "[a-z0-9][a-z0-9._-]{0,63}".prop_map(|name| UserName::parse(&name).expect("it is a name"))
+}
+
+fn secret() -> impl Strategy<Value = Secret> {
+    let text = prop_oneof!["[ -~]{1,40}", "\\PC{1,40}", Just("\"\\".repeat(512))]
+        .prop_filter("no control characters", |text| !text.chars().any(char::is_control));
+    text.prop_filter_map("a secret", Secret::new)
+}
+
+fn grant() -> impl Strategy<Value = Grant> {
+    (option::of(path()), subsequence(Right::ALL.to_vec(), 0..=Right::ALL.len()))
+        .prop_map(|(path, rights)| Grant { path, rights: Rights::of(&rights) })
+}
+
 fn command() -> BoxedStrategy<Command> {
     prop_oneof![
         (option::of(path()), depth(), any::<bool>())
@@ -115,6 +131,11 @@ fn command() -> BoxedStrategy<Command> {
                 Command::Checksum(verb::Checksum { path, offset, length, if_match })
             }
         ),
+        (user(), any::<bool>(), secret()).prop_map(|(user, invites, secret)| {
+            let proof = if invites { Proof::Invite(secret) } else { Proof::Password(secret) };
+            Command::Auth(Auth { user, proof })
+        }),
+        Just(Command::WhoAmI(WhoAmI)),
         Just(Command::Help(Help)),
         Just(Command::Exit(Exit)),
     ]
@@ -139,18 +160,24 @@ fn text() -> BoxedStrategy<String> {
 }
 
 fn summary() -> BoxedStrategy<Summary> {
+    let account = (option::of(user()), option::of((number(), number())));
     let number = || option::of(number());
     let numbers = (number(), number(), number(), number(), number());
-    (option::of(text()), numbers, option::of(checksum()), option::of(version()))
-        .prop_map(|(text, (entries, omitted, skipped, length, size), checksum, version)| Summary {
-            text: text.map(Cow::Owned),
-            entries,
-            omitted,
-            skipped,
-            length,
-            size,
-            checksum,
-            version,
+    (option::of(text()), numbers, option::of(checksum()), option::of(version()), account)
+        .prop_map(|(text, numbers, checksum, version, (user, quota))| {
+            let (entries, omitted, skipped, length, size) = numbers;
+            Summary {
+                text: text.map(Cow::Owned),
+                entries,
+                omitted,
+                skipped,
+                length,
+                size,
+                checksum,
+                version,
+                user,
+                quota: quota.map(|(limit, used)| Quota { limit, used }),
+            }
         })
         .boxed()
 }
@@ -167,9 +194,12 @@ fn refusal() -> BoxedStrategy<Refusal> {
 
 pub(crate) fn server_line() -> BoxedStrategy<ServerLine> {
     prop_oneof![
-        (text(), 1..=Limits::MAX_DATA, 1..=MAX_NUMBER).prop_map(|(banner, max_data, pipeline)| {
-            ServerLine::Greeting(Greeting { banner, max_data, pipeline })
-        }),
+        (text(), 1..=Limits::MAX_DATA, 1..=MAX_NUMBER, any::<bool>(), option::of(user())).prop_map(
+            |(banner, max_data, pipeline, auth_required, user)| {
+                ServerLine::Greeting(Greeting { banner, max_data, pipeline, auth_required, user })
+            }
+        ),
+        grant().prop_map(ServerLine::Grant),
         (path(), number(), timestamp(), any::<bool>()).prop_map(
             |(path, size, modified, executable)| {
                 ServerLine::Entry(Entry::File { path, size, modified, executable })

@@ -1,5 +1,6 @@
 //! A tree of files in memory that carries out effects.
 
+mod accounts;
 mod changes;
 mod reading;
 
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec;
 
 use bytes::Bytes;
+use haul_core::account::UserName;
 use haul_core::{
     Checksum, Done, Effect, Entry, ErrorCode, FilePath, Handle, Mode, NewFile, Omission,
     StoreError, StoreErrorKind, Timestamp,
@@ -14,6 +16,8 @@ use haul_core::{
 
 use crate::faults::Faults;
 use crate::files::Files;
+
+use accounts::Accounts;
 
 /// An effect that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,7 @@ pub struct MemoryFiles {
     /// Whether the machine must request `Sync` before it publishes.
     durable: bool,
     faults: Faults,
+    accounts: Accounts,
 }
 
 fn parsed(path: &str) -> FilePath {
@@ -85,6 +90,16 @@ fn error(kind: StoreErrorKind) -> StoreError {
 }
 
 impl MemoryFiles {
+    /// Adds a user who is identified by this password.
+    ///
+    /// # Panics
+    /// If `user` is not the name of a user.
+    #[must_use]
+    pub fn with_user(mut self, user: &str, password: &str) -> Self {
+        self.accounts.add(UserName::parse(user).expect("a good name"), password);
+        self
+    }
+
     /// An empty tree.
     pub fn new(durable: bool) -> Self {
         Self { durable, ..Self::default() }
@@ -418,6 +433,8 @@ impl Files for MemoryFiles {
             Effect::SyncDirectories { .. } => Ok(self.end(effect, Done::Synced)),
             Effect::Close { .. } => Ok(self.end(effect, Done::Closed)),
             Effect::Discard { .. } => Ok(self.end(effect, Done::Discarded)),
+            Effect::Identify { user, proof, .. } => Ok(self.accounts.identify(user, proof)),
+            Effect::WhoAmI { .. } => Ok(Done::Account(self.accounts.account())),
         }
     }
 

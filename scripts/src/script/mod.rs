@@ -148,6 +148,7 @@ macro_rules! script_files {
 
 const FILES: &[(&str, &str)] = script_files![
     "abort",
+    "accounts",
     "bodies",
     "closing",
     "commands",

@@ -13,7 +13,7 @@ const ID: RequestId = RequestId(1);
 pub(crate) const HANDLE: Handle = Handle(1);
 
 pub(crate) fn session(share: &Share) -> Session<Directory> {
-    Session::new(Arc::new(share.store.clone()), Identity::anonymous())
+    Session::new(Arc::new(share.store.clone()), Identity::nobody())
 }
 
 /// The same effect for another handle.
@@ -38,6 +38,7 @@ pub(crate) fn of(number: u64, mut effect: Effect) -> Effect {
         Effect::Sync { handles } | Effect::SyncDirectories { handles } => {
             *handles = vec![Handle(number)];
         }
+        Effect::Identify { .. } | Effect::WhoAmI { .. } => {}
     }
     effect
 }
@@ -295,14 +296,14 @@ fn a_session_gets_its_store_at_its_first_effect() {
             self: &Arc<Self>,
             identity: &Identity,
         ) -> Result<Arc<Self::Store>, StoreError> {
-            assert_eq!(*identity, Identity::anonymous());
+            assert_eq!(*identity, Identity::nobody());
             let next = self.1.lock().unwrap().pop().expect("it is asked no more");
             next.map_err(|kind| StoreError::new(kind, "not yet"))?;
             Ok(Arc::new(self.0.store.clone()))
         }
     }
     let late = Arc::new(Late(Share::new(), Mutex::default()));
-    let mut session = Session::new(Arc::clone(&late), Identity::anonymous());
+    let mut session = Session::new(Arc::clone(&late), Identity::nobody());
     *late.1.lock().unwrap() = vec![Ok(()), Err(StoreErrorKind::Denied)];
     assert_eq!(session.perform(&create("a")).unwrap_err().kind, StoreErrorKind::Denied);
     for effect in [create("a"), write(), publish(), of(2, list())] {

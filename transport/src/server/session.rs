@@ -44,7 +44,7 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
     let mut connection = Offloadable::<R, _, _>::new(
         Connection {
             machine: host.session_machine(),
-            files: Session::new(Arc::clone(&host.store), Identity::anonymous()),
+            files: Session::new(Arc::clone(&host.store), Identity::nobody()),
             stream: socket.stream(host.layer.as_ref()),
             clock: host.stop.clock,
         },

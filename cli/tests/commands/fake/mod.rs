@@ -143,8 +143,13 @@ impl Transport for Fake {
             return Err(failure.into());
         }
         drop(state);
-        let greeting =
-            Greeting { banner: String::from("Welcome"), max_data: 1 << 20, pipeline: 64 };
+        let greeting = Greeting {
+            banner: String::from("Welcome"),
+            max_data: 1 << 20,
+            pipeline: 64,
+            auth_required: false,
+            user: None,
+        };
         Ok(Box::new(Connection { server: self.clone(), greeting }))
     }
 
