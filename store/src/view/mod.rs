@@ -38,7 +38,7 @@ mod share;
 use std::fmt;
 use std::sync::Arc;
 
-use haul_core::account::{Access, Quota, Right};
+use haul_core::account::{Access, Grant, Quota, Right};
 use haul_core::{Checksum, Depth, FilePath, Mode, StoreError, StoreErrorKind, Version};
 
 pub use self::access::AccessSource;
@@ -139,6 +139,10 @@ impl<S: Mountable> Store for View<S> {
     type Source = ViewSource<S>;
     type Staged = ViewStaged<S>;
     type Change = S::Change;
+
+    fn grants(&self) -> Result<(Vec<Grant>, Option<Quota>), StoreError> {
+        Ok((self.access()?.grants().collect(), self.quota()?))
+    }
 
     fn list(
         &self,
