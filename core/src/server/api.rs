@@ -22,8 +22,6 @@ pub struct ServerConfig {
     pub durable: bool,
     /// Whether the transport can carry out [`Output::Receive`](crate::Output::Receive).
     pub pass_through: bool,
-    /// Whether a client must be identified before it is served.
-    pub auth_required: bool,
 }
 
 impl Default for ServerConfig {
@@ -34,7 +32,6 @@ impl Default for ServerConfig {
             banner: String::from("Welcome"),
             durable: true,
             pass_through: false,
-            auth_required: false,
         }
     }
 }

@@ -108,13 +108,18 @@ enum Outcome {
 impl Server {
     /// A server for a new connection. It sends first.
     pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self::for_user(config, None)
+        Self::with_accounts(config, None, false)
     }
 
-    /// A server for a new connection that has a user from the start: by the key that the client has shown, or the
-    /// [anonymous](UserName::anonymous) one.
-    pub fn for_user(config: Arc<ServerConfig>, user: Option<UserName>) -> Self {
-        let identification = Identification::new(config.auth_required, user.as_ref());
+    /// A server for a new connection where there are accounts. The connection may have a user from the start: the one
+    /// whose key the client has shown, or the [anonymous](UserName::anonymous) one. If it has none and `auth_required`
+    /// is set, the client must be identified before it is served.
+    pub fn with_accounts(
+        config: Arc<ServerConfig>,
+        user: Option<UserName>,
+        auth_required: bool,
+    ) -> Self {
+        let identification = Identification::new(auth_required, user.as_ref());
         let greeting = ServerLine::Greeting(Greeting {
             banner: config.banner.clone(),
             max_data: config.limits.max_data.clamp(1, Limits::MAX_DATA),

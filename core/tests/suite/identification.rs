@@ -1,12 +1,11 @@
 //! Who the client is: AUTH, WHOAMI, and what is refused before.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use haul_core::account::{Grant, Proof, Rights, Secret, UserName};
 use haul_core::client::{Client, ClientConfig, ClientEvent, Failure, Request};
 use haul_core::message::{ServerLine, Summary};
-use haul_core::server::{Server, ServerConfig, ServerEvent};
+use haul_core::server::{Server, ServerEvent};
 use haul_core::{Command, ErrorCode, Machine as _, Output};
 use haul_harness::{LocalFiles, MemoryFiles, Pair, Run, Single};
 use proptest::prelude::*;
@@ -28,8 +27,7 @@ fn files() -> MemoryFiles {
 const ALICE: &str = r#"AUTH alice password="o \"pen\" = \\ sesame""#;
 
 fn server(required: bool, known: Option<UserName>) -> Server {
-    let config = ServerConfig { auth_required: required, ..(*config(20_000)).clone() };
-    Server::for_user(Arc::new(config), known)
+    Server::with_accounts(config(20_000), known, required)
 }
 
 fn play(input: &str, mut server: Server, files: &mut MemoryFiles) -> Run<ServerEvent> {
