@@ -101,7 +101,7 @@ pub(crate) fn all<T: Transport>(
     let mut connected = app.is_connected();
     // The server may have ended this one meanwhile, which is no reason to wait.
     let mut old = connected && app.settings.retry > 0;
-    let mut desk = RefCell::new(Desk {
+    let mut queue = RefCell::new(RequestQueue {
         app,
         tally,
         requests,
@@ -112,13 +112,13 @@ pub(crate) fn all<T: Transport>(
         over: false,
         unfinished: 0,
     });
-    while desk.get_mut().has_next() {
-        let here = desk.get_mut();
+    while queue.get_mut().has_next() {
+        let here = queue.get_mut();
         let lost = match here.app.take_remote() {
             Ok(mut remote) => {
                 connected = true;
-                let ran = remote.run(&mut Calls(&desk));
-                let here = desk.get_mut();
+                let ran = remote.run(&mut Calls(&queue));
+                let here = queue.get_mut();
                 // If it was the last request that met the end, nobody was there to notice but that one.
                 let broken = mem::take(&mut here.broken);
                 if ran.is_ok() && !broken {
@@ -132,7 +132,7 @@ pub(crate) fn all<T: Transport>(
                 break;
             }
         };
-        let here = desk.get_mut();
+        let here = queue.get_mut();
         if mem::take(&mut here.answered) {
             retries.begin_anew();
             old = false;
@@ -148,10 +148,10 @@ pub(crate) fn all<T: Transport>(
             }
         }
     }
-    desk.into_inner().close();
+    queue.into_inner().close();
 }
 
-struct Desk<'d, 'a, T> {
+struct RequestQueue<'d, 'a, T> {
     app: &'d mut App<'a, T>,
     tally: &'d mut Tally,
     requests: &'d mut dyn Requests<T>,
@@ -169,7 +169,7 @@ struct Desk<'d, 'a, T> {
     unfinished: usize,
 }
 
-impl<T: Transport> Desk<'_, '_, T> {
+impl<T: Transport> RequestQueue<'_, '_, T> {
     fn has_next(&mut self) -> bool {
         let Some(asked) = self.next() else { return false };
         self.waiting.push_front(asked);
@@ -257,21 +257,21 @@ impl<T: Transport> Desk<'_, '_, T> {
 }
 
 /// The next requests, as calls.
-struct Calls<'s, 'd, 'a, T>(&'s RefCell<Desk<'d, 'a, T>>);
+struct Calls<'s, 'd, 'a, T>(&'s RefCell<RequestQueue<'d, 'a, T>>);
 
 impl<'s, T: Transport> Iterator for Calls<'s, '_, '_, T> {
     type Item = Call<Watch<'s>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let desk = self.0;
-        let asked = desk.borrow_mut().next()?;
+        let queue = self.0;
+        let asked = queue.borrow_mut().next()?;
         let request = asked.request.clone();
         let mut asked = Some(asked);
         let watch = move |event: &ClientEvent| {
             if let ClientEvent::Finished { result, .. } = event
                 && let Some(asked) = asked.take()
             {
-                desk.borrow_mut().answered(asked, result);
+                queue.borrow_mut().answered(asked, result);
             }
             ControlFlow::Continue(())
         };

@@ -1,8 +1,8 @@
 //! Files on their way, one or many over the same connections.
 
-mod desk;
 mod dots;
 mod job;
+mod queue;
 mod retry;
 
 use std::mem;
@@ -21,9 +21,9 @@ use crate::output::Direction;
 use crate::progress::Bar;
 use crate::transport::{Remote, Transport};
 
-use desk::{Calls, Desk};
 pub(crate) use dots::Dotted;
 pub(crate) use job::{Begun, Extent, Item, Job, Step, What};
+use queue::{Calls, WorkQueue};
 pub(crate) use retry::Retries;
 
 /// Moves one file and tells of it. If a connection that was there before is lost ere the server has begun with it, it is asked again over a new one, once.
@@ -88,12 +88,12 @@ pub(crate) fn all<T: Transport>(
 ) {
     let mut retries = Retries::new(app.settings.retry);
     let steps = Mutex::new(steps.into_iter());
-    let mut desk = Mutex::new(Desk::new(app, tally, extent));
+    let mut queue = Mutex::new(WorkQueue::new(app, tally, extent));
     let mut lost = None;
     // Each turn is one set of connections. The first file is opened before them: a connection is
     // only made if there is something to move, and no server waits for a stream without input.
-    while (Calls { desk: &desk, steps: &steps }).has_first() {
-        let here = entire(&mut desk);
+    while (Calls { queue: &queue, steps: &steps }).has_first() {
+        let here = entire(&mut queue);
         if let Some(error) = lost.take()
             && !here.without_bar(|app| retries.wait(app, &error))
         {
@@ -111,8 +111,8 @@ pub(crate) fn all<T: Transport>(
                 break;
             }
         };
-        let (remotes, failure) = run(remotes, &desk, &steps);
-        let here = entire(&mut desk);
+        let (remotes, failure) = run(remotes, &queue, &steps);
+        let here = entire(&mut queue);
         here.connected = true;
         if here.made_progress() {
             retries.begin_anew();
@@ -122,7 +122,7 @@ pub(crate) fn all<T: Transport>(
         }
         lost = failure;
     }
-    desk.into_inner().unwrap_or_else(PoisonError::into_inner).close();
+    queue.into_inner().unwrap_or_else(PoisonError::into_inner).close();
 }
 
 fn entire<T>(mutex: &mut Mutex<T>) -> &mut T {
@@ -132,10 +132,10 @@ fn entire<T>(mutex: &mut Mutex<T>) -> &mut T {
 /// Moves what comes next over `remotes`, until nothing does or all of them are of no more use. Gives what they were lost by, if one was.
 fn run<T: Transport>(
     mut remotes: Vec<Box<dyn Remote>>,
-    desk: &Mutex<Desk<'_, '_, T>>,
+    queue: &Mutex<WorkQueue<'_, '_, T>>,
     steps: &Mutex<impl Iterator<Item = Step> + Send>,
 ) -> (Vec<Box<dyn Remote>>, Option<Error>) {
-    let work = |remote: &mut Box<dyn Remote>| remote.run(&mut Calls { desk, steps });
+    let work = |remote: &mut Box<dyn Remote>| remote.run(&mut Calls { queue, steps });
     let outcomes = match &mut remotes[..] {
         [remote] => vec![work(remote)],
         remotes => thread::scope(|scope| {
@@ -144,22 +144,22 @@ fn run<T: Transport>(
             running.into_iter().map(joined).collect()
         }),
     };
-    let mut desk = desk::lock(desk);
+    let mut queue = queue::lock(queue);
     let failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
     if failure == Some(&Failure::Cancelled) {
-        desk.interrupted();
+        queue.interrupted();
     }
     // What went wrong was told file by file, unless no connection took any.
-    let lost = desk.lost.take().or_else(|| Some(Error::request(&desk.subject(), failure?)));
+    let lost = queue.lost.take().or_else(|| Some(Error::request(&queue.subject(), failure?)));
     (remotes, lost)
 }
 
 /// Ends all sessions but one, which others may use; that one too if the next file may have to be waited for.
-fn keep_one<T: Transport>(desk: &mut Desk<'_, '_, T>, mut remotes: Vec<Box<dyn Remote>>) {
-    let kept = if desk.waits_next() { None } else { remotes.pop() };
+fn keep_one<T: Transport>(queue: &mut WorkQueue<'_, '_, T>, mut remotes: Vec<Box<dyn Remote>>) {
+    let kept = if queue.waits_next() { None } else { remotes.pop() };
     remotes.into_iter().for_each(app::say_goodbye);
     if let Some(remote) = kept {
-        desk.app.give_back(remote);
+        queue.app.give_back(remote);
     }
 }
 

@@ -26,7 +26,7 @@ struct Queued {
     again: bool,
 }
 
-pub(super) struct Desk<'d, 'a, T> {
+pub(super) struct WorkQueue<'d, 'a, T> {
     pub(super) app: &'d mut App<'a, T>,
     tally: &'d mut Tally,
     bar: Option<Bar>,
@@ -50,7 +50,7 @@ pub(super) struct Desk<'d, 'a, T> {
     pub(super) lost: Option<Error>,
 }
 
-impl<'d, 'a, T: Transport> Desk<'d, 'a, T> {
+impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
     pub(super) fn new(app: &'d mut App<'a, T>, tally: &'d mut Tally, extent: Extent) -> Self {
         Self {
             done_before: tally.done(),
@@ -273,7 +273,7 @@ impl<'d, 'a, T: Transport> Desk<'d, 'a, T> {
 
 /// The next files, as calls.
 pub(super) struct Calls<'s, 'd, 'a, T, I> {
-    pub(super) desk: &'s Mutex<Desk<'d, 'a, T>>,
+    pub(super) queue: &'s Mutex<WorkQueue<'d, 'a, T>>,
     pub(super) steps: &'s Mutex<I>,
 }
 
@@ -281,38 +281,38 @@ impl<T: Transport, I: Iterator<Item = Step>> Calls<'_, '_, '_, T, I> {
     /// Whether there is something to move. It is opened then, however long that takes.
     pub(super) fn has_first(&self) -> bool {
         let Some(first) = self.pull(true) else { return false };
-        lock(self.desk).first = Some(first);
+        lock(self.queue).first = Some(first);
         true
     }
 
     fn pull(&self, may_wait: bool) -> Option<(Queued, Item)> {
         let mut steps = lock(self.steps);
         loop {
-            let mut desk = lock(self.desk);
-            if desk.hopeless {
+            let mut queue = lock(self.queue);
+            if queue.hopeless {
                 return None;
             }
-            if let Some(first) = desk.first.take() {
+            if let Some(first) = queue.first.take() {
                 return Some(first);
             }
-            let queued = if let Some(queued) = desk.next.pop_front() {
+            let queued = if let Some(queued) = queue.next.pop_front() {
                 queued
             } else {
-                drop(desk);
+                drop(queue);
                 // This may wait for a disk, while others tell what became of their files.
                 let step = steps.next()?;
-                desk = lock(self.desk);
-                let Some(queued) = desk.take(step) else { continue };
+                queue = lock(self.queue);
+                let Some(queued) = queue.take(step) else { continue };
                 queued
             };
             if !may_wait && queued.job.is_stream() {
-                desk.next.push_front(queued);
+                queue.next.push_front(queued);
                 return None;
             }
-            drop(desk);
+            drop(queue);
             let Queued { mut job, again } = queued;
             let begun = job.begin();
-            let begun = lock(self.desk).begun(Queued { job, again }, begun);
+            let begun = lock(self.queue).begun(Queued { job, again }, begun);
             if begun.is_some() {
                 return begun;
             }
@@ -325,26 +325,26 @@ impl<'s, T: Transport, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, 
 
     fn next(&mut self) -> Option<Self::Item> {
         let (queued, Item { request, files, what }) = self.pull(false)?;
-        let desk = self.desk;
+        let queue = self.queue;
         let mut queued = Some(queued);
         let mut before = 0;
         let watch = move |event: &ClientEvent| {
             match event {
                 ClientEvent::Sending { sending, .. } => {
-                    let mut desk = lock(desk);
-                    desk.learn(Some(sending.length));
-                    desk.moved(&mut before, 0);
+                    let mut queue = lock(queue);
+                    queue.learn(Some(sending.length));
+                    queue.moved(&mut before, 0);
                 }
                 ClientEvent::Progress { progress, .. } => {
-                    lock(desk).moved(&mut before, progress.bytes);
+                    lock(queue).moved(&mut before, progress.bytes);
                 }
                 ClientEvent::Finished { result, .. } => {
-                    let mut desk = lock(desk);
+                    let mut queue = lock(queue);
                     if result.is_err() {
-                        desk.moved(&mut before, 0);
+                        queue.moved(&mut before, 0);
                     }
                     if let Some(queued) = queued.take() {
-                        desk.finished(queued, &what, result);
+                        queue.finished(queued, &what, result);
                     }
                 }
                 _ => {}
