@@ -39,6 +39,15 @@ impl Client {
         block_on(self.0.run(calls))
     }
 
+    /// Makes many requests, no more than `most` at a time: see [`haul_transport::Client::run_at_most`].
+    pub fn run_at_most<W: Watch>(
+        &mut self,
+        most: usize,
+        calls: impl IntoIterator<Item = Call<W>>,
+    ) -> Result<(), Failure> {
+        block_on(self.0.run_at_most(most, calls))
+    }
+
     /// Ends the session without waiting for the server's goodbye: see [`haul_transport::Client::leave`].
     ///
     /// # Errors

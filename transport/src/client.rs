@@ -120,11 +120,24 @@ impl<R: Runtime> Client<R> {
         &mut self,
         calls: impl IntoIterator<Item = Call<W>>,
     ) -> Result<(), Failure> {
+        self.run_at_most(usize::MAX, calls).await
+    }
+
+    /// As [`run`](Self::run), but with no more than `most` calls at a time, and one at least. It takes the next call
+    /// when an earlier one has ended, so that several connections can share a few long calls, and few files are open.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn run_at_most<W: Watch>(
+        &mut self,
+        most: usize,
+        calls: impl IntoIterator<Item = Call<W>>,
+    ) -> Result<(), Failure> {
         let _busy = self.cancel.as_ref().map(Cancel::busy);
         let wake = self.cancel.as_ref().map(Cancel::wake);
         let lent = LentConnection(&mut self.connection);
         let files = lent.0.reset().await.map_err(Failure::from)?;
-        let mut handler = CallsHandler::new(calls.into_iter(), files, wake);
+        let mut handler = CallsHandler::new(calls.into_iter(), most, files, wake);
         let driven = drive(lent.0, &mut handler).await;
         drop(lent);
         self.greeting = self.greeting.take().or_else(|| handler.greeting());

@@ -60,7 +60,7 @@ impl Handler<Machine> for GreetingHandler<'_> {
 
 /// The number of requests that wait in the machine: as many as a server usually answers at once.
 const AHEAD: usize = 256;
-/// How many of them must end before more are made: an offloaded machine would have to return.
+/// How many of them must end before more are made: an offloaded machine has to return for that.
 const MOST_FINISHED: usize = AHEAD / 4;
 /// How long to wait for the server to confirm a cancel. It may be gone, or its disk may hang.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,6 +69,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct CallsHandler<'a, I, W> {
     /// The calls that are still to be made; `None` once there are no more.
     calls: Option<I>,
+    /// The number of calls that may run at the same time, at least 1.
+    most: usize,
     /// The requests that were made, by their number.
     asked: VecDeque<(RequestId, Watched<W>)>,
     files: Waiting,
@@ -93,11 +95,12 @@ where
     I: Iterator<Item = Call<W>>,
     W: Watch,
 {
-    /// Makes all of `calls` and waits for them. If `wake` is raised, running requests are cancelled and no more are
-    /// made; it does not wait for a server that does not confirm that.
-    pub(crate) fn new(calls: I, files: Waiting, wake: Option<&'a Event>) -> Self {
+    /// Makes all of `calls`, `most` at a time, and waits for them. If `wake` is raised, running requests are cancelled
+    /// and no more are made; it does not wait for a server that does not confirm that.
+    pub(crate) fn new(calls: I, most: usize, files: Waiting, wake: Option<&'a Event>) -> Self {
         Self {
             calls: Some(calls),
+            most: most.max(1),
             asked: VecDeque::new(),
             files,
             wake,
@@ -184,7 +187,10 @@ where
             machine.cancel(id);
         }
         self.finished = 0;
-        while let Some(calls) = self.calls.as_mut().filter(|_| machine.waiting() < AHEAD) {
+        while let Some(calls) = self.calls.as_mut()
+            && self.asked.len() < self.most
+            && machine.waiting() < AHEAD
+        {
             let Some(Call { request, files, watch }) = calls.next() else {
                 self.calls = None;
                 break;
@@ -201,7 +207,8 @@ where
     }
 
     fn wants_machine(&self) -> bool {
-        !self.unwanted.is_empty() || (self.calls.is_some() && self.finished >= MOST_FINISHED)
+        !self.unwanted.is_empty()
+            || (self.calls.is_some() && self.finished >= (self.most / 4).clamp(1, MOST_FINISHED))
     }
 
     fn next_check(&self) -> Option<Duration> {
@@ -270,7 +277,8 @@ mod tests {
                 ControlFlow::Continue(())
             },
         });
-        let mut running = CallsHandler::new(calls, FilesById::default().waiting(), None);
+        let mut running =
+            CallsHandler::new(calls, usize::MAX, FilesById::default().waiting(), None);
         let mut machine = Machine::new(ClientConfig::default());
         assert!(running.before_step(&mut machine, Duration::ZERO).is_continue());
         let broken = DriveError::Wait(ErrorKind::OutOfMemory.into());

@@ -105,6 +105,14 @@ impl<B: BlockOn> Client<B> {
     ) -> Result<(), Failure> {
         B::block_on(self.inner.run(calls))
     }
+
+    pub(crate) fn run_at_most<W: Watch>(
+        &mut self,
+        most: usize,
+        calls: impl IntoIterator<Item = Call<W>>,
+    ) -> Result<(), Failure> {
+        B::block_on(self.inner.run_at_most(most, calls))
+    }
 }
 
 /// The calls of any client that blocks.

@@ -126,6 +126,32 @@ fn one_that_is_broken_off_stops_no_other() {
     assert_eq!(list(&mut client).unwrap().entries, Some(5));
 }
 
+/// Large files are moved where work may block, and small ones where the connection is driven.
+#[test]
+fn no_more_calls_run_than_asked_for() {
+    let (share, back) = (Share::new(), Share::new());
+    for number in 0..20 {
+        share.write(&number.to_string(), &payload(if number % 3 == 0 { LARGE } else { 5 }));
+    }
+    let server = serve(&share, ServerOptions::default());
+    let mut client = server.client();
+    for most in [1, 3] {
+        let (outcomes, taken, highest) = (Outcomes::default(), Cell::new(0), Cell::new(0));
+        let calls = (0..20).map(|number| {
+            taken.set(taken.get() + 1);
+            highest.set(highest.get().max(taken.get() - outcomes.borrow().len()));
+            let name = number.to_string();
+            let (request, _) = down(&back, &name);
+            let files = down(&back, &format!("{most} {name}")).1;
+            noted(&outcomes, &name, (request, files), || ControlFlow::Continue(()))
+        });
+        client.run_at_most(most, calls).unwrap();
+        let outcomes = outcomes.into_inner();
+        assert!(outcomes.len() == 20 && outcomes.values().all(Result::is_ok));
+        assert_eq!(highest.get(), most);
+    }
+}
+
 #[test]
 fn a_cancel_ends_all_and_takes_no_more() {
     let (share, back) = (Share::new(), Share::new());
