@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::mem;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_core::{FilePath, Timing};
 use haul_store::ClientFiles;
-use haul_transport::{CONNECT_TIMEOUT, Call, ConnectError, Watch};
+use haul_transport::{CONNECT_TIMEOUT, Call, ConnectError, Event, Watch};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -135,7 +135,7 @@ impl<'a, T: Transport> App<'a, T> {
     ) -> Result<Result<W::Output, Failure>, Error> {
         let mut remote = match self.remote.take() {
             Some(remote) => remote,
-            None => self.open_with(true)?,
+            None => self.open(true)?,
         };
         let asked = remote.ask(call);
         self.greeted |= remote.greeting().is_some();
@@ -162,7 +162,7 @@ impl<'a, T: Transport> App<'a, T> {
     pub(crate) fn take_remote(&mut self) -> Result<Box<dyn Remote>, Error> {
         match self.remote.take() {
             Some(remote) => Ok(remote),
-            None => self.open(),
+            None => self.open(false),
         }
     }
 
@@ -224,14 +224,13 @@ impl<'a, T: Transport> App<'a, T> {
         self.console.report(T::PROGRAM, self.settings.color, placed.as_ref().unwrap_or(error))
     }
 
-    /// Makes another connection.
-    pub(crate) fn open(&self) -> Result<Box<dyn Remote>, Error> {
-        self.open_with(false)
+    /// Makes another connection. If it is `early`, the first request does not wait for the greeting.
+    fn open(&self, early: bool) -> Result<Box<dyn Remote>, Error> {
+        self.connector(early).connect(None)
     }
 
-    /// Makes another connection. If it is `early`, the first request does not wait for the greeting.
-    fn open_with(&self, early: bool) -> Result<Box<dyn Remote>, Error> {
-        let server = &self.server;
+    /// Makes connections as the settings are now. The first request of an `early` one does not wait for the greeting.
+    pub(crate) fn connector(&self, early: bool) -> Connector<'a, T> {
         let Settings { no_pass_through, connect_timeout, timeout, .. } = &self.settings;
         let mut timing = Timing::default();
         timing.greeting = connect_timeout.unwrap_or(timing.greeting);
@@ -243,13 +242,8 @@ impl<'a, T: Transport> App<'a, T> {
             early,
             ..ClientConfig::default()
         };
-        let connect_timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let begun = Instant::now();
-        let connected = self.transport.connect(&server.host, server.port, config, connect_timeout);
-        if connected.is_ok() {
-            tracing::info!(%server, after = ?begun.elapsed(), "connected");
-        }
-        connected.map_err(|error| self.unreachable(&error))
+        let timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        Connector { transport: self.transport, server: self.server.clone(), config, timeout }
     }
 
     /// Why there is no session, for people.
@@ -263,6 +257,28 @@ impl<'a, T: Transport> App<'a, T> {
         } else {
             ProgressDrawTarget::hidden()
         }
+    }
+}
+
+/// Makes connections to the server, from any thread.
+pub(crate) struct Connector<'a, T> {
+    transport: &'a T,
+    server: ServerAddress,
+    config: ClientConfig,
+    timeout: Duration,
+}
+
+impl<T: Transport> Connector<'_, T> {
+    /// Connects, unless `abandoned` is raised before it has.
+    pub(crate) fn connect(&self, abandoned: Option<&Event>) -> Result<Box<dyn Remote>, Error> {
+        let Self { transport, server, config, timeout } = self;
+        let begun = Instant::now();
+        let (host, port, config) = (&server.host, server.port, config.clone());
+        let connected = transport.connect(host, port, config, *timeout, abandoned);
+        if connected.is_ok() {
+            tracing::info!(%server, after = ?begun.elapsed(), "connected");
+        }
+        connected.map_err(|error| unreachable::explain(T::PROGRAM, server, &error))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program on a runtime that server and client run on.
 
 use std::fmt;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::panic;
@@ -8,10 +9,12 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_lite::FutureExt as _;
 use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::Greeting;
 use haul_transport::{
-    Call, CancelOnSignals, Client, ClientOptions, ConnectError, Server, drain_on_signals,
+    Call, CancelOnSignals, Client, ClientOptions, ConnectError, Event, Listener, Runtime, Server,
+    drain_on_signals,
 };
 
 use tracing::warn;
@@ -28,7 +31,7 @@ pub trait BlockOn: Send + Sync + 'static {
     const MOST_CLIENTS: usize = usize::MAX;
 
     /// What server and client run on.
-    type Runtime: haul_transport::Runtime;
+    type Runtime: Runtime;
 
     /// Waits for a future, which runs here; tasks that it starts go on between two calls or in the next one.
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
@@ -93,10 +96,12 @@ impl<B: BlockOn> Transport for Program<B> {
         port: u16,
         config: ClientConfig,
         connect_timeout: Duration,
+        abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
         let options = ClientOptions { config, connect_timeout, cancel, layer: None };
-        let client = self.executor.block_on(Client::connect((host.to_owned(), port), options))?;
+        let connected = Client::connect((host.to_owned(), port), options);
+        let client = self.executor.block_on(connected.or(cancelled::<B::Runtime, _>(abandoned)))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))
     }
 
@@ -109,6 +114,18 @@ impl<B: BlockOn> Transport for Program<B> {
     }
 }
 
+/// Waits until `abandoned` is raised, if it ever is.
+async fn cancelled<R: Runtime, C>(abandoned: Option<&Event>) -> Result<C, ConnectError> {
+    match abandoned {
+        Some(event) => {
+            let mut listener = Listener::default();
+            poll_fn(|cx| R::poll_raised(cx, event, &mut listener)).await;
+        }
+        None => pending().await,
+    }
+    Err(ConnectError::Failed(Failure::Cancelled))
+}
+
 struct Connected<B: BlockOn> {
     client: Client<B::Runtime>,
     executor: Arc<B>,
@@ -119,8 +136,12 @@ impl<B: BlockOn> Remote for Connected<B> {
         self.client.greeting()
     }
 
-    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
-        self.executor.block_on(self.client.run(calls))
+    fn run(
+        &mut self,
+        calls: &mut dyn Iterator<Item = Call<Watch<'_>>>,
+        most: usize,
+    ) -> Result<(), Failure> {
+        self.executor.block_on(self.client.run_at_most(most, calls))
     }
 
     fn leave(self: Box<Self>) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use haul_core::client::{ClientConfig, ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_store::Directory;
 use haul_transport::call::SingleCall;
-use haul_transport::{Call, ConnectError, ServerOptions};
+use haul_transport::{Call, ConnectError, Event, ServerOptions};
 
 /// A transport, as a program's command line sees it.
 ///
@@ -29,13 +29,14 @@ pub trait Transport: Sync {
     ) -> Result<(), ServeError>;
 
     /// Connects, for no longer than `connect_timeout`, and waits for the greeting, unless the client is
-    /// [early](ClientConfig::early).
+    /// [early](ClientConfig::early). When `abandoned` is raised, it stops and fails with [`Failure::Cancelled`].
     fn connect(
         &self,
         host: &str,
         port: u16,
         config: ClientConfig,
         connect_timeout: Duration,
+        abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError>;
 
     /// Listens to signals from now on, and not only from the first connection on. `last_words` is called before one of them ends the program at once, because no request runs or because the one that does has not ended.
@@ -101,8 +102,13 @@ pub trait Remote: Send {
     /// What the server said first. An early client knows it once the first request is over.
     fn greeting(&self) -> Option<&Greeting>;
 
-    /// Makes requests, many at a time, and waits until they are over. Watchers are told what became of each; the error is why no more of `calls` were made.
-    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure>;
+    /// Makes requests, up to `most` at the same time, and waits until they are over. Watchers are told what became of
+    /// each; the error is why no more of `calls` were made.
+    fn run(
+        &mut self,
+        calls: &mut dyn Iterator<Item = Call<Watch<'_>>>,
+        most: usize,
+    ) -> Result<(), Failure>;
 
     /// Ends the session, without waiting for the server's goodbye.
     ///
@@ -120,7 +126,7 @@ impl dyn Remote + '_ {
         let Call { request, files, watch } = call;
         let mut single = SingleCall::new(watch);
         let call = Call { request, files, watch: Box::new(single.watch()) as Watch<'_> };
-        let ran = self.run(&mut [call].into_iter());
+        let ran = self.run(&mut [call].into_iter(), 1);
         single.outcome(ran)
     }
 }

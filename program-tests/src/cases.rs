@@ -169,6 +169,29 @@ pub fn directories_come_back_identical(program: &Path) {
     assert_nothing_is_unfinished(&bench);
 }
 
+/// Moves more files than one connection has under way, to and from a server that accepts one connection of each address.
+pub fn one_connection_of_each_address_is_enough(program: &Path) {
+    const FILES: usize = 1100;
+    let bench = Bench::new(program);
+    fs::create_dir(bench.here().join("tree")).unwrap();
+    for number in 0..FILES {
+        fs::write(bench.here().join(format!("tree/{number}")), number.to_string()).unwrap();
+    }
+    // A server may count a client for a moment after it has gone, so each client has its own server.
+    let one = ["--max-clients-per-address", "1", "--sync", "none"];
+    for command in
+        [&["put", "-rq", "tree", "--as", "there"], &["get", "-rq", "there", "-o", "back"]]
+    {
+        let server = bench.serve(&one);
+        let outcome = bench.run(&[&command[..], &["--server", &server.url()]].concat());
+        assert_eq!(outcome.assert_code(0).stderr, "");
+    }
+    for number in 0..FILES {
+        let back = bench.here().join(format!("back/{number}"));
+        assert_eq!(fs::read_to_string(back).unwrap(), number.to_string());
+    }
+}
+
 /// When one of several files is missing, the others are transferred.
 pub fn some_of_several_is_partial(program: &Path) {
     let bench = Bench::new(program);

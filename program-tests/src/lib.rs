@@ -86,6 +86,7 @@ macro_rules! program_tests {
             an_existing_name_on_the_server_is_refused_when_told
             what_is_not_there_is_not_found
             directories_come_back_identical
+            one_connection_of_each_address_is_enough
             some_of_several_is_partial
             a_wrong_command_line_is_one_line
             an_address_that_is_none_is_one_line

@@ -24,9 +24,13 @@ pub(crate) struct Many {
     /// With -r, leave alone what has the same size and time of modification already
     #[arg(long, requires = "recursive")]
     pub(crate) skip_existing: bool,
-    /// Use N connections; one is mostly enough, since it has many files under way at once
-    #[arg(long, short, value_name = "N", default_value = "1", value_parser = whole("a whole number", 1..=64_u8))]
-    pub(crate) jobs: u8,
+    /// Use N connections, or one for each file if there are fewer [default: one for each 256 files, up to 4]
+    ///
+    /// One connection has up to 256 files under way at the same time, so more of them help with many small files. They
+    /// also help where one connection does not fill the network. Unless N is given, the program makes do with the
+    /// connections that the server accepts, and uses one after a connection was lost.
+    #[arg(long, short, value_name = "N", value_parser = whole("a whole number", 1..=64_u8))]
+    pub(crate) jobs: Option<u8>,
 }
 
 /// What becomes of symbolic links.

@@ -117,7 +117,7 @@ pub(crate) fn all<T: Transport>(
         let lost = match here.app.take_remote() {
             Ok(mut remote) => {
                 connected = true;
-                let ran = remote.run(&mut Calls(&queue));
+                let ran = remote.run(&mut Calls(&queue), usize::MAX);
                 let here = queue.get_mut();
                 // If it was the last request that met the end, nobody was there to notice but that one.
                 let broken = mem::take(&mut here.broken);

@@ -1,6 +1,7 @@
 //! The commands against a server in memory: what is printed, what is written, how it ends.
 
 mod batches;
+mod connections;
 mod fake;
 mod general;
 mod get;

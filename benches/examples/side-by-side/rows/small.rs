@@ -95,11 +95,11 @@ fn to_share(rig: &Rig) -> Result<Transfers<'_>> {
     })
 }
 
-/// Haul's programs with one connection, and with four.
+/// Haul's programs with the connections that they choose, and with one.
 fn hauls<'a>(transfers: &Transfers<'a>, sync: Sync, rest: &str) -> Vec<Contender<'a>> {
     let mut contenders = transfers.hauls(sync, rest);
-    for jobs in transfers.hauls(sync, &format!("{rest} --jobs 4")) {
-        contenders.push(Contender { name: format!("{} --jobs 4", jobs.name), ..jobs });
+    for single in transfers.hauls(sync, &format!("{rest} --jobs 1")) {
+        contenders.push(Contender { name: format!("{} --jobs 1", single.name), ..single });
     }
     contenders
 }

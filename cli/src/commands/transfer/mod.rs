@@ -1,5 +1,6 @@
 //! Files on their way, one or many over the same connections.
 
+mod connections;
 mod dots;
 mod job;
 mod queue;
@@ -7,12 +8,11 @@ mod retry;
 
 use std::mem;
 use std::ops::ControlFlow;
-use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
 
 use haul_core::client::{ClientEvent, EAGER, Failure, Progress};
 use haul_transport::Call;
+use haul_transport::descriptors::raise_limit;
 
 use super::tally::Tally;
 use crate::app::{self, App};
@@ -21,10 +21,14 @@ use crate::output::Direction;
 use crate::progress::Bar;
 use crate::transport::{Remote, Transport};
 
+use connections::Plan;
 pub(crate) use dots::Dotted;
 pub(crate) use job::{Begun, Extent, Item, Job, Step, What};
 use queue::{Calls, WorkQueue};
 pub(crate) use retry::Retries;
+
+/// The descriptors to count on if the system does not say how many there are.
+const FEW_DESCRIPTORS: u64 = 256;
 
 /// Moves one file and tells of it. If a connection that was there before is lost ere the server has begun with it, it is asked again over a new one, once.
 pub(crate) fn one<T: Transport>(app: &mut App<'_, T>, job: &mut dyn Job) -> Result<(), Error> {
@@ -78,21 +82,23 @@ fn is_sent_unasked(direction: Direction, progress: &Progress) -> bool {
     direction == Direction::Up && progress.total.is_some_and(|total| total <= EAGER)
 }
 
-/// Moves many files over `jobs` connections and tells of each. Those whose connection is lost before they are confirmed go over another one.
+/// Moves many files and prints the result of each. `jobs` is the number of connections, if it was given. A file whose
+/// connection is lost before the file is confirmed goes over another connection.
 pub(crate) fn all<T: Transport>(
     app: &mut App<'_, T>,
     tally: &mut Tally,
     steps: impl IntoIterator<Item = Step, IntoIter: Send>,
     extent: Extent,
-    jobs: u8,
+    jobs: Option<u8>,
 ) {
+    let descriptors = raise_limit().unwrap_or(FEW_DESCRIPTORS);
     let mut retries = Retries::new(app.settings.retry);
     let steps = Mutex::new(steps.into_iter());
     let mut queue = Mutex::new(WorkQueue::new(app, tally, extent));
     let mut lost = None;
-    // Each turn is one set of connections. The first file is opened before them: a connection is
-    // only made if there is something to move, and no server waits for a stream without input.
-    while (Calls { queue: &queue, steps: &steps }).has_first() {
+    // Each turn has its own connections. The first file is opened before them: a connection is made only if there is
+    // something to move, and no server waits for a stream without input.
+    while Calls::new(&queue, &steps).has_first() {
         let here = entire(&mut queue);
         if let Some(error) = lost.take()
             && !here.without_bar(|app| retries.wait(app, &error))
@@ -100,8 +106,8 @@ pub(crate) fn all<T: Transport>(
             here.give_up(&error);
             break;
         }
-        let remotes = match connect(here.app, jobs) {
-            Ok(remotes) => remotes,
+        let first = match here.app.take_remote() {
+            Ok(remote) => remote,
             Err(error) if here.connected => {
                 lost = Some(error);
                 continue;
@@ -111,7 +117,10 @@ pub(crate) fn all<T: Transport>(
                 break;
             }
         };
-        let (remotes, failure) = run(remotes, &queue, &steps);
+        // If further connections are what is lost, the first must do.
+        let jobs = jobs.or(here.connected.then_some(1));
+        let plan = Plan::new(jobs, here.remaining(), descriptors);
+        let (remotes, failure) = run(first, plan, &mut queue, &steps);
         let here = entire(&mut queue);
         here.connected = true;
         if here.made_progress() {
@@ -129,55 +138,32 @@ fn entire<T>(mutex: &mut Mutex<T>) -> &mut T {
     mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Moves what comes next over `remotes`, until nothing does or all of them are of no more use. Gives what they were lost by, if one was.
+/// Moves files over `first` and further connections until there are no more files or no connection is left. Returns the
+/// connections, and what one of them was lost by.
 fn run<T: Transport>(
-    mut remotes: Vec<Box<dyn Remote>>,
-    queue: &Mutex<WorkQueue<'_, '_, T>>,
+    first: Box<dyn Remote>,
+    plan: Plan,
+    queue: &mut Mutex<WorkQueue<'_, '_, T>>,
     steps: &Mutex<impl Iterator<Item = Step> + Send>,
 ) -> (Vec<Box<dyn Remote>>, Option<Error>) {
-    let work = |remote: &mut Box<dyn Remote>| remote.run(&mut Calls { queue, steps });
-    let outcomes = match &mut remotes[..] {
-        [remote] => vec![work(remote)],
-        remotes => thread::scope(|scope| {
-            let running: Vec<_> =
-                remotes.iter_mut().map(|remote| scope.spawn(|| work(remote))).collect();
-            running.into_iter().map(joined).collect()
-        }),
-    };
-    let mut queue = queue::lock(queue);
-    let failure = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
-    if failure == Some(&Failure::Cancelled) {
+    let connector = entire(queue).app.connector(false);
+    let (remotes, outcomes): (Vec<_>, Vec<_>) =
+        connections::run(first, &connector, plan, queue, steps).into_iter().unzip();
+    let queue = entire(queue);
+    if outcomes.contains(&Err(Failure::Cancelled)) {
         queue.interrupted();
     }
-    // What went wrong was told file by file, unless no connection took any.
-    let lost = queue.lost.take().or_else(|| Some(Error::request(&queue.subject(), failure?)));
+    // The failure of each file was reported with the file, unless no connection took any.
+    let failure = outcomes.into_iter().find_map(Result::err);
+    let lost = queue.lost.take().or_else(|| Some(Error::request(&queue.subject(), &failure?)));
     (remotes, lost)
 }
 
-/// Ends all sessions but one, which others may use; that one too if the next file may have to be waited for.
+/// Ends all sessions but one, which others may use. Ends that one too if the next file may have to be waited for.
 fn keep_one<T: Transport>(queue: &mut WorkQueue<'_, '_, T>, mut remotes: Vec<Box<dyn Remote>>) {
     let kept = if queue.waits_next() { None } else { remotes.pop() };
     remotes.into_iter().for_each(app::say_goodbye);
     if let Some(remote) = kept {
         queue.app.give_back(remote);
     }
-}
-
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-/// Makes `jobs` connections, or fewer if the server refuses more.
-fn connect<T: Transport>(app: &mut App<'_, T>, jobs: u8) -> Result<Vec<Box<dyn Remote>>, Error> {
-    let mut remotes = vec![app.take_remote()?];
-    while remotes.len() < jobs.into() {
-        match app.open() {
-            Ok(remote) => remotes.push(remote),
-            Err(error) => {
-                app.note(format_args!("only {} of {jobs} connections: {error}", remotes.len()));
-                break;
-            }
-        }
-    }
-    Ok(remotes)
 }

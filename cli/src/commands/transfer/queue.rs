@@ -95,6 +95,12 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         print(self.app)
     }
 
+    /// How many files are still to be moved, at most.
+    pub(super) fn remaining(&self) -> usize {
+        let waiting = usize::from(self.first.is_some()) + self.next.len();
+        waiting + self.extent.files.saturating_sub(self.taken)
+    }
+
     /// Nothing more is tried, because of `error`.
     pub(super) fn give_up(&mut self, error: &Error) {
         self.hopeless = true;
@@ -114,8 +120,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         if !self.hopeless {
             return;
         }
-        let waiting = usize::from(self.first.is_some()) + self.next.len() + self.unfinished;
-        let left = waiting + self.extent.files.saturating_sub(self.taken);
+        let left = self.remaining() + self.unfinished;
         if left > 0 {
             let error = Error::new(Exit::Network, format!("{left} more not finished"));
             self.tally.fail(self.app, left, &error);
@@ -271,13 +276,33 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
     }
 }
 
-/// The next files, as calls.
+/// The next files for a connection, as calls.
 pub(super) struct Calls<'s, 'd, 'a, T, I> {
-    pub(super) queue: &'s Mutex<WorkQueue<'d, 'a, T>>,
-    pub(super) steps: &'s Mutex<I>,
+    queue: &'s Mutex<WorkQueue<'d, 'a, T>>,
+    steps: &'s Mutex<I>,
+    /// After how many more files to call this.
+    notice: Option<(usize, &'s dyn Fn())>,
 }
 
-impl<T: Transport, I: Iterator<Item = Step>> Calls<'_, '_, '_, T, I> {
+impl<'s, 'd, 'a, T: Transport, I: Iterator<Item = Step>> Calls<'s, 'd, 'a, T, I> {
+    pub(super) fn new(queue: &'s Mutex<WorkQueue<'d, 'a, T>>, steps: &'s Mutex<I>) -> Self {
+        Self { queue, steps, notice: None }
+    }
+
+    /// The same, but calls `notice` when the connection has taken so many files, at least 1.
+    pub(super) fn with_notice(self, files: usize, notice: &'s dyn Fn()) -> Self {
+        Self { notice: Some((files, notice)), ..self }
+    }
+
+    fn count(&mut self) {
+        if let Some((files, notice)) = self.notice.take() {
+            match files - 1 {
+                0 => notice(),
+                left => self.notice = Some((left, notice)),
+            }
+        }
+    }
+
     /// Whether there is something to move. It is opened then, however long that takes.
     pub(super) fn has_first(&self) -> bool {
         let Some(first) = self.pull(true) else { return false };
@@ -325,6 +350,7 @@ impl<'s, T: Transport, I: Iterator<Item = Step>> Iterator for Calls<'s, '_, '_, 
 
     fn next(&mut self) -> Option<Self::Item> {
         let (queued, Item { request, files, what }) = self.pull(false)?;
+        self.count();
         let queue = self.queue;
         let mut queued = Some(queued);
         let mut before = 0;

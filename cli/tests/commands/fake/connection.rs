@@ -48,7 +48,11 @@ impl Remote for Connection {
         Some(&self.greeting)
     }
 
-    fn run(&mut self, calls: &mut dyn Iterator<Item = Call<Watch<'_>>>) -> Result<(), Failure> {
+    fn run(
+        &mut self,
+        calls: &mut dyn Iterator<Item = Call<Watch<'_>>>,
+        _: usize,
+    ) -> Result<(), Failure> {
         if let Some(failure) = self.server.state().failures.remove("run") {
             return Err(failure);
         }
@@ -89,6 +93,9 @@ impl Connection {
         files: ClientFiles,
         watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
+        if matches!(request, Request::Download { .. } | Request::Upload { .. }) {
+            self.server.begin_transfer()?;
+        }
         match (request, files) {
             (Request::List { path, depth, .. }, _) => {
                 self.list(path.as_ref(), depth, &mut |entry| {
@@ -203,7 +210,7 @@ impl Connection {
         watch: &mut dyn FnMut(&ClientEvent) -> ControlFlow<()>,
     ) -> Result<Summary, Failure> {
         let state = self.begin(Some(path))?;
-        let corrupt_after = state.corrupt_after;
+        let (corrupt_after, durable) = (state.corrupt_after, state.durable);
         let file =
             state.files.get(path.as_str()).cloned().ok_or_else(|| refusal(ErrorCode::NotFound))?;
         drop(state);
@@ -220,7 +227,7 @@ impl Connection {
             size: Some(size),
             modified: Some(modified()),
             executable: false,
-            durable: false,
+            durable,
         };
         let sending = Sending {
             size,
@@ -246,9 +253,13 @@ impl Connection {
             }
         }
         let checksum = Checksum::of(content);
-        staged.sync()?;
+        if durable {
+            staged.sync()?;
+        }
         staged.publish(checksum)?;
-        staged.sync_directory()?;
+        if durable {
+            staged.sync_directory()?;
+        }
         Ok(Summary { length: Some(size), checksum: Some(checksum), ..Summary::default() })
     }
 

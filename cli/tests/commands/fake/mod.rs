@@ -5,17 +5,20 @@ mod connection;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use futures_lite::future::block_on;
 use haul_cli::{Remote, ServeError, ServeOptions, Transport};
 use haul_core::client::{ClientConfig, Failure};
 use haul_core::message::{Greeting, Refusal};
 use haul_core::{Entry, ErrorCode, FilePath, Timestamp, Timing};
-use haul_transport::{ConnectError, Unreached};
+use haul_transport::{ConnectError, Event, Listener, Unreached};
 
 use connection::Connection;
 pub(crate) use run::{Outcome, Run};
@@ -57,6 +60,16 @@ pub(crate) struct State {
     pub(crate) connected: Vec<String>,
     /// How many connections can be made, if not any number.
     pub(crate) most_connections: Option<usize>,
+    /// How many connections are served, if not any number. Others are told that the server is busy.
+    pub(crate) most_served: Option<usize>,
+    /// Connections beyond this number are never made, but end if they are given up.
+    pub(crate) hangs_after: Option<usize>,
+    /// How many transfers have begun.
+    pub(crate) transfers: usize,
+    /// Transfers, by their numbers from 1 on, whose connections are lost.
+    pub(crate) lost_transfers: Range<usize>,
+    /// After this number of transfers, others wait until this number of connections was asked for.
+    pub(crate) gathers: Option<(usize, usize)>,
     /// Pauses before another try.
     pub(crate) pauses: Vec<Duration>,
     /// Uploads that were refused because their names begin with a dot, if that is refused.
@@ -67,7 +80,10 @@ pub(crate) struct State {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Fake(Arc<Mutex<State>>);
+pub(crate) struct Fake {
+    state: Arc<Mutex<State>>,
+    connecting: Arc<Condvar>,
+}
 
 impl Fake {
     pub(crate) fn with(files: &[(&str, &str)]) -> Self {
@@ -79,7 +95,7 @@ impl Fake {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.state.lock().unwrap()
     }
 
     pub(crate) fn fails(self, path: &str, failure: Failure) -> Self {
@@ -87,10 +103,30 @@ impl Fake {
         self
     }
 
+    /// A transfer begins, once as many connections were asked for as it waits for.
+    fn begin_transfer(&self) -> Result<(), Failure> {
+        let mut state = self.state();
+        state.transfers += 1;
+        let number = state.transfers;
+        if state.lost_transfers.contains(&number) {
+            return Err(Failure::Disconnected);
+        }
+        let Some((_, connections)) = state.gathers.filter(|(after, _)| number > *after) else {
+            return Ok(());
+        };
+        let short = |state: &mut State| state.connected.len() < connections;
+        let waited = self.connecting.wait_timeout_while(state, GATHERED_WITHIN, short);
+        assert!(!waited.unwrap().1.timed_out(), "fewer than {connections} connections");
+        Ok(())
+    }
+
     pub(crate) fn run(&self, line: &[&str]) -> Outcome {
         Run::default().run(self, line)
     }
 }
+
+/// A test that waits longer for connections fails.
+const GATHERED_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) fn refusal(code: ErrorCode) -> Failure {
     Failure::Refused(Refusal::new(code, "no"))
@@ -128,12 +164,25 @@ impl Transport for Fake {
         port: u16,
         config: ClientConfig,
         connect_timeout: Duration,
+        abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
         state.durable = config.durable;
         state.timing = Some((connect_timeout, config.timing));
         state.connected.push(format!("{host} {port}"));
-        let enough = state.most_connections.is_some_and(|most| state.connected.len() > most);
+        self.connecting.notify_all();
+        let number = state.connected.len();
+        if state.hangs_after.is_some_and(|most| number > most) {
+            drop(state);
+            let mut listener = Listener::default();
+            let abandoned = abandoned.expect("it can be given up");
+            block_on(poll_fn(|cx| abandoned.poll_raised(cx, &mut listener)));
+            return Err(Failure::Cancelled.into());
+        }
+        if state.most_served.is_some_and(|most| number > most) {
+            return Err(refusal(ErrorCode::Busy).into());
+        }
+        let enough = state.most_connections.is_some_and(|most| number > most);
         if state.unreachable || enough {
             let error = io::Error::from_raw_os_error(111);
             let address = SocketAddr::new([127, 0, 0, 1].into(), port);
