@@ -8,10 +8,12 @@
 //! | [`words`] | values, of which lines are made | the values of the parsed lines |
 //! | [`paths`] | names | a simple check of their rules |
 //! | [`names`] | names in a shared directory | what the standard library finds there |
+//! | [`accounts`] | a file of accounts | itself, before and after commands changed it |
 //! | [`server`] | a [seed](Seed), then what a client sends | the same without cuts |
 //! | [`client`] | a seed, then what a server sends | the server's checksums |
 //! | [`joined`] | a seed, then a client's requests of a server | the files at the end |
 
+mod accounts;
 mod bounded;
 mod client;
 mod joined;
@@ -24,6 +26,7 @@ mod server;
 mod transcript;
 mod words;
 
+pub use accounts::accounts;
 pub use client::client;
 pub use joined::joined;
 pub use lines::lines;
