@@ -99,7 +99,7 @@ mod tests {
         let parsed = PasswordHash::parse(&hash.to_string()).unwrap();
         assert_eq!(parsed, hash);
         assert!(parsed.verify(&right));
-        for wrong in ["correct horse ", "correct hors", "Correct horse", "\0", &"x".repeat(1024)] {
+        for wrong in ["correct horse ", "correct hors", "Correct horse", " ", &"x".repeat(1024)] {
             assert!(!parsed.verify(&secret(wrong)), "{wrong:?}");
         }
         assert_ne!(PasswordHash::of(&right).unwrap(), hash, "the salt is new");
