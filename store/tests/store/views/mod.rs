@@ -1,6 +1,8 @@
 //! Views: the mounts, the rights and the quota of one user.
 
+mod model;
 mod mounts;
+mod properties;
 mod quota;
 mod rights;
 
