@@ -9,7 +9,7 @@
 //! | `core/examples/buffers.rs` | both sides in one thread, joined by two byte buffers; every effect on one page |
 //! | `transport/examples/polling.rs` | many clients in one thread: nonblocking sockets, one poll loop, deadlines, a bound on connections, draining |
 //! | `transport/examples/io_uring.rs` | operations that own their buffers, file work on threads |
-//! | `store/examples/memory.rs` | a store of one's own, for `haul_store::Session` to work on |
+//! | `store/examples/memory` | a store of one's own, for `haul_store::Session` to work on |
 //!
 //! # Effects
 //!

@@ -1,37 +1,46 @@
-//! A custom store: the files of a server in memory.
-//!
-//! ```text
-//! cargo run -p haul-store --example memory
-//! ```
-//!
-//! A [`Store`] lists, opens and creates files; dropping what it returns closes it. See [`Upload::publish`]: everything
-//! that must be atomic happens there, under one lock, including the check whether the name is free. Readers keep the
-//! bytes that they opened, so nothing changes under them.
-//!
-//! [`converse`] drives a server's machine with a text as its input, and returns the output that `nc` would show.
+//! The store.
 
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::io::{Read, Write};
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use haul_core::server::Server;
 use haul_core::{
-    Checksum, Depth, Entry, FilePath, Machine, Mode, Opened, Output, StoreError, StoreErrorKind,
-    Timestamp, Version,
+    Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp, Version,
 };
-use haul_store::{Change, Identity, Listing, NewFile, Perform, Session, Source, Staged, Store};
+use haul_store::{Change, Listing, MountOptions, Mountable, NewFile, Source, Staged, Store};
 
 /// Files by their names. There are no directories except those that names imply.
-#[derive(Debug, Default)]
-struct Memory {
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Memory {
     files: Arc<Mutex<Files>>,
     /// The number of files that were published.
     published: Arc<AtomicU64>,
+    /// The directory that names are relative to.
+    directory: Option<FilePath>,
+    /// Whether a new name needs a directory in which there is something.
+    needs_parents: bool,
+}
+
+impl Memory {
+    /// The name of `path` among all files.
+    fn full(&self, path: &FilePath) -> Result<FilePath, StoreError> {
+        let Some(directory) = &self.directory else { return Ok(path.clone()) };
+        FilePath::parse(&format!("{}/{}", directory.as_str(), path.as_str()))
+            .map_err(|error| StoreError::new(StoreErrorKind::BadName, error.to_string()))
+    }
+
+    fn require_parent(&self, files: &Files, path: &FilePath) -> Result<(), StoreError> {
+        let parent = path.parent().filter(|parent| Some(parent) != self.directory.as_ref());
+        let is_there = |parent: &FilePath| has_below(files, parent);
+        if self.needs_parents && parent.is_some_and(|parent| !is_there(&parent)) {
+            let detail = "its directory is not there, and none is made";
+            return Err(StoreError::new(StoreErrorKind::Denied, detail));
+        }
+        Ok(())
+    }
 }
 
 type Files = BTreeMap<FilePath, File>;
@@ -61,12 +70,16 @@ fn above(path: &FilePath) -> impl Iterator<Item = FilePath> {
     iter::successors(path.parent(), FilePath::parent)
 }
 
+fn has_below(files: &Files, path: &FilePath) -> bool {
+    files.keys().any(|name| above(name).any(|directory| directory == *path))
+}
+
 /// The file of this name, if it exists; an error if it cannot exist.
 fn find<'a>(files: &'a Files, path: &FilePath) -> Result<Option<&'a File>, StoreError> {
     if above(path).any(|directory| files.contains_key(&directory)) {
         return Err(StoreError::new(StoreErrorKind::NotAFile, "a file is no directory"));
     }
-    if files.keys().any(|name| above(name).any(|directory| directory == *path)) {
+    if has_below(files, path) {
         return Err(StoreError::new(StoreErrorKind::IsDirectory, "there are files below it"));
     }
     Ok(files.get(path))
@@ -100,8 +113,16 @@ impl Store for Memory {
 
     fn list(&self, path: Option<&FilePath>, depth: Depth, _: bool) -> Result<Entries, StoreError> {
         let files = lock(&self.files);
+        let asked = path;
+        let full = path.map(|path| self.full(path)).transpose()?.or_else(|| self.directory.clone());
+        let path = full.as_ref();
+        let relative = |path: &FilePath| match &self.directory {
+            Some(directory) => FilePath::parse(&path.as_str()[directory.as_str().len() + 1..]),
+            None => Ok(path.clone()),
+        };
+        let relative = |path: &FilePath| relative(path).expect("whole components of a good path");
         let file = |path: &FilePath, file: &File| Entry::File {
-            path: path.clone(),
+            path: relative(path),
             size: file.content.len() as u64,
             modified: file.modified,
             executable: file.executable,
@@ -115,37 +136,41 @@ impl Store for Memory {
             if path.is_some_and(|path| above(name).all(|directory| directory != *path)) {
                 continue;
             }
-            let directories = above(name)
-                .map(|path| (path.clone(), Entry::Directory { path, error: None, link: false }));
-            for (path, entry) in iter::once((name.clone(), file(name, found))).chain(directories) {
+            for path in iter::once(name.clone()).chain(above(name)) {
                 let levels_between = path.components().count().checked_sub(base + 1);
                 if levels_between.is_some_and(|levels| depth.goes_below(levels as u64)) {
+                    let entry = if path == *name {
+                        file(name, found)
+                    } else {
+                        Entry::Directory { path: relative(&path), error: None, link: false }
+                    };
                     entries.insert(path, entry);
                 }
             }
         }
-        if path.is_some() && entries.is_empty() {
+        if asked.is_some() && entries.is_empty() {
             return Err(not_found());
         }
         Ok(Entries(entries.into_values().collect::<Vec<_>>().into_iter()))
     }
 
     fn open(&self, path: &FilePath) -> Result<Download, StoreError> {
-        find(&lock(&self.files), path)?.cloned().map(Download).ok_or_else(not_found)
+        find(&lock(&self.files), &self.full(path)?)?.cloned().map(Download).ok_or_else(not_found)
     }
 
     fn create(&self, file: &NewFile) -> Result<Upload, StoreError> {
-        let (files, published) = (Arc::clone(&self.files), Arc::clone(&self.published));
-        let upload = Upload { files, published, file: file.clone(), content: Vec::new() };
+        let file = NewFile { path: self.full(&file.path)?, ..file.clone() };
+        let upload = Upload { store: self.clone(), file, content: Vec::new() };
         // This only prevents uploads that could not be published.
         upload.require_publishable(&lock(&self.files))?;
         Ok(upload)
     }
 
     fn delete(&self, path: &FilePath, if_match: Option<&Version>) -> Result<Renamed, StoreError> {
+        let path = self.full(path)?;
         let mut files = lock(&self.files);
-        require(&files, path, if_match)?;
-        files.remove(path);
+        require(&files, &path, if_match)?;
+        files.remove(&path);
         Ok(Renamed)
     }
 
@@ -156,20 +181,56 @@ impl Store for Memory {
         mode: Mode,
         if_match: Option<&Version>,
     ) -> Result<Renamed, StoreError> {
+        let (from, to) = (self.full(from)?, self.full(to)?);
         let mut files = lock(&self.files);
-        require(&files, from, if_match)?;
+        require(&files, &from, if_match)?;
         if from != to {
-            require_free(&files, to, mode)?;
-            let file = files.remove(from).ok_or_else(not_found)?;
-            files.insert(to.clone(), file);
+            self.require_parent(&files, &to)?;
+            require_free(&files, &to, mode)?;
+            let file = files.remove(&from).ok_or_else(not_found)?;
+            files.insert(to, file);
         }
         Ok(Renamed)
     }
 }
 
+impl Mountable for Memory {
+    fn mount(
+        &self,
+        directory: Option<&FilePath>,
+        options: MountOptions,
+    ) -> Result<Self, StoreError> {
+        let inner = directory.map(|directory| self.full(directory)).transpose()?;
+        if let Some(inner) = &inner {
+            match find(&lock(&self.files), inner) {
+                Err(error) if error.kind == StoreErrorKind::IsDirectory => {}
+                Ok(None) if options.home => {}
+                Ok(None) => return Err(not_found()),
+                Ok(Some(_)) => {
+                    return Err(StoreError::new(
+                        StoreErrorKind::NotAFile,
+                        "a file is no directory",
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let directory = inner.or_else(|| self.directory.clone());
+        Ok(Self { directory, needs_parents: !options.makes_parents, ..self.clone() })
+    }
+
+    fn is_in_place(&self) -> bool {
+        true
+    }
+
+    fn are_same(&self, one: &FilePath, other: &FilePath) -> bool {
+        one == other
+    }
+}
+
 /// A listing of the files at its start.
 #[derive(Debug)]
-struct Entries(std::vec::IntoIter<Entry>);
+pub(crate) struct Entries(std::vec::IntoIter<Entry>);
 
 impl Listing for Entries {
     fn next(&mut self, max: usize) -> Result<Vec<Entry>, StoreError> {
@@ -183,7 +244,7 @@ impl Listing for Entries {
 
 /// A file that is being read; it shares its bytes with the store.
 #[derive(Debug)]
-struct Download(File);
+pub(crate) struct Download(File);
 
 impl Source for Download {
     fn opened(&self) -> Opened {
@@ -207,7 +268,7 @@ impl Source for Download {
 
 /// A change of names. Memory has nothing to fsync.
 #[derive(Debug)]
-struct Renamed;
+pub(crate) struct Renamed;
 
 impl Change for Renamed {
     fn sync(&mut self) -> Result<(), StoreError> {
@@ -217,9 +278,8 @@ impl Change for Renamed {
 
 /// A file that is being stored. Nobody sees it until it is published, and never if it is dropped before.
 #[derive(Debug)]
-struct Upload {
-    files: Arc<Mutex<Files>>,
-    published: Arc<AtomicU64>,
+pub(crate) struct Upload {
+    store: Memory,
     file: NewFile,
     content: Vec<u8>,
 }
@@ -230,6 +290,7 @@ impl Upload {
         if if_match.is_some() {
             require(files, path, if_match.as_ref())?;
         }
+        self.store.require_parent(files, path)?;
         require_free(files, path, *mode)
     }
 }
@@ -245,12 +306,12 @@ impl Staged for Upload {
     }
 
     fn publish(&mut self, _checksum: Checksum) -> Result<Option<Version>, StoreError> {
-        let mut files = lock(&self.files);
+        let mut files = lock(&self.store.files);
         self.require_publishable(&files)?;
         let content = std::mem::take(&mut self.content).into();
         let NewFile { path, modified, executable, .. } = &self.file;
         let (modified, executable) = (modified.unwrap_or_else(now), *executable);
-        let version = self.published.fetch_add(1, Ordering::Relaxed);
+        let version = self.store.published.fetch_add(1, Ordering::Relaxed);
         let file = File { content, modified, executable, version };
         let version = file.version();
         files.insert(path.clone(), file);
@@ -267,154 +328,4 @@ fn now() -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(now.as_secs()).unwrap_or_default();
     Timestamp::new(seconds, now.subsec_nanos()).unwrap_or(Timestamp::EPOCH)
-}
-
-/// The output of a server over `store` for a client that sends `input` and then closes its side.
-fn converse(store: &Arc<Memory>, mut input: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut server = Server::new(Arc::default());
-    let mut files = Session::new(Arc::clone(store), Identity::nobody());
-    let mut said = Vec::new();
-    loop {
-        match server.poll(Duration::ZERO) {
-            Output::Read(_) => {
-                let count = input.read(server.read_space())?;
-                server.received(count)?;
-            }
-            Output::Write(segments) => {
-                let count = said.write(segments.first())?;
-                server.sent(count)?;
-            }
-            Output::Perform(effect) => {
-                let outcome = files.perform(effect);
-                server.performed(outcome)?;
-            }
-            Output::Event(_) => server.acknowledge()?,
-            Output::CloseWrite => server.write_closed()?,
-            Output::Receive { .. } | Output::Send { .. } => {
-                unreachable!("pass-through is off, and a session holds no bytes")
-            }
-            Output::Closed => return Ok(said),
-        }
-    }
-}
-
-const SCRIPT: &str = "UPLOAD notes.txt modified=2026-11-22T08:31:25Z
-DATA 6
-hello
-END
-UPLOAD notes.txt mode=create
-UPLOAD notes.txt/below
-UPLOAD photos/2026/sea.jpg modified=2026-11-22T09:00:00Z
-DATA 3
-seaEND
-UPLOAD photos
-LIST
-LIST photos depth=all
-DOWNLOAD notes.txt
-DOWNLOAD missing.txt
-EXIT
-";
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let said = converse(&Arc::default(), SCRIPT.as_bytes())?;
-    println!("The client says:\n\n{SCRIPT}\nThe server says:\n");
-    println!("{}", String::from_utf8_lossy(&said));
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn said(store: &Arc<Memory>, input: &str) -> String {
-        String::from_utf8(converse(store, input.as_bytes()).unwrap()).unwrap().replace('\r', "")
-    }
-
-    /// The last line of the output.
-    fn last_line(store: &Arc<Memory>, input: &str) -> String {
-        said(store, input).lines().last().unwrap_or_default().to_owned()
-    }
-
-    #[test]
-    fn the_transcript() {
-        let expected = r#"HAUL/1 "Welcome" max-data=16777216 pipeline=256
-READY
-OK size=6 crc64nvme=6a43fb4bad5a5607 version=0
-ERR exists "the name is taken"
-ERR not-a-file "the name is not a regular file's"
-READY
-OK size=3 crc64nvme=12eca344dbfad86e version=1
-ERR is-directory "the name is a directory's"
-FILE "notes.txt" size=6 modified=2026-11-22T08:31:25Z
-DIR "photos"
-OK entries=2
-DIR "photos/2026"
-FILE "photos/2026/sea.jpg" size=3 modified=2026-11-22T09:00:00Z
-OK entries=2
-SENDING size=6 offset=0 length=6 modified=2026-11-22T08:31:25Z version=0
-DATA 6
-hello
-OK length=6 crc64nvme=6a43fb4bad5a5607
-ERR not-found "nothing of this name is served; LIST shows what is"
-OK "bye"
-"#;
-        assert_eq!(said(&Arc::default(), SCRIPT), expected);
-    }
-
-    #[test]
-    fn what_did_not_end_is_not_there() {
-        let store = Arc::default();
-        said(&store, "UPLOAD a\nDATA 5\nhello");
-        assert_eq!(last_line(&store, "LIST\n"), "OK entries=0");
-    }
-
-    #[test]
-    fn listings_go_as_deep_as_they_are_told() {
-        let store = Arc::default();
-        for path in ["a/b/c", "a/b-c", "a.b", "ab/c"] {
-            said(&store, &format!("UPLOAD {path}\nEND\n"));
-        }
-        for (list, entries) in [
-            ("", 3),
-            ("depth=2", 6),
-            ("depth=3", 7),
-            ("depth=all", 7),
-            ("a", 2),
-            ("a depth=2", 3),
-            ("a/b/c", 1),
-        ] {
-            assert_eq!(
-                last_line(&store, &format!("LIST {list}\n")),
-                format!("OK entries={entries}")
-            );
-        }
-        assert!(last_line(&store, "LIST b\n").starts_with("ERR not-found"));
-        assert!(last_line(&store, "DOWNLOAD a/b\n").starts_with("ERR is-directory"));
-    }
-
-    #[test]
-    fn the_name_is_taken_by_who_publishes_first() {
-        let store = Memory::default();
-        let path = FilePath::parse("a").unwrap();
-        let file = NewFile {
-            path: path.clone(),
-            mode: Mode::Create,
-            if_match: None,
-            size: None,
-            modified: None,
-            executable: false,
-            durable: false,
-        };
-        let (mut first, mut second) = (store.create(&file).unwrap(), store.create(&file).unwrap());
-        first.write(0, b"first").unwrap();
-        first.publish(Checksum::of(b"first")).unwrap();
-        let error = second.publish(Checksum::EMPTY).unwrap_err();
-        assert_eq!(error.kind, StoreErrorKind::Exists);
-
-        let mut reader = store.open(&path).unwrap();
-        let file = NewFile { mode: Mode::Replace, ..file };
-        store.create(&file).unwrap().publish(Checksum::EMPTY).unwrap();
-        assert_eq!(reader.read(1, 3).unwrap(), "irs");
-        assert_eq!(store.open(&path).unwrap().opened().size, Some(0));
-    }
 }
