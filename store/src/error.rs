@@ -36,12 +36,15 @@ pub(crate) fn misuse(detail: &'static str) -> StoreError {
 
 /// The error for a user who lacks `right`.
 pub(crate) fn forbidden(right: Right) -> StoreError {
-    StoreError::new(StoreErrorKind::Denied, format!("the user does not have the right \"{right}\""))
+    StoreError::new(
+        StoreErrorKind::Forbidden(right),
+        format!("the user does not have the right \"{right}\""),
+    )
 }
 
 /// The error for a user whose account was removed or disabled.
 pub(crate) fn revoked() -> StoreError {
-    StoreError::new(StoreErrorKind::Denied, "the account was removed or disabled")
+    StoreError::new(StoreErrorKind::Revoked, "the account was removed or disabled")
 }
 
 /// Escapes a local name, so that it is safe for a terminal or a log.

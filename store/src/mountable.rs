@@ -43,6 +43,6 @@ pub struct MountOptions {
     /// mounted in it is reached either.
     pub follows_links: bool,
     /// Whether missing parents of a new name are created. If not, a call that needs one fails with
-    /// [`Denied`](haul_core::StoreErrorKind::Denied).
+    /// [`Forbidden`](haul_core::StoreErrorKind::Forbidden).
     pub makes_parents: bool,
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use haul_core::account::Right;
 use haul_core::{
     Checksum, Depth, Entry, FilePath, Mode, Opened, StoreError, StoreErrorKind, Timestamp, Version,
 };
@@ -37,7 +38,8 @@ impl Memory {
         let is_there = |parent: &FilePath| has_below(files, parent);
         if self.needs_parents && parent.is_some_and(|parent| !is_there(&parent)) {
             let detail = "its directory is not there, and none is made";
-            return Err(StoreError::new(StoreErrorKind::Denied, detail));
+            let kind = StoreErrorKind::Forbidden(Right::MakeDirectory);
+            return Err(StoreError::new(kind, detail));
         }
         Ok(())
     }

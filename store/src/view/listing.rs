@@ -171,8 +171,8 @@ impl<S: Mountable> ViewListing<S> {
                 Ok(part) => self.part = Some(part),
                 Err(why) => {
                     self.closed.push(at.clone());
-                    error = Some(match why.kind {
-                        StoreErrorKind::Denied => ErrorCode::Denied,
+                    error = Some(match why.kind.code() {
+                        ErrorCode::Denied => ErrorCode::Denied,
                         _ => ErrorCode::Io,
                     });
                 }

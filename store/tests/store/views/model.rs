@@ -24,7 +24,11 @@ struct Place {
 
 impl Place {
     fn require(&self, right: Right) -> Outcome<()> {
-        if self.mount.rights.contain(right) { Ok(()) } else { Err(StoreErrorKind::Denied) }
+        if self.mount.rights.contain(right) {
+            Ok(())
+        } else {
+            Err(StoreErrorKind::Forbidden(right))
+        }
     }
 
     fn has(&self, right: Right) -> bool {
@@ -113,7 +117,8 @@ impl Model {
     fn make_parents(&mut self, place: &Place) -> Outcome<()> {
         let full = place.full();
         let mut copy = Self { tree: self.tree.clone(), mounts: Vec::new() };
-        let missing = (!place.has(Right::MakeDirectory)).then_some(StoreErrorKind::Denied);
+        let right = Right::MakeDirectory;
+        let missing = (!place.has(right)).then_some(StoreErrorKind::Forbidden(right));
         copy.enter(parent(&full), missing)?;
         self.tree = copy.tree;
         Ok(())
@@ -279,7 +284,7 @@ impl Model {
                 });
                 match opened {
                     Ok(()) => {}
-                    Err(StoreErrorKind::Denied) => {
+                    Err(StoreErrorKind::Forbidden(_)) => {
                         listed.push(format!("{child}/ denied"));
                         continue;
                     }

@@ -46,7 +46,7 @@ fn the_longest_mount_decides() {
     }
     viewed.upload("team2/new", b"x").unwrap();
     assert_eq!(fs::read(viewed.share.root().join("alice/team2/new")).unwrap(), b"x");
-    assert_eq!(viewed.upload("team/new", b"x"), Err(StoreErrorKind::Denied));
+    assert_eq!(viewed.upload("team/new", b"x"), Err(StoreErrorKind::Forbidden(Right::Put)));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn what_may_not_be_listed_is_neither_shown_nor_counted() {
     names.sort();
     assert_eq!(names, ["gone/ io", "notes", "photos/", "photos/sea", "team/ denied"]);
     assert_eq!(listing.skipped(), 0);
-    assert_eq!(viewed.list("team", Depth::ONE), Err(StoreErrorKind::Denied));
+    assert_eq!(viewed.list("team", Depth::ONE), Err(StoreErrorKind::Forbidden(Right::List)));
     assert_eq!(viewed.list("team/inner/blue", Depth::ONE).unwrap(), ["team/inner/blue/plan"]);
 }
 
@@ -151,7 +151,7 @@ fn mounts_and_the_ways_to_them_stay() {
     let viewed = alice();
     viewed.share.put("alice/far/away/x", "x");
     for at in ["team", "far/away/blue"] {
-        assert_eq!(viewed.delete(at), Err(StoreErrorKind::Denied), "{at}");
+        assert_eq!(viewed.delete(at), Err(StoreErrorKind::Forbidden(Right::Delete)), "{at}");
     }
     viewed.set(&[all("", "alice"), all("team", "teams/red"), all("far/away/blue", "teams/blue")]);
     for (at, kind) in [("team", StoreErrorKind::Denied), ("far", StoreErrorKind::NotEmpty)] {

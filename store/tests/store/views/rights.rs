@@ -2,14 +2,12 @@
 
 use std::fs;
 
-use haul_core::account::{Right, Rights, Role};
+use haul_core::account::{Grant, Right, Rights, Role};
 use haul_core::{Checksum, Depth, Mode, StoreErrorKind};
 use haul_store::{Listing, NewFile, Source, Staged, Store};
 
 use super::{Viewed, all, all_but, home, mount, rename, upload};
 use crate::support::{create_only, new_file, path};
-
-const DENIED: StoreErrorKind = StoreErrorKind::Denied;
 
 #[test]
 fn each_right_is_needed_for_what_it_covers() {
@@ -19,57 +17,56 @@ fn each_right_is_needed_for_what_it_covers() {
         viewed.share.put("here/old", "old");
         viewed.share.put("here/gone", "gone");
         viewed.share.put("here/directory/inner", "inner");
-        let unless =
-            |right: Right, otherwise| if *missing == right { Err(otherwise) } else { Ok(()) };
-        assert_eq!(viewed.list("", Depth::ONE).map(drop), unless(Right::List, DENIED));
-        assert_eq!(viewed.read("file").map(drop), unless(Right::Get, DENIED));
-        assert_eq!(
-            viewed.copy("file", "copy").is_ok(),
-            ![Right::Get, Right::Put].contains(missing)
-        );
-        assert_eq!(viewed.upload("new", b"x"), unless(Right::Put, DENIED));
-        let exists = StoreErrorKind::Exists;
-        let replaced = match missing {
-            Right::Put => Err(DENIED),
-            Right::Replace => Err(exists),
-            _ => Ok(()),
+        // What fails names the first right that is missing.
+        let with = |rights: &[Right]| {
+            let refusal = Err(StoreErrorKind::Forbidden(*missing));
+            if rights.contains(missing) { refusal } else { Ok(()) }
         };
-        assert_eq!(viewed.upload("old", b"x"), replaced);
-        assert_eq!(viewed.copy("file", "old").is_ok(), replaced.is_ok() && *missing != Right::Get);
-        let made = match missing {
-            Right::Put | Right::MakeDirectory => Err(DENIED),
-            _ => Ok(()),
+        // Whoever may not replace finds that the name exists.
+        let replacing = |rights: &[Right]| match missing {
+            Right::Replace => Err(StoreErrorKind::Exists),
+            _ => with(rights),
         };
-        assert_eq!(viewed.upload("parent/new", b"x"), made);
-        assert_eq!(viewed.upload("directory/new", b"x"), unless(Right::Put, DENIED));
-        assert_eq!(viewed.make_directory("made"), unless(Right::MakeDirectory, DENIED));
-        let moved = if *missing == Right::Move { Err(DENIED) } else { made };
-        assert_eq!(viewed.rename("directory/inner", "parent2/inner"), moved);
-        let renamed = if *missing == Right::Move { Err(DENIED) } else { replaced };
-        assert_eq!(viewed.rename("file", "old"), renamed);
-        assert_eq!(viewed.delete("gone"), unless(Right::Delete, DENIED));
-        assert_eq!(viewed.share.root().join("here/parent").exists(), made.is_ok());
-        assert_eq!(viewed.share.root().join("here/parent2").exists(), moved.is_ok());
+        let root = viewed.share.root().join("here");
+        assert_eq!(viewed.list("", Depth::ONE).map(drop), with(&[Right::List]));
+        assert_eq!(viewed.read("file").map(drop), with(&[Right::Get]));
+        assert_eq!(viewed.upload("new", b"x"), with(&[Right::Put]));
+        assert_eq!(viewed.upload("old", b"x"), replacing(&[Right::Put]));
+        assert_eq!(viewed.copy("file", "copy"), with(&[Right::Get, Right::Put]));
+        assert_eq!(viewed.copy("file", "old"), replacing(&[Right::Get, Right::Put]));
+        let makes = [Right::Put, Right::MakeDirectory];
+        assert_eq!(viewed.upload("parent/new", b"x"), with(&makes));
+        assert_eq!(root.join("parent").exists(), with(&makes).is_ok());
+        assert_eq!(viewed.upload("directory/new", b"x"), with(&[Right::Put]));
+        assert_eq!(viewed.make_directory("made"), with(&[Right::MakeDirectory]));
+        let moves = [Right::Move, Right::Put, Right::MakeDirectory];
+        assert_eq!(viewed.rename("directory/inner", "parent2/inner"), with(&moves));
+        assert_eq!(root.join("parent2").exists(), with(&moves).is_ok());
+        assert_eq!(viewed.rename("file", "old"), replacing(&[Right::Move, Right::Put]));
+        assert_eq!(viewed.delete("gone"), with(&[Right::Delete]));
     }
 }
 
 /// FAULTS: a `drop` account that looks, fetches, replaces, deletes.
 #[test]
 fn who_may_only_drop_learns_no_names() {
+    fn lacks<T>(right: Right) -> Result<T, StoreErrorKind> {
+        Err(StoreErrorKind::Forbidden(right))
+    }
     let viewed = Viewed::new(&[home("box", Role::Drop.rights())]);
     viewed.share.put("box/there", "secret");
     viewed.share.put("box/directory/there", "secret");
     for name in ["there", "absent", "directory", "directory/there", "absent/there"] {
-        assert_eq!(viewed.list(name, Depth::All), Err(DENIED), "{name}");
-        assert_eq!(viewed.read(name), Err(DENIED), "{name}");
-        assert_eq!(viewed.delete(name), Err(DENIED), "{name}");
-        assert_eq!(viewed.rename(name, "other"), Err(DENIED), "{name}");
-        assert_eq!(viewed.copy(name, "other"), Err(DENIED), "{name}");
+        assert_eq!(viewed.list(name, Depth::All), lacks(Right::List), "{name}");
+        assert_eq!(viewed.read(name), lacks(Right::Get), "{name}");
+        assert_eq!(viewed.delete(name), lacks(Right::Delete), "{name}");
+        assert_eq!(viewed.rename(name, "other"), lacks(Right::Move), "{name}");
+        assert_eq!(viewed.copy(name, "other"), lacks(Right::Get), "{name}");
         let if_match = Some(viewed.share.version("box/there"));
         let known = NewFile { if_match, ..new_file(name) };
-        assert_eq!(upload(&viewed.view, &known, b"x"), Err(DENIED), "{name}");
+        assert_eq!(upload(&viewed.view, &known, b"x"), lacks(Right::Replace), "{name}");
     }
-    assert_eq!(viewed.list("", Depth::ONE), Err(DENIED));
+    assert_eq!(viewed.list("", Depth::ONE), Err(StoreErrorKind::Forbidden(Right::List)));
     assert_eq!(viewed.upload("there", b"x"), Err(StoreErrorKind::Exists));
     viewed.upload("new/file", b"x").unwrap();
     assert_eq!(fs::read(viewed.share.root().join("box/there")).unwrap(), b"secret");
@@ -95,7 +92,10 @@ fn without_the_right_to_make_directories_a_parent_that_vanished_is_not_made_agai
     let mut staged = viewed.view.create(&new_file("parent/file")).unwrap();
     staged.write(0, b"x").unwrap();
     fs::rename(&parent, viewed.share.root().join("here/away")).unwrap();
-    assert_eq!(staged.publish(Checksum::of(b"x")).unwrap_err().kind, DENIED);
+    assert_eq!(
+        staged.publish(Checksum::of(b"x")).unwrap_err().kind,
+        StoreErrorKind::Forbidden(Right::MakeDirectory)
+    );
     drop(staged);
     assert!(!parent.exists());
     assert_eq!(fs::read_dir(viewed.share.root().join("here/away")).unwrap().count(), 0);
@@ -105,12 +105,19 @@ fn without_the_right_to_make_directories_a_parent_that_vanished_is_not_made_agai
 #[test]
 fn a_lost_right_is_lost_at_once() {
     type Lose = fn(&Viewed);
-    let losses: [(Lose, StoreErrorKind); 5] = [
-        (|viewed| viewed.user.set(None), DENIED),
-        (|viewed| viewed.set(&[mount("", "here", Rights::NONE)]), DENIED),
-        (|viewed| viewed.set(&[mount("", "here", Role::Drop.rights())]), DENIED),
-        (|viewed| viewed.set(&[all("", "elsewhere")]), StoreErrorKind::NotFound),
-        (|viewed| viewed.set(&[]), StoreErrorKind::NotFound),
+    type Kind = fn(Right) -> StoreErrorKind;
+    let losses: [(Lose, Kind); 5] = [
+        (|viewed| viewed.user.set(None), |_| StoreErrorKind::Revoked),
+        (|viewed| viewed.set(&[mount("", "here", Rights::NONE)]), StoreErrorKind::Forbidden),
+        // A file that began as a replacement needs that right until the end.
+        (
+            |viewed| viewed.set(&[mount("", "here", Role::Drop.rights())]),
+            |right| {
+                StoreErrorKind::Forbidden(if right == Right::Put { Right::Replace } else { right })
+            },
+        ),
+        (|viewed| viewed.set(&[all("", "elsewhere")]), |_| StoreErrorKind::NotFound),
+        (|viewed| viewed.set(&[]), |_| StoreErrorKind::NotFound),
     ];
     for (lose, kind) in losses {
         let viewed = Viewed::new(&[all("", "here")]);
@@ -130,18 +137,16 @@ fn a_lost_right_is_lost_at_once() {
 
         lose(&viewed);
         // With `drop` a new file may still be stored.
-        let drops = kind == DENIED
-            && view
-                .access()
-                .is_ok_and(|access| access.grants().any(|grant| grant.rights.contain(Right::Put)));
-        assert_eq!(source.read(0, 3).unwrap_err().kind, kind);
-        assert_eq!(source.prepare_send(0, 3, true).unwrap_err().kind, kind);
-        assert_eq!(listing.next(9).unwrap_err().kind, kind);
-        assert_eq!(in_body.write(1, b"y").unwrap_err().kind, kind);
-        assert_eq!(in_body.publish(Checksum::of(b"x")).unwrap_err().kind, kind);
-        assert_eq!(view.copy(&mut source, &mut copy, 0, 3).unwrap_err().kind, kind);
-        assert_eq!(copy.publish(Checksum::EMPTY).unwrap_err().kind, kind);
-        assert_eq!(batch[1].publish(Checksum::EMPTY).unwrap_err().kind, kind);
+        let puts = |grant: Grant| grant.rights.contain(Right::Put) && grant.rights != Rights::ALL;
+        let drops = view.access().is_ok_and(|access| access.grants().any(puts));
+        assert_eq!(source.read(0, 3).unwrap_err().kind, kind(Right::Get));
+        assert_eq!(source.prepare_send(0, 3, true).unwrap_err().kind, kind(Right::Get));
+        assert_eq!(listing.next(9).unwrap_err().kind, kind(Right::List));
+        assert_eq!(in_body.write(1, b"y").unwrap_err().kind, kind(Right::Put));
+        assert_eq!(in_body.publish(Checksum::of(b"x")).unwrap_err().kind, kind(Right::Put));
+        assert_eq!(view.copy(&mut source, &mut copy, 0, 3).unwrap_err().kind, kind(Right::Get));
+        assert_eq!(copy.publish(Checksum::EMPTY).unwrap_err().kind, kind(Right::Put));
+        assert_eq!(batch[1].publish(Checksum::EMPTY).unwrap_err().kind, kind(Right::Put));
         assert_eq!(created.publish(Checksum::EMPTY).is_ok(), drops);
         let mut names: Vec<_> = fs::read_dir(viewed.share.root().join("here"))
             .unwrap()
