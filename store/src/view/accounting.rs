@@ -274,3 +274,31 @@ pub(super) fn size_of_all(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use haul_core::account::{Access, Mount, Rights};
+
+    use super::*;
+    use crate::{Directory, Options};
+
+    /// A local program may have made room, but not every upload that does not fit may read the whole home.
+    #[test]
+    fn a_full_home_is_counted_again_after_a_while() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, [0; 80]).unwrap();
+        let share = Share::new(Directory::open(directory.path(), Options::default()).unwrap());
+        let home = Mount { at: None, directory: None, rights: Rights::ALL, home: true };
+        let access = Access::new(vec![home], Some(100)).unwrap();
+        let ledger = share.quotas.of(&access).unwrap();
+        let reserve = || share.reserve("new", 30).map(drop).map_err(|error| error.kind);
+        assert_eq!(reserve(), Err(StoreErrorKind::NoSpace));
+        fs::remove_file(&file).unwrap();
+        assert_eq!(reserve(), Err(StoreErrorKind::NoSpace));
+        ledger.age();
+        assert_eq!(reserve(), Ok(()));
+    }
+}

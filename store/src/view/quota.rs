@@ -189,6 +189,13 @@ impl Ledger {
         Some(Quota { limit: state.limit?, used: state.used() })
     }
 
+    /// Makes the last count as old as it must be to be repeated.
+    #[cfg(test)]
+    pub(super) fn age(&self) {
+        let mut state = self.state();
+        state.counted = state.counted.and_then(|counted| counted.checked_sub(BELIEVED));
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
