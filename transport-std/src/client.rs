@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 
 use haul_core::client::Failure;
 use haul_core::message::Greeting;
-use haul_transport::{Call, ClientOptions, ConnectError, Watch};
+use haul_transport::{Call, ClientOptions, ConnectError, Security, Watch};
 
 use crate::{Std, block_on};
 
@@ -24,6 +24,11 @@ impl Client {
     /// What the server said first: see [`haul_transport::Client::greeting`].
     pub fn greeting(&self) -> Option<&Greeting> {
         self.0.greeting()
+    }
+
+    /// What is known about the server and the channel.
+    pub fn security(&self) -> Security {
+        self.0.security()
     }
 
     /// Makes a request, and waits until it is over.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use haul_store::Store;
-use haul_transport::{ServerHandle, ServerOptions};
+use haul_transport::{Layer, ServerHandle, ServerOptions};
 
 use crate::{Std, block_on};
 
@@ -38,6 +38,18 @@ impl<S: Store> Server<S> {
         block_on(haul_transport::Server::bind_all(names, store, options)).map(Self)
     }
 
+    /// The same, but each name has its layer over TCP: see [`haul_transport::Server::bind_layered`].
+    ///
+    /// # Errors
+    /// See [`bind_all`](Self::bind_all).
+    pub fn bind_layered(
+        names: impl IntoIterator<Item = (impl ToSocketAddrs, Option<Layer>)> + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        block_on(haul_transport::Server::bind_layered(names, store, options)).map(Self)
+    }
+
     /// The first address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.local_addr()
@@ -46,6 +58,11 @@ impl<S: Store> Server<S> {
     /// All addresses that it listens on.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         self.0.local_addrs()
+    }
+
+    /// All addresses that it listens on, each with its layer.
+    pub fn layered_addrs(&self) -> impl Iterator<Item = (SocketAddr, Option<&Layer>)> {
+        self.0.layered_addrs()
     }
 
     /// What stops the server from another thread.

@@ -64,30 +64,35 @@ pub(crate) fn no_answer() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "no answer in time")
 }
 
-/// Listens on every address of each of `names`. Port 0 picks one, the same for all addresses of a name.
+/// Listens on every address of each of `names`. Port 0 picks one, the same for all addresses of a name. Each listener
+/// comes with what stands beside its name.
 ///
 /// An address that this machine does not have, such as one of a disabled family, is skipped if the name has another.
+/// An address that stands beside the same twice is used once.
 ///
 /// # Errors
 /// The first address that cannot be used, as [`Unreached`].
-pub(crate) fn listen_on(
-    names: impl IntoIterator<Item = impl ToSocketAddrs>,
-) -> io::Result<Vec<TcpListener>> {
-    let mut names: Vec<Vec<SocketAddr>> = names
+pub(crate) fn listen_on<T: PartialEq + Clone>(
+    names: impl IntoIterator<Item = (impl ToSocketAddrs, T)>,
+) -> io::Result<Vec<(TcpListener, T)>> {
+    let mut names: Vec<(Vec<SocketAddr>, T)> = names
         .into_iter()
-        .map(|name| name.to_socket_addrs().map(interleave_families))
+        .map(|(name, beside)| Ok((interleave_families(name.to_socket_addrs()?), beside)))
         .collect::<io::Result<_>>()?;
-    let mut seen = Vec::new();
-    for addresses in &mut names {
+    let mut seen: Vec<(SocketAddr, T)> = Vec::new();
+    for (addresses, beside) in &mut names {
         addresses.retain(|address| {
-            let new = address.port() == 0 || !seen.contains(address);
-            seen.push(*address);
+            let entry = (*address, beside.clone());
+            let new = address.port() == 0 || !seen.contains(&entry);
+            seen.push(entry);
             new
         });
     }
+    let all: Vec<_> = seen.into_iter().map(|(address, _)| address).collect();
     let mut listeners = Vec::new();
-    for addresses in names.into_iter().filter(|addresses| !addresses.is_empty()) {
-        listeners.extend(listen_on_all(&addresses, &seen)?);
+    for (addresses, beside) in names.into_iter().filter(|(addresses, _)| !addresses.is_empty()) {
+        listeners
+            .extend(listen_on_all(&addresses, &all)?.into_iter().map(|it| (it, beside.clone())));
     }
     if listeners.is_empty() {
         return Err(no_address());
@@ -184,27 +189,39 @@ mod tests {
         };
         assert!(check_zone(without).unwrap_err().to_string().contains("%eth0"));
         assert!(check_zone(with).is_ok() && check_zone(other).is_ok());
-        let error = listen_on([without]).unwrap_err();
+        let error = listen_on([(without, ())]).unwrap_err();
         assert!(error.to_string().starts_with("[fe80::1]:4285: a link-local"), "{error}");
     }
 
     #[test]
     fn all_addresses_of_a_name_have_one_port() {
         let name = [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
-        let listeners = listen_on([&name[..]]).unwrap();
-        let ports: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let listeners = listen_on([(&name[..], ())]).unwrap();
+        let addresses: Vec<_> = listeners.iter().map(|(l, ())| l.local_addr().unwrap()).collect();
+        let ports: Vec<_> = addresses.iter().map(SocketAddr::port).collect();
         assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
         assert!(matches!(ports.len(), 1 | 2), "IPv6 may be off");
-        let taken = listen_on([listeners[0].local_addr().unwrap()]).unwrap_err();
+        let taken = listen_on([(addresses[0], ())]).unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::AddrInUse);
         let unreached = taken.get_ref().unwrap().downcast_ref::<Unreached>().unwrap();
-        assert_eq!(unreached.address, listeners[0].local_addr().unwrap());
+        assert_eq!(unreached.address, addresses[0]);
+    }
+
+    /// An address cannot be used for two things, and is not used for one of them silently.
+    #[test]
+    fn an_address_is_used_twice_only_for_the_same() {
+        let free = listen_on([((Ipv4Addr::LOCALHOST, 0), ())]).unwrap();
+        let address = free[0].0.local_addr().unwrap();
+        drop(free);
+        assert_eq!(listen_on([(address, 1), (address, 1)]).unwrap().len(), 1);
+        let taken = listen_on([(address, 1), (address, 2)]).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
     }
 
     #[test]
     fn everything_can_be_listened_on_in_both_families() {
         let both: [SocketAddr; 2] =
             [(Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::UNSPECIFIED, 0).into()];
-        assert!(listen_on([&both[..]]).is_ok());
+        assert!(listen_on([(&both[..], ())]).is_ok());
     }
 }

@@ -19,11 +19,12 @@ use crate::connect::connect;
 use crate::connect_error::ConnectError;
 use crate::drive::drive;
 use crate::event::Event;
+use crate::handshake::{HandshakeError, shake_hands};
 use crate::offload::Offloadable;
 use crate::options::ClientOptions;
 use crate::runtime::{Runtime, raised};
 use crate::step::{Connection, DriveError, Handler};
-use crate::stream::StreamError;
+use crate::stream::{Security, StreamError};
 
 /// A connection to a server.
 ///
@@ -33,6 +34,7 @@ use crate::stream::StreamError;
 /// failure of the connection every further request fails too. Dropping the client closes the connection.
 pub struct Client<R: Runtime> {
     connection: Offloadable<R, Machine, FilesById>,
+    security: Security,
     greeting: Option<Greeting>,
     cancel: Option<Cancel>,
     /// The timeout of the goodbye.
@@ -40,7 +42,8 @@ pub struct Client<R: Runtime> {
 }
 
 impl<R: Runtime> Client<R> {
-    /// Connects to the first address of the name that answers, and waits for the greeting, unless the client is
+    /// Connects to the first address of the name that answers, completes the handshake of the layer within the
+    /// [`greeting`](haul_core::Timing::greeting) time, and waits for the greeting, unless the client is
     /// [early](haul_core::client::ClientConfig::early).
     ///
     /// # Errors
@@ -66,7 +69,20 @@ impl<R: Runtime> Client<R> {
         // Only plain TCP can be spliced.
         config.pass_through &= layer.is_none();
         let wake = cancel.as_ref().map(Cancel::wake);
-        let reached = connect::<R>(address, connect_timeout);
+        let handshake_timeout = config.timing.greeting;
+        let reached = async {
+            let mut socket = connect::<R>(address, connect_timeout).await?;
+            let mut stream = match &layer {
+                Some(layer) => socket.layered_stream(layer)?,
+                None => socket.plain_stream(),
+            };
+            let too_late = async {
+                R::sleep(handshake_timeout).await;
+                Err(HandshakeError::TimedOut)
+            };
+            shake_hands(&mut socket, &mut stream).or(too_late).await?;
+            Ok((socket, stream))
+        };
         let cancelled = async {
             match wake {
                 Some(wake) => raised::<R>(wake).await,
@@ -74,10 +90,10 @@ impl<R: Runtime> Client<R> {
             }
             Err(ConnectError::Failed(Failure::Cancelled))
         };
-        let socket = cancelled.or(reached).await?;
+        let (socket, stream) = cancelled.or(reached).await?;
         let (goodbye, early) = (config.timing.goodbye, config.early);
         let machine = Machine::new(config);
-        let stream = socket.stream(layer.as_ref());
+        let security = stream.security();
         let (files, clock) = (FilesById::default(), Clock::start());
         let connection = Connection { machine, files, stream, clock };
         let mut connection = Offloadable::new(connection, socket);
@@ -87,13 +103,18 @@ impl<R: Runtime> Client<R> {
             drive(&mut connection, &mut handler).await.map_err(Failure::from)?;
             greeting = Some(handler.outcome()?);
         }
-        Ok(Self { connection, greeting, cancel, goodbye })
+        Ok(Self { connection, security, greeting, cancel, goodbye })
     }
 
     /// The server's greeting. An [early](haul_core::client::ClientConfig::early) client has it once the first call has
     /// ended. If it has none then, the failure of that call says why there is no session.
     pub fn greeting(&self) -> Option<&Greeting> {
         self.greeting.as_ref()
+    }
+
+    /// What is known about the server and the channel.
+    pub fn security(&self) -> Security {
+        self.security
     }
 
     /// Makes a request and waits for its end.

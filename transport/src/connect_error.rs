@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use haul_core::client::Failure;
 
+use crate::handshake::HandshakeError;
+
 /// An address that could not be used, and the reason.
 #[derive(Debug)]
 pub struct Unreached {
@@ -40,6 +42,9 @@ pub enum ConnectError {
     /// This side cannot connect at all.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// A connection was made, but the handshake of its layer failed. Nothing was sent over it.
+    #[error("{0}")]
+    Handshake(#[from] HandshakeError),
     /// The peer answered, but without a greeting; or the application cancelled.
     #[error("{0}")]
     Failed(#[from] Failure),

@@ -11,6 +11,8 @@ const FOR_FILES: u64 = 4;
 const OWN: u64 = 16;
 /// The clients to refuse at the same time, each with a descriptor: one in so many descriptors, and at most this number.
 const REFUSED: (u64, usize) = (8, 64);
+/// The handshakes at the same time, each with a descriptor: at most one in so many descriptors.
+const HANDSHAKES: u64 = 8;
 /// The maximum that one session needs at once: its socket, the pipe for payload, a file and its directory, and the
 /// directories of a listing.
 const OF_A_SESSION: u64 = 8;
@@ -37,23 +39,28 @@ pub(crate) struct SessionLimits {
     pub(crate) most: usize,
     /// The maximum number of clients to refuse at the same time.
     pub(crate) refusals: usize,
+    /// The maximum number of clients whose handshake is not complete.
+    pub(crate) handshakes: usize,
     /// Beyond this number some sessions may get no descriptors for their files, if all need their maximum.
     pub(crate) without_shortage: usize,
 }
 
 impl SessionLimits {
-    pub(crate) fn now() -> Self {
-        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+    /// With at most `handshakes` at the same time; `None` if there are none.
+    pub(crate) fn now(handshakes: Option<usize>) -> Self {
+        Self::of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), handshakes)
     }
 
-    fn of(limit: u64) -> Self {
+    fn of(limit: u64, handshakes: Option<usize>) -> Self {
         let left = limit.saturating_sub(OWN);
         let count = |share: u64| usize::try_from(left / share).unwrap_or(usize::MAX).max(1);
         let (share, most_refusals) = REFUSED;
+        let handshakes = handshakes.map_or(0, |most| most.clamp(1, count(HANDSHAKES)));
         Self {
             limit,
-            most: count(1) - count(FOR_FILES) + 1,
+            most: (count(1) - count(FOR_FILES) + 1).saturating_sub(handshakes).max(1),
             refusals: count(share).min(most_refusals),
+            handshakes,
             without_shortage: count(OF_A_SESSION),
         }
     }
@@ -104,13 +111,17 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_files() {
-        let room = |limit| {
-            let SessionLimits { most, refusals, without_shortage, .. } = SessionLimits::of(limit);
-            (most, refusals, without_shortage)
+        let room = |limit, most_handshakes| {
+            let SessionLimits { most, refusals, handshakes, without_shortage, .. } =
+                SessionLimits::of(limit, most_handshakes);
+            (most, refusals, handshakes, without_shortage)
         };
-        assert_eq!(room(1024), (757, 64, 126));
-        assert_eq!(room(32), (13, 2, 2));
-        assert_eq!(room(1), (1, 1, 1));
+        assert_eq!(room(1024, None), (757, 64, 0, 126));
+        assert_eq!(room(32, None), (13, 2, 0, 2));
+        assert_eq!(room(1, None), (1, 1, 0, 1));
+        assert_eq!(room(1024, Some(100)), (657, 64, 100, 126));
+        assert_eq!(room(32, Some(100)), (11, 2, 2, 2));
+        assert_eq!(room(1, Some(100)), (1, 1, 1, 1));
     }
 
     #[test]

@@ -4,19 +4,53 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use crate::stream::{Stream, StreamError};
+use crate::stream::{Security, Stream, StreamError};
 use crate::tcp::TcpStream;
 
 /// Creates the stream of each connection, over the connected TCP stream.
 #[derive(Clone)]
-pub struct Layer(Arc<dyn Fn(TcpStream) -> Box<dyn Stream> + Send + Sync>);
+pub struct Layer {
+    make: Arc<dyn Fn(TcpStream) -> io::Result<Box<dyn Stream>> + Send + Sync>,
+    opening: Option<Opening>,
+}
+
+/// How clients of a layer begin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    /// The first byte of each client.
+    pub(crate) first_byte: u8,
+    /// What the server answers in plain text to whoever begins with another one, or says nothing.
+    pub(crate) otherwise: &'static str,
+}
 
 impl Layer {
     /// A layer whose streams `make` creates.
-    pub fn new(make: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(make))
+    pub fn new(
+        make: impl Fn(TcpStream) -> io::Result<Box<dyn Stream>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { make: Arc::new(make), opening: None }
+    }
+
+    /// The layer, for a server whose clients speak first and begin with `first_byte`. Whoever begins with another byte,
+    /// or is silent for five seconds, gets `ERR protocol` with the text `otherwise`, in plain text.
+    #[must_use]
+    pub fn opened_by(self, first_byte: u8, otherwise: &'static str) -> Self {
+        Self { opening: Some(Opening { first_byte, otherwise }), ..self }
+    }
+
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        self.opening
     }
 }
+
+/// Whether they are clones of the same layer.
+impl PartialEq for Layer {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.make, &other.make)
+    }
+}
+
+impl Eq for Layer {}
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,11 +65,8 @@ pub(crate) enum PeerStream {
 }
 
 impl PeerStream {
-    pub(crate) fn new(tcp: TcpStream, layer: Option<&Layer>) -> Self {
-        match layer {
-            Some(Layer(make)) => Self::Layered(make(tcp)),
-            None => Self::Plain(tcp),
-        }
+    pub(crate) fn layered(tcp: TcpStream, layer: &Layer) -> io::Result<Self> {
+        (layer.make)(tcp).map(Self::Layered)
     }
 
     /// The socket, if payload may be spliced.
@@ -43,6 +74,17 @@ impl PeerStream {
         match self {
             Self::Plain(tcp) => Some(tcp),
             Self::Layered(_) => None,
+        }
+    }
+
+    pub(crate) fn handshake(&mut self) -> Result<(), StreamError> {
+        self.get().handshake()
+    }
+
+    pub(crate) fn security(&self) -> Security {
+        match self {
+            Self::Plain(tcp) => tcp.security(),
+            Self::Layered(stream) => stream.security(),
         }
     }
 

@@ -23,13 +23,15 @@ pub struct ServerOptions {
     pub impatient: bool,
     /// How long running commands may continue after a drain has started.
     pub grace: Duration,
-    /// The layer over TCP; `None` is plain TCP. The kernel moves no payload through a layer.
-    pub layer: Option<Layer>,
+    /// The maximum number of clients in the handshake of a [layer](Layer), which are no sessions yet. Each has the
+    /// [`line`](haul_core::Timing::line) time. Another client takes the place of the one that has been there longest,
+    /// of the address with the most of them.
+    pub max_handshakes: usize,
 }
 
 impl Default for ServerOptions {
-    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, and a grace period
-    /// of 30 seconds.
+    /// The defaults of [`ServerConfig`] with pass-through, 256 clients, 64 of them from one address, a grace period of
+    /// 30 seconds, and 128 handshakes.
     fn default() -> Self {
         Self {
             config: ServerConfig { pass_through: true, ..ServerConfig::default() },
@@ -37,7 +39,7 @@ impl Default for ServerOptions {
             max_clients_per_address: 64,
             impatient: false,
             grace: Duration::from_secs(30),
-            layer: None,
+            max_handshakes: 128,
         }
     }
 }

@@ -24,9 +24,14 @@ impl<R: Runtime> Socket<R> {
         Ok(Self { readiness: Some(R::register(Arc::clone(&descriptor))?), descriptor })
     }
 
-    /// The stream over the socket.
-    pub(crate) fn stream(&self, layer: Option<&Layer>) -> PeerStream {
-        PeerStream::new(TcpStream::new(Arc::clone(&self.descriptor)), layer)
+    /// The stream over the socket, without a layer.
+    pub(crate) fn plain_stream(&self) -> PeerStream {
+        PeerStream::Plain(TcpStream::new(Arc::clone(&self.descriptor)))
+    }
+
+    /// The stream over the socket, with this layer.
+    pub(crate) fn layered_stream(&self, layer: &Layer) -> io::Result<PeerStream> {
+        PeerStream::layered(TcpStream::new(Arc::clone(&self.descriptor)), layer)
     }
 
     pub(crate) fn descriptor(&self) -> &Arc<OwnedFd> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, acceptfrom_with, sendmsg,
+    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, acceptfrom_with, recv,
+    sendmsg,
 };
 use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
@@ -62,6 +63,14 @@ fn outcome<T>(outcome: Result<T, Errno>, interest: Interest) -> Result<T, Stream
 /// application does with that signal.
 pub(crate) fn send(socket: impl AsFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+}
+
+/// The next byte to read, which stays unread; `None` if there will be none.
+pub(crate) fn peek(socket: impl AsFd) -> Result<Option<u8>, StreamError> {
+    let mut first = [0];
+    let peeked = retry_on_intr(|| recv(&socket, &mut first, RecvFlags::PEEK));
+    let (count, _) = outcome(peeked, Interest::Readable)?;
+    Ok((count > 0).then_some(first[0]))
 }
 
 /// Closes the sending half.

@@ -12,7 +12,7 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
 use haul_store::{Source, Store, Target};
 use haul_transport::{
-    Call, ClientOptions, ConnectError, DownloadOptions, ListOptions, Runtime, ServerHandle,
+    Call, ClientOptions, ConnectError, DownloadOptions, Layer, ListOptions, Runtime, ServerHandle,
     ServerOptions, Watch, call,
 };
 
@@ -61,6 +61,15 @@ impl<B: BlockOn, S: Store> Server<B, S> {
         options: ServerOptions,
     ) -> io::Result<Self> {
         let inner = B::block_on(haul_transport::Server::bind(address, store, options))?;
+        Ok(Self { inner, executor: PhantomData })
+    }
+
+    pub(crate) fn bind_layered(
+        names: impl IntoIterator<Item = (impl ToSocketAddrs, Option<Layer>)> + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        let inner = B::block_on(haul_transport::Server::bind_layered(names, store, options))?;
         Ok(Self { inner, executor: PhantomData })
     }
 

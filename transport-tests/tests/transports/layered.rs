@@ -7,11 +7,11 @@ use std::thread;
 use haul_core::client::Failure;
 use haul_core::{Checksum, ErrorCode, Mode};
 use haul_transport::{
-    ConnectError, DownloadOptions, Interest, Layer, ServerOptions, Stream,
+    ConnectError, DownloadOptions, Interest, Layer, Stream,
     StreamError, TcpStream,
 };
 
-use super::running::{list, serve};
+use super::running::{list, serve_layered};
 use super::transport::{Client, ClientOptions};
 use crate::blocking::Calls as _;
 use crate::support::{LOCALHOST, Peer, Share, go_on, path, payload, places, source, target};
@@ -33,7 +33,8 @@ struct Disguised {
 impl Disguised {
     fn layer() -> Layer {
         Layer::new(|tcp| {
-            Box::new(Self { tcp, greeted: false, received: Vec::new(), to_send: vec![HELLO] })
+            let to_send = vec![HELLO];
+            Ok(Box::new(Self { tcp, greeted: false, received: Vec::new(), to_send }))
         })
     }
 
@@ -105,8 +106,7 @@ fn options() -> ClientOptions {
 #[test]
 fn files_go_through_a_layer_and_never_past_it() {
     let (share, mine) = (Share::new(), Share::new());
-    let layer = Some(Disguised::layer());
-    let server = serve(&share, ServerOptions { layer, ..places(2) });
+    let server = serve_layered(&share, &Disguised::layer(), places(2));
     let mut client = Client::connect(server.address, options()).unwrap();
     for length in [0, 1, 65_537, LARGE] {
         let content = payload(length);
@@ -160,8 +160,7 @@ fn a_client_leaves_without_the_goodbye() {
 #[test]
 fn a_refusal_goes_through_the_layer() {
     let share = Share::new();
-    let layer = Some(Disguised::layer());
-    let server = serve(&share, ServerOptions { layer, ..places(1) });
+    let server = serve_layered(&share, &Disguised::layer(), places(1));
     let client = Client::connect(server.address, options()).unwrap();
     let refused = Client::connect(server.address, options());
     let Err(ConnectError::Failed(Failure::Refused(refusal))) = refused else {

@@ -9,7 +9,7 @@ use haul_scripts::tcp::RunningServer;
 use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_store::Store;
-use haul_transport::{ListOptions, ServerOptions};
+use haul_transport::{Layer, ListOptions, ServerOptions};
 
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
 use crate::blocking::Calls as _;
@@ -84,6 +84,12 @@ impl RunningServer for Running {
 /// Serves a shared directory.
 pub(crate) fn serve(share: &Share, options: ServerOptions) -> Running {
     Running::start(share.store(), options)
+}
+
+/// Serves a shared directory over a layer.
+pub(crate) fn serve_layered(share: &Share, layer: &Layer, options: ServerOptions) -> Running {
+    let names = [(LOCALHOST, Some(layer.clone()))];
+    Running::run(Server::bind_layered(names, Arc::new(share.store()), options).unwrap())
 }
 
 /// Lists the shared directory.

@@ -15,9 +15,12 @@ use tracing::{Instrument, debug, info, warn};
 
 use crate::descriptors::SpareDescriptor;
 use crate::event::{Event, Listener as EventListener};
+use crate::layer::Layer;
 use crate::runtime::{Readiness as _, Runtime};
 use crate::server::accept_backoff::AcceptBackoff;
+use crate::server::handshake::{Arrived, welcome};
 use crate::server::host::Host;
+use crate::server::peer::Peer;
 use crate::server::refuse::Refusals;
 use crate::server::session::{Admitted, serve};
 use crate::socket::Socket;
@@ -32,12 +35,18 @@ pub(super) struct Listener<R: Runtime> {
     /// Dropped before the socket is closed.
     readiness: R::Readiness,
     descriptor: Arc<OwnedFd>,
+    layer: Option<Layer>,
 }
 
 impl<R: Runtime> Listener<R> {
-    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+    /// Connections to `listener` have this layer over TCP, if any.
+    pub(super) fn new(listener: TcpListener, layer: Option<Layer>) -> io::Result<Self> {
         let descriptor = Arc::new(listener.into());
-        Ok(Self { readiness: R::register(Arc::clone(&descriptor))?, descriptor })
+        Ok(Self { readiness: R::register(Arc::clone(&descriptor))?, descriptor, layer })
+    }
+
+    pub(super) fn layer(&self) -> Option<&Layer> {
+        self.layer.as_ref()
     }
 
     /// Accepts a connection, if one is waiting.
@@ -60,7 +69,7 @@ pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>
         let left = backoff.left(stop.clock.now(), open);
         if left.is_some() {
             for listener in &listeners {
-                host.refuse_waiting(&listener.descriptor, &mut reserve);
+                host.refuse_waiting(&listener.descriptor, listener.layer(), &mut reserve);
             }
         } else {
             reserve.restore();
@@ -139,7 +148,13 @@ fn accept_batch<R: Runtime, S: Store>(
                 if backoff.succeeded(clock.now()) {
                     info!("accepting again");
                 }
-                admit(socket, peer, host, refusals);
+                if let Err(error) = prepare_accepted(socket.descriptor()) {
+                    debug!(%peer, %error, "a connection was lost");
+                } else if let Some(layer) = listener.layer() {
+                    begin_handshake(socket, peer, layer, host);
+                } else {
+                    admit(socket, peer, host, refusals);
+                }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
             Err(error) if is_of_the_connection(&error) => debug!(%error, "a connection was lost"),
@@ -154,26 +169,47 @@ fn accept_batch<R: Runtime, S: Store>(
 
 fn admit<R: Runtime, S: Store>(
     socket: Socket<R>,
-    peer: SocketAddr,
+    address: SocketAddr,
     host: &Host<S>,
     refusals: &mut Refusals<'_, S>,
 ) {
-    if let Err(error) = prepare_accepted(socket.descriptor()) {
-        debug!(%peer, %error, "a connection was lost");
-        return;
-    }
     let counted = host.open.count();
-    let Some(permit) = host.limiter.take(peer.ip(), host.stop.clock.now()) else {
-        refusals.begin(socket, counted, peer);
+    let Some(permit) = host.limiter.take(address.ip(), host.stop.clock.now()) else {
+        refusals.begin(socket, counted, address);
         return;
     };
-    let span = host.log.session(peer);
+    let span = host.log.session(address);
     let theirs = host.clone();
-    let admitted = Admitted { socket, counted, permit, peer };
+    let stream = socket.plain_stream();
+    let peer = Peer { address, security: stream.security() };
+    let admitted = Admitted { stream, socket, counted, permit, peer };
     let started = R::spawn(admitted, move |admitted| serve(admitted, theirs).instrument(span));
-    if let Err((error, Admitted { socket, counted, permit, peer })) = started {
-        drop(permit);
-        host.log.failed(peer, host.stop.clock.now(), &error);
-        refusals.begin(socket, counted, peer);
+    if let Err((error, Admitted { stream, socket, counted, permit, .. })) = started {
+        drop((stream, permit));
+        host.log.failed(address, host.stop.clock.now(), &error);
+        refusals.begin(socket, counted, address);
+    }
+}
+
+/// Starts a task for a client that becomes a session, or is refused, once its handshake is complete.
+fn begin_handshake<R: Runtime, S: Store>(
+    socket: Socket<R>,
+    address: SocketAddr,
+    layer: &Layer,
+    host: &Host<S>,
+) {
+    let arrived = Arrived {
+        place: host.handshakes.take(address.ip(), socket.descriptor()),
+        layer: layer.clone(),
+        socket,
+        counted: host.open.count(),
+        address,
+    };
+    let span = host.log.session(address);
+    let theirs = host.clone();
+    let started = R::spawn(arrived, move |arrived| welcome(arrived, theirs).instrument(span));
+    if let Err((error, arrived)) = started {
+        host.log.failed(address, host.stop.clock.now(), &error);
+        drop(arrived);
     }
 }

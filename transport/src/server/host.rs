@@ -11,10 +11,11 @@ use std::io::IoSlice;
 use tracing::{info, warn};
 
 use crate::descriptors::{SessionLimits, SpareDescriptor, can_open};
-use crate::layer::Layer;
+use crate::layer::{Layer, PeerStream};
 use crate::log::Log;
 use crate::options::ServerOptions;
 use crate::server::connection_count::ConnectionCount;
+use crate::server::handshake_places::HandshakePlaces;
 use crate::server::limiter::Limiter;
 use crate::server::stop::Stop;
 use crate::tcp::{self, send, shutdown};
@@ -35,8 +36,10 @@ const RETRY_AFTER: u64 = 5;
 pub(crate) struct Host<S> {
     /// The served store.
     pub(crate) store: Arc<S>,
-    /// The configuration of each session.
+    /// The configuration of each session over plain TCP.
     pub(crate) config: Arc<ServerConfig>,
+    /// The configuration of each session over a layer: only plain TCP can be spliced.
+    layered_config: Arc<ServerConfig>,
     /// The limits on sessions.
     pub(crate) limiter: Arc<Limiter>,
     /// The maximum number of refusals at the same time. Beyond them a connection is closed without a reply, so that a
@@ -50,27 +53,26 @@ pub(crate) struct Host<S> {
     pub(crate) stop: Arc<Stop>,
     /// The log.
     pub(crate) log: Arc<Log>,
-    /// The layer over TCP, if there is one.
-    pub(crate) layer: Option<Layer>,
+    /// The places of clients whose handshake is not complete.
+    pub(crate) handshakes: Arc<HandshakePlaces>,
 }
 
 impl<S> Host<S> {
-    /// The state of a server of `store`.
-    pub(crate) fn new(store: Arc<S>, options: ServerOptions) -> Self {
+    /// The state of a server of `store`, some of whose listeners are `layered`.
+    pub(crate) fn new(store: Arc<S>, options: ServerOptions, layered: bool) -> Self {
         let ServerOptions {
-            mut config,
+            config,
             max_clients,
             max_clients_per_address,
             impatient,
             grace,
-            layer,
+            max_handshakes,
         } = options;
-        // Only plain TCP can be spliced.
-        config.pass_through &= layer.is_none();
-        let room = SessionLimits::now();
+        let room = SessionLimits::now(layered.then_some(max_handshakes));
         let max_clients = fit(max_clients, room);
         Self {
             store,
+            layered_config: Arc::new(ServerConfig { pass_through: false, ..config.clone() }),
             config: Arc::new(config),
             limiter: Arc::new(Limiter::new(max_clients, max_clients_per_address)),
             most_refusals: room.refusals,
@@ -78,7 +80,7 @@ impl<S> Host<S> {
             open: Arc::default(),
             stop: Arc::new(Stop::new(grace)),
             log: Arc::default(),
-            layer,
+            handshakes: Arc::new(HandshakePlaces::new(room.handshakes)),
         }
     }
 
@@ -88,37 +90,47 @@ impl<S> Host<S> {
         warn!(sessions, "their storage hangs; ending without them");
     }
 
-    /// The machine of a new session.
-    pub(crate) fn session_machine(&self) -> Machine {
-        Machine::new(self.config_of_next())
+    /// The machine of a new session over `stream`.
+    pub(crate) fn session_machine(&self, stream: &PeerStream) -> Machine {
+        let config = if stream.plain().is_some() { &self.config } else { &self.layered_config };
+        Machine::new(self.with_share(config))
     }
 
     /// A session buffers about two chunks. A few clients get large ones, which are fast. With many clients the storage
     /// and the network are busy anyway, and memory is scarce.
-    fn config_of_next(&self) -> Arc<ServerConfig> {
+    fn with_share(&self, config: &Arc<ServerConfig>) -> Arc<ServerConfig> {
         let share = (CHUNKS / self.limiter.taken().max(1)).max(LEAST_CHUNK);
-        let Limits { chunk, pass_through_chunk, .. } = self.config.limits;
+        let Limits { chunk, pass_through_chunk, .. } = config.limits;
         if share >= chunk.max(pass_through_chunk) {
-            return Arc::clone(&self.config);
+            return Arc::clone(config);
         }
-        let mut config = ServerConfig::clone(&self.config);
+        let mut config = ServerConfig::clone(config);
         config.limits.chunk = chunk.min(share);
         config.limits.pass_through_chunk = pass_through_chunk.min(share);
         Arc::new(config)
     }
 
-    /// The machine of a refused client.
-    pub(crate) fn refusal_machine(&self) -> Machine {
-        let refusal = Refusal {
+    /// The machine of a client that finds no place.
+    pub(crate) fn busy_machine(&self) -> Machine {
+        self.refusing_machine(Refusal {
             retry_after: Some(RETRY_AFTER),
             ..Refusal::new(ErrorCode::Busy, "as many clients as can be served are here")
-        };
+        })
+    }
+
+    /// The machine of a client that is refused.
+    pub(crate) fn refusing_machine(&self, refusal: Refusal) -> Machine {
         Machine::refusing(Arc::clone(&self.config), refusal)
     }
 
     /// Refuses the clients that wait at a nonblocking `listener`, while the only free descriptor is the one in
     /// `reserve`. Nobody waits longer than until the next call.
-    pub(crate) fn refuse_waiting(&self, listener: impl AsFd, reserve: &mut SpareDescriptor) {
+    pub(crate) fn refuse_waiting(
+        &self,
+        listener: impl AsFd,
+        layer: Option<&Layer>,
+        reserve: &mut SpareDescriptor,
+    ) {
         for _ in 0..MAX_REFUSED_AT_ONCE {
             // If a descriptor is free again, waiting clients are served after the pause.
             if !reserve.is_available() || can_open() {
@@ -128,9 +140,9 @@ impl<S> Host<S> {
             let accepted = tcp::accept(&listener);
             if let Ok((socket, peer)) = &accepted {
                 if let Some(peer) = peer {
-                    self.log.refused(*peer, self.stop.clock.now(), true);
+                    self.log.refused(*peer, self.stop.clock.now(), layer.is_none());
                 }
-                self.refuse_at_once(socket);
+                self.refuse_at_once(socket, layer);
             }
             // This closes its socket first.
             let more = accepted.map(drop).is_ok();
@@ -143,9 +155,9 @@ impl<S> Host<S> {
 
     /// Refuses a client at once. A client that sends before it reads may not get the reply, nor one that expects a
     /// layer.
-    fn refuse_at_once(&self, socket: &OwnedFd) {
-        if self.layer.is_none()
-            && let Output::Write(line) = self.refusal_machine().poll(Duration::ZERO)
+    fn refuse_at_once(&self, socket: &OwnedFd, layer: Option<&Layer>) {
+        if layer.is_none()
+            && let Output::Write(line) = self.busy_machine().poll(Duration::ZERO)
         {
             // A new socket has room for a line, and a client that is gone needs none.
             let _ = send(socket, &[IoSlice::new(line.first())]);
@@ -181,13 +193,14 @@ impl<S> Clone for Host<S> {
         Self {
             store: Arc::clone(&self.store),
             config: Arc::clone(&self.config),
+            layered_config: Arc::clone(&self.layered_config),
             limiter: Arc::clone(&self.limiter),
             most_refusals: self.most_refusals,
             impatient: self.impatient,
             open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
             log: Arc::clone(&self.log),
-            layer: self.layer.clone(),
+            handshakes: Arc::clone(&self.handshakes),
         }
     }
 }
@@ -202,13 +215,13 @@ mod tests {
     fn sessions_beyond_the_first_ones_get_smaller_chunks() {
         let most = 10_000;
         let options = ServerOptions::default();
-        let mut host = Host::new(Arc::new(()), options);
+        let mut host = Host::new(Arc::new(()), options, false);
         // This must not depend on the descriptors of the test machine.
         host.limiter = Arc::new(Limiter::new(most, most));
         let (permits, chunks): (Vec<_>, Vec<usize>) = (0..most)
             .map(|_| {
                 let permit = host.limiter.take(Ipv4Addr::LOCALHOST.into(), Duration::ZERO).unwrap();
-                (permit, host.config_of_next().limits.chunk)
+                (permit, host.with_share(&host.config).limits.chunk)
             })
             .unzip();
         assert!(chunks[..64].iter().all(|chunk| *chunk == 256 << 10), "{:?}", &chunks[..64]);

@@ -66,8 +66,8 @@ impl Limiter {
     }
 }
 
-/// The key by which the sessions of `address` are counted. One host has at least a whole /64 of IPv6 addresses.
-fn counted_as(address: IpAddr) -> IpAddr {
+/// The key by which the clients of `address` are counted. One host has at least a whole /64 of IPv6 addresses.
+pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),

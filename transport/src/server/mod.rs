@@ -3,8 +3,11 @@
 mod accept;
 mod accept_backoff;
 mod connection_count;
+mod handshake;
+mod handshake_places;
 mod host;
 mod limiter;
+mod peer;
 mod refuse;
 mod session;
 mod stop;
@@ -20,9 +23,11 @@ use futures_lite::future::FutureExt;
 use haul_store::Store;
 use tracing::info;
 
+pub use self::peer::Peer;
 pub use self::stop::ServerHandle;
 
 use crate::addresses::listen_on;
+use crate::layer::Layer;
 use crate::options::ServerOptions;
 use crate::runtime::{Runtime, raised};
 use accept::{Listener, accept};
@@ -59,15 +64,39 @@ impl<R: Runtime, S: Store> Server<R, S> {
         store: Arc<S>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        let listeners = if R::TASKS_MAY_BLOCK {
-            listen_on(names)
-        } else {
-            R::unblock(move || listen_on(names)).await?
-        };
-        let listeners = listeners?;
+        let listen = || listen_on(names.into_iter().map(|name| (name, None)));
+        Self::bind_by(listen, store, options).await
+    }
+
+    /// The same, but each name has its layer over TCP; `None` is plain TCP. The kernel moves no payload through a
+    /// layer.
+    ///
+    /// # Errors
+    /// See [`bind_all`](Self::bind_all). An address that occurs with two different layers cannot be used.
+    pub async fn bind_layered(
+        names: impl IntoIterator<Item = (impl ToSocketAddrs, Option<Layer>)> + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        Self::bind_by(|| listen_on(names), store, options).await
+    }
+
+    async fn bind_by(
+        listen: impl FnOnce() -> io::Result<Vec<(TcpListener, Option<Layer>)>> + Send + 'static,
+        store: Arc<S>,
+        options: ServerOptions,
+    ) -> io::Result<Self> {
+        // Names may have to be looked up.
+        let listeners = if R::TASKS_MAY_BLOCK { listen() } else { R::unblock(listen).await? };
+        let (listeners, layers): (Vec<_>, Vec<_>) = listeners?.into_iter().unzip();
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-        let listeners = listeners.into_iter().map(Listener::new).collect::<Result<_, _>>()?;
-        Ok(Self { listeners, addresses, host: Host::new(store, options) })
+        let host = Host::new(store, options, layers.iter().any(Option::is_some));
+        let listeners = listeners
+            .into_iter()
+            .zip(layers)
+            .map(|(listener, layer)| Listener::new(listener, layer))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { listeners, addresses, host })
     }
 
     /// The first address that it listens on.
@@ -78,6 +107,11 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// All addresses that it listens on.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// All addresses that it listens on, each with its layer.
+    pub fn layered_addrs(&self) -> impl Iterator<Item = (SocketAddr, Option<&Layer>)> {
+        self.addresses.iter().copied().zip(self.listeners.iter().map(Listener::layer))
     }
 
     /// A handle to stop the server from elsewhere.

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::drive::drive;
 use crate::event::Event;
+use crate::layer::PeerStream;
 use crate::offload::Offloadable;
 use crate::runtime::Runtime;
 use crate::server::connection_count::Counted;
@@ -32,7 +33,7 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
         Self { under_way: Vec::new(), host }
     }
 
-    /// Starts to reply `busy` to a client. Beyond the maximum number of refusals its connection is closed without a
+    /// Starts to reply `busy` to a client over plain TCP. Beyond the maximum number of refusals its connection is closed without a
     /// reply.
     pub(super) fn begin<R: Runtime>(
         &mut self,
@@ -43,7 +44,14 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
         let told = self.under_way.len() < self.host.most_refusals;
         self.host.log.refused(peer, self.host.stop.clock.now(), told);
         if told {
-            self.under_way.push(Box::pin(refuse::<R, S>(socket, counted, self.host)));
+            let (stream, machine) = (socket.plain_stream(), self.host.busy_machine());
+            self.under_way.push(Box::pin(refuse(
+                stream,
+                socket,
+                counted,
+                machine,
+                &self.host.stop,
+            )));
         }
     }
 
@@ -54,17 +62,18 @@ impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
     }
 }
 
-async fn refuse<R: Runtime, S>(socket: Socket<R>, counted: Counted, host: &Host<S>) {
-    let mut connection = Offloadable::<R, _, _>::new(
-        Connection {
-            machine: host.refusal_machine(),
-            files: NoFiles,
-            stream: socket.stream(host.layer.as_ref()),
-            clock: host.stop.clock,
-        },
-        socket,
-    );
-    if let Err(error) = drive(&mut connection, &mut RefusalHandler(&host.stop)).await {
+/// Sends the refusal that `machine` begins with, and closes.
+pub(super) async fn refuse<R: Runtime>(
+    stream: PeerStream,
+    socket: Socket<R>,
+    counted: Counted,
+    machine: Machine,
+    stop: &Stop,
+) {
+    let clock = stop.clock;
+    let connection = Connection { machine, files: NoFiles, stream, clock };
+    let mut connection = Offloadable::<R, _, _>::new(connection, socket);
+    if let Err(error) = drive(&mut connection, &mut RefusalHandler(stop)).await {
         warn!(%error, "a refusal is given up");
     }
     drop(connection);

@@ -1,6 +1,5 @@
 //! Runs one session: the work of a task from the greeting to the end.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,12 +12,14 @@ use tracing::{debug, error};
 
 use crate::drive::drive;
 use crate::event::Event;
+use crate::layer::PeerStream;
 use crate::log::SessionLog;
 use crate::offload::Offloadable;
 use crate::runtime::Runtime;
 use crate::server::connection_count::Counted;
 use crate::server::host::Host;
 use crate::server::limiter::Permit;
+use crate::server::peer::Peer;
 use crate::server::stop::Stop;
 use crate::socket::Socket;
 use crate::step::{Connection, Handler};
@@ -31,21 +32,22 @@ const IDLE_CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// A client with a permit, before its session has started.
 pub(super) struct Admitted<R: Runtime> {
+    pub(super) stream: PeerStream,
     pub(super) socket: Socket<R>,
     pub(super) counted: Counted,
     pub(super) permit: Permit,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
 }
 
 /// Serves a client until the session is over. Neither an error nor a panic in it reaches the runtime.
 pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Host<S>) {
-    debug!("begun");
-    let Admitted { socket, counted, permit, .. } = admitted;
+    let Admitted { stream, socket, counted, permit, peer } = admitted;
+    debug!(?peer, "begun");
     let mut connection = Offloadable::<R, _, _>::new(
         Connection {
-            machine: host.session_machine(),
+            machine: host.session_machine(&stream),
             files: Session::new(Arc::clone(&host.store), Identity::nobody()),
-            stream: socket.stream(host.layer.as_ref()),
+            stream,
             clock: host.stop.clock,
         },
         socket,

@@ -125,7 +125,7 @@ impl ServeArgs {
                     .max_clients_per_address
                     .map_or(per_address, NonZeroUsize::get),
                 grace: Duration::from_secs(self.grace),
-                layer: None,
+                ..ServerOptions::default()
             },
         }
     }
