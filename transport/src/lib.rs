@@ -8,7 +8,7 @@
 //! - [`Client`] connects and makes calls. [`call`] describes them; [`Cancel`] and [signals](cancel_on_signals) cancel
 //!   them.
 //! - [`Stream`] connects to the peer. Plain TCP is a stream, and the only one that payload is spliced through; a
-//!   [`Layer`] creates another one over it.
+//!   [`Layer`] creates another one over it, such as [`tls`] (with the feature of that name, which is on by default).
 //!
 //! `haul-std` is the blocking runtime of threads and poll(2); `haul-tokio` and `haul-async-std` have their own. An
 //! application uses one of these.
@@ -42,6 +42,8 @@ mod socket;
 mod step;
 mod stream;
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use call::{Call, DownloadOptions, ListOptions, Watch};
 pub use cancel::Cancel;

@@ -12,8 +12,8 @@ use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
 use haul_store::{Source, Store, Target};
 use haul_transport::{
-    Call, ClientOptions, ConnectError, DownloadOptions, Layer, ListOptions, Runtime, ServerHandle,
-    ServerOptions, Watch, call,
+    Call, ClientOptions, ConnectError, DownloadOptions, Layer, ListOptions, Runtime, Security,
+    ServerHandle, ServerOptions, Watch, call,
 };
 
 /// A runtime that a thread can wait on.
@@ -73,6 +73,10 @@ impl<B: BlockOn, S: Store> Server<B, S> {
         Ok(Self { inner, executor: PhantomData })
     }
 
+    pub(crate) fn layered_addrs(&self) -> impl Iterator<Item = (SocketAddr, Option<&Layer>)> {
+        self.inner.layered_addrs()
+    }
+
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.inner.local_addr()
     }
@@ -102,6 +106,10 @@ impl<B: BlockOn> Client<B> {
 
     pub(crate) fn greeting(&self) -> Option<&Greeting> {
         self.inner.greeting()
+    }
+
+    pub(crate) fn security(&self) -> Security {
+        self.inner.security()
     }
 
     pub(crate) fn leave(self) -> Result<(), Failure> {

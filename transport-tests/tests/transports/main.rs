@@ -4,6 +4,7 @@
 // The same files are compiled for each transport.
 #![allow(clippy::duplicate_mod)]
 
+mod between;
 mod blocking;
 mod dropping;
 mod pairs;
@@ -30,6 +31,7 @@ macro_rules! tests_of {
             mod scripts;
             mod sessions;
             mod stopping;
+            mod tls;
             mod transfers;
         }
     };

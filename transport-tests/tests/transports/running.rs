@@ -9,7 +9,8 @@ use haul_scripts::tcp::RunningServer;
 use haul_core::client::Failure;
 use haul_core::message::Summary;
 use haul_store::Store;
-use haul_transport::{Layer, ListOptions, ServerOptions};
+use haul_core::ErrorCode;
+use haul_transport::{ConnectError, Layer, ListOptions, ServerOptions};
 
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
 use crate::blocking::Calls as _;
@@ -45,6 +46,19 @@ impl Running {
         let mut options = ClientOptions::default();
         options.config.timing.goodbye = options.config.timing.reply;
         Client::connect(self.address, options).unwrap()
+    }
+
+    /// Connects again and again, with these options, until there is a place.
+    pub(crate) fn wait_until_free(&self, options: &ClientOptions) -> Client {
+        loop {
+            match Client::connect(self.address, options.clone()) {
+                Ok(client) => return client,
+                Err(ConnectError::Failed(Failure::Refused(refusal))) => {
+                    assert_eq!(refusal.code(), Some(ErrorCode::Busy));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Connects again and again until there is a place, and returns the peer after its greeting.
