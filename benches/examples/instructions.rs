@@ -1,7 +1,8 @@
-//! Instructions that the core's hot paths take, counted by callgrind: the same on a busy machine as on a quiet one.
+//! The instructions of the core's hot paths, counted by callgrind: the same on a busy machine as on a quiet one.
 //!
-//! `cargo run --release -p haul-benches --example instructions` prints each count beside the one that is recorded in `benches/instructions.txt`; with `-- --record` it records them.
-//! It needs valgrind, and x86-64 for the counts to be those recorded; another compiler gives others, too.
+//! `cargo run --release -p haul-benches --example instructions` prints each count beside the recorded one in
+//! `benches/instructions.txt`; with `-- --record` it records them. It needs valgrind. The recorded counts are those of
+//! x86-64; another compiler gives other counts.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +21,7 @@ use haul_core::server::{Server, ServerConfig};
 use haul_core::{Checksum, FilePath, Mode};
 use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
 
-/// A path, what it is done to, and how often it is done at once.
+/// A path, its input, and the number of repetitions in one run.
 type Case = (&'static str, fn(u32));
 
 const CASES: [Case; 12] = [
@@ -68,7 +69,7 @@ fn encode(times: u32, line: &str) {
     }
 }
 
-/// Client and server move so many files, with all that machines, buffers and the files in memory take.
+/// A client and a server transfer this number of files. Machines, buffers and the files in memory count too.
 fn session(files: u32, up: bool) {
     let mut client = Client::new(ClientConfig::default());
     let (mut sources, mut share) = (MemoryFiles::new(false), MemoryFiles::new(true));
@@ -148,7 +149,7 @@ fn compare() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Instructions that one more of it takes: what is not repeated cancels out.
+/// The instructions of one more repetition. What is not repeated cancels out.
 fn count(case: &str) -> Result<u64, Box<dyn Error>> {
     const FEW: u64 = 1_000;
     const MANY: u64 = 3_000;

@@ -16,7 +16,9 @@
 //! | `checksum` | CRC-64/NVME, and the combination of two | memcpy of as many bytes |
 //! | `session` | client and server against each other, in memory: 1 MiB, and 1,000 small files, up and down | |
 //!
-//! Of the three figures of criterion the middle one is the estimate; `thrpt` is the throughput in lines (`elem`), files or bytes a second. Nothing is asserted of time: machines and
-//! their other work differ, so figures only compare within one run, which is what the neighbours in a group are for.
+//! Of criterion's three figures, the middle one is the estimate; `thrpt` is the throughput in lines (`elem`), files or
+//! bytes a second. No test asserts times: machines and their load differ, so compare figures only within one run, such
+//! as those of one group.
 //!
-//! Haul beside what a user would pick instead is an example of this crate: `cargo run --release -p haul-benches --example side-by-side`.
+//! The example `side-by-side` of this crate compares Haul with its alternatives: run it with
+//! `cargo run --release -p haul-benches --example side-by-side`.

@@ -1,11 +1,12 @@
 //! Addresses as a person writes them.
 //!
-//! A server's address is `haul://HOST[:PORT][/PATH]`, or the same without `haul://`. HOST is a name, an IPv4 address, or an IPv6 address in brackets; PORT is 4285
-//! unless it says otherwise. PATH is the directory that names on the command line start from: with `haul://host/photos`, `get sea.jpg` fetches `photos/sea.jpg`. It is
-//! taken as it stands, without percent-encoding, and keeps the rules of names.
+//! A server's address is `haul://HOST[:PORT][/PATH]`, or the same without `haul://`. HOST is a name, an IPv4 address,
+//! or an IPv6 address in brackets. PORT is 4285 by default. PATH is the directory that names on the command line are
+//! relative to: with `haul://host/photos`, `get sea.jpg` downloads `photos/sea.jpg`. It is taken literally, without
+//! percent-encoding, and must be a valid name.
 //!
-//! A link-local IPv6 address is no use without its zone, the network interface: `[fe80::1%eth0]`,
-//! `[fe80::1%2]`, or as RFC 6874 writes it in a URI, `[fe80::1%25eth0]`.
+//! A link-local IPv6 address needs its zone, the network interface: `[fe80::1%eth0]`, `[fe80::1%2]`, or as RFC 6874
+//! writes it in a URI, `[fe80::1%25eth0]`.
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -16,30 +17,30 @@ use thiserror::Error;
 
 use crate::names;
 
-/// The port of a server unless its address says otherwise.
+/// The default port of a server.
 pub(crate) const DEFAULT_PORT: u16 = 4285;
 
 const SCHEME: &str = "haul://";
 
-/// Where a server is, and the directory there that names start from.
+/// The address of a server, and the directory there that names are relative to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerAddress {
     /// A name or an address, without brackets.
     pub(crate) host: String,
     /// 1 to 65535.
     pub(crate) port: u16,
-    /// What names start from; `None` is the shared directory itself.
+    /// The directory that names are relative to; `None` is the shared directory itself.
     pub(crate) base: Option<FilePath>,
 }
 
-/// A server, and a name there as it was written: what may stand in place of a name.
+/// A server, and a name there as it was written: the form that may replace a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     /// A name or an address, without brackets.
     pub(crate) host: String,
     /// 1 to 65535.
     pub(crate) port: u16,
-    /// Without the `/` behind the host.
+    /// Without the `/` after the host.
     pub(crate) name: String,
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Address {
 pub(crate) struct ListenAddress {
     /// A name or an address, without brackets.
     pub(crate) host: String,
-    /// 0 lets the system pick one.
+    /// 0 lets the system choose one.
     pub(crate) port: u16,
 }
 
@@ -69,13 +70,13 @@ pub(crate) enum AddressError {
     Brackets,
     #[error("this address is link-local: write the network interface too, such as [fe80::1%eth0]")]
     NoZone,
-    #[error("a host has no spaces and none of / ? # [ ] in it")]
+    #[error("a host contains no spaces and none of / ? # [ ]")]
     Host,
     #[error("a port is a number from 0 to 65535")]
     Port,
     #[error("port 0 is only for listening: write the one that the server printed")]
     PortZero,
-    #[error("a path is of no use here: write HOST:PORT")]
+    #[error("a path is not allowed here: write HOST:PORT")]
     PathInListen,
     #[error("its path: {0}")]
     Path(#[from] PathError),
@@ -87,7 +88,7 @@ impl Address {
         text.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("haul"))
     }
 
-    /// The server, with names that start from what is shared.
+    /// The server, with names relative to the shared directory.
     pub(crate) fn server(&self) -> ServerAddress {
         ServerAddress { host: self.host.clone(), port: self.port, base: None }
     }
@@ -151,7 +152,7 @@ impl fmt::Display for ListenAddress {
 }
 
 impl Default for ListenAddress {
-    /// Only this machine: there are no accounts yet.
+    /// Only this machine can connect, because there are no accounts yet.
     fn default() -> Self {
         Self { host: String::from("127.0.0.1"), port: DEFAULT_PORT }
     }
@@ -166,7 +167,7 @@ fn without_scheme(text: &str) -> Result<&str, AddressError> {
     }
 }
 
-/// Whether `text` begins with the scheme, and not with a host of its name and a port.
+/// Whether `text` begins with the scheme, rather than with a host called `haul` and a port.
 fn lacks_slashes(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, rest)| {
         let port = rest.split('/').next().unwrap_or_default();
@@ -209,7 +210,7 @@ fn host_and_port(authority: &str) -> Result<(String, u16), AddressError> {
     Ok((host, port))
 }
 
-/// An IPv6 address, with `%` and its zone if it has one, as the resolver takes it.
+/// An IPv6 address, with `%` and its zone if it has one, in the form that the resolver accepts.
 fn ipv6(text: &str) -> Result<String, AddressError> {
     let (address, zone) = match text.split_once('%') {
         None => (text, None),
@@ -235,7 +236,7 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
 
 fn write_host_and_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
     match host.split_once('%') {
-        // As it stands it would be read as the form of a URI.
+        // Unescaped, it would be read as the form for a URI.
         Some((address, zone)) if zone.starts_with("25") && zone.len() > 2 => {
             write!(f, "[{address}%25{zone}]:{port}")
         }

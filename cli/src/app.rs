@@ -1,4 +1,4 @@
-//! What every command works with: the transport, the settings, the streams and at most one connection.
+//! The state that every command uses: the transport, the settings, the streams and at most one connection.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -29,18 +29,19 @@ use crate::unreachable;
 pub(crate) struct App<'a, T> {
     pub(crate) transport: &'a T,
     pub(crate) settings: Settings,
-    /// The one that [was chosen](Self::choose_server).
+    /// The server that [was chosen](Self::choose_server).
     pub(crate) server: ServerAddress,
-    /// Where names start in the shell, with the whole path. It lies where the [server](Self::server) says that names start.
+    /// The current directory of the shell, as a path from the shared directory. It is the directory of the
+    /// [server](Self::server)'s address, or below it.
     pub(crate) directory: Option<FilePath>,
-    /// The line of a script that errors come from.
+    /// The line of a script that is running, for errors.
     pub(crate) place: Option<String>,
     pub(crate) console: Console,
-    /// Whether files that are brought here go to stable storage, over connections that are made from now on.
+    /// Whether downloads are fsynced. Applies to connections that are made from now on.
     pub(crate) durable: bool,
-    /// Something that was asked for was left out, and named. The exit code tells it too.
+    /// Part of the work was left out, and reported. The exit code reflects it.
     pub(crate) incomplete: bool,
-    /// A server has greeted since a command last cleared this.
+    /// A server has sent its greeting since a command last cleared this.
     pub(crate) greeted: bool,
     remote: Option<Box<dyn Remote>>,
 }
@@ -62,22 +63,22 @@ impl<'a, T: Transport> App<'a, T> {
         }
     }
 
-    /// What names start from.
+    /// The directory that names are relative to.
     pub(crate) fn base(&self) -> Option<&FilePath> {
         self.server.base.as_ref()
     }
 
-    /// A name as it is written in the shell, as one that starts from the [base](Self::base).
+    /// Makes a name that was typed in the shell relative to the [base](Self::base).
     pub(crate) fn absolute(&self, name: &str) -> Result<String, Error> {
         names::absolute(self.base(), self.directory.as_ref(), name)
     }
 
-    /// `path` as it is written here.
+    /// `path` as a user of this program would type it.
     pub(crate) fn written<'p>(&self, path: &'p FilePath) -> Cow<'p, str> {
         names::written(self.base(), self.directory.as_ref(), path)
     }
 
-    /// Connects if there is no connection, and gives the server's greeting.
+    /// Connects if there is no connection, and returns the server's greeting.
     pub(crate) fn connect(&mut self) -> Result<Option<&Greeting>, Error> {
         let remote = self.take_remote()?;
         Ok(self.remote.insert(remote).greeting())
@@ -87,11 +88,11 @@ impl<'a, T: Transport> App<'a, T> {
         self.remote.is_some()
     }
 
-    /// Asks the server something about `subject` that moves no files. Connects if there is no connection, and lets go of one that is lost.
+    /// Makes a request about `subject` that transfers no files. Connects if there is no connection, and drops a lost
+    /// one.
     ///
-    /// A server ends a session that was idle, or restarts; the next request meets that. So it is
-    /// asked again over a new connection, once, if a connection that was there before is lost ere
-    /// anything of the reply has come.
+    /// A server may end an idle session, or restart, and the next request finds out. So if an existing connection is
+    /// lost before any part of the reply has arrived, the request is made again, once, over a new connection.
     pub(crate) fn request<W: Watch>(
         &mut self,
         subject: &str,
@@ -101,7 +102,7 @@ impl<'a, T: Transport> App<'a, T> {
         self.ask(subject, call, again)
     }
 
-    /// The same, but asks again only if it is to.
+    /// As [`request`](Self::request), but retries only if `again` is set.
     pub(crate) fn ask<W: Watch>(
         &mut self,
         subject: &str,
@@ -128,7 +129,7 @@ impl<'a, T: Transport> App<'a, T> {
         }
     }
 
-    /// Makes one request. Connects if there is no connection, and lets go of one that is lost.
+    /// Makes one request. Connects if there is no connection, and drops a lost one.
     pub(crate) fn exchange<W: Watch>(
         &mut self,
         call: Call<W>,
@@ -149,7 +150,7 @@ impl<'a, T: Transport> App<'a, T> {
         Ok(asked)
     }
 
-    /// Whether another connection may do better after `error`. If so, it says that it is tried.
+    /// Whether to retry over a new connection after `error`. If so, prints that it does.
     pub(crate) fn asks_again(&mut self, error: &Error) -> bool {
         let may = error.retry_after().is_some();
         if may {
@@ -158,7 +159,8 @@ impl<'a, T: Transport> App<'a, T> {
         may
     }
 
-    /// The connection, made if there is none, to be [given back](Self::give_back) if it is of use still.
+    /// Takes the connection, or makes one if there is none. A caller that is done with a working connection [gives it
+    /// back](Self::give_back).
     pub(crate) fn take_remote(&mut self) -> Result<Box<dyn Remote>, Error> {
         match self.remote.take() {
             Some(remote) => Ok(remote),
@@ -170,7 +172,7 @@ impl<'a, T: Transport> App<'a, T> {
         self.remote = Some(remote);
     }
 
-    /// Ends the session in good form. What was asked for is done by then, so a failure is only logged.
+    /// Ends the session cleanly. All requests are complete by then, so a failure is only logged.
     pub(crate) fn say_goodbye(&mut self) {
         if let Some(remote) = self.remote.take() {
             say_goodbye(remote);
@@ -186,7 +188,7 @@ impl<'a, T: Transport> App<'a, T> {
         if self.settings.quiet && !self.settings.json { Ok(()) } else { self.answer(line, record) }
     }
 
-    /// Prints what was asked for: `line` for people or `record` for programs.
+    /// Prints requested output: `line` for people or `record` for programs.
     pub(crate) fn answer(
         &mut self,
         line: impl Display,
@@ -201,24 +203,24 @@ impl<'a, T: Transport> App<'a, T> {
         }
     }
 
-    /// Prints that something was changed.
+    /// Prints a change on the server.
     pub(crate) fn tell(&mut self, change: &Change<'_>) -> Result<(), Error> {
         self.result(change, &change.record()).map_err(|error| error.at("it is done"))
     }
 
-    /// Prints a line that was asked for.
+    /// Prints a line of requested output.
     pub(crate) fn print(&mut self, line: impl Display) -> Result<(), Error> {
         self.console.stdout.line(line).map_err(|error| Error::output(&error))
     }
 
-    /// Tells something on stderr that is not an error. If it cannot be written there is nobody to tell.
+    /// Prints a note that is not an error on stderr. A failure to write it is ignored: there is nowhere to report it.
     pub(crate) fn note(&mut self, note: impl Display) {
         if !self.settings.quiet {
             let _ = self.console.stderr.line(format_args!("{}: {note}", T::PROGRAM));
         }
     }
 
-    /// Tells of an error, and gives the code to end with.
+    /// Prints an error, and returns the exit code for it.
     pub(crate) fn report(&mut self, error: &Error) -> Exit {
         let placed = self.place.as_ref().map(|place| error.clone().at(place));
         self.console.report(T::PROGRAM, self.settings.color, placed.as_ref().unwrap_or(error))
@@ -229,7 +231,8 @@ impl<'a, T: Transport> App<'a, T> {
         self.connector(early).connect(None)
     }
 
-    /// Makes connections as the settings are now. The first request of an `early` one does not wait for the greeting.
+    /// Returns a connector with the current settings. The first request of an `early` connection does not wait for the
+    /// greeting.
     pub(crate) fn connector(&self, early: bool) -> Connector<'a, T> {
         let Settings { no_pass_through, connect_timeout, timeout, .. } = &self.settings;
         let mut timing = Timing::default();
@@ -246,7 +249,7 @@ impl<'a, T: Transport> App<'a, T> {
         Connector { transport: self.transport, server: self.server.clone(), config, timeout }
     }
 
-    /// Why there is no session, for people.
+    /// Explains why there is no session.
     fn unreachable(&self, error: &ConnectError) -> Error {
         unreachable::explain(T::PROGRAM, &self.server, error)
     }
@@ -282,9 +285,9 @@ impl<T: Transport> Connector<'_, T> {
     }
 }
 
-/// Ends a session in good form. What was asked for is done by then, so a failure is only logged.
+/// Ends a session cleanly. All requests are complete by then, so a failure is only logged.
 pub(crate) fn say_goodbye(remote: Box<dyn Remote>) {
     if let Err(failure) = remote.leave() {
-        tracing::debug!(%failure, "the session did not end in good form");
+        tracing::debug!(%failure, "the session did not end cleanly");
     }
 }

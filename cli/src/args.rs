@@ -14,7 +14,8 @@ use crate::transport::Transport;
 
 /// Move files between machines, every byte checked
 ///
-/// `put`, `mv` and `cp` replace a file on the server, unless --create is given; `get` replaces none here, unless --force is.
+/// `put`, `mv` and `cp` replace a file on the server, unless --create is given. `get` replaces no local file, unless
+/// --force is given.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
@@ -24,7 +25,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(serve::ServeArgs),
@@ -43,7 +44,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does what it says.
+    /// Runs the command.
     pub(crate) fn run<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Exit, Error> {
         match self {
             Self::Serve(args) => serve::run(app, args)?,
@@ -62,12 +63,12 @@ impl Command {
         Ok(Exit::Done)
     }
 
-    /// Whether it is a client's.
+    /// Whether it connects to a server.
     pub(crate) fn asks_a_server(&self) -> bool {
         !matches!(self, Self::Serve(_) | Self::Completions(_) | Self::Man(_))
     }
 
-    /// Whether it takes something from stdin.
+    /// Whether it reads stdin.
     pub(crate) fn reads_stdin(&self) -> bool {
         match self {
             Self::Put(args) => args.reads_stdin(),
@@ -76,13 +77,13 @@ impl Command {
         }
     }
 
-    /// Whether it puts something on stdout that somebody asked for.
+    /// Whether it writes requested output to stdout.
     pub(crate) fn writes_stdout(&self, quiet: bool) -> bool {
         match self {
-            // Where it listens is a help, not a result.
+            // The addresses that it prints are a help, not a result.
             Self::Serve(_) => false,
             Self::Get(args) => !quiet || args.writes_stdout(),
-            // What a script prints beside receipts is not known before.
+            // Whether a script prints more than receipts is not known in advance.
             Self::Put(_)
             | Self::Rm(_)
             | Self::Mv(_)
@@ -94,12 +95,12 @@ impl Command {
     }
 }
 
-/// What a command line may hold, for a program of this name.
+/// The command line's definition, for a program of this name.
 pub(crate) fn command(program: &'static str) -> clap::Command {
     Cli::command().name(program).bin_name(program).after_help(Exit::table())
 }
 
-/// Reads a command line. The error may also be a text that was asked for, such as help.
+/// Parses a command line. The error may also be requested text, such as help.
 pub(crate) fn parse(
     program: &'static str,
     args: impl IntoIterator<Item = OsString>,
@@ -120,7 +121,7 @@ pub(crate) fn parse(
     Err(command.error(ErrorKind::ArgumentConflict, wrong))
 }
 
-/// Whether `error` is a text to show as it is: help, asked for or in place of a missing command, or the version.
+/// Whether `error` is text to print unchanged: help (requested, or in place of a missing command) or the version.
 pub(crate) fn is_text(error: &clap::Error) -> bool {
     matches!(
         error.kind(),
@@ -215,9 +216,9 @@ mod tests {
     #[test]
     fn words_of_other_programs_lead_to_those_of_this_one() {
         for (word, part) in [
-            ("upload", "put sends"),
-            ("download", "get brings"),
-            ("scp", "put sends"),
+            ("upload", "put uploads"),
+            ("download", "get downloads"),
+            ("scp", "put uploads"),
             ("verify", "sum --check"),
             ("cd", "for the shell"),
             ("list", "ls lists"),

@@ -15,12 +15,12 @@ use crate::exit::Exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
-/// The bar on the terminal. There is one of each in a process.
+/// The bar on the terminal. A process has one terminal and one bar.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// Where a program reads and writes.
+/// The streams of a program.
 pub struct Console {
-    /// What is read, if nothing has taken it yet.
+    /// The input, if nothing has taken it yet.
     pub stdin: Input,
     /// Results and data.
     pub stdout: Stream,
@@ -42,7 +42,7 @@ impl Console {
         Self { stdin, stdout, stderr: Stream::new(io::stderr(), io::stderr().is_terminal()) }
     }
 
-    /// Tells of an error, in one line that begins with the program's name, and gives the code to end with.
+    /// Prints an error in one line that begins with the program's name, and returns its exit code.
     pub(crate) fn report(&mut self, program: &str, color: ColorChoice, error: &Error) -> Exit {
         if !error.is_silent() {
             self.stderr.error(program, color, error);
@@ -59,12 +59,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads from `reader`; `terminal` says whether a person types there.
+    /// Reads from `reader`; `terminal` says whether it is a terminal.
     pub fn new(reader: impl Read + Send + 'static, terminal: bool) -> Self {
         Self { reader: Some(Box::new(reader)), terminal, fault: None }
     }
 
-    /// A stream that cannot be read, and why: the error of each command that would read it.
+    /// A stream that cannot be read. `why` is the error of each command that would read it.
     pub fn unusable(fault: &'static str) -> Self {
         Self { reader: None, terminal: false, fault: Some(fault) }
     }
@@ -73,13 +73,13 @@ impl Input {
         self.terminal
     }
 
-    /// Fails if nothing can be read.
+    /// Fails if it cannot be read.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let advice = "let it read a file or a pipe; < /dev/null gives it nothing to read";
         self.fault.map_or(Ok(()), |fault| Err(Error::new(Exit::Local, fault).advise(advice)))
     }
 
-    /// The stream, once.
+    /// Takes the stream. This succeeds once.
     pub(crate) fn take(&mut self) -> Option<Box<dyn Read + Send>> {
         self.reader.take()
     }
@@ -99,19 +99,19 @@ struct Shared {
 }
 
 impl Stream {
-    /// Writes to `writer`; `terminal` says whether a person looks at it.
+    /// Writes to `writer`; `terminal` says whether it is a terminal.
     pub fn new(writer: impl Write + Send + 'static, terminal: bool) -> Self {
         let shared =
             Shared { writer: Mutex::new(Box::new(writer)), closed: AtomicBool::new(false) };
         Self { shared: Arc::new(shared), terminal, fault: None }
     }
 
-    /// A stream that cannot be written, and why: the error of each command that would write to it.
+    /// A stream that cannot be written. `why` is the error of each command that would write to it.
     pub fn unusable(fault: &'static str) -> Self {
         Self { fault: Some(fault), ..Self::new(Unusable(fault), false) }
     }
 
-    /// Fails if nothing can be written.
+    /// Fails if it cannot be written.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let advice = "send it to a file or a pipe, or to /dev/null if nobody wants it";
         self.fault.map_or(Ok(()), |fault| Err(Error::new(Exit::Local, fault).advise(advice)))
@@ -121,12 +121,12 @@ impl Stream {
         self.terminal
     }
 
-    /// Whether a write has found that nobody reads any more.
+    /// Whether a write has found that the reader is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.shared.closed.load(Ordering::Relaxed)
     }
 
-    /// Whether it is written in color.
+    /// Whether to write in color.
     pub(crate) fn has_color(&self, choice: ColorChoice) -> bool {
         match choice {
             ColorChoice::Always => true,
@@ -139,7 +139,7 @@ impl Stream {
         }
     }
 
-    /// `style` if it is written in color, else no style.
+    /// `style` if the stream is written in color, otherwise no style.
     pub(crate) fn styled(&self, choice: ColorChoice, style: Style) -> Style {
         if self.has_color(choice) { style } else { Style::new() }
     }
@@ -147,18 +147,18 @@ impl Stream {
     /// Writes an error, in one line that begins with the program's name.
     pub(crate) fn error(&mut self, program: &str, color: ColorChoice, error: &Error) {
         let style = self.styled(color, ERROR);
-        // If this cannot be written there is nobody to tell; the code says it still.
+        // A failure to write it can be reported nowhere. The exit code still shows the error.
         let _ = self.line(format_args!("{style}{program}{style:#}: {error}"));
     }
 
-    /// Writes one line and brings it out.
+    /// Writes one line and flushes.
     pub(crate) fn line(&mut self, line: impl Display) -> io::Result<()> {
         // One write, so that lines of several threads do not mix.
         self.write_all(format!("{line}\n").as_bytes())?;
         self.flush()
     }
 
-    /// Writes what the bar itself consists of.
+    /// Writes the bar itself.
     pub(crate) fn draw(&self, text: &str) -> io::Result<()> {
         self.with_writer(|writer| {
             writer.write_all(text.as_bytes())?;
@@ -166,7 +166,7 @@ impl Stream {
         })
     }
 
-    /// On a terminal this goes beside the bar that may be there.
+    /// On a terminal, keeps clear of the bar.
     fn with<T>(&self, call: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
         if self.terminal { beside(|| self.with_writer(call)) } else { self.with_writer(call) }
     }
@@ -197,12 +197,12 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// Says which bar is on the terminal from now on.
+/// Sets the bar that is on the terminal.
 pub(crate) fn show(bar: Option<ProgressBar>) {
     *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = bar;
 }
 
-/// Writes something on the terminal where the bar is, which comes back below.
+/// Writes something on the terminal where the bar is. The bar is redrawn below.
 pub(crate) fn beside<T>(write: impl FnOnce() -> T) -> T {
     let bar = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match bar {

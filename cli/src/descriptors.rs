@@ -1,13 +1,12 @@
-//! Whether the process was given a standard input and a standard output that it can use.
+//! Checks that the process has a usable standard input and output.
 //!
-//! Rust's runtime opens /dev/null in place of each standard descriptor that is closed, before
-//! `main` runs (`sanitize_standard_fds` in std's `sys/pal/unix/mod.rs`). std's own handles also
-//! take `EBADF` for an end of file, or for a write that went well. With either a program would
-//! store an empty file, or lose what it brought, and report success.
+//! Rust's runtime opens /dev/null in place of each closed standard descriptor before `main` runs
+//! (`sanitize_standard_fds` in std's `sys/pal/unix/mod.rs`). std's own handles also take `EBADF` for the end of a file,
+//! or for a successful write. Either way a program would store an empty file, or lose its download, and report success.
 //!
-//! /dev/null in itself shows nothing: other programs pass one on purpose, open for reading and
-//! writing like the runtime's (Python's `subprocess.DEVNULL`, `daemon(3)`). So the descriptors are
-//! looked at before the runtime starts, and are then used without std's handles.
+//! /dev/null itself is no evidence: other programs pass one on purpose, open for reading and writing like the runtime's
+//! (Python's `subprocess.DEVNULL`, `daemon(3)`). So this module inspects the descriptors before the runtime starts, and
+//! uses them without std's handles.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,7 +22,7 @@ static STDIN: AtomicU8 = AtomicU8::new(USABLE);
 static STDOUT: AtomicU8 = AtomicU8::new(USABLE);
 
 ctor::declarative::ctor! {
-    // Sound before `main`: two system calls and two stores, nothing of std's runtime.
+    // Sound before `main`: two system calls and two stores, without std's runtime.
     #[ctor(unsafe)]
     fn look() {
         STDIN.store(state(fcntl_getfl(stdin()), OFlags::WRONLY), Ordering::Relaxed);

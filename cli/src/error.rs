@@ -1,4 +1,4 @@
-//! What is said when something fails: one line that tells what it was and what to do next.
+//! Errors: one line that says what failed and what to do next.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,17 +12,17 @@ use haul_store::{LeftOut, is_reserved};
 
 use crate::exit::Exit;
 
-/// Characters of a text from the server, or of a name, that are shown in an error.
+/// The most characters of a name, or of a text from the server, that an error shows.
 const SHOWN: usize = 256;
 
-/// Why something was not done. Its parts are safe for a terminal: texts and names are escaped as they come in.
+/// Why something failed. Its parts are safe for a terminal: texts and names are escaped on the way in.
 #[derive(Debug, Clone)]
 pub(crate) struct Error {
     exit: Exit,
     message: String,
     advice: Option<String>,
     hopeless: bool,
-    /// Another connection may do better, after this pause at least.
+    /// Another connection may succeed, after a pause of at least this long.
     retry_after: Option<Duration>,
     silent: bool,
 }
@@ -36,34 +36,34 @@ impl Error {
         Self::new(Exit::Usage, message)
     }
 
-    /// Says what to do next, in place of what was said before.
+    /// Replaces the advice.
     pub(crate) fn advise(self, advice: impl AsRef<str>) -> Self {
         Self { advice: Some(Escaped::new(advice.as_ref()).to_string()), ..self }
     }
 
-    /// Says in front where it happened.
+    /// Prefixes the place where it happened.
     pub(crate) fn at(self, place: &str) -> Self {
         Self { message: format!("{}: {}", Escaped::new(place).cut(SHOWN), self.message), ..self }
     }
 
-    /// Whatever else was asked for cannot be done either.
+    /// Marks that the rest of the command cannot succeed either.
     pub(crate) fn hopeless(self) -> Self {
         Self { hopeless: true, ..self }
     }
 
-    /// Only the code tells of it.
+    /// Prints nothing; only the exit code shows the error.
     pub(crate) fn silence(self) -> Self {
         Self { silent: true, ..self }
     }
 
-    /// Output that cannot be written. That nobody reads it any more is no news to anybody.
+    /// An error of writing output. It is silent if the reader is gone.
     pub(crate) fn output(error: &io::Error) -> Self {
         let silent = error.kind() == io::ErrorKind::BrokenPipe;
         let message = format!("cannot write the output: {}", plain(error));
         Self { silent, ..Self::new(Exit::Local, message).hopeless() }
     }
 
-    /// A request about `subject` that failed.
+    /// The error for a failed request about `subject`.
     pub(crate) fn request(subject: &str, failure: &Failure) -> Self {
         let exit = Exit::from(failure);
         let error = match failure {
@@ -83,7 +83,7 @@ impl Error {
         Self { hopeless, retry_after: retry_after(failure), ..error }
     }
 
-    /// A file on this side that cannot be used. The detail is the store's, and safe.
+    /// The error for a local file. Its detail comes from the store, and is safe.
     pub(crate) fn local(error: &StoreError) -> Self {
         Self::safe(error.kind.into(), error.detail.to_string()).advise_if(local_advice(error.kind))
     }
@@ -92,32 +92,32 @@ impl Error {
         self.exit
     }
 
-    /// Whether trying the next thing is of no use.
+    /// Whether the rest of the command cannot succeed either.
     pub(crate) fn is_hopeless(&self) -> bool {
         self.hopeless
     }
 
-    /// How long to wait at least before another connection may do better; `None` if none will.
+    /// The shortest pause before another connection may succeed; `None` if none will.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Another connection may do better.
+    /// Marks that another connection may succeed.
     pub(crate) fn may_retry(self) -> Self {
         Self { retry_after: Some(Duration::ZERO), ..self }
     }
 
-    /// What it was, without what to do next.
+    /// The message without the advice.
     pub(crate) fn what(&self) -> &str {
         &self.message
     }
 
-    /// Whether there is nobody to tell.
+    /// Whether to print nothing.
     pub(crate) fn is_silent(&self) -> bool {
         self.silent
     }
 
-    /// Text that is safe for a terminal already.
+    /// An error whose text is already safe for a terminal.
     pub(crate) fn safe(exit: Exit, message: String) -> Self {
         Self { exit, message, advice: None, hopeless: false, retry_after: None, silent: false }
     }
@@ -137,7 +137,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Whether the connection is of no more use after this.
+/// Whether the connection is unusable after this failure.
 pub(crate) fn loses_connection(failure: &Failure) -> bool {
     match failure {
         Failure::Refused(refusal) => refusal.code().is_some_and(ErrorCode::closes),
@@ -150,7 +150,7 @@ pub(crate) fn loses_connection(failure: &Failure) -> bool {
     }
 }
 
-/// How long to wait at least before another connection may do better.
+/// The shortest pause before another connection may succeed.
 fn retry_after(failure: &Failure) -> Option<Duration> {
     match failure {
         Failure::Refused(refusal) => match refusal.code()? {
@@ -173,7 +173,7 @@ pub(crate) fn plain(error: &io::Error) -> String {
     }
 }
 
-/// The beginning of a text that may be long.
+/// The escaped beginning of a text that may be long.
 pub(crate) fn cut(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
@@ -206,7 +206,7 @@ fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>>
         ErrorCode::NotFound => "check the name with ls",
         ErrorCode::Exists => "without --create it is replaced",
         ErrorCode::IsDirectory => {
-            "get -r takes what is in it; with a / behind it, put sends files into it"
+            "get -r downloads its content; end the name with / to put files into it"
         }
         ErrorCode::NotAFile => "only regular files are served, and only directories hold them",
         ErrorCode::NotEmpty => "delete what is in it first; hidden names count",
@@ -221,7 +221,7 @@ fn refusal_advice(subject: &str, refusal: &Refusal) -> Option<Cow<'static, str>>
         ErrorCode::SizeMismatch | ErrorCode::ChecksumMismatch => {
             "nothing was stored; send it again"
         }
-        ErrorCode::Changed => "the file changed underway; try again",
+        ErrorCode::Changed => "the file changed during the transfer; try again",
         ErrorCode::OutcomeUnknown => {
             "it is stored, but may not survive a power cut; send it again to be sure"
         }
@@ -255,7 +255,7 @@ fn local_advice(kind: StoreErrorKind) -> Option<&'static str> {
             Some("nothing was kept; make room, or choose another place")
         }
         StoreErrorKind::Changed => Some("the file changed while it was read; try again"),
-        // No file of this side fails like that.
+        // No local file fails in this way.
         StoreErrorKind::Forbidden(_)
         | StoreErrorKind::Revoked
         | StoreErrorKind::Insecure

@@ -1,4 +1,4 @@
-//! The codes that a program ends with, and the one place where failures are mapped to them.
+//! The exit codes, and the one place where failures are mapped to them.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::transport::ServeError;
 
 macro_rules! exits {
     ($($variant:ident = $code:literal, $meaning:literal;)+) => {
-        /// How a program ends. Codes never change their meaning.
+        /// The exit code of a program. Codes never change their meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Exit {
@@ -21,17 +21,17 @@ macro_rules! exits {
         }
 
         impl Exit {
-            /// Every way to end, in the order of the codes.
+            /// All variants, in the order of their codes.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The code that the shell sees.
+            /// The code as a number.
             pub fn code(self) -> u8 {
                 match self {
                     $(Self::$variant => $code,)+
                 }
             }
 
-            /// What the code means, in a few words.
+            /// A short description of the code.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$variant => $meaning,)+
@@ -60,7 +60,7 @@ exits! {
 }
 
 impl Exit {
-    /// The end by a signal of this number: 128 more, as shells have it.
+    /// The code for a signal of this number: 128 plus the number, as in shells.
     pub(crate) fn by_signal(signal: i32) -> Self {
         match signal {
             SIGHUP => Self::HungUp,
@@ -103,7 +103,7 @@ impl From<&Failure> for Exit {
 }
 
 impl From<&Refusal> for Exit {
-    /// A code that this version does not know is a refusal like others.
+    /// An error code that this version does not know counts as a refusal.
     fn from(refusal: &Refusal) -> Self {
         refusal.code().map_or(Self::Refused, Self::from)
     }
@@ -140,7 +140,7 @@ impl From<ErrorCode> for Exit {
 }
 
 impl From<StoreErrorKind> for Exit {
-    /// For this side's own files.
+    /// For local files.
     fn from(kind: StoreErrorKind) -> Self {
         match kind {
             StoreErrorKind::Changed => Self::Integrity,

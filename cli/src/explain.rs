@@ -1,13 +1,13 @@
-//! What is said of a wrong command line.
+//! Errors of a wrong command line.
 
 use clap::error::{ContextKind, ContextValue};
 
 use crate::error::Error;
 
-/// A wrong command line in one line.
+/// Explains a wrong command line in one line.
 pub(crate) fn explain(error: &clap::Error) -> Error {
     let rendered = error.render().to_string();
-    // The paragraphs are: what is wrong, tips if there are any, the usage, where to find help.
+    // clap's paragraphs are: the error, tips if there are any, the usage, and where to find help.
     let mut paragraphs = rendered
         .split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -29,7 +29,7 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
     let meant = word(ContextKind::InvalidSubcommand)
         .and_then(meant)
         .or_else(|| meant_option(word(ContextKind::InvalidArg)?, serves));
-    // These are words that look alike.
+    // clap suggests words that look alike.
     let tips = if meant.is_some() { Vec::new() } else { tips };
     let help = ["see"].into_iter().chain(command).chain(["--help"]).collect::<Vec<_>>().join(" ");
     let advice = meant
@@ -42,17 +42,19 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
     Error::usage(what).advise(advice)
 }
 
-/// What does here what other programs, and the protocol, call by this word.
+/// The command for what other programs, or the protocol, call by this word.
 fn meant(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "upload" | "up" | "send" | "push" | "store" | "add" => "put sends files to the server",
+        "upload" | "up" | "send" | "push" | "store" | "add" => "put uploads files to the server",
         "download" | "down" | "fetch" | "pull" | "receive" | "recv" | "cat" | "mget" => {
-            "get brings files from the server; -o - shows one"
+            "get downloads files from the server; -o - prints one"
         }
         "copy" | "scp" | "sync" | "rsync" | "mput" => {
-            "put sends files to the server, get brings them, cp copies them there"
+            "put uploads files, get downloads them, cp copies files on the server"
         }
-        "list" | "dir" | "ll" | "la" | "find" | "tree" => "ls lists what is there; -r all of it",
+        "list" | "dir" | "ll" | "la" | "find" | "tree" => {
+            "ls lists files on the server; -r lists all of them"
+        }
         "server" | "start" | "daemon" | "listen" | "share" | "run" => "serve serves a directory",
         "connect" | "open" | "session" | "ftp" | "client" => "shell takes commands line by line",
         "del" | "delete" | "remove" | "unlink" | "rmdir" | "erase" => {
@@ -70,7 +72,7 @@ fn meant(word: &str) -> Option<&'static str> {
     })
 }
 
-/// What does here what other programs call by this option.
+/// The option for what other programs call by this one.
 fn meant_option(option: &str, serves: bool) -> Option<&'static str> {
     Some(match option {
         "--host" | "--hostname" | "--port" | "-p" | "-P" | "--bind" | "--address" if serves => {

@@ -1,4 +1,4 @@
-//! All that a person types and sees, shared by the HAUL programs.
+//! The command line of the HAUL programs.
 //!
 //! A program is its transport, as a [`Transport`], and this crate:
 //!
@@ -10,19 +10,26 @@
 //!
 //! # How it is built
 //!
-//! `args` reads the command line; each command is a module under `commands` and works with an `App`: the [`Transport`], the settings, the [`Console`] and at most one
-//! connection. `operands` tells names on the server, files here and the server itself apart. A command asks the [`Remote`] and prints results to stdout; what fails becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). Names are
-//! decided in `names`, which knows only what the person typed: nothing that a server says can choose a file here.
+//! `args` parses the command line. Each command is a module under `commands` and works with an `App`: the
+//! [`Transport`], the settings, the [`Console`] and at most one connection. `operands` tells names on the server, local
+//! files and addresses apart. A command makes requests of the [`Remote`] and prints results to stdout; a failure
+//! becomes one line on stderr (`error`) and an [`Exit`] code (`exit`). `names` decides names from what the person typed
+//! alone: nothing that a server says can choose a local file.
 //!
 //! # What a program promises
 //!
-//! - Results go to stdout, all else to stderr. With `--json` each result is one object on a line; with `--quiet` only what was asked for is printed, and errors.
-//! - `get` and `put` end with a line or object for each file, when it is verified and has its name, and `rm`, `mv`, `cp` and `mkdir` for each name, when the server has confirmed it. `path` in JSON is the name on the server; `target` (of `get`) and `source`
-//!   (of `put`) are names here, `-` for a stream.
-//! - An error is one line that says what to do next. Text from a server is escaped and cut in it; nothing from a server reaches a terminal raw.
-//! - A stdout that nobody reads any more ends the program with [`Exit::Local`] and without a word. A stdin or stdout that is closed or open in the wrong direction is an error
-//!   before anything is done, if the command would use it; a server uses neither.
-//! - What a recursive transfer, listing or deletion leaves out is named with its reason, also with `--quiet`, and makes the code [`Exit::Partial`].
+//! - Results go to stdout, everything else to stderr. With `--json` each result is one JSON object a line; with
+//!   `--quiet` only requested output and errors are printed.
+//! - `get` and `put` print a line or object for each file when it is verified and has its name; `rm`, `mv`, `cp` and
+//!   `mkdir` print one for each name when the server has confirmed it. `path` in JSON is the name on the server;
+//!   `target` (of `get`) and `source` (of `put`) are local names, `-` for a stream.
+//! - An error is one line that says what to do next. It shows text from a server escaped and shortened; nothing from a
+//!   server reaches a terminal unescaped.
+//! - If the reader of stdout is gone, the program ends silently with [`Exit::Local`]. If the command would use a stdin
+//!   or stdout that is closed or open in the wrong direction, the program fails before it does anything. A server uses
+//!   neither.
+//! - A recursive transfer, listing or deletion names everything that it leaves out, with the reason, also with
+//!   `--quiet`. The code is then [`Exit::Partial`].
 //! - The codes are those of [`Exit`]; `--help` shows them.
 
 mod address;
@@ -66,11 +73,11 @@ use args::{Cli, Command};
 use error::Error;
 use logs::Logs;
 
-/// Runs the program of `transport` with the process's arguments and streams.
-// By value, so that `main` of a program is one expression.
+/// Runs the program of `transport` with the arguments and streams of the process.
+// By value, so that a program's `main` is one expression.
 #[allow(clippy::needless_pass_by_value)]
 pub fn main<T: Transport>(transport: T) -> ExitCode {
-    // A write beyond the limit of `ulimit -f` shall be an error of that write; its signal would end the process.
+    // A write beyond the limit of `ulimit -f` should fail. Its signal would end the process instead.
     if let Err(error) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
         eprintln!("{}: {error}", T::PROGRAM);
         return Exit::Unexpected.into();
@@ -78,7 +85,8 @@ pub fn main<T: Transport>(transport: T) -> ExitCode {
     run(&transport, env::args_os(), Console::system()).into()
 }
 
-/// Runs the program of `transport`. The first of `args` is the program's own name. Logging is set up by the first call in a process.
+/// Runs the program of `transport`. The first of `args` is the program's own name. The first call in a process sets up
+/// logging.
 pub fn run<T: Transport>(
     transport: &T,
     args: impl IntoIterator<Item = OsString>,
@@ -91,7 +99,7 @@ pub fn run<T: Transport>(
     let mut app = App::new(transport, cli.settings.clone(), console);
     let outcome = prepare(&app, &cli).and_then(|logs| {
         let outcome = cli.command.run(&mut app);
-        // An error comes after what was logged, and where nobody reads that there is nobody to tell.
+        // The error comes after the log. If nobody reads the log, nobody reads the error.
         if logs.finish() { outcome } else { outcome.map_err(Error::silence) }
     });
     let exit = match outcome {
@@ -100,7 +108,7 @@ pub fn run<T: Transport>(
         Err(error) => app.report(&error),
     };
     if exit == Exit::Interrupted {
-        // The session is cut off: a server that takes nothing must not hold the program up.
+        // Drop the connection: a server that reads nothing must not delay the end.
         return transport.signal().map_or(exit, Exit::by_signal);
     }
     app.say_goodbye();
@@ -108,7 +116,7 @@ pub fn run<T: Transport>(
 }
 
 fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {
-    // Before anything is stored or brought: the report of it must not fail afterwards.
+    // Check this before any transfer, because its report must not fail afterwards.
     if cli.command.reads_stdin() {
         app.console.stdin.check()?;
     }
@@ -124,18 +132,18 @@ fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {
     Logs::start(T::PROGRAM, &app.console.stderr, level, cli.settings.color, serving)
 }
 
-/// Has a signal say that it ended the program also where no request runs that it could cancel.
+/// Makes a signal print that it ended the program even while no request runs that it could cancel.
 fn listen_to_signals<T: Transport>(app: &App<'_, T>) {
     let (stderr, color) = (app.console.stderr.clone(), app.settings.color);
     let last_words = move || {
         let interrupted = Error::new(Exit::Interrupted, "interrupted");
         stderr.clone().error(T::PROGRAM, color, &interrupted);
     };
-    // If it fails it is tried again by the first connection, which cannot be without.
+    // If this fails, the first connection tries again, and reports the error.
     let _ = app.transport.listen_to_signals(Box::new(last_words));
 }
 
-/// Prints help or the version, or tells what is wrong with a command line.
+/// Prints help or the version, or the error of a wrong command line.
 fn not_a_command(console: &mut Console, program: &str, error: &clap::Error) -> Exit {
     if !args::is_text(error) {
         return console.report(program, ColorChoice::Auto, &explain::explain(error));

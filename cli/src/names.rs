@@ -1,4 +1,5 @@
-//! Names on the server and files here: what belongs to what. Nothing in this module asks the server, so nothing that a server says can choose a file.
+//! Maps names on the server to local files, and back. Nothing in this module asks the server, so nothing that a server
+//! says can choose a file.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub(crate) enum Origin {
     File(PathBuf),
 }
 
-/// The word that stands for stdin or stdout where a file is expected.
+/// The word for stdin or stdout in place of a file.
 pub(crate) const DASH: &str = "-";
 
 /// Whether `file` is the program's own stdin, as a word or by one of its paths.
@@ -35,26 +36,26 @@ pub(crate) fn is_stdout(file: &Path) -> bool {
     [DASH, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].map(Path::new).contains(&file)
 }
 
-/// The name on the server that is meant by `text`; `None` is all that is shared.
+/// Parses a name on the server; `None` is the shared directory.
 ///
-/// A `/` in front stands for the top of what names start from, as they do anyway; `.` and several
-/// `/` in a row are what they are in a path. `..` is refused: there is nothing above the top.
+/// A leading `/` makes no difference, because names are relative to the top anyway. `.` and repeated `/` mean the same
+/// as in a path. `..` is refused: nothing is above the top.
 pub(crate) fn path(text: &str) -> Result<Option<FilePath>, PathError> {
     let components: Vec<&str> =
         text.split('/').filter(|component| !matches!(*component, "" | ".")).collect();
     if components.is_empty() { Ok(None) } else { FilePath::parse(&components.join("/")).map(Some) }
 }
 
-/// Whether `text` can only be a directory: all that is shared, or a name with a `/` at its end.
+/// Whether `text` can only be a directory: the shared directory, or a name that ends with `/`.
 pub(crate) fn is_directory(text: &str) -> bool {
     text == "." || text.ends_with('/') || text.ends_with("/.")
 }
 
-/// The file that is meant by `name` when names start from `base`.
+/// Resolves the file `name` against `base`.
 pub(crate) fn file(base: Option<&FilePath>, name: &str) -> Result<FilePath, Error> {
     if is_directory(name) {
         let message = format!("{}: this can only be a directory", error::cut(name));
-        let advice = "name a file in it; get -r takes all, and -o says where it goes here";
+        let advice = "name a file in it; get -r downloads all of it, and -o says where";
         return Err(Error::usage(message).advise(advice));
     }
     let path = named(name)?.ok_or_else(|| bad_name(name, PathError::Empty))?;
@@ -65,7 +66,8 @@ pub(crate) fn file(base: Option<&FilePath>, name: &str) -> Result<FilePath, Erro
     }
 }
 
-/// The directory or file that is meant by `name`; `None` for the shared directory itself. A `/` at the end is no matter: listings print one after directories.
+/// Resolves the directory or file `name` against `base`; `None` is the shared directory itself. A trailing `/` is
+/// ignored: listings print one after directories.
 pub(crate) fn place(
     base: Option<&FilePath>,
     name: Option<&str>,
@@ -77,7 +79,7 @@ pub(crate) fn place(
     }
 }
 
-/// The file or directory that is meant by `name`, which is not the place that names start from.
+/// Resolves the file or directory `name` against `base`. It must not be the base itself.
 pub(crate) fn entry(base: Option<&FilePath>, name: &str) -> Result<FilePath, Error> {
     match named(name)? {
         Some(path) => file(base, path.as_str()),
@@ -90,12 +92,13 @@ pub(crate) fn entry(base: Option<&FilePath>, name: &str) -> Result<FilePath, Err
     }
 }
 
-/// What is meant by each of `names`.
+/// Resolves each of `names`.
 pub(crate) fn entries(base: Option<&FilePath>, names: &[String]) -> Vec<Result<FilePath, Error>> {
     names.iter().map(|name| entry(base, name)).collect()
 }
 
-/// `name`, which starts from `directory` or, with a `/` in front, from `base`, as a name that starts from `base`, where `directory` lies. A `..` is the directory above.
+/// Makes `name` relative to `base`. It is relative to `directory`, which is below `base`, or with a leading `/` to
+/// `base`. A `..` is the directory above.
 pub(crate) fn absolute(
     base: Option<&FilePath>,
     directory: Option<&FilePath>,
@@ -125,13 +128,13 @@ pub(crate) fn absolute(
     Ok(components.join("/") + slash)
 }
 
-/// `path` as it is written when names start from `directory` or, with a `/` in front, from `base`.
+/// `path` as a user would type it: relative to `directory` or, with a leading `/`, to `base`.
 pub(crate) fn written<'a>(
     base: Option<&FilePath>,
     directory: Option<&FilePath>,
     path: &'a FilePath,
 ) -> Cow<'a, str> {
-    // The directory itself is written as what it is above.
+    // The directory itself is written with a leading `/`.
     let within = directory == base || directory != Some(path);
     match (relative(directory, path).filter(|_| within), relative(base, path)) {
         (Some(name), _) => Cow::Borrowed(name),
@@ -140,17 +143,17 @@ pub(crate) fn written<'a>(
     }
 }
 
-/// `path` as it is written when names start from `base`; `None` if it does not lie there.
+/// `path` relative to `base`; `None` if it is not below it.
 pub(crate) fn relative<'a>(base: Option<&FilePath>, path: &'a FilePath) -> Option<&'a str> {
     match base {
         None => Some(path.as_str()),
-        // The base itself, if it is a file, keeps its own name.
+        // If the base itself is a file, it keeps its own name.
         Some(base) if base == path => Some(path.file_name()),
         Some(base) => path.as_str().strip_prefix(base.as_str())?.strip_prefix('/'),
     }
 }
 
-/// Where `name` goes if the person asked for `output`.
+/// The destination of `name` with the option `output`.
 pub(crate) fn destination(name: &FilePath, output: Option<&Path>) -> Result<Destination, Error> {
     match output {
         None => Ok(Destination::File(PathBuf::from(name.file_name()))),
@@ -161,14 +164,14 @@ pub(crate) fn destination(name: &FilePath, output: Option<&Path>) -> Result<Dest
     }
 }
 
-/// The error of a directory that is needed and not there.
+/// The error for a missing directory.
 pub(crate) fn no_directory(directory: &Path) -> Error {
     let shown = directory.display();
     Error::new(Exit::Local, format!("{shown}: there is no such directory"))
         .advise(format!("make it with: mkdir -p {shown}"))
 }
 
-/// The name on the server for a local file, under `prefix` if that is given.
+/// The name on the server for a local file, below `prefix` if that is given.
 pub(crate) fn uploaded(
     base: Option<&FilePath>,
     file_here: &Path,
@@ -187,7 +190,8 @@ pub(crate) fn uploaded(
         .map_err(|error| error.advise("give it another name with --as NAME"))
 }
 
-/// The directory on the server for the content of a local one, under `prefix` if that is given; `None` is all that is shared.
+/// The directory on the server for the content of a local one, below `prefix` if that is given; `None` is the shared
+/// directory.
 pub(crate) fn uploaded_directory(
     base: Option<&FilePath>,
     directory: &Path,
@@ -203,21 +207,22 @@ pub(crate) fn uploaded_directory(
     }
 }
 
-/// `name` in `directory`; `None` is all that is shared.
-pub(crate) fn beneath(directory: Option<&FilePath>, name: &FilePath) -> Result<FilePath, Error> {
+/// Joins `name` to `directory`; `None` is the shared directory.
+pub(crate) fn join(directory: Option<&FilePath>, name: &FilePath) -> Result<FilePath, Error> {
     match directory {
         None => Ok(name.clone()),
         Some(_) => file(directory, name.as_str()),
     }
 }
 
-/// The error of a directory where a file is to be sent.
+/// The error for a directory in place of a file to upload.
 pub(crate) fn whole_directory(directory: &Path) -> Error {
     Error::new(Exit::Local, format!("{}: this is a directory", directory.display()))
-        .advise("-r sends what is in it")
+        .advise("-r uploads its content")
 }
 
-/// The directory here for the content of `name`, which is `None` for all that is shared, if the person asked for `output` and for `several` names.
+/// The local directory for the content of `name`, with the option `output`, for one or `several` names. `None` is the
+/// shared directory.
 pub(crate) fn destination_directory(
     name: Option<&FilePath>,
     output: Option<&Path>,
@@ -243,7 +248,7 @@ fn ends_with_slash(path: &Path) -> bool {
 
 fn named(text: &str) -> Result<Option<FilePath>, Error> {
     if text.contains("://") {
-        let message = format!("{}: this is no name on the server", error::cut(text));
+        let message = format!("{}: this is not a name on the server", error::cut(text));
         return Err(Error::usage(message)
             .advise("whole addresses begin with haul://, and stand on the command line"));
     }

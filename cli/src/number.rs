@@ -1,4 +1,4 @@
-//! Numbers on the command line, and what is said of wrong ones.
+//! Numbers on the command line, and the errors for wrong ones.
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A year is as good as for ever, and fits wherever times are added up.
+/// A year is practically forever, and sums of such durations do not overflow.
 pub(crate) const SECONDS_PER_YEAR: u64 = 365 * 24 * 60 * 60;
 
-/// Reads a time that something may take.
+/// Parses a timeout in seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     whole("a whole number of seconds", 1..=SECONDS_PER_YEAR)(text).map(Duration::from_secs)
 }
 
-/// Reads a number within `range`, or says that it shall be `what` from its start to its end.
+/// Parses a number within `range`. The error says that it must be `what` within that range.
 pub(crate) fn whole<T>(
     what: &'static str,
     range: RangeInclusive<T>,
@@ -28,7 +28,7 @@ where
     }
 }
 
-/// Reads how many of something there may be.
+/// Parses a limit of at least 1.
 pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| String::from("a whole number from 1"))
 }

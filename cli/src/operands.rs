@@ -1,12 +1,11 @@
-//! The words behind a command name: names on the server, files here, and the server itself.
+//! The operands of a command: names on the server, local files, and the server itself.
 //!
-//! A name may be a whole address: `get haul://host/a` is `--server haul://host get a`. All of a
-//! command's addresses name one server, since it has one connection. Where files may stand beside
-//! names, as with `cp` and `scp`, the last word says where everything goes.
+//! A name may be a whole address: `get haul://host/a` is `--server haul://host get a`. All addresses of a command name
+//! one server, because it has one connection. Where files may stand beside names, as with `cp` and `scp`, the last
+//! operand is the destination.
 //!
-//! The server is the one that is named there, else that of `--server`, else that of `HAUL_SERVER`,
-//! else this machine's. What does not count is not looked at: a `HAUL_SERVER` that cannot be read
-//! troubles nobody who names a server or needs none.
+//! The server is that of the operands, or else of `--server`, of `HAUL_SERVER`, or this machine's. What does not count
+//! is not parsed: an invalid `HAUL_SERVER` does not matter to a command that names a server or needs none.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,26 +18,26 @@ use crate::error::Error;
 /// The variable that names the server.
 const VARIABLE: &str = "HAUL_SERVER";
 
-/// What to bring, and where to.
+/// The files to download, and their destination.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FromServer {
     /// Names on the server.
     pub(crate) names: Vec<String>,
-    /// The file or directory here, if the last word said it.
+    /// The local file or directory, if the last operand named it.
     pub(crate) here: Option<PathBuf>,
 }
 
-/// What to send, and where to.
+/// The files to upload, and their destination.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ToServer {
-    /// Files here.
+    /// Local files.
     pub(crate) files: Vec<PathBuf>,
-    /// The name on the server, if the last word said it.
+    /// The name on the server, if the last operand named it.
     pub(crate) name: Option<String>,
 }
 
 impl<T> App<'_, T> {
-    /// Chooses the server that was not named among the words.
+    /// Chooses the server if no operand names one.
     pub(crate) fn choose_server(&mut self) -> Result<(), Error> {
         let server = match &self.settings.server {
             Some(server) => server.clone(),
@@ -49,7 +48,7 @@ impl<T> App<'_, T> {
         Ok(())
     }
 
-    /// Chooses the server of a name that may be a whole address, and gives the name there.
+    /// Chooses the server of a name that may be a whole address, and returns the name there.
     pub(crate) fn name_on_server(&mut self, word: Option<&str>) -> Result<Option<String>, Error> {
         let Some(word) = word else {
             self.choose_server()?;
@@ -59,8 +58,8 @@ impl<T> App<'_, T> {
         Ok(names.pop())
     }
 
-    /// Chooses the server of names that may be whole addresses. If they are, a last word that is
-    /// none is the destination here.
+    /// Chooses the server of names that may be whole addresses. If they are, and the last operand is not, it is the
+    /// local destination.
     pub(crate) fn names_to_get(&mut self, words: &[String]) -> Result<FromServer, Error> {
         if !words.iter().any(|word| Address::is_whole(word)) {
             self.choose_server()?;
@@ -73,7 +72,7 @@ impl<T> App<'_, T> {
         Ok(FromServer { names: self.names_of_addresses(words)?, here })
     }
 
-    /// Chooses the server of names that may be whole addresses, and gives the names there.
+    /// Chooses the server of names that may be whole addresses, and returns the names there.
     pub(crate) fn names_on_server(&mut self, words: &[String]) -> Result<Vec<String>, Error> {
         if !words.iter().any(|word| Address::is_whole(word)) {
             self.choose_server()?;
@@ -83,7 +82,8 @@ impl<T> App<'_, T> {
         Ok(names.map(|name| if name.is_empty() { String::from("/") } else { name }).collect())
     }
 
-    /// Chooses the server of whole addresses, and gives the names there. That of an address without a path is empty.
+    /// Chooses the server of whole addresses, and returns the names there. The name of an address without a path is
+    /// empty.
     fn names_of_addresses(&mut self, words: &[String]) -> Result<Vec<String>, Error> {
         let mut chosen: Option<ServerAddress> = None;
         let mut names = Vec::with_capacity(words.len());
@@ -105,7 +105,7 @@ impl<T> App<'_, T> {
         Ok(names)
     }
 
-    /// Chooses the server of files that go to the address that the last word may be.
+    /// Chooses the server of files to upload. The last operand may be the address of their destination.
     pub(crate) fn files_to_put(&mut self, words: &[PathBuf]) -> Result<ToServer, Error> {
         let (files, last) = match words.split_last() {
             Some((last, files)) if let Some(last) = whole(last) => (files, Some(last)),
@@ -148,7 +148,7 @@ fn address(word: &str) -> Result<Address, Error> {
     word.parse().map_err(|error| Error::usage(format!("{word}: {error}")))
 }
 
-/// The server of the environment. An empty variable is as good as none.
+/// The server of the environment. An empty variable counts as unset.
 fn from_environment(value: Option<OsString>) -> Result<ServerAddress, Error> {
     let Some(value) = value.filter(|value| !value.is_empty()) else {
         return Ok(ServerAddress::default());
@@ -156,6 +156,6 @@ fn from_environment(value: Option<OsString>) -> Result<ServerAddress, Error> {
     let value = value.to_string_lossy();
     value.parse().map_err(|error| {
         Error::usage(format!("{VARIABLE} is {value:?}: {error}"))
-            .advise("mend or unset it, or name the server with --server")
+            .advise("correct or unset it, or name the server with --server")
     })
 }

@@ -1,4 +1,4 @@
-//! Results as they are printed: lines for people, or one JSON object a line for programs.
+//! The printed form of results: lines for people, or one JSON object a line for programs.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use haul_core::message::{Omission, Summary};
 use haul_core::{Checksum, Entry, ErrorCode, Escaped, FilePath};
 use serde::Serialize;
 
-/// A line of a listing, for programs. `error` is why a directory's own entries are not listed.
+/// An entry of a listing, for programs. `error` says why the entries of a directory are not listed.
 #[derive(Debug, Serialize)]
 pub(crate) struct EntryRecord<'a> {
     path: &'a str,
@@ -25,7 +25,7 @@ pub(crate) struct EntryRecord<'a> {
     error: Option<&'static str>,
 }
 
-// The form is serde's.
+// serde requires this signature.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(flag: &bool) -> bool {
     !flag
@@ -59,7 +59,7 @@ impl<'a> EntryRecord<'a> {
     }
 }
 
-/// Why something is left out of a listing, and what can be done about it.
+/// Why something is left out of a listing, and what to do about it.
 pub(crate) fn left_out(reason: Omission) -> &'static str {
     match reason {
         Omission::Name => "its name or path cannot be sent (rename it on the server)",
@@ -70,16 +70,16 @@ pub(crate) fn left_out(reason: Omission) -> &'static str {
     }
 }
 
-/// A file that came or went whole.
+/// A completed transfer of a file.
 #[derive(Debug)]
 pub(crate) struct Transfer<'a> {
-    /// Which way it went.
+    /// The direction.
     pub(crate) direction: Direction,
     /// Its name on the server.
     pub(crate) path: &'a FilePath,
-    /// Its name here; `None` for a stream.
+    /// Its local name; `None` for a stream.
     pub(crate) local: Option<&'a Path>,
-    /// Its bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
     /// The checksum of those bytes.
     pub(crate) checksum: Option<Checksum>,
@@ -92,7 +92,7 @@ pub(crate) enum Direction {
 }
 
 impl<'a> Transfer<'a> {
-    /// What `summary` says of a file.
+    /// The transfer that `summary` describes.
     pub(crate) fn new(
         direction: Direction,
         path: &'a FilePath,
@@ -156,7 +156,7 @@ fn write_size_and_checksum(
     checksum.map_or(Ok(()), |checksum| write!(f, "  crc64nvme {checksum}"))
 }
 
-/// A file that came or went whole, for programs. `path` is its name on the server.
+/// A completed transfer, for programs. `path` is the name on the server.
 #[derive(Debug, Serialize)]
 pub(crate) struct TransferRecord<'a> {
     path: &'a str,
@@ -169,7 +169,7 @@ pub(crate) struct TransferRecord<'a> {
     crc64nvme: Option<String>,
 }
 
-/// Something on the server that was changed.
+/// A change on the server.
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     action: &'static str,
@@ -191,7 +191,7 @@ impl<'a> Change<'a> {
         Self { action: "moved", path, from: Some(from), copied: None }
     }
 
-    /// `summary` is what the server said of the copy.
+    /// The copy that the server describes with `summary`.
     pub(crate) fn copied(from: &'a FilePath, path: &'a FilePath, summary: &Summary) -> Self {
         let copied = summary.size.zip(summary.checksum);
         Self { action: "copied", path, from: Some(from), copied }
@@ -223,7 +223,7 @@ impl fmt::Display for Change<'_> {
     }
 }
 
-/// Something on the server that was changed, for programs. `path` is its name now, or that it had.
+/// A change on the server, for programs. `path` is the new name, or the deleted one.
 #[derive(Debug, Serialize)]
 pub(crate) struct ChangeRecord<'a> {
     path: &'a str,
@@ -236,13 +236,14 @@ pub(crate) struct ChangeRecord<'a> {
     crc64nvme: Option<String>,
 }
 
-/// Where a server listens, for programs.
+/// A listening address, for programs.
 #[derive(Debug, Serialize)]
 pub(crate) struct ListeningRecord {
     pub(crate) listening: String,
 }
 
-/// `record` as one line of JSON. On a terminal everything beyond ASCII is written as `\u….`, so that a name cannot act on it.
+/// Formats `record` as one line of JSON. On a terminal, everything beyond ASCII is written as `\u….`, so that a name
+/// cannot control it.
 pub(crate) fn json(record: &impl Serialize, terminal: bool) -> serde_json::Result<String> {
     let line = serde_json::to_string(record)?;
     if !terminal {
@@ -254,7 +255,7 @@ pub(crate) fn json(record: &impl Serialize, terminal: bool) -> serde_json::Resul
         if matches!(c, ' '..='~') {
             ascii.push(c);
         } else {
-            // Such characters stand only inside of strings, where JSON takes them in this form.
+            // Such characters occur only in strings, where JSON allows this form.
             ascii.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
         }
     }

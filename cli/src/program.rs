@@ -1,4 +1,4 @@
-//! The program on a runtime that server and client run on.
+//! The program on a given runtime.
 
 use std::fmt;
 use std::future::{pending, poll_fn};
@@ -27,19 +27,20 @@ pub trait BlockOn: Send + Sync + 'static {
     /// The program's name, such as `haul-tokio`.
     const PROGRAM: &'static str;
 
-    /// The most clients that it can serve at once.
+    /// The most clients that it can serve at the same time.
     const MOST_CLIENTS: usize = usize::MAX;
 
-    /// What server and client run on.
+    /// The runtime of server and client.
     type Runtime: Runtime;
 
-    /// Waits for a future, which runs here; tasks that it starts go on between two calls or in the next one.
+    /// Runs a future on this thread, and waits for it. Its tasks may continue between two calls or in the next one.
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T;
 }
 
 /// Starts a runtime.
 ///
-/// Where the system starts no thread runtimes panic, and what they do then may wait for ever for the threads that there are: so a panic ends the program here, with one line.
+/// If the system refuses a thread, runtimes panic, and may then wait forever for the threads that exist. So a panic
+/// here prints one line and ends the program.
 pub fn start_runtime<T>(program: &'static str, start: impl FnOnce() -> T) -> T {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {

@@ -1,8 +1,8 @@
-//! How far a transfer is, for a person who waits.
+//! The progress bar of a transfer.
 //!
-//! One line on stderr shows as much as the terminal is wide enough for: first how much of how much
-//! and the name, then the time that is left, the rate, and last a bar. What a program prints on the
-//! same terminal meanwhile goes [beside](console::beside) that line, never into it.
+//! One line on stderr shows what fits the width of the terminal: first the bytes so far, the total and the name, then
+//! the remaining time, the rate, and last a bar. Other output on the same terminal goes [beside](console::beside) that
+//! line, never into it.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -20,9 +20,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::console::{self, Stream};
 
-/// The columns of a terminal that does not say how many it has.
+/// The assumed width of a terminal that does not report one, in columns.
 const USUAL_COLUMNS: usize = 80;
-/// A name is cut to this before anything else is left out.
+/// A name is shortened to this width before anything else is left out.
 const LEAST_NAME: usize = 8;
 const MOST_NAME: usize = 32;
 const LEAST_CELLS: usize = 10;
@@ -31,7 +31,7 @@ const BETWEEN: usize = 2;
 const REDRAW: Duration = Duration::from_millis(100);
 const MOST_DRAWN_PER_SECOND: u8 = 20;
 
-/// A line on stderr that is drawn again and again, and removed when it is dropped.
+/// A line on stderr that is redrawn, and removed when it is dropped.
 pub(crate) struct Bar {
     bar: ProgressBar,
     name: Arc<Mutex<String>>,
@@ -60,13 +60,13 @@ impl Bar {
         Self { bar, name }
     }
 
-    /// Shows that so many of several files are done; `total` if it is known.
+    /// Shows how many files are done, of `total` if that is known.
     pub(crate) fn count(&mut self, done: usize, total: Option<usize>) {
         let total = total.map(|total| format!("/{total}")).unwrap_or_default();
         *lock(&self.name) = format!("{done}{total} files");
     }
 
-    /// Shows how far the transfer is.
+    /// Shows the progress of the transfer.
     pub(crate) fn update(&mut self, progress: Progress) {
         if let Some(total) = progress.total {
             self.bar.set_length(total);
@@ -92,9 +92,9 @@ fn columns() -> usize {
         .unwrap_or(USUAL_COLUMNS)
 }
 
-/// A terminal to draw a bar on. What is drawn at once is written at once.
+/// A terminal for a bar. Each redraw is one write.
 ///
-/// Its width is [`columns`]: what a terminal without rows says of its columns holds, too.
+/// Its width is [`columns`], which also accepts a terminal that reports columns but no rows.
 #[derive(Debug)]
 struct Terminal {
     stream: Stream,
@@ -113,7 +113,7 @@ impl Terminal {
         lock(&self.drawn).write_fmt(text).map_err(io::Error::other)
     }
 
-    /// Moves the cursor, to where this letter says.
+    /// Moves the cursor in the direction of this letter.
     fn step(&self, count: usize, to: char) -> io::Result<()> {
         if count == 0 { Ok(()) } else { self.draw(format_args!("\x1b[{count}{to}")) }
     }
@@ -158,7 +158,7 @@ impl TermLike for Terminal {
     }
 }
 
-/// How far a transfer is, and how fast.
+/// The progress and rate of a transfer.
 #[derive(Debug, Clone, Copy, Default)]
 struct At {
     bytes: u64,
@@ -174,12 +174,12 @@ impl At {
         Self { bytes: state.pos(), total: state.len(), per_second, left: state.eta() }
     }
 
-    /// What there is to tell, the most important first.
+    /// The facts to show, the most important first.
     fn facts(&self) -> Vec<String> {
         let Self { bytes, total, per_second, left } = *self;
         let mut facts = Vec::new();
         match total {
-            // What is left is the other side's checking, syncing and publishing, or one's own.
+            // What remains is to verify, sync and publish, on either side.
             Some(total) if bytes >= total => {
                 return vec![format!("{}  verifying", BinaryBytes(bytes))];
             }
@@ -199,8 +199,8 @@ impl At {
     }
 }
 
-/// The line of a terminal of this width. The last one stays empty: some terminals begin a
-/// new line when it is taken.
+/// Formats the line for a terminal of this width. The last column stays empty, because some terminals begin a new line
+/// once it is used.
 fn line(columns: usize, name: &str, at: &At) -> String {
     let mut room = columns.saturating_sub(1);
     let mut shown = Vec::new();
@@ -227,7 +227,7 @@ fn line(columns: usize, name: &str, at: &At) -> String {
     })
 }
 
-/// As much of the beginning of `text` as fits into `columns`.
+/// The longest prefix of `text` that fits into `columns`.
 fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -348,7 +348,7 @@ mod tests {
         assert!(text.ends_with("\r\x1b[2K"), "{text:?}");
     }
 
-    /// What was written, one piece after another.
+    /// The pieces that were written, in order.
     struct Written(Arc<Mutex<Vec<u8>>>);
 
     impl io::Write for Written {

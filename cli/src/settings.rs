@@ -8,22 +8,24 @@ use clap::{ArgAction, Args, ColorChoice};
 use crate::address::ServerAddress;
 use crate::number::{seconds, whole};
 
-/// What holds for every command.
+/// The options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Settings {
-    /// The server: `haul://HOST[:PORT][/PATH]` [default: that of `HAUL_SERVER`, or `haul://127.0.0.1:4285`]
+    /// The server: `haul://HOST[:PORT][/PATH]` [default: `HAUL_SERVER`, or `haul://127.0.0.1:4285`]
     ///
-    /// Without `haul://` it is understood too. Names on the command line start from PATH, which is taken as it stands, without percent-encoding.
+    /// `haul://` may be omitted. Names on the command line are relative to PATH, which is taken literally, without
+    /// percent-encoding.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) server: Option<ServerAddress>,
-    /// How long to try to reach the server, and again to wait for its greeting [default: 20 to reach it, 10 for the greeting]
+    /// How long to try to reach the server, and then to wait for its greeting [default: 20 to reach it, 10 for the
+    /// greeting]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) connect_timeout: Option<Duration>,
-    /// How long the server may go on without any progress, its own work on its storage included [default: 300]
+    /// How long the server may make no progress, including work on its storage [default: 300]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// Print nothing but errors, and what was asked for
+    /// Print only errors and requested output
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// Print results as JSON, one object a line
@@ -32,13 +34,14 @@ pub(crate) struct Settings {
     /// Use colors; `NO_COLOR` in the environment turns `auto` off
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorChoice,
-    /// Have the bytes of files go through this program, in the place of the kernel's ways between file and socket
+    /// Copy file data through this program instead of splicing it in the kernel
     #[arg(long, global = true, env = "HAUL_NO_PASS_THROUGH", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) no_pass_through: bool,
-    /// Connect again up to N times in a row after a connection is lost, and go on with the files that were not confirmed
+    /// Connect again up to N times in a row after a lost connection, and continue with the files that were not
+    /// confirmed
     #[arg(long, global = true, value_name = "N", default_value = "3", value_parser = whole("a whole number", 0..=u32::MAX))]
     pub(crate) retry: u32,
-    /// Log more; twice for still more. `HAUL_LOG` says it in detail, in the words of `RUST_LOG`
+    /// Log more; may be repeated. `HAUL_LOG` selects events in the syntax of `RUST_LOG`
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }

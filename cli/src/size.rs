@@ -5,7 +5,7 @@ use std::str::FromStr;
 use haul_core::message::MAX_NUMBER;
 use thiserror::Error;
 
-/// A number of bytes, at most 2^63-1: digits and, if wanted, `K`, `M`, `G` or `T` for so many times 1024.
+/// A number of bytes, at most 2^63-1: digits and optionally `K`, `M`, `G` or `T`, for multiples of 1024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 

@@ -1,4 +1,4 @@
-//! What the command line asks of the transport that it runs on.
+//! The interface between the command line and the transport that it runs on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,23 +13,25 @@ use haul_store::Directory;
 use haul_transport::call::SingleCall;
 use haul_transport::{Call, ConnectError, Event, ServerOptions};
 
-/// A transport, as a program's command line sees it.
+/// A transport, as the command line uses it.
 ///
-/// Both calls block. Signals are its own: while it serves, SIGINT, SIGTERM, SIGHUP and SIGQUIT begin a drain and a second one ends at once; while a client's request runs, they
-/// cancel it ([`Failure::Cancelled`]), and a second one ends the program.
+/// Calls block. The transport handles signals: while it serves, SIGINT, SIGTERM, SIGHUP and SIGQUIT start a drain, and
+/// a second one ends the server at once. While a client's request runs, they cancel it ([`Failure::Cancelled`]), and a
+/// second one ends the program.
 pub trait Transport: Sync {
     /// The program's name, such as `haul-std`.
     const PROGRAM: &'static str;
 
-    /// Serves until a signal ends it. `ready` is called once, when clients can connect, with the addresses that were bound; there is at least one.
+    /// Serves until a signal ends it. Calls `ready` once, when clients can connect, with the bound addresses, of which
+    /// there is at least one.
     fn serve(
         &self,
         options: &ServeOptions,
         ready: &mut dyn FnMut(&[SocketAddr]),
     ) -> Result<(), ServeError>;
 
-    /// Connects, for no longer than `connect_timeout`, and waits for the greeting, unless the client is
-    /// [early](ClientConfig::early). When `abandoned` is raised, it stops and fails with [`Failure::Cancelled`].
+    /// Connects within `connect_timeout`, and waits for the greeting unless the client is [early](ClientConfig::early).
+    /// If `abandoned` is raised meanwhile, fails with [`Failure::Cancelled`].
     fn connect(
         &self,
         host: &str,
@@ -39,7 +41,8 @@ pub trait Transport: Sync {
         abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError>;
 
-    /// Listens to signals from now on, and not only from the first connection on. `last_words` is called before one of them ends the program at once, because no request runs or because the one that does has not ended.
+    /// Handles signals from now on, rather than from the first connection on. Calls `last_words` before a signal ends
+    /// the program at once, because no request runs or the running one has not ended.
     fn listen_to_signals(&self, last_words: LastWords) -> io::Result<()> {
         let _ = last_words;
         Ok(())
@@ -50,16 +53,16 @@ pub trait Transport: Sync {
         None
     }
 
-    /// Does nothing for a while, before another try.
+    /// Pauses before a retry.
     fn pause(&self, duration: Duration) {
         thread::sleep(duration);
     }
 }
 
-/// Says that the program was interrupted.
+/// Prints that the program was interrupted.
 pub type LastWords = Box<dyn Fn() + Send + Sync>;
 
-/// What `serve` was asked for.
+/// The options of `serve`.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The shared directory; it exists.
@@ -94,16 +97,16 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Who is told what happens to a request; a break cancels it.
+/// Receives the events of a request; a break cancels the request.
 pub type Watch<'a> = Box<dyn FnMut(&ClientEvent) -> ControlFlow<()> + 'a>;
 
-/// A connection to a server, after its greeting. After a [`Failure`] that is about the connection each further request fails too.
+/// A connection to a server. After a [`Failure`] of the connection, each further request fails too.
 pub trait Remote: Send {
-    /// What the server said first. An early client knows it once the first request is over.
+    /// The server's greeting. An early client has it once the first request has ended.
     fn greeting(&self) -> Option<&Greeting>;
 
-    /// Makes requests, up to `most` at the same time, and waits until they are over. Watchers are told what became of
-    /// each; the error is why no more of `calls` were made.
+    /// Makes requests, up to `most` at the same time, and waits until they have ended. Each watcher gets the result of
+    /// its request; the error says why no more of `calls` were made.
     fn run(
         &mut self,
         calls: &mut dyn Iterator<Item = Call<Watch<'_>>>,
@@ -113,12 +116,12 @@ pub trait Remote: Send {
     /// Ends the session, without waiting for the server's goodbye.
     ///
     /// # Errors
-    /// If the connection was lost before, or the server takes nothing.
+    /// If the connection was lost before, or the server reads nothing.
     fn leave(self: Box<Self>) -> Result<(), Failure>;
 }
 
 impl dyn Remote + '_ {
-    /// Makes one request, and waits until it is over.
+    /// Makes one request, and waits until it has ended.
     pub(crate) fn ask<W: haul_transport::Watch>(
         &mut self,
         call: Call<W>,

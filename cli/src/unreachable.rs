@@ -1,4 +1,4 @@
-//! Why there is no connection, and what a person can look at.
+//! Explains why there is no connection, and what to check.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use crate::address::ServerAddress;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 
-/// What std puts before the resolver's own words.
+/// The prefix that std puts before the resolver's error.
 const LOOKUP: &str = "failed to lookup address information";
 
-/// What `error` means for a person who runs `program` and asked for `server`.
+/// Explains `error` to a person who runs `program` with the server `server`.
 pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectError) -> Error {
     let exit = Exit::from(error);
     let explained = match error {
@@ -34,7 +34,7 @@ pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectErro
                     .collect(),
             };
             let message = format!("cannot reach {server}: {}", each.join("; "));
-            // Where somebody answered, if only by a refusal, there is more to be said.
+            // A refusal means that the machine answered, so it allows better advice.
             let refused = |error: &&io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
             let errors = || unreached.iter().map(|unreached| &unreached.error);
             let advice = errors().find(refused).or_else(|| errors().next());
@@ -92,7 +92,7 @@ fn advice_on(program: &str, server: &ServerAddress, error: &io::Error) -> String
     }
 }
 
-/// Whether only this machine can be meant.
+/// Whether `host` can only be this machine.
 fn is_here(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,7 +1,9 @@
-//! Bodies on their way through a server: what it costs beside moving the bytes once.
+//! Bodies that pass through a server, compared with copying the bytes once.
 //!
-//! The server takes an upload whose bytes are in memory already, in as few reads as it asks for, and its files take every effect without doing anything. So what is measured is the
-//! machine: finding the chunks, the checksum, and the one copy into the read buffer that a socket would make. memcpy moves the same bytes in pieces of the same size.
+//! The server receives an upload whose bytes are already in memory, in as few reads as it asks for, and its files
+//! accept every effect without doing anything. So the benchmark measures the machine: finding the chunks, the checksum,
+//! and the one copy into the read buffer that a socket would make. memcpy copies the same bytes in pieces of the same
+//! size.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ const MIB: usize = 1 << 20;
 pub(crate) fn body(c: &mut Criterion) {
     upload(c, "body in chunks of 1 MiB", 64 * MIB, MIB);
     upload(c, "body in chunks of 4 KiB", 16 * MIB, 4 << 10);
-    // Each byte comes with a line of its own, of eight bytes.
+    // Each byte has its own line of eight bytes.
     upload(c, "body in chunks of 1 byte", MIB / 4, 1);
 }
 

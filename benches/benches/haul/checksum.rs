@@ -1,4 +1,4 @@
-//! The checksum of every transfer, with memcpy of the same bytes beside it.
+//! The checksum of every transfer, compared with memcpy of the same bytes.
 
 use std::hint::black_box;
 

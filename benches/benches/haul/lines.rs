@@ -1,8 +1,10 @@
-//! Lines of a client: how many a second are read and written.
+//! Parsing and encoding a client's lines.
 //!
-//! Each group reads lines of one length, and beside it httparse reads HTTP request lines of the same length. Both sides get the same kind of input, a buffer of many lines, and
-//! do all that a server does before it can act: find the end, refuse forbidden bytes, take the line apart. They do not do the same work: HAUL's numbers, times and paths come out
-//! checked, and the path on the heap, for it outlives the read buffer; httparse checks what may stand in a target and hands it out as a slice.
+//! Each group parses lines of one length, and for comparison httparse parses HTTP request lines of the same length.
+//! Both get the same kind of input, a buffer of many lines, and do all that a server does before it can act: find the
+//! end, refuse forbidden bytes, split the line. They do not do the same work: Haul checks numbers, times and paths, and
+//! copies the path to the heap, because it outlives the read buffer. httparse checks the characters of a target and
+//! returns it as a slice.
 
 use std::hint::black_box;
 
@@ -12,7 +14,7 @@ use haul_core::ClientLine;
 
 use crate::samples::{SAMPLES, read_haul, read_http, request_line};
 
-/// Lines in a buffer.
+/// The number of lines in a buffer.
 const LINES: usize = 1_000;
 
 pub(crate) fn parse(c: &mut Criterion) {

@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput};
 use haul_core::message::ServerLine;
 use haul_core::{Entry, FilePath, Timestamp};
 
-/// Entries of the listing.
+/// The number of entries of the listing.
 const ENTRIES: u32 = 1_000;
 
 pub(crate) fn listing(c: &mut Criterion) {

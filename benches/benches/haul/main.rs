@@ -1,6 +1,6 @@
-//! The benchmarks; the crate's own page tells how to run and read them.
+//! The benchmarks. The documentation of the crate says how to run and read them.
 
-// The macros of criterion make functions without documentation.
+// criterion's macros define functions without documentation.
 #![allow(missing_docs)]
 
 mod body;

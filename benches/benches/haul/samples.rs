@@ -1,4 +1,4 @@
-//! Lines of a client and request lines of the same length, and how they are read.
+//! Lines of a client, request lines of the same length, and how to parse both.
 
 use std::hint::black_box;
 
@@ -40,7 +40,7 @@ pub(crate) fn read_http(mut bytes: &[u8]) {
     }
 }
 
-/// A request line of `length` bytes with the two line ends that httparse needs to be done.
+/// A request line of `length` bytes with the two line ends that httparse needs to finish.
 pub(crate) fn request_line(length: usize) -> String {
     let around = "GET / HTTP/1.1".len();
     let target: String =

@@ -1,6 +1,7 @@
-//! Whole sessions: a client and a server against each other over pipes and files in memory.
+//! Complete sessions of a client and a server over pipes and files in memory.
 //!
-//! Everything but sockets and disks is in it: both machines, both checksums, every line. The pipes hold what a socket's buffers hold.
+//! They include everything but sockets and disks: both machines, both checksums, every line. The pipes have the
+//! capacity of a socket's buffers.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use haul_harness::{LocalFiles, MemoryFiles, Pair, Standstill};
 const MIB: usize = 1 << 20;
 const FILES: usize = 1_000;
 
-/// What each pipe holds.
+/// The capacity of each pipe, in bytes.
 const PIPE: usize = 256 << 10;
 
 type Session = Pair<'static, Client, Server>;
@@ -33,7 +34,7 @@ pub(crate) fn session(c: &mut Criterion) {
     group.finish();
 }
 
-/// A session that stores files of `size` bytes under these names, and fetches them.
+/// A session that uploads files of `size` bytes under these names, and downloads them.
 fn session_with(names: &[String], size: usize) -> Session {
     let config = ClientConfig { durable: true, ..ClientConfig::default() };
     let mut client = Client::new(config);
@@ -59,7 +60,7 @@ fn session_with(names: &[String], size: usize) -> Session {
     Pair::new(client, local, server, MemoryFiles::new(true), PIPE, &[])
 }
 
-/// Plays it to its end; dropping it is not measured.
+/// Runs it to its end. Dropping it is not measured.
 fn play(mut session: Session) -> Session {
     assert_eq!(black_box(&mut session).play(), Standstill::Over);
     let failed = session.client_events.iter().find(|event| {

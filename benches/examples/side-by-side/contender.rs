@@ -1,4 +1,4 @@
-//! Rows, those who run in them, and what they reach.
+//! Rows, their contenders, and the results.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::peers::Peer;
 use crate::rig::Rig;
 use crate::{GIGA, MEBI, Result};
 
-/// What is measured, the main figure of a row first.
+/// The metrics, a row's main one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Metric {
     Throughput,
@@ -36,7 +36,7 @@ impl Metric {
         matches!(self, Self::Throughput | Self::PerSecond)
     }
 
-    /// What stands above its column.
+    /// The heading of its column.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Throughput => "GB/s",
@@ -57,49 +57,49 @@ impl Metric {
     }
 }
 
-/// What one run reached.
+/// The result of one run.
 pub(crate) type Sample = BTreeMap<Metric, f64>;
 
-/// Whom a contender belongs to.
+/// The kind of a contender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Haul, durable where nothing else is said.
+    /// Haul, durable unless stated otherwise.
     Haul,
-    /// What a user would pick instead, over the network.
+    /// An alternative to Haul, over the network.
     Peer,
-    /// The same machine without a network between.
+    /// A local command, without a network.
     Local,
-    /// The least that can be done.
+    /// The least possible work.
     Bare,
 }
 
 pub(crate) struct Contender<'a> {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The command, as one would type it; or what is done.
+    /// The command as a user would type it, or a description.
     pub(crate) shown: String,
     pub(crate) run: Box<dyn FnMut() -> Result<Sample> + 'a>,
 }
 
-/// What is run together.
+/// Contenders that are run in turn.
 pub(crate) struct Row<'a> {
     pub(crate) id: &'static str,
     pub(crate) title: String,
-    /// What a reader must know to compare.
+    /// What a reader needs to know for a comparison.
     pub(crate) note: String,
     pub(crate) contenders: Vec<Contender<'a>>,
-    /// Kept as long as it runs.
+    /// Kept while the row runs.
     pub(crate) proxies: Vec<Proxy>,
 }
 
-/// How much a transfer moves.
+/// The amount that a transfer moves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moved {
     Bytes(u64),
     Files,
 }
 
-/// Where a command finds the server that it talks to.
+/// The address of a command's server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct At {
     /// The server's process.
@@ -107,18 +107,18 @@ pub(crate) struct At {
     pub(crate) port: u16,
 }
 
-/// A row whose contenders are commands that all bring the same files to the same place.
+/// A row whose contenders are commands that all transfer the same files to the same place.
 pub(crate) struct Transfers<'a> {
     pub(crate) rig: &'a Rig,
     pub(crate) moved: Moved,
-    /// What is moved: `$FROM` in a command,
+    /// The source: `$FROM` in a command.
     pub(crate) from: PathBuf,
-    /// and where it must be then: `$TO`. It is removed before each run.
+    /// The destination: `$TO`. It is removed before each run.
     pub(crate) to: PathBuf,
 }
 
 impl<'a> Transfers<'a> {
-    /// One that runs `line`, in which `$PORT` is the server's.
+    /// A contender that runs `line`, in which `$PORT` is the server's port.
     pub(crate) fn contender(
         &self,
         name: impl Into<String>,
@@ -146,7 +146,7 @@ impl<'a> Transfers<'a> {
         Contender { name: name.into(), kind, shown, run: Box::new(run) }
     }
 
-    /// Those of the peers that run.
+    /// The contenders of the peers that run.
     pub(crate) fn peers(&self, lines: &[(Peer, &str, &str)]) -> Vec<Contender<'a>> {
         let running = lines.iter().filter_map(|(peer, name, line)| {
             let at = self.rig.peer(*peer)?;
@@ -155,13 +155,13 @@ impl<'a> Transfers<'a> {
         running.collect()
     }
 
-    /// Haul's three programs, servers that confirm like this.
+    /// Haul's three programs, with servers that confirm in this way.
     pub(crate) fn hauls(&self, sync: Sync, rest: &str) -> Vec<Contender<'a>> {
         let hauls = self.rig.hauls(sync);
         hauls.map(|haul| self.haul(haul, haul.at(), rest)).collect()
     }
 
-    /// One of them, whose server is reached at `at`.
+    /// One of Haul's programs, whose server is at `at`.
     pub(crate) fn haul(&self, haul: &Haul, at: At, rest: &str) -> Contender<'a> {
         let name = haul.name();
         let line = format!("{name} --quiet --server haul://127.0.0.1:$PORT {rest}");
@@ -183,7 +183,7 @@ fn sample(cost: Cost, moved: Moved, has_server: bool) -> Sample {
         Moved::Files => Sample::from([(Metric::Seconds, seconds), (Metric::Cpu, cost.cpu)]),
     };
     for (metric, peak, is_there) in [
-        // Who ended before anybody looked has none.
+        // A process that ended before the first look has none.
         (Metric::ClientPeak, cost.client_peak, cost.client_peak > 0),
         (Metric::ServerPeak, cost.server_peak, has_server),
     ] {

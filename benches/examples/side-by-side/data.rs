@@ -1,4 +1,4 @@
-//! What is moved: files of bytes that cannot be compressed, made once and kept for the next run.
+//! The data: files of incompressible bytes, created once and kept for the next run.
 
 use std::cell::Cell;
 use std::fs::{self, File, Permissions};
@@ -14,22 +14,22 @@ const PIECE: usize = 1 << 20;
 const SMALL_FILE: usize = 4 << 10;
 const FILES_PER_DIRECTORY: usize = 100;
 
-/// How much is moved.
+/// The sizes of the data.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// Bytes of the big file.
+    /// The size of the big file, in bytes.
     pub(crate) big: u64,
-    /// Bytes of the one that goes over a slow network.
+    /// The size of the big file for a slow network, in bytes.
     pub(crate) slow: u64,
-    /// Files of 4 KiB.
+    /// The number of files of 4 KiB.
     pub(crate) small: usize,
-    /// Files of 4 KiB that go over a slow network.
+    /// The number of files of 4 KiB for a slow network.
     pub(crate) few: usize,
-    /// Entries of the huge directory.
+    /// The number of entries of the huge directory.
     pub(crate) entries: usize,
-    /// Connections that say nothing.
+    /// The number of idle connections.
     pub(crate) idle: usize,
-    /// Requests of which the slowest are looked for.
+    /// The number of requests whose latencies are measured.
     pub(crate) requests: usize,
 }
 
@@ -54,10 +54,10 @@ impl Sizes {
     };
 }
 
-/// The folder that all of it is in.
+/// The folder of all data.
 pub(crate) struct Place {
     root: PathBuf,
-    /// Trees that were put away.
+    /// The number of trees that were moved away.
     old: Cell<usize>,
 }
 
@@ -67,15 +67,16 @@ impl Place {
         for made in ["share/up", "down", "run"] {
             fs::create_dir_all(root.join(made))?;
         }
-        // Servers with a user of their own write there too.
+        // Servers that run as another user write there too.
         fs::set_permissions(root.join("share/up"), Permissions::from_mode(0o777))?;
         let place = Self { root, old: Cell::new(0) };
         place.clear()?;
         Ok(place)
     }
 
-    /// Takes away what was brought to `path`, if anything was. A tree is kept until [`clear`](Self::clear): for a minute after inodes became free, ext4 without a journal looks at
-    /// each of them again for every new file, and the next contender would pay for that.
+    /// Moves away what was transferred to `path`, if anything was. A tree is kept until [`clear`](Self::clear): for a
+    /// minute after inodes become free, ext4 without a journal checks each of them again for every new file, and the
+    /// next contender would pay for that.
     pub(crate) fn put_away(&self, path: &Path) -> Result<()> {
         if !path.is_dir() {
             return remove(path);
@@ -84,7 +85,7 @@ impl Place {
         Ok(fs::rename(path, self.old().join(number.to_string()))?)
     }
 
-    /// Removes what was put away.
+    /// Removes what was moved away.
     pub(crate) fn clear(&self) -> Result<()> {
         remove(&self.old())?;
         Ok(fs::create_dir(self.old())?)
@@ -94,7 +95,7 @@ impl Place {
         self.root.join("old")
     }
 
-    /// What every server shares.
+    /// The directory that every server shares.
     pub(crate) fn share(&self) -> PathBuf {
         self.root.join("share")
     }
@@ -104,12 +105,12 @@ impl Place {
         self.share().join(name)
     }
 
-    /// Where downloads go.
+    /// The directory for downloads.
     pub(crate) fn down(&self, name: &str) -> PathBuf {
         self.root.join("down").join(name)
     }
 
-    /// Where servers keep what they need to run.
+    /// The directory for the servers' own files.
     pub(crate) fn run(&self, name: &str) -> PathBuf {
         self.root.join("run").join(name)
     }
@@ -118,12 +119,12 @@ impl Place {
         &self.root
     }
 
-    /// Brings everything to the disk, so that nobody pays for what another one wrote.
+    /// Syncs all file systems, so that no contender pays for the writes of another.
     pub(crate) fn settle(&self) -> Result<()> {
         Ok(syncfs(File::open(&self.root)?)?)
     }
 
-    /// A file of so many bytes in the shared directory.
+    /// A file of this size in the shared directory.
     pub(crate) fn file(&self, name: &str, length: u64) -> Result<PathBuf> {
         let path = self.shared(name);
         if fs::metadata(&path).is_ok_and(|found| found.len() == length) {
@@ -142,7 +143,8 @@ impl Place {
         Ok(path)
     }
 
-    /// A tree of files of 4 KiB in the shared directory. No two have the same name, not even in different directories.
+    /// A tree of files of 4 KiB in the shared directory. No two files have the same name, even in different
+    /// directories.
     pub(crate) fn small_files(&self, name: &str, count: usize) -> Result<PathBuf> {
         let path = self.shared(name);
         if self.is_made(name, count) {
@@ -163,7 +165,7 @@ impl Place {
         Ok(path)
     }
 
-    /// A directory of so many empty files in the shared directory.
+    /// A directory with this number of empty files in the shared directory.
     pub(crate) fn entries(&self, name: &str, count: usize) -> Result<PathBuf> {
         let path = self.shared(name);
         if self.is_made(name, count) {
@@ -178,7 +180,7 @@ impl Place {
         Ok(path)
     }
 
-    /// Whether this was made to its end, with so many files, by a run before.
+    /// Whether an earlier run completed this, with this number of files.
     fn is_made(&self, name: &str, count: usize) -> bool {
         let noted =
             fs::read_to_string(self.run(name)).is_ok_and(|noted| noted == count.to_string());
@@ -189,7 +191,7 @@ impl Place {
         Ok(fs::write(self.run(name), count.to_string())?)
     }
 
-    /// Has the machine touch its memory: where that is virtual, the first time is slow.
+    /// Touches the memory of the machine. On a virtual machine, the first time is slow.
     pub(crate) fn warm_up(&self, length: u64) -> Result<()> {
         let path = self.down("warm-up");
         let piece = vec![1; PIECE];
@@ -201,14 +203,14 @@ impl Place {
     }
 }
 
-/// Gives a file a new time of modification: for whoever remembers things about files it is another one.
+/// Sets a new modification time, so that a server that caches something about the file sees a new one.
 pub(crate) fn renew(path: &Path) -> Result<()> {
     let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
     let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
     Ok(futimens(File::options().write(true).open(path)?, &times)?)
 }
 
-/// Removes a file or a tree, if it is there.
+/// Removes a file or a tree, if it exists.
 fn remove(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
@@ -217,7 +219,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Makes sure that two files, or all files of two trees, have the same bytes.
+/// Checks that two files, or all files of two trees, have the same bytes.
 pub(crate) fn must_be_equal(expected: &Path, found: &Path) -> Result<()> {
     if expected.is_dir() {
         let names = |path| -> Result<Vec<_>> {

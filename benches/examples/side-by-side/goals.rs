@@ -1,4 +1,4 @@
-//! What is to be reached, as ratios within one run.
+//! The goals, as ratios within one run.
 
 use crate::contender::Kind;
 use crate::contender::Metric::{
@@ -15,10 +15,10 @@ pub(crate) struct Verdict {
     pub(crate) reached: bool,
 }
 
-/// A goal, and each program's verdict on it.
+/// A goal, and the verdict on each program.
 type Judged = (String, [Option<Verdict>; 3]);
 
-/// Judges the goals of the rows that were run.
+/// Evaluates the goals of the rows that were run.
 pub(crate) fn judge(rows: &[Results]) -> Vec<Judged> {
     let row = |id: &str| rows.iter().find(|row| row.id == id);
     let of = |id, judge: fn(&Results) -> Vec<Judged>| row(id).map(judge).unwrap_or_default();
@@ -80,7 +80,7 @@ fn small(row: &Results, work: &str) -> Vec<Judged> {
     ]
 }
 
-/// What a durable upload takes, beside the same program without syncs.
+/// A durable upload, compared with the same program without syncs.
 fn group_commit(row: &Results) -> Judged {
     let judged = PROGRAMS.map(|name| {
         let at = |sync: &str| named(row, &format!("{name} --sync={sync}"), Seconds);
@@ -97,7 +97,7 @@ fn link(work: &str, row: &Results) -> Judged {
     against(format!("{work}: ≥ 0.85 × 1 Gbit/s"), row, Throughput, link, 0.85)
 }
 
-/// The parser is the same in all three programs.
+/// All three programs have the same parser.
 fn parse(row: &Results) -> Vec<Judged> {
     let typical = named(row, "haul, download", PerSecond).map(|(rate, _)| Verdict {
         figure: format!("{:.1} million", rate / 1e6),
@@ -119,7 +119,7 @@ fn parse(row: &Results) -> Vec<Judged> {
     ]
 }
 
-/// Somebody to compare with: what they reach, and who they are.
+/// A mark to compare with: a figure, and whose it is.
 type Mark<'a> = Option<(f64, &'a str)>;
 
 /// The best of some contenders.
@@ -133,7 +133,7 @@ fn named<'a>(row: &'a Results, name: &str, metric: Metric) -> Mark<'a> {
     best(row.entries.iter().filter(|entry| entry.name == name), metric)
 }
 
-/// Each program's ratio to a mark: at least or at most `factor`, as the metric has it.
+/// Each program's ratio to a mark: at least or at most `factor`, depending on the metric.
 fn against(
     goal: impl Into<String>,
     row: &Results,
@@ -150,7 +150,7 @@ fn against(
     (goal.into(), PROGRAMS.map(|name| judge(named(row, name, metric)?.0)))
 }
 
-/// Each program's figure, which must not be above a bound.
+/// Each program's figure, which must not exceed a bound.
 fn bounded(goal: &str, row: &Results, metric: Metric, bound: f64) -> Judged {
     let judge = |figure| Verdict { figure: short(figure), reached: figure <= bound };
     (

@@ -1,4 +1,4 @@
-//! Haul's own programs, as they are built from these sources.
+//! Haul's programs, built from these sources.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,15 +12,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::Result;
 use crate::contender::At;
 
-/// What a server with many clients must not run out of.
+/// The descriptors that a server with many clients needs.
 const MOST_CLIENTS: usize = 1 << 20;
 
 pub(crate) const PROGRAMS: [&str; 3] = ["haul-std", "haul-tokio", "haul-async-std"];
 
-/// Whether this program is optimised, and so Haul's programs too.
+/// Whether this program, and so Haul's programs, are optimised.
 pub(crate) const OPTIMISED: bool = !cfg!(debug_assertions);
 
-/// Builds the programs, with the profile of this one, and tells where they are.
+/// Builds the programs with the profile of this one, and returns their directory.
 pub(crate) fn build() -> Result<PathBuf> {
     let packages = PROGRAMS.iter().flat_map(|program| ["-p", program]);
     let built = Command::new(env!("CARGO"))
@@ -41,18 +41,18 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// When an upload is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sync {
-    /// When it is there, as the peers do.
+    /// When it has arrived, as the peers do.
     None,
-    /// When it is on stable storage, one disk flush for many.
+    /// When it is on stable storage, with one disk flush for many.
     Batch,
-    /// When it is on stable storage, each by itself.
+    /// When it is on stable storage, with its own flush.
     Always,
 }
 
 impl Sync {
     pub(crate) const ALL: [Self; 3] = [Self::None, Self::Batch, Self::Always];
 
-    /// How a server is told.
+    /// The option of the server.
     pub(crate) fn option(self) -> &'static str {
         match self {
             Self::None => "--sync=none",
@@ -72,7 +72,7 @@ impl Program {
         Self { name, path: folder.join(name) }
     }
 
-    /// Starts a server that confirms like this.
+    /// Starts a server that confirms in this way.
     pub(crate) fn serve(self: &Rc<Self>, share: &Path, sync: Sync) -> Result<Haul> {
         let most = MOST_CLIENTS.to_string();
         let mut child = Command::new(&self.path)
@@ -99,7 +99,7 @@ pub(crate) struct Haul {
     pub(crate) sync: Sync,
     pub(crate) address: SocketAddr,
     child: Child,
-    /// Kept open: what else it prints shall not fail.
+    /// Kept open, so that its later output does not fail.
     _stdout: BufReader<ChildStdout>,
 }
 

@@ -1,4 +1,4 @@
-//! Programs of others: found, or installed.
+//! Finds other programs, or installs them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,16 +6,16 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 
-/// Where a program comes from.
+/// The source of a program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin {
-    /// Packages of Debian and its kin.
+    /// Packages of Debian and its derivatives.
     Apt(&'static [&'static str]),
     /// A crate.
     Crate(&'static str),
 }
 
-/// Where programs are looked for, and where crates are installed.
+/// The directories to search, and the one to install crates in.
 pub(crate) struct Programs {
     folders: Vec<PathBuf>,
     installed: PathBuf,
@@ -27,12 +27,12 @@ impl Programs {
         let path = env::var_os("PATH").unwrap_or_default();
         let mut folders = vec![installed.join("bin")];
         folders.extend(env::split_paths(&path));
-        // Where servers are, which is not on the path of every user.
+        // The directories of servers, which are not on the path of every user.
         folders.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
         Self { folders, installed: installed.to_path_buf(), may_install }
     }
 
-    /// The program's path. It is installed if it is missing.
+    /// Returns the program's path. Installs the program if it is missing.
     pub(crate) fn need(&self, program: &str, origin: Origin) -> Result<PathBuf> {
         if let Some(found) = self.find(program) {
             return Ok(found);
@@ -43,7 +43,7 @@ impl Programs {
         self.find(program).ok_or_else(|| format!("{program} is not installed").into())
     }
 
-    /// Where programs are.
+    /// The directories of programs.
     pub(crate) fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         self.folders.iter()
     }
@@ -57,7 +57,7 @@ impl Programs {
         match origin {
             Origin::Apt(packages) => {
                 quietly(Command::new("apt-get").arg("update"))?;
-                // A server that is only needed here shall not be started for good.
+                // The package must not start the server permanently.
                 let mut install = Command::new("apt-get");
                 install.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
                 quietly(install.args(["install", "-y", "--no-install-recommends"]).args(packages))

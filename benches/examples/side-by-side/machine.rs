@@ -1,4 +1,4 @@
-//! Where it ran.
+//! The machine of the run.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Haul beside what a user would pick instead, on this machine.
+//! Compares Haul with its alternatives, on this machine.
 //!
 //! ```sh
 //! cargo run --release -p haul-benches --example side-by-side
@@ -6,11 +6,12 @@
 //! cargo run -p haul-benches --example side-by-side -- --quick
 //! ```
 //!
-//! It makes the data, builds Haul's three programs, starts all servers over one directory, and runs each row's contenders in turn (A B A B …) after a round that does not count. What
-//! arrived is compared with what was sent, outside of the time that is taken. Peers that are missing are installed: from Debian's packages, or as crates under `target`; what cannot be had
-//! is left out with a line that says why. Tables, plots and every sample are written into a folder.
+//! It creates the data, builds Haul's three programs, starts all servers on one directory, and runs each row's
+//! contenders in turn (A B A B …) after a round that does not count. It compares what arrived with what was sent,
+//! outside of the measured time. It installs missing peers, from Debian's packages or as crates under `target`. If one
+//! cannot be installed, it leaves it out, and says why. It writes tables, plots and every sample into a folder.
 //!
-//! Wanted on a quiet machine, as root (vsftpd needs it), with 6 GB free; the figures only compare within one run.
+//! Run it on a quiet machine, as root (for vsftpd), with 6 GB free. Compare figures only within one run.
 
 mod contender;
 mod data;
@@ -54,22 +55,22 @@ const MEBI: f64 = 1_048_576.0;
 struct Arguments {
     /// What to measure [default: everything]
     rows: Vec<RowName>,
-    /// How often, after a round that does not count [default: 5]
+    /// The number of rounds, after one that does not count [default: 5]
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// Whom to compare with [default: all]
+    /// The peers to compare with [default: all]
     #[arg(long, value_name = "PEER", value_delimiter = ',')]
     peers: Option<Vec<Peer>>,
-    /// Install no program that is missing
+    /// Do not install missing programs
     #[arg(long)]
     no_install: bool,
-    /// One round of little data and no peers, to see that all of it works
+    /// Run one round with little data and no peers, to check that everything works
     #[arg(long)]
     quick: bool,
-    /// Where the data is: a folder on the file system to measure [default: side-by-side/data in target]
+    /// The folder of the data, on the file system to measure [default: side-by-side/data in target]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the results go [default: side-by-side/results in target]
+    /// The folder of the results [default: side-by-side/results in target]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
     #[arg(long, hide = true, num_args = 2)]
@@ -83,7 +84,7 @@ fn main() -> Result<()> {
     }
     allow_many_files()?;
     measure::adopt_orphans()?;
-    // Whoever stops this wants the servers stopped too.
+    // A signal to this process must stop the servers too.
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stopped))?;
@@ -101,7 +102,7 @@ fn main() -> Result<()> {
     let this = env::current_exe()?;
     let target = this.ancestors().nth(3).ok_or("a program without a place")?;
     let folder = target.join("side-by-side");
-    // What is made once for a long run is not made anew after a quick one.
+    // The data of a long run is not created again after a quick one.
     let usual = if quick { "data-quick" } else { "data" };
     let results = results.unwrap_or_else(|| folder.join("results"));
     let place = Place::make(&data.unwrap_or_else(|| folder.join(usual)))?;
@@ -112,7 +113,7 @@ fn main() -> Result<()> {
     let mut reached = Vec::new();
     for row in rows {
         reached.push(Results::of(row.prepare(&rig)?, rounds, &stopped)?);
-        // After each row, so that what was measured is kept whatever comes.
+        // Write after each row, so that no measurement is lost.
         report::write(&results, &machine, &rig.missing, &reached, quick)?;
     }
     rig.place.clear()?;
@@ -122,7 +123,7 @@ fn main() -> Result<()> {
     if failed > 0 { Err(format!("{failed} did not run to the end").into()) } else { Ok(()) }
 }
 
-/// For those who come in crowds.
+/// Rows with many connections need it.
 fn allow_many_files() -> Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -1,4 +1,4 @@
-//! What a run costs: time, CPU of everything that took part, and memory.
+//! The cost of a run: time, the CPU of all processes involved, and memory.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,26 +13,26 @@ use rustix::process::{getpid, set_child_subreaper};
 
 use crate::Result;
 
-/// Memory is looked at soon, and then less and less often, for that takes time from what is measured. What a process used most is kept by the kernel, so only its last
-/// moments can be missed, and children that come and go between two looks.
+/// Memory is sampled soon, and then less and less often, because sampling takes time from the measurement. The kernel
+/// keeps a process's peak, so only its last moments can be missed, and children that come and go between two samples.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 const LAST_LOOKS: Duration = Duration::from_millis(160);
-/// How long a server may take to end what it started for a client that is gone.
+/// How long a server may take to end the processes of a client that is gone.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// What a command and the server that it talked to have cost.
+/// The cost of a command and its server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
-    /// Seconds of CPU, client and server together.
+    /// The CPU time of client and server, in seconds.
     pub(crate) cpu: f64,
-    /// The most resident memory at a time, in bytes: of the client and what it started,
+    /// The peak resident memory of the client and its children, in bytes.
     pub(crate) client_peak: u64,
-    /// and of the server with its children. Pages that processes share count for each.
+    /// The peak resident memory of the server with its children, in bytes. Shared pages count for each process.
     pub(crate) server_peak: u64,
 }
 
-/// Runs a command to its end. A failure has what it said last.
+/// Runs a command to its end. The error contains its last output.
 pub(crate) fn run(command: &mut Command, server: Option<u32>) -> Result<Cost> {
     if let Some(server) = server {
         forget_peak(server)?;
@@ -67,7 +67,8 @@ pub(crate) fn run(command: &mut Command, server: Option<u32>) -> Result<Cost> {
     let mut last = f64::NAN;
     let cpu_after = loop {
         let (cpu, count) = below()?;
-        // Twice the same: what ends while all are looked at is seen neither by itself nor with its parent.
+        // Wait for two equal samples: a process that ends during a sample may be counted neither by itself nor with its
+        // parent.
         #[allow(clippy::float_cmp)]
         if (count <= count_before && cpu == last) || Instant::now() > settled {
             break cpu;
@@ -88,12 +89,14 @@ fn finish(child: Child) -> Result<()> {
     Err(format!("{}: {last}", output.status).into())
 }
 
-/// Makes this process the parent of what others below it leave behind: a server may end before what it started for a client, whose CPU would not be seen any more.
+/// Makes this process the parent of orphans below it. A server may end before the processes that it started for a
+/// client, and their CPU time would be lost.
 pub(crate) fn adopt_orphans() -> Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
-/// The seconds of CPU that everything below this process has used, and how many processes of that still run. This process itself only measures.
+/// The CPU time of everything below this process, in seconds, and how many of those processes still run. This process
+/// itself only measures.
 pub(crate) fn below() -> Result<(f64, usize)> {
     let myself = Process::myself()?;
     let all = everybody()?;
@@ -105,17 +108,17 @@ pub(crate) fn below() -> Result<(f64, usize)> {
             own + (stat.cutime + stat.cstime).unsigned_abs()
         })
         .sum();
-    // Nobody waits for orphans, so that what they used stays to be read.
+    // Nobody waits for orphans, so their CPU time stays readable.
     let running = below.iter().filter(|stat| !matches!(stat.state(), Ok(ProcState::Zombie)));
     Ok((seconds(ticks), running.count()))
 }
 
-/// What is known of every process.
+/// The data of every process.
 fn everybody() -> Result<Vec<Stat>> {
     Ok(all_processes()?.flatten().filter_map(|one| one.stat().ok()).collect())
 }
 
-/// A process and all that descend from it.
+/// A process and all its descendants.
 fn family(all: &[Stat], root: u32) -> Vec<&Stat> {
     let mut known = HashSet::from([root.cast_signed()]);
     loop {
@@ -128,22 +131,22 @@ fn family(all: &[Stat], root: u32) -> Vec<&Stat> {
     }
 }
 
-/// Lets the most memory that a process and its descendants have had be what they have now, which is returned.
+/// Resets the peak memory of a process and its descendants to the current value, and returns it.
 pub(crate) fn forget_peak(root: u32) -> Result<u64> {
     let all = everybody()?;
     for process in family(&all, root) {
-        // Where it is not allowed, the peak is that of the whole life.
+        // Where that is not allowed, the peak is that of the whole lifetime.
         let _ = fs::write(format!("/proc/{}/clear_refs", process.pid), "5");
     }
     Ok(sum(&all, root, |status| status.vmrss))
 }
 
-/// The most memory that a process and its descendants, as they are now, have had resident.
+/// The peak resident memory of a process and its current descendants.
 pub(crate) fn peak_of(root: u32) -> Result<u64> {
     Ok(sum(&everybody()?, root, |status| status.vmhwm))
 }
 
-/// The memory that they have resident now.
+/// Their current resident memory.
 pub(crate) fn resident(root: u32) -> Result<u64> {
     Ok(sum(&everybody()?, root, |status| status.vmrss))
 }
@@ -153,7 +156,7 @@ fn sum(all: &[Stat], root: u32, of: impl Fn(&Status) -> Option<u64>) -> u64 {
     family(all, root).into_iter().filter_map(one).sum::<u64>() << 10
 }
 
-/// How much of the machine other programs have, while this and all below it run.
+/// The share of the machine that other programs use, besides this one and all below it.
 pub(crate) struct Disturbance {
     began: Instant,
     others: f64,
@@ -173,7 +176,7 @@ impl Disturbance {
     }
 }
 
-/// Seconds of CPU that everything else has used.
+/// The CPU time of everything else, in seconds.
 fn others() -> Result<f64> {
     let total = KernelStats::current()?.total;
     let more = [total.irq, total.softirq, total.steal].into_iter().flatten().sum::<u64>();

@@ -1,4 +1,4 @@
-//! What a user would pick instead of Haul, set up as its own documentation advises for speed.
+//! The alternatives to Haul, set up for speed as their own documentation advises.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,12 +23,12 @@ pub(crate) enum Peer {
     Miniserve,
 }
 
-/// The client that several of them are used with.
+/// The client of several of them.
 const CURL: (&str, Origin) = ("curl", Origin::Apt(&["curl"]));
 const DAV_MODULE: &str = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
 
 impl Peer {
-    /// The server's program, then those of its clients.
+    /// The programs of the server and of its clients.
     fn needs(self) -> Vec<(&'static str, Origin)> {
         match self {
             Self::Nginx => {
@@ -48,7 +48,7 @@ impl Peer {
         }
     }
 
-    /// Starts the server over what everybody shares.
+    /// Starts the server on the shared directory.
     pub(crate) fn start(self, programs: &Programs, place: &Place) -> Result<Server> {
         let mut paths = Vec::new();
         for (program, origin) in self.needs() {
@@ -86,7 +86,8 @@ impl Peer {
     }
 }
 
-/// One worker for each core, sendfile, few system calls for a file asked for again; bodies are staged where a rename publishes them.
+/// One worker for each core, sendfile, few system calls for a repeated file. Bodies are staged where a rename can
+/// publish them.
 fn nginx(program: &Path, place: &Place, port: u16) -> Result<Command> {
     let (share, run) = (place.share(), place.run("nginx"));
     let (share, run) = (share.display(), run.display());
@@ -181,7 +182,7 @@ read only = no
     Ok(command)
 }
 
-/// With the cipher that is fastest where the processor knows AES.
+/// Uses the fastest cipher for processors with AES instructions.
 fn sshd(program: &Path, keygen: &Path, place: &Place, port: u16) -> Result<Command> {
     let folder = place.run("ssh");
     fs::create_dir_all(&folder)?;

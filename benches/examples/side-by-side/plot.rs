@@ -1,4 +1,4 @@
-//! A row as bars: the median of its main figure, and a line from the least to the most.
+//! Plots a row as bars: the median of its main figure, and a line from the minimum to the maximum.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use crate::results::Results;
 
 const WIDTH: i32 = 760;
 const BAR: i32 = 24;
-/// Above the bars, for the title.
+/// The space above the bars, for the title.
 const TOP: i32 = 40;
-/// Left of the bars, for the names; right of them, for the figures.
+/// The space left of the bars, for the names, and right of them, for the figures.
 const LEFT: i32 = 230;
 const RIGHT: i32 = 80;
 

@@ -1,4 +1,4 @@
-//! Servers that run beside this process until they are dropped.
+//! Servers that run until they are dropped.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it can be reached.
+    /// Starts it and waits until it listens.
     pub(crate) fn start(command: &mut Command, port: u16) -> Result<Self> {
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();

@@ -1,4 +1,5 @@
-//! The least that a checked transfer can cost: one connection, sendfile into it, splice out of it into the file, and the checksum of what landed.
+//! The least that a checked transfer can cost: one connection, sendfile into it, splice out of it into the file, and
+//! the checksum of what arrived.
 
 use std::fs::File;
 use std::io;
@@ -14,10 +15,10 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use crate::Result;
 
 const PIPE: usize = 1 << 20;
-/// What is checked at once: still warm in the cache when it is read again.
+/// The size of a checked piece, in bytes: small enough to stay in the cache until it is read again.
 const CHECKED: usize = 4 << 20;
 
-/// Moves a file and prints its checksum.
+/// Transfers a file and prints its checksum.
 pub(crate) fn transfer(from: &Path, to: &Path) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::plot;
 use crate::results::{Entry, Results, Spread};
 
-/// Writes all of it into a folder.
+/// Writes everything into a folder.
 pub(crate) fn write(
     folder: &Path,
     machine: &Machine,
@@ -81,13 +81,13 @@ fn write_row(text: &mut String, row: &Results) -> Result<()> {
     Ok(())
 }
 
-/// Median, and from the least to the most.
+/// The median, with the minimum and the maximum.
 pub(crate) fn cell(Spread { least, median, most }: Spread) -> String {
     let [least, median, most] = [least, median, most].map(short);
     if least == most { median } else { format!("{median} ({least}–{most})") }
 }
 
-/// A figure with as many digits as mean something.
+/// Formats a figure with its significant digits.
 pub(crate) fn short(figure: f64) -> String {
     match figure.abs() {
         0.0..10.0 => format!("{figure:.2}"),

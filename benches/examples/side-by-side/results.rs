@@ -1,4 +1,4 @@
-//! What came of the rows.
+//! The results of the rows.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ pub(crate) struct Entry {
     pub(crate) kind: Kind,
     pub(crate) shown: String,
     pub(crate) samples: Vec<Sample>,
-    /// Why it did not run to the end.
+    /// Why it did not complete.
     pub(crate) failure: Option<String>,
 }
 
@@ -22,11 +22,11 @@ pub(crate) struct Results {
     pub(crate) title: String,
     pub(crate) note: String,
     pub(crate) entries: Vec<Entry>,
-    /// The share of the machine's cores that other programs had meanwhile.
+    /// The share of the machine's cores that other programs used meanwhile.
     pub(crate) disturbed: f64,
 }
 
-/// The least, the middle and the most of some figures.
+/// The minimum, median and maximum of some figures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) least: f64,
@@ -40,7 +40,7 @@ impl Entry {
             self.samples.iter().filter_map(|sample| sample.get(&metric).copied()).collect();
         figures.sort_by(f64::total_cmp);
         let (least, most) = (*figures.first()?, *figures.last()?);
-        // Of an even number there are two in the middle.
+        // An even number of figures has two in the middle.
         let median = f64::midpoint(figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
         Some(Spread { least, median, most })
     }
@@ -51,7 +51,7 @@ impl Entry {
 }
 
 impl Results {
-    /// Runs everybody in turn, so often, after a round that does not count.
+    /// Runs all contenders in turn, for this number of rounds, after one that does not count.
     pub(crate) fn of(row: Row<'_>, rounds: usize, stopped: &AtomicBool) -> Result<Self> {
         let Row { id, title, note, mut contenders, proxies } = row;
         eprintln!("{title}");
@@ -88,7 +88,7 @@ impl Results {
         Ok(results)
     }
 
-    /// What anybody in it was measured by, the main figure first.
+    /// The metrics of its contenders, the main one first.
     pub(crate) fn metrics(&self) -> Vec<Metric> {
         let samples = self.entries.iter().flat_map(|entry| &entry.samples);
         let metrics: BTreeSet<Metric> = samples.flat_map(|sample| sample.keys().copied()).collect();

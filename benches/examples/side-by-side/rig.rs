@@ -1,4 +1,4 @@
-//! All that runs while rows are measured.
+//! Everything that runs while rows are measured.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,7 +18,7 @@ use crate::process::Server;
 pub(crate) struct Rig {
     pub(crate) place: Place,
     pub(crate) sizes: Sizes,
-    /// What is not here, and why.
+    /// What is missing, and why.
     pub(crate) missing: Vec<String>,
     peers: BTreeMap<Peer, Server>,
     hauls: Vec<Haul>,
@@ -62,18 +62,18 @@ impl Rig {
         Ok(Self { place, sizes, missing, peers: running, hauls, path })
     }
 
-    /// A peer's server, if it runs.
+    /// The server of a peer, if it runs.
     pub(crate) fn peer(&self, peer: Peer) -> Option<At> {
         let server = self.peers.get(&peer)?;
         Some(At { process: server.id(), port: server.port })
     }
 
-    /// Haul's servers that confirm like this, one of each program.
+    /// Haul's servers that confirm in this way, one of each program.
     pub(crate) fn hauls(&self, sync: Sync) -> impl Iterator<Item = &Haul> {
         self.hauls.iter().filter(move |haul| haul.sync == sync)
     }
 
-    /// A command line, taken apart as a shell would. `$SSH` is the set-up of ssh's clients.
+    /// Splits a command line as a shell would. `$SSH` is the configuration of ssh's clients.
     pub(crate) fn command(&self, line: &str) -> Result<Command> {
         let line = line.replace("$SSH", &self.place.run("ssh/config").display().to_string());
         let words = shlex::split(&line).ok_or("a command line is not well-formed")?;

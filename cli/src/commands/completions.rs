@@ -1,4 +1,4 @@
-//! `completions`: a script that lets a shell complete this program's commands and options.
+//! `completions`: a script with which a shell completes this program's commands and options.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use crate::app::App;
 use crate::error::Error;
 use crate::transport::Transport;
 
-/// Print a script for a shell that completes commands and options
+/// Print a script with which a shell completes commands and options
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
-    /// The shell that reads it
+    /// The shell that will read it
     shell: Shell,
 }
 

@@ -12,8 +12,9 @@ use crate::transport::Transport;
 
 /// Copy files on the server
 ///
-/// The bytes do not come here: the server copies them. What is printed for a copy is the server's receipt; until then its name shows the old file, if there was one.
-/// If TO is a directory, or has a / at its end, FROM goes into it under its own name. Directories are not copied.
+/// The server copies the files, and their bytes do not cross the network. The line printed for a copy is the server's
+/// receipt; until then its name shows the old file, if there was one. If TO is a directory or ends with /, FROM goes
+/// into it under its own name. Directories are not copied.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct CpArgs {
     #[command(flatten)]
@@ -25,7 +26,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &CpArgs) -> Result<E
     copy(app, &from_to)
 }
 
-/// Copies what is named; the names are on the server that was chosen.
+/// Copies the named files on the chosen server.
 pub(crate) fn copy<T: Transport>(app: &mut App<'_, T>, args: &FromTo) -> Result<Exit, Error> {
     from_to::all(app, args, |from, to, mode| Asked::new(from, call::copy(from, to, mode)))
 }

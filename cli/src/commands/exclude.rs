@@ -1,16 +1,16 @@
-//! `--exclude`: what a recursive transfer leaves out on request.
+//! `--exclude`: the files that a recursive transfer leaves out on request.
 
 use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// One pattern, as rsync has them.
+/// A pattern, as in rsync.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
     glob: GlobMatcher,
-    /// It is about paths from the top, not about names at any depth.
+    /// It matches paths from the top, not names at any depth.
     from_top: bool,
-    /// It is about directories only.
+    /// It matches directories only.
     directories: bool,
 }
 
@@ -37,7 +37,7 @@ impl Pattern {
     }
 }
 
-/// Whether `path`, from the top of what is moved, is left out: by itself, or with a directory that it lies in.
+/// Whether `path`, from the top of the transferred tree, is left out: because it matches, or a directory above it does.
 pub(crate) fn is_excluded(patterns: &[Pattern], path: &str, is_directory: bool) -> bool {
     let above = path.match_indices('/').map(|(end, _)| (&path[..end], true));
     !patterns.is_empty()

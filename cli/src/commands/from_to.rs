@@ -1,4 +1,4 @@
-//! What `mv` and `cp` are told: names on the server, and where they go.
+//! The arguments of `mv` and `cp`: names on the server, and their destination.
 
 use std::collections::HashSet;
 use std::vec;
@@ -19,29 +19,29 @@ use crate::names;
 use crate::output::Change;
 use crate::transport::Transport;
 
-/// What goes where.
+/// The sources and the destination.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct FromTo {
-    /// What is on the server, by its name there or its whole address, `haul://HOST/NAME`
+    /// The files on the server, as names or as whole addresses, `haul://HOST/NAME`
     #[arg(required = true)]
     pub(crate) from: Vec<String>,
-    /// The other name, or the directory to go into
+    /// The new name, or the directory to put them into
     ///
-    /// It is a directory if there is one, or if it has a / at its end. Directories that are missing are made.
+    /// It is taken as a directory if one exists or if it ends with /. Missing directories are created.
     pub(crate) to: String,
-    /// Refuse to replace a file that is there already
+    /// Refuse to replace an existing file
     #[arg(long, short = 'n', visible_alias = "no-clobber")]
     create: bool,
 }
 
-/// A name, and the one that it gets.
+/// A name, and its new name.
 struct Pair {
     from: FilePath,
     to: FilePath,
 }
 
 impl FromTo {
-    /// The same with each name written in another way.
+    /// The same arguments with each name rewritten.
     pub(super) fn with_names(
         &self,
         write: impl Fn(&str) -> Result<String, Error>,
@@ -50,7 +50,7 @@ impl FromTo {
         Ok(Self { from, to: write(&self.to)?, ..self.clone() })
     }
 
-    /// The same with names on the server in the place of addresses, which choose the server.
+    /// The same arguments with names instead of addresses, which choose the server.
     pub(super) fn on_server<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Self, Error> {
         let words: Vec<String> = self.from.iter().chain([&self.to]).cloned().collect();
         let mut from = app.names_on_server(&words)?;
@@ -58,14 +58,14 @@ impl FromTo {
         Ok(Self { from, to, ..self.clone() })
     }
 
-    /// Which names become which. The server is asked whether the last one is a directory, unless it says so itself.
+    /// Plans the new name of each. Asks the server whether the last name is a directory, unless it ends with `/`.
     fn pairs<T: Transport>(&self, app: &mut App<'_, T>) -> Result<Vec<Result<Pair, Error>>, Error> {
         let Self { from: names, to, .. } = self;
         let target = match target(app, to)? {
             Target::File(_) if names.len() > 1 => {
                 let message = format!("{}: several names need a directory", error::cut(to));
                 return Err(Error::usage(message)
-                    .advise("with a / at its end it is one, and is made if it is missing"));
+                    .advise("with a / at its end it is one, and is created if it is missing"));
             }
             target => target,
         };
@@ -75,9 +75,7 @@ impl FromTo {
             let from = names::entry(base, name)?;
             let to = match &target {
                 Target::File(path) => path.clone(),
-                Target::Directory(directory) => {
-                    names::beneath(directory.as_ref(), &own_name(&from))?
-                }
+                Target::Directory(directory) => names::join(directory.as_ref(), &own_name(&from))?,
             };
             check(&from, &to)?;
             if !taken.insert(to.clone()) {
@@ -91,11 +89,11 @@ impl FromTo {
     }
 }
 
-/// What the last name is.
+/// What the last name means.
 enum Target {
-    /// The name to be.
+    /// The new name.
     File(FilePath),
-    /// The directory for all; `None` is all that is shared.
+    /// The directory for all of them; `None` is the shared directory.
     Directory(Option<FilePath>),
 }
 
@@ -106,7 +104,7 @@ fn target<T: Transport>(app: &mut App<'_, T>, to: &str) -> Result<Target, Error>
     let path = names::file(app.base(), to)?;
     let kind = kind(app, Some(&path)).map_err(|error| {
         if error.exit() == Exit::Refused {
-            error.advise("with a / at its end it is taken for a directory")
+            error.advise("with a / at its end it names a directory")
         } else {
             error
         }
@@ -121,7 +119,7 @@ fn own_name(path: &FilePath) -> FilePath {
     FilePath::parse(path.file_name()).unwrap_or_else(|_| path.clone())
 }
 
-/// Fails if nothing can come of it, whatever is there.
+/// Fails if it cannot succeed, whatever is on the server.
 fn check(from: &FilePath, to: &FilePath) -> Result<(), Error> {
     if from == to {
         let message = format!("{}: it has this name already", from.as_str());
@@ -134,7 +132,7 @@ fn check(from: &FilePath, to: &FilePath) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives the files and directories that are named other names, or copies them; `ask` says which.
+/// Renames the named files and directories, or copies them; `ask` makes the request.
 pub(super) fn all<T: Transport>(
     app: &mut App<'_, T>,
     args: &FromTo,
@@ -175,7 +173,7 @@ impl<T: Transport> Requests<T> for Going {
     }
 }
 
-/// Why it did not go there.
+/// Why the request failed.
 fn failed(asked: &Asked, failure: &Failure) -> Error {
     let error = asked.failed(failure);
     let (Request::Copy { from, to, mode, .. } | Request::Move { from, to, mode, .. }) =
@@ -190,7 +188,7 @@ fn failed(asked: &Asked, failure: &Failure) -> Error {
     let about = |subject: &str| Error::request(subject, failure);
     match code {
         ErrorCode::NotFound if to.is_hidden() && !from.is_hidden() => about(to.as_str()),
-        // It is there under another spelling, unless it was not to be replaced.
+        // Unless replacing was off, the name exists under another spelling.
         ErrorCode::Exists if *mode == Mode::Replace => {
             about(to.as_str()).advise("choose another name")
         }
@@ -199,11 +197,12 @@ fn failed(asked: &Asked, failure: &Failure) -> Error {
             error.advise("cp copies files only; get -r and put -r copy a directory by way of here")
         }
         ErrorCode::IsDirectory => about(to.as_str())
-            .advise("a directory is not replaced; with a / behind it, it takes others in"),
+            .advise("a directory is not replaced; end its name with / to put files into it"),
         ErrorCode::NotFound | ErrorCode::TooLarge | ErrorCode::Changed => error,
         ErrorCode::NotAFile => {
             let both = format!("{} -> {}", from.as_str(), to.as_str());
-            about(&both).advise("a directory does not replace a file, and a file has nothing in it")
+            about(&both)
+                .advise("a directory does not replace a file, and a file contains no others")
         }
         ErrorCode::BadArgument => error.advise("a directory cannot go into itself"),
         _ => {

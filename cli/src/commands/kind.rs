@@ -1,4 +1,4 @@
-//! What a name on the server is.
+//! The kind of a name on the server.
 
 use std::ops::ControlFlow;
 
@@ -15,11 +15,11 @@ use crate::transport::Transport;
 pub(crate) enum Kind {
     File,
     Directory,
-    /// Nothing, or nothing that is served.
+    /// Nothing, or something that the server does not serve.
     Missing,
 }
 
-/// Asks what `path` is; `None` is all that is shared. A link is what it leads to.
+/// Asks what `path` is; `None` is the shared directory. Links are followed.
 pub(crate) fn kind<T: Transport>(
     app: &mut App<'_, T>,
     path: Option<&FilePath>,

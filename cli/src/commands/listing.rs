@@ -1,4 +1,4 @@
-//! What is beneath a directory of the server.
+//! Lists everything below a directory on the server.
 
 use std::ops::ControlFlow;
 
@@ -11,9 +11,10 @@ use crate::error::Error;
 use crate::names;
 use crate::transport::Transport;
 
-/// Lists all that is beneath `path`, which is `None` for all that is shared, or the file that it is. An error of `take` ends it, and so does a name that lies elsewhere.
+/// Lists everything below `path`, or the file that it is; `None` is the shared directory. An error of `take` ends the
+/// listing, and so does a name that lies elsewhere.
 ///
-/// Gives how many names a server leaves out that does not name them.
+/// Returns the number of omitted names, from a server that counts them without naming them.
 pub(super) fn list_all<T: Transport>(
     app: &mut App<'_, T>,
     path: Option<&FilePath>,
@@ -39,7 +40,7 @@ pub(super) fn list_all<T: Transport>(
     Ok(if summary.omitted.is_some() { 0 } else { summary.skipped.unwrap_or_default() })
 }
 
-/// The error of a server that lists a name outside of what was asked for.
+/// The error for a server that lists a name outside of the requested directory.
 pub(super) fn elsewhere(path: Option<&FilePath>) -> Error {
     let failure = Failure::Violation("it listed a name that lies elsewhere");
     Error::request(subject(path), &failure)

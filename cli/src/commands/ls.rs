@@ -1,4 +1,4 @@
-//! `ls`: what is in a directory on the server.
+//! `ls`: lists a directory on the server.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
@@ -18,35 +18,37 @@ use crate::names;
 use crate::output::{self, EntryRecord};
 use crate::transport::Transport;
 
-/// The most memory for entries that are kept to be sorted and aligned; a longer listing is printed as it comes.
+/// The most memory for entries to sort and align, in bytes. A longer listing is printed unsorted, as it arrives.
 const SORTED: usize = 32 << 20;
-/// What is written at once where nobody watches.
+/// The size of a write where nobody watches, in bytes.
 const BLOCK: usize = 64 << 10;
-/// Digits of a size in a listing that is not aligned: up to a terabyte.
+/// The digits of a size in a listing that is not aligned: enough for a terabyte.
 const SIZE_WIDTH: usize = 12;
 /// `2026-11-22T08:31:25Z`.
 const TIME_WIDTH: usize = 20;
 
 const DIRECTORY: Style = AnsiColor::Blue.on_default().bold();
 
-/// List a directory of the server, or one file
+/// List a directory on the server, or one file
 ///
-/// One name a line, a directory's with a / behind it, each as `get` takes it. Sorted by name, unless there are more than 32 MiB of them: these are printed as they come.
-/// On a terminal, characters that could act on it are shown as \u{…}.
+/// Prints one name a line, as `get` accepts it; directories end with /. The names are sorted, unless they take more
+/// than 32 MiB: then they are printed as they arrive. On a terminal, characters that could control it are shown as
+/// \u{…}.
 ///
-/// What the listing leaves out is named on stderr with its reason, and makes the exit code 8. Names that begin with a dot, where a server does not serve them, count only with -r.
+/// Anything left out is named on stderr with the reason, and makes the exit code 8. Names that begin with a dot, where
+/// a server does not serve them, count only with -r.
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
-    /// What to list, by its name on the server or its whole address, `haul://HOST/NAME` [default: all that is shared]
+    /// The directory or file, as a name or as a whole address, `haul://HOST/NAME` [default: the shared directory]
     #[arg(value_name = "PATH")]
     path: Option<String>,
-    /// Show sizes in bytes and times of modification in UTC
+    /// Show sizes in bytes and modification times in UTC
     #[arg(long, short)]
     long: bool,
-    /// List what is in the directories too
+    /// List the content of directories too
     #[arg(long, short)]
     recursive: bool,
-    /// Print each entry as it comes, in the order of the server's disk
+    /// Print each entry as it arrives, in the order of the server's disk
     #[arg(long, short)]
     unsorted: bool,
 }
@@ -65,7 +67,7 @@ pub(crate) struct How {
     pub(crate) unsorted: bool,
 }
 
-/// Prints what is in `path`.
+/// Prints the content of `path`.
 pub(crate) fn list<T: Transport>(
     app: &mut App<'_, T>,
     path: Option<&FilePath>,
@@ -118,7 +120,7 @@ pub(crate) fn list<T: Transport>(
         app.note("so many names that they were not sorted");
     }
     app.incomplete |= left_out;
-    // A server that does not name them counts them.
+    // A server that does not name them reports their number.
     if let (None, Some(skipped @ 1..)) = (summary.omitted, summary.skipped) {
         let message =
             format!("{skipped} left out: their names on the server's disk cannot be sent");
@@ -128,7 +130,7 @@ pub(crate) fn list<T: Transport>(
     Ok(())
 }
 
-/// Why a listing is not printed to its end.
+/// Why the rest of a listing is not printed.
 enum Stop {
     Output(io::Error),
     Invented,
@@ -140,20 +142,20 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Entries to be sorted, and the memory that they take.
+/// Entries to sort, and the memory that they take.
 #[derive(Default)]
 struct Held {
     entries: Vec<Entry>,
     bytes: usize,
 }
 
-/// What a listing leaves out, which is told as it comes: there is no end to what a server may leave out.
+/// The omissions of a listing. They are printed as they arrive, because their number is not bounded.
 struct Gaps {
     program: &'static str,
-    /// What is in the directories of a listing is to be listed too.
+    /// The content of directories is listed too.
     recursive: bool,
     quiet: bool,
-    /// Something that was asked for is not listed.
+    /// Part of what was requested is not listed.
     found: bool,
     err: Stream,
 }
@@ -165,16 +167,16 @@ struct Printer {
     long: bool,
     directory: Style,
     base: Option<FilePath>,
-    /// Where printed names start.
+    /// The directory that printed names are relative to.
     current: Option<FilePath>,
     out: BufWriter<Stream>,
 }
 
 impl Gaps {
-    /// Says on stderr what is left out by an entry.
+    /// Prints on stderr what an entry says is left out.
     fn tell(&mut self, entry: &Entry) {
         let (name, what) = match entry {
-            // Every listing of one directory leaves these out.
+            // Every listing that is not recursive leaves these out.
             Entry::Omitted { reason: Omission::Hidden, .. } if !self.recursive => return,
             Entry::Omitted { shown, reason } => {
                 // The server has escaped it once already.
@@ -201,7 +203,7 @@ impl Gaps {
 }
 
 impl Printer {
-    /// Keeps `entry` as long as there is room among the `held`, else prints it and them.
+    /// Keeps `entry` while there is room among the `held`; otherwise prints them and it.
     fn take(&mut self, held: &mut Option<Held>, entry: &Entry) -> Result<(), Stop> {
         let Some(path) = entry.path() else {
             self.gaps.tell(entry);
@@ -222,14 +224,14 @@ impl Printer {
             }
         }
         self.print(entry, SIZE_WIDTH)?;
-        // A person sees each line at once; programs take them in blocks.
+        // A person sees each line at once; a program gets blocks.
         if self.terminal {
             self.out.flush()?;
         }
         Ok(())
     }
 
-    /// Prints what was held, sorted and aligned, and brings all out. Whether something was left out.
+    /// Prints what was held, sorted and aligned, and flushes. Returns whether something was left out.
     fn finish(mut self, held: Option<Held>) -> io::Result<bool> {
         let Held { mut entries, .. } = held.unwrap_or_default();
         entries.sort_unstable_by(|a, b| a.path().cmp(&b.path()));
@@ -263,7 +265,7 @@ impl Printer {
         if self.terminal {
             writeln!(self.out, "{style}{}{style:#}{slash}", Escaped::new(path))
         } else {
-            // Programs want the name itself, and it has no line break.
+            // Programs need the exact name, and it has no line break.
             writeln!(self.out, "{style}{path}{style:#}{slash}")
         }
     }

@@ -1,4 +1,4 @@
-//! `man`: this program's manual in roff, for those who package it.
+//! `man`: this program's manual in roff, for packagers.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::transport::Transport;
 /// Print the manual page of this program or of one of its commands, in roff
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// The command; left out, the program itself
+    /// The command [default: the program itself]
     command: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn run<T: Transport>(
     program.build();
     let command = match &args.command {
         None => program,
-        // The page is titled as it is called, `PROGRAM-COMMAND`, once the program is built.
+        // Once the program is built, clap titles the page `PROGRAM-COMMAND`.
         Some(name) => program
             .find_subcommand(name)
             .cloned()

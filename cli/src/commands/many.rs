@@ -1,4 +1,4 @@
-//! What `get` and `put` are told about several files.
+//! The arguments of `get` and `put` about several files.
 
 use clap::{Args, ValueEnum};
 use haul_core::Timestamp;
@@ -6,34 +6,36 @@ use haul_core::Timestamp;
 use super::exclude::{self, Pattern};
 use crate::number::whole;
 
-/// Which files are moved, and over how many connections.
+/// Which files are transferred, and over how many connections.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Many {
-    /// Take directories too, with all that is in them
+    /// Transfer directories too, with their content
     #[arg(long, short)]
     pub(crate) recursive: bool,
-    /// With -r, leave out what matches; may be repeated
+    /// With -r, leave out files that match; may be repeated
     ///
-    /// A pattern without / is compared with names at any depth, one with / with paths from the top of the directory that was named; with a / at its end it is about
-    /// directories only. `*` and `?` stop at a /, `**` does not. With a directory all that is in it is left out. What is left out in this way is not told, and is no failure.
+    /// A pattern without / is compared with names at any depth; one with / is compared with paths from the top of the
+    /// named directory. If it ends with /, it matches only directories. `*` and `?` stop at a /, `**` does not. Leaving
+    /// out a directory leaves out its content. Files left out in this way are not reported, and are no failure.
     #[arg(long, value_name = "GLOB", requires = "recursive")]
     exclude: Vec<Pattern>,
-    /// With -r, follow links to directories and files within the tree, or skip all links without a word [default: name each as left out]
+    /// With -r, follow links to directories and files within the tree, or skip all links silently [default: name each
+    /// as left out]
     #[arg(long, value_name = "HOW", requires = "recursive")]
     pub(crate) links: Option<Links>,
-    /// With -r, leave alone what has the same size and time of modification already
+    /// With -r, skip files that exist with the same size and modification time
     #[arg(long, requires = "recursive")]
     pub(crate) skip_existing: bool,
     /// Use N connections, or one for each file if there are fewer [default: one for each 256 files, up to 4]
     ///
-    /// One connection has up to 256 files under way at the same time, so more of them help with many small files. They
-    /// also help where one connection does not fill the network. Unless N is given, the program makes do with the
-    /// connections that the server accepts, and uses one after a connection was lost.
+    /// One connection transfers up to 256 files at the same time, so more connections help with many small files. They
+    /// also help where one connection does not fill the network. Without --jobs, the program uses as many of them as
+    /// the server accepts, and only one after a connection was lost.
     #[arg(long, short, value_name = "N", value_parser = whole("a whole number", 1..=64_u8))]
     pub(crate) jobs: Option<u8>,
 }
 
-/// What becomes of symbolic links.
+/// What to do with symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Links {
     Follow,
@@ -41,14 +43,15 @@ pub(crate) enum Links {
 }
 
 impl Many {
-    /// Whether `path`, from the top of a directory that was named, was excluded.
+    /// Whether `path`, from the top of a named directory, is excluded.
     pub(crate) fn excludes(&self, path: &str, is_directory: bool) -> bool {
         exclude::is_excluded(&self.exclude, path, is_directory)
     }
 }
 
-/// The times of modification that a copy of a file may have. Where it lies times are kept in steps, of 100 ns, of a microsecond, of a millisecond, of 10 ms, of a second
-/// or, on FAT, of two, and rounded down. Any other difference means that one of the two was written since.
+/// The modification times that a copy of a file may have. File systems round times down: to 100 ns, a microsecond, a
+/// millisecond, 10 ms, a second or, on FAT, two seconds. Any other difference means that one of the two was written
+/// since.
 pub(crate) fn times_of_copies(time: Timestamp) -> impl Iterator<Item = Timestamp> {
     let (seconds, nanos) = (time.seconds(), time.nanos());
     let steps = [1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000].into_iter();

@@ -1,4 +1,4 @@
-//! `mkdir`: makes directories on the server.
+//! `mkdir`: creates directories on the server.
 
 use std::vec;
 
@@ -18,15 +18,16 @@ use crate::names;
 use crate::output::Change;
 use crate::transport::Transport;
 
-/// Make directories on the server
+/// Create directories on the server
 ///
-/// The directories above them are made too, if they are missing. `put` needs none of this: it makes the directories of the files that it sends.
+/// Missing parent directories are created too. `put` does not need this: it creates the directories of the files that
+/// it uploads.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct MkdirArgs {
     /// The directories, or their whole addresses, `haul://HOST/NAME`
     #[arg(value_name = "PATH", required = true)]
     pub(crate) names: Vec<String>,
-    /// Take a directory that is there already for made
+    /// Accept directories that already exist
     #[arg(long, short)]
     parents: bool,
 }
@@ -36,7 +37,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &MkdirArgs) -> Resul
     Ok(make(app, &MkdirArgs { names, ..args.clone() }))
 }
 
-/// Makes the directories; their names are on the server that was chosen.
+/// Creates the named directories on the chosen server.
 pub(crate) fn make<T: Transport>(app: &mut App<'_, T>, args: &MkdirArgs) -> Exit {
     let mut tally = Tally::default();
     let paths = names::entries(app.base(), &args.names);
@@ -55,7 +56,7 @@ pub(crate) fn make<T: Transport>(app: &mut App<'_, T>, args: &MkdirArgs) -> Exit
 struct Making {
     paths: vec::IntoIter<Result<FilePath, Error>>,
     parents: bool,
-    /// Names that there are, and the errors that they are unless they are directories.
+    /// Names that already exist, with the error to report for each unless it is a directory.
     taken: Vec<(FilePath, Error)>,
 }
 

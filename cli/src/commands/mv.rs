@@ -1,4 +1,4 @@
-//! `mv`: gives files and directories on the server other names.
+//! `mv`: renames files and directories on the server.
 
 use clap::Args;
 use haul_transport::call;
@@ -12,8 +12,8 @@ use crate::transport::Transport;
 
 /// Move or rename files and directories on the server
 ///
-/// Each goes in one step: whoever looks sees it under the old name or under the new one. A file that is there is replaced, a directory never is.
-/// If TO is a directory, or has a / at its end, FROM goes into it under its own name.
+/// Each move is atomic: others see the file under the old name or under the new one. An existing file is replaced, a
+/// directory never is. If TO is a directory or ends with /, FROM goes into it under its own name.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct MvArgs {
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &MvArgs) -> Result<E
     rename(app, &from_to)
 }
 
-/// Moves what is named; the names are on the server that was chosen.
+/// Moves the named files and directories on the chosen server.
 pub(crate) fn rename<T: Transport>(app: &mut App<'_, T>, args: &FromTo) -> Result<Exit, Error> {
     from_to::all(app, args, |from, to, mode| Asked::new(from, call::rename(from, to, mode)))
 }

@@ -1,4 +1,4 @@
-//! Requests that move no files: many are under way at a time, over one connection.
+//! Requests that transfer no files. Many run at the same time, over one connection.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,22 +18,22 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::transport::{Transport, Watch};
 
-/// Something to ask of the server.
+/// A request to the server.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) request: Request,
-    /// What an error is about.
+    /// The subject of an error.
     pub(crate) path: FilePath,
-    /// A connection was lost while it was under way, so it may be done.
+    /// A connection was lost while it ran, so it may have been carried out.
     pub(crate) again: bool,
 }
 
-/// What a command asks, and what it makes of the replies, which come in the same order unless a connection is lost.
+/// The requests of a command, and its handling of the replies, which arrive in order unless a connection is lost.
 pub(crate) trait Requests<T> {
-    /// What comes next.
+    /// The next request.
     fn next(&mut self) -> Option<Result<Asked, Error>>;
 
-    /// Takes in a reply. The error is why it was not done.
+    /// Handles a reply. The error says why the request failed.
     fn answered(
         &mut self,
         app: &mut App<'_, T>,
@@ -42,11 +42,11 @@ pub(crate) trait Requests<T> {
     ) -> Result<Answer, Error>;
 }
 
-/// What a reply means that is no failure.
+/// The meaning of a reply that is not a failure.
 pub(crate) enum Answer {
-    /// It is done. The error is why that could not be printed.
+    /// The request succeeded. The inner error says why that could not be printed.
     Done(Result<(), Error>),
-    /// What becomes of it is seen, and counted, when all requests are over.
+    /// The outcome is known, and counted, when all requests are over.
     Later,
 }
 
@@ -55,7 +55,7 @@ impl Asked {
         Self { request: call.request, path: path.clone(), again: false }
     }
 
-    /// Why it was not done.
+    /// Why the request failed.
     pub(crate) fn failed(&self, failure: &Failure) -> Error {
         let error = Error::request(self.path.as_str(), failure);
         match code(failure) {
@@ -73,7 +73,7 @@ impl Asked {
         }
     }
 
-    /// Whether the server says `code` if it has done this already.
+    /// Whether the server replies with `code` if it has already carried out this request.
     fn may_be_done(&self, code: ErrorCode) -> bool {
         match &self.request {
             Request::Move { .. } => matches!(code, ErrorCode::NotFound | ErrorCode::Exists),
@@ -91,7 +91,8 @@ pub(crate) fn code(failure: &Failure) -> Option<ErrorCode> {
     }
 }
 
-/// Makes all of `requests` and counts what comes of them. Those that are not answered when the connection is lost are made again over another one.
+/// Makes all of `requests` and counts the outcomes. If the connection is lost, the unanswered ones are made again over
+/// another one.
 pub(crate) fn all<T: Transport>(
     app: &mut App<'_, T>,
     tally: &mut Tally,
@@ -99,7 +100,7 @@ pub(crate) fn all<T: Transport>(
 ) {
     let mut retries = Retries::new(app.settings.retry);
     let mut connected = app.is_connected();
-    // The server may have ended this one meanwhile, which is no reason to wait.
+    // The server may have ended this session while it was idle: no reason to wait.
     let mut old = connected && app.settings.retry > 0;
     let mut queue = RefCell::new(RequestQueue {
         app,
@@ -119,7 +120,7 @@ pub(crate) fn all<T: Transport>(
                 connected = true;
                 let ran = remote.run(&mut Calls(&queue), usize::MAX);
                 let here = queue.get_mut();
-                // If it was the last request that met the end, nobody was there to notice but that one.
+                // If the last request found the connection lost, `run` did not.
                 let broken = mem::take(&mut here.broken);
                 if ran.is_ok() && !broken {
                     here.app.give_back(remote);
@@ -134,7 +135,7 @@ pub(crate) fn all<T: Transport>(
         };
         let here = queue.get_mut();
         if mem::take(&mut here.answered) {
-            retries.begin_anew();
+            retries.reset();
             old = false;
         }
         if let Some(error) = lost {
@@ -155,17 +156,17 @@ struct RequestQueue<'d, 'a, T> {
     app: &'d mut App<'a, T>,
     tally: &'d mut Tally,
     requests: &'d mut dyn Requests<T>,
-    /// What comes before all further requests.
+    /// Requests that come before all further ones.
     waiting: VecDeque<Asked>,
-    /// What a connection was lost by.
+    /// Why a connection was lost.
     lost: Option<Error>,
-    /// A request has found that the connection is of no more use.
+    /// A request has found that the connection is unusable.
     broken: bool,
-    /// The server has answered something over this connection.
+    /// The server has answered a request over this connection.
     answered: bool,
-    /// Nothing more is to be asked.
+    /// No more requests are made.
     over: bool,
-    /// Those that ended with the program, beside the one that was reported.
+    /// The number of requests that ended with the program, besides the one that was reported.
     unfinished: usize,
 }
 
@@ -222,7 +223,7 @@ impl<T: Transport> RequestQueue<'_, '_, T> {
         }
     }
 
-    /// What the connection was lost by, if it was. That the program was interrupted is reported once.
+    /// Why the connection was lost, if it was. An interrupt is reported only once.
     fn lost(&mut self, failure: Option<&Failure>) -> Option<Error> {
         let lost = self.lost.take();
         if self.over {
@@ -231,7 +232,7 @@ impl<T: Transport> RequestQueue<'_, '_, T> {
         lost.or_else(|| Some(Error::request(&self.app.server.to_string(), failure?)))
     }
 
-    /// Nothing more is tried, because of `error`.
+    /// Makes no more requests, because of `error`.
     fn give_up(&mut self, error: &Error) {
         self.over = true;
         self.tally.fail(self.app, 1, error);
@@ -239,7 +240,7 @@ impl<T: Transport> RequestQueue<'_, '_, T> {
         self.waiting.pop_front();
     }
 
-    /// Says how many were not finished, when nothing more will be.
+    /// If no more requests are made, reports how many were not finished.
     fn close(self) {
         let Self { app, tally, requests, waiting, over, unfinished, .. } = self;
         if !over {

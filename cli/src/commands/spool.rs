@@ -1,4 +1,4 @@
-//! What is planned before it is done, however much it is: records that are written once and read once.
+//! A plan of any size: records that are written once and read once.
 
 use std::env;
 use std::fs::File;
@@ -13,15 +13,15 @@ use tempfile::{SpooledTempFile, spooled_tempfile_in, tempfile_in};
 use crate::error::{self, Error};
 use crate::exit::Exit;
 
-/// What stays in memory. Beyond it records go to a file without a name.
+/// The most bytes of records in memory. Further records go to an unnamed file.
 const IN_MEMORY: usize = 1 << 20;
-/// The most bytes of records: room for tens of millions of files, and an end for a listing without one.
+/// The most bytes of records: enough for tens of millions of files, and a bound on an endless listing.
 const MOST: u64 = 4 << 30;
 const BUFFER: usize = 64 << 10;
-/// Where large temporary files belong: `/tmp` is often in memory.
+/// The directory for large temporary files: `/tmp` is often in memory.
 const LARGE_FILES: &str = "/var/tmp";
 
-/// Takes records.
+/// Collects records.
 pub(crate) struct Spool<T> {
     file: BufWriter<SpooledTempFile>,
     line: Vec<u8>,
@@ -46,17 +46,19 @@ impl<T: Serialize> Spool<T> {
         serde_json::to_writer(&mut self.line, record)
             .map_err(io::Error::from)
             .map_err(|error| cannot(&error))?;
-        // No record has a line break in it: JSON escapes them.
+        // No record contains a line break: JSON escapes them.
         self.line.push(b'\n');
         self.bytes += self.line.len() as u64;
         if self.bytes > self.most {
-            let message = "there is no end of files: the list of them is longer than 4 GiB";
-            return Err(Error::new(Exit::Local, message).advise("take a part of them at a time"));
+            let message = "too many files: their list is longer than 4 GiB";
+            return Err(
+                Error::new(Exit::Local, message).advise("transfer a part of them at a time")
+            );
         }
         self.file.write_all(&self.line).map_err(|error| cannot(&error))
     }
 
-    /// What was written, from the first record on.
+    /// Returns what was written, from the first record on.
     pub(crate) fn read(self) -> Result<Records<T>, Error> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error);
         let mut file = file.map_err(|error| cannot(&error))?;
@@ -66,7 +68,7 @@ impl<T: Serialize> Spool<T> {
     }
 }
 
-/// Gives records back. After an error there are no more.
+/// Reads records back. After an error there are no more.
 pub(crate) struct Records<T> {
     file: BufReader<SpooledTempFile>,
     line: Vec<u8>,
@@ -91,7 +93,7 @@ impl<T: DeserializeOwned> Iterator for Records<T> {
     }
 }
 
-/// Where the file is made, if one is needed: where the person says, or else where there is most likely room for it.
+/// The directory for the file, if one is needed: the user's choice, or else where there is most likely room.
 fn directory() -> PathBuf {
     let usual = env::temp_dir();
     let said = env::var_os("TMPDIR").is_some_and(|said| !said.is_empty());
@@ -129,7 +131,7 @@ mod tests {
     fn what_has_no_end_is_refused() {
         let mut spool = Spool::bounded(1 << 20);
         let refused = (0_u64..).find_map(|_| spool.push(&"a name").err()).unwrap();
-        assert!(refused.to_string().contains("no end of files"), "{refused}");
+        assert!(refused.to_string().contains("too many files"), "{refused}");
         assert_eq!(refused.exit(), Exit::Local);
     }
 }

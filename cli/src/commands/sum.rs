@@ -20,24 +20,26 @@ use crate::exit::Exit;
 use crate::names;
 use crate::transport::Transport;
 
-/// Bytes that are read at once.
+/// The number of bytes to read at once.
 const PIECE: usize = 256 << 10;
 
-/// Print the checksums of files on the server, or compare the files with those here
+/// Print the checksums of files on the server, or compare them with local files
 ///
-/// The server reads each file, unless it remembers the checksum of what it stored itself. The checksum is CRC-64/NVME: it finds damage, but no forgery.
+/// The server reads each file, unless it remembers the checksum of a file that it stored itself. The checksum is
+/// CRC-64/NVME: it detects damage, but not forgery.
 ///
-/// With --check a file is compared with the file here that has the same name: photos/sea.jpg with photos/sea.jpg beneath the current directory. It prints OK or FAILED for each, only the latter with --quiet, and
-/// says on stderr what differs. The exit code is 0 only if all are the same.
+/// With --check, each file is compared with the local file of the same name: photos/sea.jpg with photos/sea.jpg below
+/// the current directory. The command prints OK or FAILED for each, with --quiet only FAILED, and explains differences
+/// on stderr. The exit code is 0 only if all are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct SumArgs {
-    /// The files, by their names on the server or their whole addresses, `haul://HOST/NAME`
+    /// The files, as names on the server or as whole addresses, `haul://HOST/NAME`
     #[arg(value_name = "PATH", required = true)]
     pub(crate) names: Vec<String>,
-    /// Compare each with the file of the same name here
+    /// Compare each with the local file of the same name
     #[arg(long, short)]
     check: bool,
-    /// With --check, the directory here that names start from or, for one PATH, the file to compare it with
+    /// With --check, the local directory that names are relative to or, for one PATH, the file to compare it with
     #[arg(long, value_name = "HERE", requires = "check")]
     against: Option<PathBuf>,
 }
@@ -47,14 +49,14 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &SumArgs) -> Result<
     sum(app, &SumArgs { names, ..args.clone() })
 }
 
-/// Tells the checksums of what is named; the names are on the server that was chosen.
+/// Prints or compares the checksums of the named files on the chosen server.
 pub(crate) fn sum<T: Transport>(app: &mut App<'_, T>, args: &SumArgs) -> Result<Exit, Error> {
     let here = here(args)?;
     let paths: Vec<_> = args.names.iter().map(|name| names::file(app.base(), name)).collect();
     let mut tally = Tally::default();
     let mut asking = Asking { paths: paths.into_iter(), check: args.check, told: Vec::new() };
     requests::all(app, &mut tally, &mut asking);
-    // A connection is not kept waiting while files here are read.
+    // No connection waits while local files are read.
     for (path, told) in asking.told {
         let outcome = compare(app, &path, told, &here);
         let over = outcome.as_ref().is_err_and(Error::is_hopeless);
@@ -66,7 +68,7 @@ pub(crate) fn sum<T: Transport>(app: &mut App<'_, T>, args: &SumArgs) -> Result<
     Ok(tally.exit())
 }
 
-/// What is printed for programs. `file` is what it was compared with.
+/// The record for programs. `file` is the local file that it was compared with.
 #[derive(Debug, Serialize)]
 struct SumRecord<'a> {
     path: &'a str,
@@ -80,7 +82,7 @@ struct SumRecord<'a> {
     same: Option<bool>,
 }
 
-/// What files are compared with.
+/// The local side of a comparison.
 enum Here {
     Directory(PathBuf),
     File(PathBuf),
@@ -101,7 +103,7 @@ fn here(args: &SumArgs) -> Result<Here, Error> {
 struct Asking {
     paths: vec::IntoIter<Result<FilePath, Error>>,
     check: bool,
-    /// What is to be compared, or why that cannot be.
+    /// The local file to compare with, or why there is none.
     told: Vec<(FilePath, Result<Summary, Error>)>,
 }
 
@@ -152,7 +154,7 @@ fn print<T: Transport>(
     app.answer(line, &SumRecord { path: &name, size, crc64nvme, file: None, same: None })
 }
 
-/// Compares what the server said of `path` with the file here, and prints what comes of it.
+/// Compares the server's checksum of `path` with the local file, and prints the result.
 fn compare<T: Transport>(
     app: &mut App<'_, T>,
     path: &FilePath,
@@ -183,7 +185,7 @@ fn compare<T: Transport>(
     outcome
 }
 
-/// Fails if `file` is another one than the server told of.
+/// Fails if `file` differs from the server's file.
 fn same(name: &str, file: &Path, summary: &Summary) -> Result<(), Error> {
     let (size, checksum) = read(file)?;
     let there = (summary.size.unwrap_or_default(), summary.checksum.unwrap_or(Checksum::EMPTY));
@@ -200,7 +202,7 @@ fn same(name: &str, file: &Path, summary: &Summary) -> Result<(), Error> {
     Err(Error::new(Exit::Integrity, message).advise("get --force or put replaces one of them"))
 }
 
-/// The size and the checksum of a file here.
+/// The size and the checksum of a local file.
 fn read(file: &Path) -> Result<(u64, Checksum), Error> {
     let read = || {
         let mut source = LocalSource::open(file)?;
@@ -220,7 +222,7 @@ fn read(file: &Path) -> Result<(u64, Checksum), Error> {
     read().map_err(|error| Error::local(&error))
 }
 
-/// A name as it is printed: one that could act on a terminal is escaped there. It has no line break.
+/// A name for printing: on a terminal, one that could control it is escaped. It has no line break.
 fn shown<'a, T: Transport>(app: &App<'_, T>, name: &'a str) -> Cow<'a, str> {
     if app.console.stdout.is_terminal() {
         Cow::Owned(Escaped::new(name).to_string())

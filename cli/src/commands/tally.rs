@@ -1,4 +1,4 @@
-//! The outcome of several things that were asked for at once.
+//! The outcome of a command about several things.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -10,22 +10,22 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::transport::Transport;
 
-/// Codes above are those of programs that a signal ended.
+/// Higher codes are those of programs that a signal ended.
 const BY_SIGNAL: u8 = 128;
 
-/// Counts what is done and remembers the first failure.
+/// Counts outcomes and remembers the first failure.
 #[derive(Debug)]
 pub(crate) struct Tally {
     begun: Instant,
     done: usize,
     bytes: u64,
-    /// What was there already, and the same.
+    /// The number of files that were already there, and the same.
     same: usize,
     failed: usize,
     left_out: usize,
-    /// What is done, but could not be printed.
+    /// The number of things that are done, but could not be printed.
     unprinted: usize,
-    /// All went well until something could not be printed.
+    /// Nothing failed until something could not be printed.
     ended_by_output: bool,
     first_failure: Option<Exit>,
     interrupted: Option<Exit>,
@@ -49,7 +49,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Takes in one outcome and tells of it if it is a failure. What is done has the bytes that it moved.
+    /// Counts one outcome, and prints it if it is a failure. A success has the number of bytes that it transferred.
     pub(crate) fn count<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
@@ -76,7 +76,7 @@ impl Tally {
         self.note(exit);
     }
 
-    /// Something failed that is reported already.
+    /// Counts a failure that was already reported.
     pub(crate) fn reported(&mut self, exit: Exit) {
         self.failed += 1;
         self.note(exit);
@@ -89,7 +89,7 @@ impl Tally {
         }
     }
 
-    /// Something is done, and counted as such, but it cannot be printed. Why is printed once.
+    /// Counts a success, already counted as such, that cannot be printed. The reason is printed once.
     pub(crate) fn unprinted<T: Transport>(&mut self, app: &mut App<'_, T>, error: &Error) {
         if self.unprinted == 0 {
             self.ended_by_output = self.first_failure.is_none();
@@ -98,7 +98,7 @@ impl Tally {
         self.unprinted += 1;
     }
 
-    /// A part of what was asked for is left out. That is printed also with `--quiet`, and the code is not 0.
+    /// Counts and prints something that was left out, also with `--quiet`. The code is then not 0.
     pub(crate) fn leave_out<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
@@ -109,22 +109,22 @@ impl Tally {
         app.report(&Error::safe(Exit::Partial, what.to_owned()));
     }
 
-    /// Something is there already, and the same.
+    /// Counts a file that was already there, and the same.
     pub(crate) fn skip(&mut self) {
         self.same += 1;
     }
 
-    /// How many have come to an end, in whatever way.
+    /// The number of things that have ended, in whatever way.
     pub(crate) fn ended(&self) -> usize {
         self.done + self.same + self.failed
     }
 
-    /// How many are done.
+    /// The number of successes.
     pub(crate) fn done(&self) -> usize {
         self.done
     }
 
-    /// Tells what came of it all, if it was several things.
+    /// Prints a summary if there were several things.
     pub(crate) fn tell<T: Transport>(&self, app: &mut App<'_, T>) {
         let Self { done, bytes, same, failed, left_out, unprinted, .. } = *self;
         if done + same + failed + left_out < 2 {
@@ -147,7 +147,7 @@ impl Tally {
         app.note(line);
     }
 
-    /// The code for the whole.
+    /// The exit code of the command.
     pub(crate) fn exit(&self) -> Exit {
         match self.interrupted.or(self.first_failure) {
             None if self.left_out > 0 => Exit::Partial,

@@ -22,27 +22,28 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use queue::Queue;
 
-/// The variable that says in detail what is logged, in the words of `RUST_LOG`.
+/// The variable that selects what is logged, in the syntax of `RUST_LOG`.
 const VARIABLE: &str = "HAUL_LOG";
 
-/// From little to much.
+/// From least to most.
 const LEVELS: [LevelFilter; 4] =
     [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
 
-/// How long the end of a program waits for its log to be written.
+/// How long the program waits at its end for its log to be written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// The log of a program.
 pub(crate) struct Logs {
-    /// Only a server has one: who started a client waits for what it says.
+    /// Only a server has one. The user of a client waits for its output anyway.
     queue: Option<Queue>,
 }
 
 impl Logs {
-    /// Begins to log to `stderr` what is at least as important as `level`, unless the environment says otherwise. Only the first call in a process has an effect.
+    /// Starts logging events of at least `level` to `stderr`, unless the environment selects others. Only the first
+    /// call in a process has an effect.
     ///
-    /// `serving` says that nobody may read the log and that others depend on this program: then no thread that logs waits for `stderr`. A client's user reads what concerns
-    /// the command in lines that begin with `program`, like its errors.
+    /// With `serving`, the log may have no reader and others depend on this program, so no thread that logs waits for
+    /// `stderr`. A client prints events that concern the command as lines that begin with `program`, like its errors.
     pub(crate) fn start(
         program: &'static str,
         stderr: &Stream,
@@ -51,7 +52,7 @@ impl Logs {
         serving: bool,
     ) -> Result<Self, Error> {
         let filter = filter(level)?;
-        // A program that was given a subscriber already keeps it.
+        // A program that already has a subscriber keeps it.
         if tracing::dispatcher::has_been_set() {
             return Ok(Self { queue: None });
         }
@@ -71,19 +72,20 @@ impl Logs {
             .with_env_filter(filter)
             .with_ansi(stderr.has_color(color))
             .with_writer(writer)
-            // It would print that a line could not be written, which panics where that cannot be written either: on a full disk.
+            // It would print that a line could not be written. If that cannot be written either, as on a full disk, it
+            // panics.
             .log_internal_errors(false);
         let _ = if detailed { log.try_init() } else { log.event_format(Note(program)).try_init() };
         Ok(Self { queue })
     }
 
-    /// Waits for a short time until all that was logged is written. Whether `stderr` takes more.
+    /// Waits for a short time until everything logged is written. Returns whether `stderr` accepts more.
     pub(crate) fn finish(&self) -> bool {
         self.queue.as_ref().is_none_or(|queue| queue.flush(LAST_LINES))
     }
 }
 
-/// An event as a line for the user of a client.
+/// Formats an event as a line for the user of a client.
 struct Note(&'static str);
 
 impl<S, N> FormatEvent<S, N> for Note
@@ -116,13 +118,13 @@ fn filter(level: LevelFilter) -> Result<EnvFilter, Error> {
     }
 }
 
-/// In place of the usual hook, which waits for the reader of stderr.
+/// Logs a panic. The default hook would wait for the reader of stderr.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let panic = panic.to_string();
     tracing::error!(panic = %Escaped::new(&panic).quoted(), "a thread panicked");
 }
 
-/// The level of a program that begins with `usual` and was asked for `more` of it, or for `quiet`.
+/// The level for a program that logs `usual` by default, after `more` times `--verbose`, or `quiet`.
 pub(crate) fn level(usual: LevelFilter, more: u8, quiet: bool) -> LevelFilter {
     if quiet {
         return LevelFilter::ERROR;

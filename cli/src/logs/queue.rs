@@ -1,7 +1,7 @@
-//! What a server logs waits here for a thread that writes it, so that no session waits for the reader of the log.
+//! The queue of a server's log. A thread writes the lines, so that no session waits for the reader of the log.
 //!
-//! `tracing-appender` does nearly the same. It panics where its thread cannot be started, prints to stdout when a queue is full at the end of the program,
-//! and bounds its queue by lines, which a peer can make long.
+//! `tracing-appender` does nearly the same. But it panics if its thread cannot be started, prints to stdout if a queue
+//! is full at the end of the program, and bounds its queue by lines, which a peer can make long.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write};
@@ -12,16 +12,16 @@ use std::time::Duration;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// Bytes of lines that wait at most. Once more as many may be on their way out.
+/// The most bytes of waiting lines. As many more may be in the process of being written.
 const MOST_WAITING: usize = 1 << 20;
-/// A buffer that is larger is not kept for later lines.
+/// A larger buffer is not reused, in bytes.
 const KEPT: usize = 64 << 10;
-/// The stack of the thread that writes, in bytes.
+/// The stack size of the writing thread, in bytes.
 const STACK_SIZE: usize = 128 << 10;
-/// The pause before the next try when the log takes nothing right now and cannot be waited for.
+/// The pause before a retry if the log accepts nothing at the moment and cannot be polled.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Lines that wait to be written. Clones add to the same ones; each write is one line.
+/// Lines that wait to be written. Clones share the queue; each write is one line.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
@@ -36,7 +36,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that had no room behind those that wait.
+    /// The number of lines that found the queue full.
     dropped: u64,
     writing: bool,
 }
@@ -57,7 +57,7 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Waits until all lines are written, but no longer than `patience`. Whether they are.
+    /// Waits until all lines are written, but no longer than `patience`. Returns whether they are.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let unwritten = |state: &mut State| state.writing || !state.waiting.is_empty();
         let waited = self.0.idle.wait_timeout_while(self.lock(), patience, unwritten);
@@ -74,7 +74,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, puts them into `lines`, which is empty, and tells how many were dropped behind them.
+    /// Waits for lines and moves them into `lines`, which is empty. Returns how many were dropped after them.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.writing = false;
@@ -88,7 +88,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held, so what is in it is right.
+        // Nothing panics while the lock is held, so the content is consistent.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,10 +113,10 @@ impl Write for Queue {
     }
 }
 
-/// The log itself, which may be a full disk or a pipe that nobody reads.
+/// The log itself. It may be on a full disk, or a pipe that nobody reads.
 struct Log<W> {
     writer: W,
-    /// Lines that could not be written, and why the last of them could not.
+    /// The number of lines that could not be written, and the last error.
     lost: Option<(u64, io::Error)>,
     /// The last line was written in part.
     torn: bool,
@@ -127,7 +127,8 @@ impl<W: Write> Log<W> {
         Self { writer, lost: None, torn: false }
     }
 
-    /// Writes `lines`, behind which some were dropped. What cannot be written is lost, and told before the next lines.
+    /// Writes `lines`, and a note if some were dropped after them. Lines that cannot be written are lost; a note before
+    /// the next lines says so.
     fn write(&mut self, lines: &[u8], dropped: u64) {
         let earlier = match self.tell_of_lost() {
             Ok(()) => Ok(()),
@@ -155,7 +156,7 @@ impl<W: Write> Log<W> {
         self.write_all(format!("{line_end}{note}").as_bytes()).map_err(|(_, error)| (count, error))
     }
 
-    /// An error comes with the number of bytes that were written before it.
+    /// An error includes the number of bytes that were written before it.
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         while written < bytes.len() {
@@ -166,7 +167,7 @@ impl<W: Write> Log<W> {
                     self.torn = bytes[written - 1] != b'\n';
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Another program that has the same pipe or terminal asked for this.
+                // Another program with the same pipe or terminal made it non-blocking.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(PAUSE),
                 Err(error) => return Err((written, error)),
             }
@@ -179,7 +180,7 @@ fn lines_in(text: &[u8]) -> u64 {
     text.split(|byte| *byte == b'\n').count() as u64 - 1
 }
 
-/// A line of the log that tells of lines that are not in it.
+/// A line of the log about missing lines.
 fn missing(lines: u64, why: fmt::Arguments<'_>) -> String {
     let mut note = String::new();
     // Neither the time nor a string fails.

@@ -244,5 +244,5 @@ fn a_target_that_is_no_regular_file_is_written_to() {
 fn a_directory_says_that_it_needs_an_option() {
     let (_directory, to) = here();
     let fake = server().fails("a", refusal(ErrorCode::IsDirectory));
-    fake.run(&["get", "a", "-o", &to]).failed(Exit::Refused, &["a: is-directory", "(-r brings"]);
+    fake.run(&["get", "a", "-o", &to]).failed(Exit::Refused, &["a: is-directory", "(-r downloads"]);
 }

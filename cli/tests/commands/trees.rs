@@ -47,7 +47,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// All regular files beneath a directory, hidden ones too.
+/// All regular files below a directory, hidden ones too.
 fn files(directory: &Path) -> Vec<String> {
     let found = LocalDirectory::open(directory).unwrap().walk();
     let mut files: Vec<String> = found

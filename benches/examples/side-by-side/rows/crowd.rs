@@ -1,4 +1,5 @@
-//! Many connections: what they cost when nobody speaks, how fast they come and go, and how a small request fares beside bulk.
+//! Many connections: the cost of idle ones, the rate of short ones, and the latency of small requests beside bulk
+//! transfers.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -18,13 +19,13 @@ use crate::measure;
 use crate::peers::Peer::{self, Nginx, Vsftpd};
 use crate::rig::Rig;
 
-/// Bulk transfers beside which small requests are made; also those who connect at once.
+/// The number of bulk transfers beside small requests, and of clients that connect at the same time.
 const CROWD: usize = 8;
-/// How long connections come and go.
+/// How long clients connect and disconnect.
 const SPELL: Duration = Duration::from_secs(2);
 const ONE: u64 = 4 << 10;
 
-/// Servers, and how to talk with them.
+/// The servers, and how to talk to them.
 fn talkers(rig: &Rig, peers: &[(Peer, &str, Manner)]) -> Vec<(String, Kind, At, Manner)> {
     let hauls = rig.hauls(Sync::None);
     let hauls = hauls.map(|haul| (haul.name().to_owned(), Kind::Haul, haul.at(), HAUL));
@@ -59,7 +60,7 @@ pub(crate) fn idle(rig: &Rig) -> Row<'_> {
 fn silent(program: &Rc<Program>, share: &Path, count: usize) -> Result<Sample> {
     let server = program.serve(share, Sync::None)?;
     let at = server.at();
-    // One that comes and goes first: what the server needs once is not counted.
+    // Connect once first, so that one-time costs of the server do not count.
     drop(HAUL.connect(at)?);
     let before = measure::resident(at.process)?;
     let connections: Vec<_> = (0..count).map_while(|_| HAUL.connect(at).ok()).collect();
@@ -201,7 +202,7 @@ fn beside_bulk(
     ]))
 }
 
-/// How long small requests take, in milliseconds, the shortest first.
+/// The latencies of small requests, in milliseconds, the shortest first.
 fn times(stream: &mut TcpStream, manner: Manner, length: usize, count: usize) -> Result<Vec<f64>> {
     let mut buffer = vec![0; 64 << 10];
     let mut times = Vec::with_capacity(count);
@@ -214,7 +215,7 @@ fn times(stream: &mut TcpStream, manner: Manner, length: usize, count: usize) ->
     Ok(times)
 }
 
-/// What so many of a hundred stay below.
+/// The latency at a percentile.
 fn of_hundred(times: &[f64], part: usize) -> f64 {
     times.get(times.len() * part / 100).copied().unwrap_or(f64::NAN)
 }

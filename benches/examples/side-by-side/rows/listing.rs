@@ -1,4 +1,4 @@
-//! A directory of very many entries.
+//! A directory with very many entries.
 
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -69,7 +69,7 @@ fn command(rig: &Rig, name: String, kind: Kind, at: Option<At>, line: String) ->
     Contender { name, kind, shown: line, run: Box::new(run) }
 }
 
-/// Lists over a bare connection, and looks at nothing but the number of lines.
+/// Lists over a bare connection, and checks only the number of lines.
 fn read_all(at: At, count: usize) -> Result<Sample> {
     let mut stream = HAUL.connect(at)?;
     let before = measure::forget_peak(at.process)?;

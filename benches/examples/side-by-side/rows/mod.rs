@@ -1,4 +1,4 @@
-//! What is measured, a row each.
+//! The rows of the measurement.
 
 mod bulk;
 mod crowd;
@@ -47,7 +47,7 @@ pub(crate) enum RowName {
 }
 
 impl RowName {
-    /// Prepares what is to be run.
+    /// Prepares the row.
     pub(crate) fn prepare(self, rig: &Rig) -> Result<Row<'_>> {
         match self {
             Self::Down => bulk::down(rig),

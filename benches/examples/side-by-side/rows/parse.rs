@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Row;
 use crate::contender::{Contender, Kind, Metric, Sample};
 
-/// Lines in a buffer.
+/// The number of lines in a buffer.
 const LINES: usize = 1_000;
 const SPELL: Duration = Duration::from_millis(300);
 

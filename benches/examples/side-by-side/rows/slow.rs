@@ -1,4 +1,4 @@
-//! A network that is far away: 50 ms each way, 1 Gbit/s each way.
+//! A slow network: 50 ms and 1 Gbit/s each way.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ const DELAY: Duration = Duration::from_millis(50);
 const RATE: u64 = 125_000_000;
 const NOTE: &str = "The files went through a proxy that holds every byte for 50 ms each way, so a round trip is 100 ms, and passes 125 MB/s each way. The proxy ends TCP on either side, so the figures compare how the protocols wait and not the windows of TCP.";
 
-/// Puts the proxy before a server.
+/// Starts the proxy of a server.
 fn far(at: At, proxies: &mut Vec<Proxy>) -> Result<At> {
     let near = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let plan = Plan::default().delayed(DELAY).limited(RATE);

@@ -11,7 +11,7 @@ use crate::haul::Sync;
 use crate::peers::Peer::{Nginx, Rsyncd, Sshd, Vsftpd};
 use crate::rig::Rig;
 
-/// What browsers and curl's manual consider many at once.
+/// Browsers and curl's manual use this number of parallel transfers.
 const CURL: &str = "curl -sSf -Z --parallel-max 16 --create-dirs -K";
 
 pub(crate) fn down(rig: &Rig) -> Result<Row<'_>> {
@@ -104,7 +104,7 @@ fn hauls<'a>(transfers: &Transfers<'a>, sync: Sync, rest: &str) -> Vec<Contender
     contenders
 }
 
-/// Fetches what is in a shared directory by curl, from a list of all names.
+/// Downloads a shared directory by curl, from a list of all names.
 pub(super) fn curl_down<'a>(
     transfers: &Transfers<'a>,
     directory: &str,
@@ -137,7 +137,7 @@ fn curl<'a>(
     Ok(Contender { shown: format!("{CURL} all-names"), ..contender })
 }
 
-/// The files beneath a directory, by their paths from there.
+/// Finds the files below a directory, by their paths from there.
 fn find(directory: &Path, above: &str, names: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -1,4 +1,4 @@
-//! Conversations over bare sockets, the same code for every server.
+//! Dialogues over bare sockets, with the same code for every server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::Result;
 use crate::contender::At;
 
-/// Nothing more comes when a server has been silent for so long.
+/// After this time of silence the server has nothing more to send.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How one talks with a server.
+/// The protocol of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// How the server's first line begins, if it speaks first.
+    /// The beginning of the server's first line, if it speaks first.
     pub(super) greeting: Option<&'static str>,
-    /// What asks for a file of 4 KiB,
+    /// The request for a file of 4 KiB.
     pub(super) small: &'static str,
-    /// for the big one,
+    /// The request for the big file.
     pub(super) big: &'static str,
-    /// and for the end of the connection.
+    /// The request for the end of the connection.
     pub(super) end: &'static str,
 }
 
@@ -37,12 +37,12 @@ pub(super) const HTTP: Manner = Manner {
     end: "HEAD /one HTTP/1.1\r\nHost: peer\r\nConnection: close\r\n\r\n",
 };
 
-/// No files are asked for by this: FTP needs a second connection for them.
+/// It requests no files: FTP needs a second connection for them.
 pub(super) const FTP: Manner =
     Manner { greeting: Some("220"), small: "", big: "", end: "QUIT\r\n" };
 
 impl Manner {
-    /// A connection that the server has taken.
+    /// A connection that the server has accepted.
     pub(super) fn connect(self, at: At) -> Result<TcpStream> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, at.port))?;
         stream.set_nodelay(true)?;
@@ -55,7 +55,8 @@ impl Manner {
         Ok(stream)
     }
 
-    /// How many bytes a reply has, which is the same each time. Nobody else may keep the server busy meanwhile.
+    /// Measures the size of a reply, in bytes, which is the same each time. The server must have nothing else to do
+    /// meanwhile.
     pub(super) fn learn(self, at: At, request: &str) -> Result<usize> {
         let mut stream = self.connect(at)?;
         stream.write_all(request.as_bytes())?;
@@ -75,7 +76,7 @@ impl Manner {
     }
 }
 
-/// Asks and reads the reply.
+/// Sends a request and reads the reply.
 pub(super) fn ask(
     stream: &mut TcpStream,
     request: &str,
@@ -94,7 +95,7 @@ pub(super) fn ask(
     Ok(())
 }
 
-/// Reads up to the end of a line, and nothing beyond.
+/// Reads up to the end of a line, and no further.
 fn read_line(stream: &mut TcpStream) -> Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! Files of one command that have one name here, because it is compared without regard to case or to how Unicode writes it.
+//! Files of one command whose names collide in a local directory that ignores case or the Unicode form.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -10,34 +10,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use haul_core::{Checksum, Escaped, StoreError, StoreErrorKind, Version};
 use haul_store::{NewFile, PassThrough, Staged, Target};
 
-/// What one command has brought, where that matters: none of it replaces another file of it.
+/// The files that one command has downloaded, where that matters: none may replace another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Batch(Arc<Mutex<Brought>>);
+pub(super) struct Batch(Arc<Mutex<Downloaded>>);
 
-/// Which file it is, whatever its names are.
+/// The identity of a file, whatever its names: device and inode.
 type Id = (u64, u64);
 
 #[derive(Debug, Default)]
-struct Brought {
-    /// In directories that find names under another spelling. It is empty elsewhere, however much is brought.
+struct Downloaded {
+    /// The files in directories that find names under another spelling. Empty elsewhere, however much is downloaded.
     files: HashSet<Id>,
-    /// The directory of the last file, and whether it is such a one.
+    /// The directory of the last file, and whether it ignores spelling.
     last: Option<(PathBuf, bool)>,
 }
 
 impl Batch {
-    /// `target`, which is `path` here, as one of the batch.
+    /// Makes `target`, the local file `path`, part of the batch.
     pub(super) fn guard(&self, path: PathBuf, target: Box<dyn Target>) -> Box<dyn Target> {
         Box::new(Guarded { batch: self.clone(), path, target })
     }
 
-    /// Fails if the file `path` was brought by this batch, under another name.
+    /// Fails if this batch downloaded the file `path` under another name.
     pub(super) fn check(&self, path: &Path) -> Result<(), StoreError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).check(path)
     }
 }
 
-impl Brought {
+impl Downloaded {
     fn check(&self, path: &Path) -> Result<(), StoreError> {
         if self.files.is_empty() {
             return Ok(());
@@ -50,11 +50,11 @@ impl Brought {
         );
         let name = path.to_string_lossy();
         let name = Escaped::new(&name);
-        let detail = format!("{name} collides with {other}, which this command brought");
+        let detail = format!("{name} collides with {other}, which this command downloaded");
         Err(StoreError::new(StoreErrorKind::BadName, detail))
     }
 
-    /// `path` was brought.
+    /// Records that `path` was downloaded.
     fn note(&mut self, path: &Path) {
         let Some(parent) = path.parent() else { return };
         let last = self.last.as_ref().filter(|(last, _)| last == parent).map(|(_, blurs)| *blurs);
@@ -75,7 +75,7 @@ fn id(path: &Path) -> Option<Id> {
     Some((found.dev(), found.ino()))
 }
 
-/// Whether a file is found under its name in the other case as well; `None` if it has no other case.
+/// Whether a file is also found under its name in the other case; `None` if its name has no case.
 fn blurs(path: &Path, file: Id) -> Option<bool> {
     let name = path.file_name()?.to_str()?;
     let swapped: String = name
@@ -87,7 +87,7 @@ fn blurs(path: &Path, file: Id) -> Option<bool> {
     (swapped != name).then(|| id(&path.with_file_name(swapped)) == Some(file))
 }
 
-/// The name that a file has in the directory of `path`.
+/// The name of a file in the directory of `path`.
 fn name_of(file: Id, path: &Path) -> Option<OsString> {
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
     let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
@@ -133,11 +133,11 @@ impl Staged for GuardedStaged {
     }
 
     fn publish(&mut self, checksum: Checksum) -> Result<Option<Version>, StoreError> {
-        // Held until the file is noted, so that no other connection publishes its like in between.
-        let mut brought = self.batch.0.lock().unwrap_or_else(PoisonError::into_inner);
-        brought.check(&self.path)?;
+        // Locked until the file is recorded, so that no other connection publishes a colliding one in between.
+        let mut downloaded = self.batch.0.lock().unwrap_or_else(PoisonError::into_inner);
+        downloaded.check(&self.path)?;
         let version = self.staged.publish(checksum)?;
-        brought.note(&self.path);
+        downloaded.note(&self.path);
         Ok(version)
     }
 
@@ -154,7 +154,7 @@ mod tests {
 
     const SPELLINGS: [&str; 3] = ["README", "readme", "Readme"];
 
-    /// Stands for a file system that finds a file under each spelling of its name.
+    /// A file system that finds a file under each spelling of its name.
     struct Blurs(PathBuf);
 
     impl Target for Blurs {
@@ -212,9 +212,9 @@ mod tests {
         one.publish(Checksum::EMPTY).unwrap();
         let told = other.publish(Checksum::EMPTY).unwrap_err().detail.to_string();
         assert!(told.contains("Readme collides with "), "{told}");
-        assert!(told.ends_with(", which this command brought"), "{told}");
+        assert!(told.ends_with(", which this command downloaded"), "{told}");
         assert!(first.check(&at("readme")).is_err());
-        // What was there before is another matter.
+        // Files from before this command do not count.
         stage(&Batch::default(), &at("Readme")).publish(Checksum::EMPTY).unwrap();
     }
 

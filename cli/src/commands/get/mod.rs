@@ -1,4 +1,4 @@
-//! `get`: brings files here.
+//! `get`: downloads files.
 
 mod batch;
 mod recursive;
@@ -28,39 +28,39 @@ use crate::transport::Transport;
 use batch::Batch;
 use special::Kind;
 
-/// Bring files from the server
+/// Download files from the server
 ///
-/// A file appears under its name only when all its bytes are here and verified. After a failure
-/// nothing of it is left. After a power cut a file that was brought shortly before may be empty or
-/// missing; --sync prevents that. A device, a pipe or /dev/stdout gets the bytes as they come.
+/// A file appears under its name only when all its bytes have arrived and are verified. Nothing is left of it after a
+/// failure. After a power cut, a file that was downloaded shortly before may be empty or missing; --sync prevents that.
+/// A device, a pipe or /dev/stdout receives the bytes as they arrive.
 ///
-/// With -r everything in a directory of the server is brought into one here, under the same names.
-/// Whatever names the server lists, nothing is written outside of that directory, and no symbolic
-/// link in it is followed. Anything that cannot come, such as a directory that the server cannot
-/// read, is named on stderr, also with --quiet, and the exit code is 8.
+/// With -r, everything in a directory on the server is downloaded into a local one, under the same names. Whatever
+/// names the server lists, nothing is written outside of that directory, and no symbolic link in it is followed.
+/// Anything that cannot be downloaded, such as a directory that the server cannot read, is named on stderr, also with
+/// --quiet, and the exit code is 8.
 ///
-/// If the connection is lost, the program connects again and fetches the files that were not
-/// complete.
+/// If the connection is lost, the program connects again and downloads the files that were not complete.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GetArgs {
-    /// The files, as `ls` shows them; or their whole addresses, `haul://HOST/NAME`, and then DEST if you like
+    /// The files, as `ls` shows them; or their whole addresses, `haul://HOST/NAME`, optionally followed by DEST
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
     /// The file or directory to write, or - for stdout [default: the name's last part, in the current directory]
     ///
-    /// With -r and one NAME, the directory for its content, made if it is missing; with a / at its end, the directory for NAME.
+    /// With -r and one NAME, the directory for its content, created if it is missing. If DEST ends with /, NAME itself
+    /// goes into it.
     #[arg(long, short, value_name = "DEST")]
     output: Option<PathBuf>,
-    /// Replace a file that is here already
+    /// Replace existing local files
     #[arg(long, short)]
     force: bool,
-    /// Begin this many bytes into the file
+    /// Start this many bytes into the file
     #[arg(long, value_name = "SIZE", default_value = "0", conflicts_with = "recursive")]
     offset: Size,
-    /// Bring at most this many bytes
+    /// Download at most this many bytes
     #[arg(long, value_name = "SIZE", conflicts_with = "recursive")]
     length: Option<Size>,
-    /// Bring each file to stable storage before its line is printed
+    /// Fsync each file before its line is printed
     #[arg(long)]
     sync: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ impl GetArgs {
     }
 }
 
-/// What to bring, and whereto.
+/// A file to download, and its destination.
 pub(crate) struct Download {
     pub(crate) path: FilePath,
     pub(crate) destination: Destination,
@@ -104,7 +104,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &GetArgs) -> Result<
     Ok(tally.exit())
 }
 
-/// The arguments with names on the server in the place of addresses.
+/// The arguments with names instead of addresses.
 fn resolved<T: Transport>(app: &mut App<'_, T>, args: &GetArgs) -> Result<GetArgs, Error> {
     let FromServer { names, here } = app.names_to_get(&args.names)?;
     if let (Some(here), Some(output)) = (&here, &args.output) {
@@ -154,22 +154,22 @@ fn no_place_for_several(output: &Path) -> Error {
 }
 
 fn same_place(name: &str) -> Error {
-    Error::usage(format!("{name}: another of these names ends in the same file here"))
+    Error::usage(format!("{name}: another of these names goes to the same file"))
         .advise("get them one by one, each with its own -o")
 }
 
-/// How to publish here.
+/// Whether to replace local files.
 pub(crate) fn mode(force: bool) -> Mode {
     if force { Mode::Replace } else { Mode::Create }
 }
 
-/// Brings one file and tells of it.
+/// Downloads one file and prints the result.
 pub(crate) fn fetch<T: Transport>(app: &mut App<'_, T>, download: Download) -> Result<(), Error> {
     let mut job = Fetch::new(download, &app.console, &Batch::default());
     transfer::one(app, &mut job)
 }
 
-/// A file that was named.
+/// A file named on the command line.
 struct Fetch {
     download: Download,
     stdout: Stream,
@@ -197,7 +197,7 @@ impl Fetch {
 }
 
 impl Job for Fetch {
-    /// Looks at the target.
+    /// Checks the target.
     fn begin(&mut self) -> Result<Begun, Error> {
         let Download { path, destination, offset, length, mode } = &self.download;
         let stream = |stream: &Stream, name| -> Box<dyn Target> {
@@ -227,7 +227,7 @@ impl Job for Fetch {
         }
     }
 
-    /// This program's own stdout is open already.
+    /// The program's own stdout is already open.
     fn waits(&self) -> bool {
         self.is_stream() && self.download.destination != Destination::Stdout
     }

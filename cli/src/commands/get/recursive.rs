@@ -1,4 +1,4 @@
-//! `get -r`: the listing first, then the files.
+//! `get -r`: lists everything first, then downloads the files.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,23 +24,23 @@ use crate::names::{self, DASH, Destination};
 use crate::output::{self, Direction};
 use crate::transport::Transport;
 
-/// Links to directories that are followed; what is more is named as left out.
+/// The most links to directories that are followed. Further ones are reported as left out.
 const MOST_LINKS: usize = 10_000;
 
-/// What a listing told. Names are paths from the directory that was listed, which has this number.
+/// An entry of a listing. Its name is a path from the directory that was listed, which has this number.
 #[derive(Debug, Serialize, Deserialize)]
 enum Record {
     #[serde(rename = "d")]
     Directory(usize, String),
-    /// With its size, and the seconds and nanoseconds of its time of modification.
+    /// With its size, and the seconds and nanoseconds of its modification time.
     #[serde(rename = "f")]
     File(usize, String, u64, (i64, u32)),
-    /// What is left out of it, and why.
+    /// Something that is left out, and why.
     #[serde(rename = "o")]
     LeftOut(usize, String),
 }
 
-/// Where the content of one of the names goes.
+/// The destination for the content of one of the names.
 #[derive(Debug, Clone)]
 struct Place {
     there: Option<FilePath>,
@@ -48,10 +48,10 @@ struct Place {
     directory: LocalDirectory,
 }
 
-/// All that is to be done.
+/// The plan of the whole command.
 struct Plan {
     spool: Spool<Record>,
-    /// By number. Nothing is done for a listing that failed.
+    /// By number. `None` if the listing failed.
     places: Vec<Option<Place>>,
     /// Names that turned out to be files.
     files: Vec<Download>,
@@ -89,7 +89,7 @@ pub(super) fn run<T: Transport>(
     let mut wanted = wanted.into_iter();
     for (there, here) in wanted.by_ref() {
         while let Err(error) = plan.add(app, args, there.as_ref(), &here) {
-            // A server that was never there is not waited for.
+            // Do not wait for a server that was never reachable.
             if !app.greeted {
                 return Err(error);
             }
@@ -115,13 +115,13 @@ pub(super) fn run<T: Transport>(
         .map(|download| Step::Move(Box::new(Fetch::new(download, &app.console, &batch))))
         .collect();
     let how = How { mode: mode(args.force), skip_existing: args.many.skip_existing, batch };
-    let beneath = Beneath { records: spool.read()?, places, how };
-    transfer::all(app, tally, named.into_iter().chain(beneath), extent, args.many.jobs);
+    let steps = Steps { records: spool.read()?, places, how };
+    transfer::all(app, tally, named.into_iter().chain(steps), extent, args.many.jobs);
     Ok(())
 }
 
 impl Plan {
-    /// Adds what is in `there`, to go to `here`.
+    /// Adds the content of `there`, which goes to `here`.
     fn add<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
@@ -171,7 +171,7 @@ impl Plan {
     }
 }
 
-/// The directory for the content of a name, made if it is missing.
+/// Opens the directory for the content of a name. Creates it if it is missing.
 fn made(here: &Path, durable: bool) -> Result<LocalDirectory, Error> {
     LocalDirectory::make(here, durable).map_err(|error| match error.kind {
         StoreErrorKind::NotAFile => Error::local(&error).advise("name a directory with -o"),
@@ -179,18 +179,19 @@ fn made(here: &Path, durable: bool) -> Result<LocalDirectory, Error> {
     })
 }
 
-/// Takes in what the server tells of one of the names.
+/// Records the server's listing of one of the names.
 struct Listed<'p> {
     number: usize,
     there: Option<&'p FilePath>,
     many: &'p Many,
     spool: &'p mut Spool<Record>,
     extent: &'p mut Extent,
-    /// The name is a file's.
+    /// The name is that of a file.
     is_file: bool,
     /// Links to directories that are still to be listed.
     links: Vec<FilePath>,
-    /// What is listed now is behind a link. Links in there are not followed: they may lead back, and only the server could say.
+    /// The current listing is that of a link's target. Links in it are not followed: they may lead back, and only the
+    /// server could detect that.
     within_link: bool,
 }
 
@@ -199,7 +200,7 @@ impl Listed<'_> {
         self.list(app, self.there)?;
         self.within_link = true;
         while let Some(link) = self.links.pop() {
-            let path = names::beneath(self.there, &link)?;
+            let path = names::join(self.there, &link)?;
             if let Err(error) = self.list(app, Some(&path)) {
                 if error.is_hopeless() {
                     return Err(error);
@@ -210,7 +211,7 @@ impl Listed<'_> {
         Ok(())
     }
 
-    /// Asks for all that is beneath `path`.
+    /// Lists everything below `path`.
     fn list<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
@@ -251,7 +252,7 @@ impl Listed<'_> {
                 self.spool.push(&Record::File(self.number, name, *size, modified))
             }
             Entry::Directory { link: true, .. } => self.link(path, name),
-            // It is not made here: an empty one would look as if there were nothing in it.
+            // The directory is not created locally: it would look as if it were empty.
             Entry::Directory { error: Some(code), .. } => {
                 let why = match code {
                     ErrorCode::Denied => "the server may not read this directory",
@@ -272,29 +273,29 @@ impl Listed<'_> {
                 return Ok(());
             }
             Some(Links::Follow) => "a link behind a link is not followed: it may lead back",
-            None => "a link to a directory; --links follow brings what is in it",
+            None => "a link to a directory; --links follow downloads its content",
         };
         self.leave_out(&path.escaped().to_string(), why)
     }
 
-    /// What the server leaves out, by its path from the share as it can be shown.
+    /// Records something that the server leaves out, by its escaped path in the share.
     fn omitted(&mut self, shown: &str, reason: Omission) -> Result<(), Error> {
         let there = self.there.map(|there| there.escaped().to_string());
-        let beneath = match &there {
+        let below = match &there {
             None => shown,
             Some(there) => shown
                 .strip_prefix(there.as_str())
                 .and_then(|name| name.strip_prefix('/'))
                 .unwrap_or(shown),
         };
-        // It may be a directory, so patterns for directories count too.
-        if self.many.excludes(beneath, true) {
+        // It may be a directory, so patterns for directories apply too.
+        if self.many.excludes(below, true) {
             return Ok(());
         }
         if reason == Omission::Link && self.many.links == Some(Links::Skip) {
             return Ok(());
         }
-        // The server has escaped it once already.
+        // The server has already escaped it once.
         let shown = Escaped::new(shown).to_string().replace(r"\\", r"\");
         self.leave_out(&shown, output::left_out(reason))
     }
@@ -304,7 +305,7 @@ impl Listed<'_> {
     }
 }
 
-/// How files are brought.
+/// How files are downloaded.
 #[derive(Debug, Clone)]
 struct How {
     mode: Mode,
@@ -312,14 +313,14 @@ struct How {
     batch: Batch,
 }
 
-/// What was listed, as it is to be done. Directories are made as they come.
-struct Beneath {
+/// The listed entries, as steps. Directories are created in passing.
+struct Steps {
     records: Records<Record>,
     places: Vec<Option<Place>>,
     how: How,
 }
 
-impl Iterator for Beneath {
+impl Iterator for Steps {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
@@ -351,7 +352,8 @@ impl Iterator for Beneath {
     }
 }
 
-/// A file or directory that cannot be made. What is there may not be what is needed: a link or a file instead of a directory, or a directory instead of a file.
+/// Why a file or directory cannot be created. Something else may be in its place: a link or a file instead of a
+/// directory, or a directory instead of a file.
 fn blocked(error: &StoreError) -> Error {
     let told = Error::local(error);
     match error.kind {
@@ -372,7 +374,7 @@ struct One {
 }
 
 impl One {
-    /// Whether the file is here already.
+    /// Whether the same file exists locally.
     fn is_here(&self) -> bool {
         let found = fs::symlink_metadata(self.place.here.join(self.name.as_str()));
         let Some(there) = Timestamp::new(self.modified.0, self.modified.1) else {
@@ -393,13 +395,13 @@ impl Job for One {
             return Ok(Begun::Same(self.size));
         }
         let Self { place: Place { there, here, directory }, name, how, .. } = self;
-        let path = names::beneath(there.as_ref(), name)?;
+        let path = names::join(there.as_ref(), name)?;
         let local = here.join(name.as_str());
         let target = directory.target(name, how.mode == Mode::Replace);
         let target = target.map_err(|error| match (error.kind, how.batch.check(&local)) {
             (StoreErrorKind::Exists, Err(collision)) => Error::local(&collision),
             (StoreErrorKind::Exists, Ok(())) => Error::local(&error)
-                .advise("--force replaces it, --skip-existing passes over what is the same"),
+                .advise("--force replaces it, --skip-existing skips identical files"),
             _ => blocked(&error),
         })?;
         let target = how.batch.guard(local.clone(), Box::new(target));

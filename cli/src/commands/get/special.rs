@@ -1,4 +1,4 @@
-//! Targets that are no regular files: they are written to as they are.
+//! Targets that are not regular files. Bytes are written to them directly.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,13 +10,13 @@ use rustix::fs::OFlags;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 
-/// Links that are followed on the way to a descriptor, as many as the kernel follows.
+/// The most links that are followed on the way to a descriptor, as in the kernel.
 const MOST_LINKS: usize = 40;
 
-/// What a target's name leads to.
+/// What a target's name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A regular file, or nothing yet, or a link to one of these; also what is in the way, such as a directory.
+    /// A regular file, nothing yet, or a link to one of these; also something in the way, such as a directory.
     File,
     Stdout,
     Stderr,
@@ -44,7 +44,7 @@ impl Kind {
     }
 }
 
-/// The descriptor of this process that has this name, if it is the name of one.
+/// The descriptor of this process that this name refers to, if any.
 fn descriptor(path: &Path) -> Option<u32> {
     let number = path.file_name()?.to_str()?.parse().ok()?;
     let parent = path.parent().filter(|parent| *parent != Path::new(""));
@@ -52,9 +52,9 @@ fn descriptor(path: &Path) -> Option<u32> {
     (directory == fs::canonicalize("/proc/self/fd").ok()?).then_some(number)
 }
 
-/// Opens a target that is no regular file. A named pipe waits for its reader.
+/// Opens a target that is not a regular file. Opening a named pipe waits for a reader.
 pub(super) fn open(target: &Path) -> Result<Box<dyn Target>, Error> {
-    // A file behind a descriptor is opened anew: its end is where other output to it goes, too.
+    // A file behind a descriptor is reopened for appending, because other output may go to it, too.
     let flags = (OFlags::APPEND | OFlags::NOCTTY).bits().cast_signed();
     let opened = OpenOptions::new().write(true).custom_flags(flags).open(target);
     let shown = target.display().to_string();

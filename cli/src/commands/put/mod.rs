@@ -1,4 +1,4 @@
-//! `put`: sends files to the server.
+//! `put`: uploads files.
 
 mod peeked;
 mod recursive;
@@ -26,29 +26,30 @@ use crate::transport::Transport;
 
 use peeked::Peeked;
 
-/// Send files to the server
+/// Upload files to the server
 ///
-/// What is printed for a file is the server's receipt: it has all bytes, they are the right ones, and the file is stored under its name. Until then the name shows the old file,
-/// if there was one. The program waits for the first input of a stream before it connects.
+/// The line printed for a file is the server's receipt: it has received all bytes, verified them, and stored the file
+/// under its name. Until then the name shows the old file, if there was one. The program waits for the first input of a
+/// stream before it connects.
 ///
-/// With -r the files in directories are sent too, under the same names: `put -r photos` makes
-/// photos/sea.jpg there. The program lists all files first and then sends them. Anything that cannot
-/// be sent, such as links, devices, empty directories and names that the protocol cannot carry, is
-/// named on stderr, also with --quiet, and the exit code is 8.
+/// With -r, directories are uploaded with their content, under the same names: `put -r photos` creates photos/sea.jpg
+/// on the server. The program lists all files first and then uploads them. Anything that cannot be uploaded, such as
+/// links, devices, empty directories and names that the protocol cannot carry, is named on stderr, also with --quiet,
+/// and the exit code is 8.
 ///
-/// If the connection is lost, the program connects again and sends the files that the server had not
-/// confirmed.
+/// If the connection is lost, the program connects again and uploads the files that the server had not confirmed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PutArgs {
-    /// The files here, or - for stdin; behind them, if you like, the whole address of where they go, `haul://HOST/NAME`
+    /// The local files, or - for stdin, optionally followed by the whole address of their destination,
+    /// `haul://HOST/NAME`
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The name on the server; with a / at its end, the directory there for the files [default: each file's own name]
+    /// The name on the server, or with a trailing / the directory for the files [default: each file's own name]
     ///
-    /// For a directory it is the name of the one there that gets its content; . is all that is shared.
+    /// For a directory, it names the directory on the server that receives its content; . is the shared directory.
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
-    /// Refuse to replace a file that is on the server already
+    /// Refuse to replace existing files
     #[arg(long)]
     create: bool,
     #[command(flatten)]
@@ -61,17 +62,17 @@ impl PutArgs {
     }
 }
 
-/// What to send, and under which name.
+/// A file to upload, and its name on the server.
 pub(crate) struct Upload {
     pub(crate) origin: Origin,
     pub(crate) path: FilePath,
     pub(crate) mode: Mode,
 }
 
-/// One of the things that were named.
+/// A file or directory named on the command line.
 enum Named {
     File(Upload),
-    /// A directory here, and the one there for its content.
+    /// A local directory, and the one on the server for its content.
     Directory(PathBuf, Option<FilePath>),
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &PutArgs) -> Result<
     for named in named {
         match named {
             Named::File(upload) => {
-                // There is one at most, since it needs the name.
+                // There is at most one, because `--as` has to name it.
                 let reads_stdin = upload.origin == Origin::Stdin;
                 let stdin = if reads_stdin { app.console.stdin.take() } else { None };
                 steps.push(Step::Move(Box::new(Send { upload, stdin })));
@@ -102,7 +103,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &PutArgs) -> Result<
     Ok(tally.exit())
 }
 
-/// The arguments with a name on the server in the place of an address.
+/// The arguments with a name instead of an address.
 fn resolved<T: Transport>(app: &mut App<'_, T>, args: &PutArgs) -> Result<PutArgs, Error> {
     let ToServer { files, name } = app.files_to_put(&args.files)?;
     let name = match (name, &args.name) {
@@ -126,7 +127,7 @@ fn plan<T: Transport>(
     let one_name = name.is_some_and(|name| !names::is_directory(name));
     if one_name && args.files.len() > 1 {
         let message = "--as gives one name to several files";
-        return Err(Error::usage(message).advise("with a / at its end it is a directory for them"));
+        return Err(Error::usage(message).advise("end it with / to name a directory for them"));
     }
     if !one_name && args.files.iter().any(|file| file == DASH) {
         let message = "what is read from stdin has no name";
@@ -165,24 +166,24 @@ fn origin(file: &Path) -> Origin {
     if file == DASH { Origin::Stdin } else { Origin::File(file.to_path_buf()) }
 }
 
-/// How to publish there.
+/// Whether to replace files on the server.
 pub(crate) fn mode(create: bool) -> Mode {
     if create { Mode::Create } else { Mode::Replace }
 }
 
-/// Sends one file and tells of it.
+/// Uploads one file and prints the result.
 pub(crate) fn send<T: Transport>(app: &mut App<'_, T>, upload: Upload) -> Result<(), Error> {
     transfer::one(app, &mut Send { upload, stdin: None })
 }
 
-/// A file that was named.
+/// A file named on the command line.
 struct Send {
     upload: Upload,
     stdin: Option<Box<dyn std::io::Read + std::marker::Send>>,
 }
 
 impl Job for Send {
-    /// Opens the source. Of a stream it reads the first bytes.
+    /// Opens the source. Reads the first bytes of a stream.
     fn begin(&mut self) -> Result<Begun, Error> {
         let Upload { origin, path, mode } = &self.upload;
         let (source, local): (Box<dyn Source>, _) = match origin {

@@ -1,13 +1,13 @@
-//! A stream that has begun.
+//! A stream whose first bytes have arrived.
 
 use bytes::Bytes;
 use haul_core::{Checksum, Opened, StoreError};
 use haul_store::{PassThrough, Prepared, Source};
 
-/// What is read at first.
+/// The number of bytes to read first.
 const FIRST: usize = 64 << 10;
 
-/// A source without a known size, whose first bytes are there: no server waits for its input.
+/// A source of unknown size whose first bytes have arrived, so that no server waits for its input.
 pub(super) struct Peeked {
     source: Box<dyn Source>,
     first: Bytes,

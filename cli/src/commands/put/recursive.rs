@@ -1,4 +1,5 @@
-//! `put -r`: which files there are first, then the files. What the uploads themselves make, in a tree that holds what the server shares, is never met.
+//! `put -r`: finds all files first, then uploads them. So in a tree that contains the server's share, it does not meet
+//! what the uploads themselves create.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use crate::transport::Transport;
 /// A file: the number of its directory, and its path from there.
 type Record = (usize, String);
 
-/// A directory here, and the one there for its content.
+/// A local directory, and the one on the server for its content.
 #[derive(Debug, Clone)]
 struct Tree {
     here: PathBuf,
@@ -31,7 +32,7 @@ struct Tree {
     directory: LocalDirectory,
 }
 
-/// Sends the files of `steps`, then those in `trees`.
+/// Uploads the files of `steps`, then those in `trees`.
 pub(super) fn run<T: Transport>(
     app: &mut App<'_, T>,
     args: &PutArgs,
@@ -41,7 +42,7 @@ pub(super) fn run<T: Transport>(
 ) -> Result<(), Error> {
     let mut spool = Spool::new();
     let mut extent = Extent { files: steps.len(), bytes: None };
-    // Sizes are only worth a look at each file if somebody watches.
+    // Only a progress bar needs the sizes, and each costs a system call.
     if steps.is_empty() && !app.progress_target().is_hidden() {
         extent.bytes = Some(0);
     }
@@ -71,17 +72,17 @@ pub(super) fn run<T: Transport>(
             }
         }
     }
-    let beneath = Beneath {
+    let found = FoundFiles {
         records: spool.read()?,
         trees: opened,
         mode: mode(args.create),
         server_has: server_has.map(Arc::new),
     };
-    transfer::all(app, tally, steps.into_iter().chain(beneath), extent, args.many.jobs);
+    transfer::all(app, tally, steps.into_iter().chain(found), extent, args.many.jobs);
     Ok(())
 }
 
-/// Notes all files of a tree, and reports each name that it leaves out.
+/// Records all files of a tree, and reports each name that it leaves out.
 fn walk<T: Transport>(
     app: &mut App<'_, T>,
     many: &Many,
@@ -131,15 +132,15 @@ fn walk<T: Transport>(
     Ok(())
 }
 
-/// The files that were noted.
-struct Beneath {
+/// The files that were found.
+struct FoundFiles {
     records: Records<Record>,
     trees: Vec<Tree>,
     mode: Mode,
     server_has: Option<Arc<There>>,
 }
 
-impl Iterator for Beneath {
+impl Iterator for FoundFiles {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
@@ -150,7 +151,7 @@ impl Iterator for Beneath {
         let tree = self.trees.get(number)?.clone();
         let parsed = FilePath::parse(&name).ok()?;
         let shown = tree.here.join(&name).display().to_string();
-        Some(match names::beneath(tree.there.as_ref(), &parsed) {
+        Some(match names::join(tree.there.as_ref(), &parsed) {
             Ok(path) => Step::Move(Box::new(One {
                 tree,
                 name: parsed,
@@ -166,7 +167,7 @@ impl Iterator for Beneath {
     }
 }
 
-/// What cannot be opened, though it could be a moment ago.
+/// The error for something that can no longer be opened.
 fn changed(error: &StoreError) -> Error {
     let told = Error::local(error);
     match error.kind {

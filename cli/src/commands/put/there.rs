@@ -1,4 +1,4 @@
-//! `put --skip-existing`: what the server has already.
+//! `put --skip-existing`: the files that the server already has.
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
@@ -12,11 +12,11 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::transport::Transport;
 
-/// The most files that are remembered, which is 256 MiB.
+/// The most files that are remembered. They take 256 MiB.
 const MOST: usize = 1 << 25;
 
-/// The files that the server has. Of each a hash of name, size and time is kept, so that a large
-/// tree takes little memory. The keys are random, so a server cannot make two hashes equal.
+/// The files that the server has. For each, only a hash of name, size and time is kept, so that a large tree takes
+/// little memory. The keys are random, so a server cannot make two hashes equal.
 #[derive(Debug, Default)]
 pub(super) struct There {
     keys: RandomState,
@@ -24,7 +24,7 @@ pub(super) struct There {
 }
 
 impl There {
-    /// Asks for all that is beneath `directory`, which may be missing.
+    /// Lists everything below `directory`, which may be missing.
     pub(super) fn add<T: Transport>(
         &mut self,
         app: &mut App<'_, T>,
@@ -43,7 +43,7 @@ impl There {
         let listed = app.request(subject, call::list(directory, options, take));
         if self.files.len() > MOST {
             let message = format!("{subject}: the server has too many files to compare with");
-            return Err(Error::new(Exit::Local, message).advise("send a part of them at a time"));
+            return Err(Error::new(Exit::Local, message).advise("upload a part of them at a time"));
         }
         match listed {
             Err(error) if error.exit() != Exit::NotFound => {
@@ -56,7 +56,7 @@ impl There {
         Ok(())
     }
 
-    /// Whether the server has a copy of a file of this name, size and time.
+    /// Whether the server has a copy with this name, size and time.
     pub(super) fn has(&self, path: &FilePath, size: u64, modified: Timestamp) -> bool {
         many::times_of_copies(modified).any(|modified| {
             let hash = hash(&self.keys, path, size, modified);

@@ -1,4 +1,4 @@
-//! `rm`: deletes what is on the server.
+//! `rm`: deletes files and directories on the server.
 
 mod tree;
 
@@ -21,19 +21,21 @@ use crate::transport::Transport;
 
 /// Delete files and empty directories on the server
 ///
-/// A line is printed for each, when the server has confirmed that it is gone for good. What fails is reported, and the others are deleted all the same. A symbolic link is deleted itself, never what it leads to.
+/// A line is printed for each when the server has confirmed its permanent deletion. A failure is reported, and does not
+/// stop the others. A symbolic link itself is deleted, never its target.
 ///
-/// With -r directories are deleted with all that is in them. The program lists everything in a directory first, and then deletes it from the bottom up. What a listing
-/// cannot show, such as names that begin with a dot, cannot be deleted: it is named on stderr, also with --quiet, its directory stays, and the exit code is 8.
+/// With -r, directories are deleted with their content. The program lists a whole directory first, and then deletes it
+/// from the bottom up. Names that a listing cannot show, such as those that begin with a dot, cannot be deleted: they
+/// are named on stderr, also with --quiet, their directory stays, and the exit code is 8.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct RmArgs {
-    /// What to delete, by its name on the server or its whole address, `haul://HOST/NAME`
+    /// The files and directories, as names or as whole addresses, `haul://HOST/NAME`
     #[arg(value_name = "PATH", required = true)]
     pub(crate) names: Vec<String>,
-    /// Delete directories with all that is in them
+    /// Delete directories with their content
     #[arg(long, short)]
     recursive: bool,
-    /// Take what is not there for deleted
+    /// Accept names that do not exist
     #[arg(long, short)]
     force: bool,
 }
@@ -43,7 +45,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &RmArgs) -> Result<E
     Ok(delete(app, &RmArgs { names, ..args.clone() }))
 }
 
-/// Deletes what is named; the names are on the server that was chosen.
+/// Deletes the named files and directories on the chosen server.
 pub(crate) fn delete<T: Transport>(app: &mut App<'_, T>, args: &RmArgs) -> Exit {
     let mut tally = Tally::default();
     let mut named = Named {
@@ -57,7 +59,8 @@ pub(crate) fn delete<T: Transport>(app: &mut App<'_, T>, args: &RmArgs) -> Exit 
     tally.exit()
 }
 
-/// What was named. Each is deleted as if it were a file: that it is a directory and not a link to one is known only once the server has said `not-empty`.
+/// The named files and directories. Each is deleted as if it were a file: only the server's `not-empty` shows that a
+/// name is a directory rather than a link to one.
 struct Named {
     paths: vec::IntoIter<Result<FilePath, Error>>,
     recursive: bool,
@@ -81,7 +84,7 @@ impl<T: Transport> Requests<T> for Named {
         let deleted = |app: &mut App<'_, T>| app.tell(&Change::deleted(&asked.path));
         let Err(failure) = reply else { return Ok(Answer::Done(deleted(app))) };
         match requests::code(failure) {
-            // It was there before the connection was lost, or may have been.
+            // It may have existed before the connection was lost.
             Some(ErrorCode::NotFound) if asked.again => Ok(Answer::Done(deleted(app))),
             Some(ErrorCode::NotFound) if self.force => Ok(Answer::Done(Ok(()))),
             Some(ErrorCode::NotEmpty) if self.recursive => {

@@ -1,4 +1,4 @@
-//! `rm -r`: a directory with all that is in it.
+//! `rm -r`: deletes a directory with its content.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -25,7 +25,7 @@ use crate::transport::Transport;
 /// The most memory for the names of directories, in bytes. All other names go to a temporary file.
 const MOST: usize = 64 << 20;
 
-/// Deletes each of `trees` with all that is in it.
+/// Deletes each of `trees` with its content.
 pub(super) fn delete_all<T: Transport>(
     app: &mut App<'_, T>,
     tally: &mut Tally,
@@ -52,18 +52,18 @@ pub(super) fn delete_all<T: Transport>(
     }
 }
 
-/// What is not a directory.
+/// An entry that is not a directory.
 #[derive(Debug, Serialize, Deserialize)]
 enum Record {
     /// A file, or a link to a directory.
     #[serde(rename = "f")]
     File(String),
-    /// What the listing leaves out, and why.
+    /// Something that the listing leaves out, and why.
     #[serde(rename = "o")]
     LeftOut(String, String),
 }
 
-/// What is in a directory.
+/// The content of a directory.
 struct Listed {
     spool: Spool<Record>,
     directories: Vec<FilePath>,
@@ -72,7 +72,7 @@ struct Listed {
     unlisted: HashMap<FilePath, &'static str>,
 }
 
-/// Asks what is in `top`, again over another connection if one is lost.
+/// Lists `top`. If a connection is lost, lists it again over another one.
 fn list<T: Transport>(app: &mut App<'_, T>, top: &FilePath) -> Result<Listed, Error> {
     let mut retries = Retries::new(app.settings.retry);
     loop {
@@ -98,12 +98,12 @@ impl Listed {
     fn take(&mut self, top: &FilePath, entry: &Entry) -> Result<(), Error> {
         let Some(path) = entry.path() else {
             let Entry::Omitted { shown, reason } = entry else { return Ok(()) };
-            // The server has escaped it once already.
+            // The server has already escaped it once.
             let shown = Escaped::new(shown).to_string().replace(r"\\", r"\");
             let why = output::left_out(*reason).to_owned();
             return self.spool.push(&Record::LeftOut(shown, why));
         };
-        // It has become a file meanwhile.
+        // It has become a file in the meantime.
         if path == top {
             return Ok(());
         }
@@ -132,14 +132,14 @@ impl Listed {
     }
 }
 
-/// Deletes what is in a directory, and then the directory.
+/// Deletes the content of a directory, and then the directory.
 struct Deleting {
     records: Records<Record>,
     /// The deepest first.
     directories: vec::IntoIter<FilePath>,
     top: FilePath,
     unlisted: HashMap<FilePath, &'static str>,
-    /// Directories that stay because of something in them that was reported.
+    /// Directories that stay because something in them stays, which was reported.
     kept: HashSet<FilePath>,
 }
 
@@ -157,7 +157,7 @@ impl Deleting {
         })
     }
 
-    /// Something called `name` stays, and that is reported. So the directories above it stay too.
+    /// Reports that `name` stays. The directories above it stay too.
     fn keep(&mut self, name: &str) {
         let above = name.rsplit_once('/').and_then(|(above, _)| FilePath::parse(above).ok());
         let mut next = above;
@@ -200,16 +200,15 @@ impl<T: Transport> Requests<T> for Deleting {
             return Ok(Answer::Done(app.tell(&Change::deleted(path))));
         };
         let error = asked.failed(failure);
-        let error =
-            match requests::code(failure) {
-                // Somebody else has deleted it, which is as well.
-                Some(ErrorCode::NotFound) => return Ok(Answer::Done(Ok(()))),
-                Some(ErrorCode::NotEmpty) if self.kept.contains(path) => error.silence(),
-                Some(ErrorCode::NotEmpty) => error.advise(self.unlisted.get(path).unwrap_or(
-                    &"it has something in it that no listing shows, or that came just now",
-                )),
-                _ => error,
-            };
+        let error = match requests::code(failure) {
+            // Somebody else has deleted it, which is fine.
+            Some(ErrorCode::NotFound) => return Ok(Answer::Done(Ok(()))),
+            Some(ErrorCode::NotEmpty) if self.kept.contains(path) => error.silence(),
+            Some(ErrorCode::NotEmpty) => error.advise(self.unlisted.get(path).unwrap_or(
+                &"it contains something that no listing shows, or that was just created",
+            )),
+            _ => error,
+        };
         self.keep(path.as_str());
         Err(error)
     }

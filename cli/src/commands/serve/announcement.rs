@@ -1,4 +1,4 @@
-//! What is printed when clients can connect.
+//! The lines that a server prints when clients can connect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -15,15 +15,15 @@ use crate::address::ListenAddress;
 use crate::console::Stream;
 use crate::output::{self, ListeningRecord};
 
-/// The most addresses of this machine that are shown.
+/// The most addresses of this machine to show.
 const MOST_SHOWN: usize = 4;
-/// How long clients wait for a stdout that takes nothing.
+/// How long clients wait for a stdout that accepts nothing.
 const MOST_FOR_STDOUT: Duration = Duration::from_secs(1);
 
-/// What is printed when clients can connect.
+/// The lines that a server prints when clients can connect.
 pub(super) struct Announcement<'a> {
     pub(super) program: &'static str,
-    /// The whole path of what is shared.
+    /// The full path of the shared directory.
     pub(super) directory: &'a Path,
     pub(super) sharing: &'a Options,
     pub(super) quiet: bool,
@@ -31,8 +31,8 @@ pub(super) struct Announcement<'a> {
 }
 
 impl Announcement<'_> {
-    /// Prints it, though a server does not need anybody to read it: if stdout stands still, clients
-    /// are served all the same, and a stdout that is closed is no reason to stop.
+    /// Prints it. A server needs no reader: it serves clients even if stdout blocks, and a closed stdout does not stop
+    /// it.
     pub(super) fn announce(&self, stdout: &Stream, addresses: &[SocketAddr]) {
         let lines = if self.json {
             let json = |address: &SocketAddr| {
@@ -46,7 +46,7 @@ impl Announcement<'_> {
         let (mut aside, theirs) = (stdout.clone(), lines.clone());
         let started = thread::Builder::new().spawn(move || {
             print(&mut aside, &theirs);
-            // Nobody waits for it any more if it took long.
+            // After a long time nobody waits for it.
             let _ = done.send(());
         });
         match started {
@@ -55,7 +55,7 @@ impl Announcement<'_> {
         }
     }
 
-    /// `own` gives the addresses of this machine.
+    /// `own` returns the addresses of this machine.
     fn lines(&self, addresses: &[SocketAddr], own: impl FnOnce() -> Vec<IpAddr>) -> Vec<String> {
         let mut lines: Vec<String> =
             addresses.iter().map(|address| format!("listening on {}", url(*address))).collect();
@@ -91,19 +91,19 @@ fn print(stdout: &mut Stream, lines: &[String]) {
     }
 }
 
-/// What is done with what is shared.
+/// How the directory is shared.
 fn terms(sharing: &Options) -> String {
     let writes = if sharing.read_only { "read-only" } else { "for reading and writing" };
     let hidden = if sharing.hidden { "hidden names too" } else { "without hidden names" };
     format!("{writes}, {hidden}")
 }
 
-/// How other machines reach a server that listens on all addresses of this one.
+/// The addresses at which other machines reach a server that listens on all addresses.
 fn elsewhere(addresses: &[SocketAddr], own: impl FnOnce() -> Vec<IpAddr>) -> Option<String> {
     let all: Vec<&SocketAddr> =
         addresses.iter().filter(|address| address.ip().is_unspecified()).collect();
     let port = all.first()?.port();
-    // Linux takes IPv4 on the address for all of IPv6 too.
+    // On Linux, the IPv6 wildcard address accepts IPv4 too.
     let ipv6 = all.iter().any(|address| address.is_ipv6());
     let urls: Vec<String> = own()
         .into_iter()
@@ -118,8 +118,8 @@ fn elsewhere(addresses: &[SocketAddr], own: impl FnOnce() -> Vec<IpAddr>) -> Opt
     })
 }
 
-/// The addresses by which other machines may reach this one. Link-local ones are left out: they
-/// need a zone, which each machine names for itself.
+/// The addresses at which other machines may reach this one. Link-local ones are left out, because each machine has its
+/// own names for their zones.
 fn own_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = getifaddrs() else { return Vec::new() };
     let mut own: Vec<IpAddr> = interfaces
@@ -139,7 +139,7 @@ fn own_addresses() -> Vec<IpAddr> {
     own
 }
 
-/// The address by which this machine reaches the one that is listened on.
+/// The address at which this machine reaches a listener.
 fn from_here(address: SocketAddr) -> SocketAddr {
     let loopback = match address.ip() {
         IpAddr::V4(ipv4) if ipv4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

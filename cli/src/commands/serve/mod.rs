@@ -24,77 +24,84 @@ use crate::number::{SECONDS_PER_YEAR, at_least_one, whole};
 use crate::size::Size;
 use crate::transport::{ServeError, ServeOptions, Transport};
 
-/// What is served unless a directory is named.
+/// The default directory.
 const DEFAULT_DIRECTORY: &str = "./shared";
-/// Sessions that one address may always have, as far as there are so many at all.
+/// The number of sessions that one address may always have, if the total allows that many.
 const FEW_CLIENTS: usize = 8;
-/// What fits into a greeting.
+/// The most bytes of a banner that fit into a greeting.
 const MAX_BANNER_BYTES: usize = 1024;
 
 /// Serve a directory
 ///
-/// There are no accounts yet: everybody who reaches the port can read and write all files in the directory, so only this machine can reach it unless --listen says otherwise.
-/// The first lines on stdout are `listening on haul://HOST:PORT`, one for each address. SIGINT, SIGTERM, SIGHUP or SIGQUIT lets running transfers end and stops; a second one stops at once.
+/// There are no accounts yet: everybody who can reach the port can read and write all files in the directory. By
+/// default only this machine can; --listen opens the port to others. The first lines on stdout are `listening on
+/// haul://HOST:PORT`, one for each address. After SIGINT, SIGTERM, SIGHUP or SIGQUIT the server finishes running
+/// transfers and stops; a second signal stops it at once.
 ///
-/// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
+/// The log on stderr has one line for each request: who made it, its outcome and its duration. Nobody has to read it.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The directory [default: ./shared, made if it is missing]
+    /// The directory [default: ./shared, created if it is missing]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Where to listen, on every address of a name; port 0 picks a free one, 0.0.0.0 or [::] opens it to other machines. It may be given again
+    /// Where to listen, on every address of a name; may be repeated. Port 0 picks a free one, and 0.0.0.0 or [::] opens
+    /// it to other machines
     #[arg(long, value_name = "HOST:PORT", default_values_t = [ListenAddress::default()])]
     listen: Vec<ListenAddress>,
-    /// The most clients at once; more are told to try later. 1 serves one client at a time. Each needs some file descriptors (`ulimit -Hn` shows how many there can be)
+    /// The most clients at once; others are told to try later. 1 serves one client at a time. Each needs some file
+    /// descriptors (`ulimit -Hn` shows the limit)
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
     max_clients: NonZeroUsize,
     /// The most clients at once from one address [default: half of --max-clients, but at least 8]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     max_clients_per_address: Option<NonZeroUsize>,
-    /// Serve hidden files too: those with a name, or a directory above, that begins with a dot
+    /// Serve hidden files too: those whose name, or a directory above, begins with a dot
     #[arg(long)]
     hidden: bool,
-    /// Serve what is there and refuse uploads; nothing in the directory is written
+    /// Refuse uploads and all other changes; the server writes nothing in the directory
     #[arg(long)]
     read_only: bool,
-    /// When uploads are brought to stable storage
+    /// When uploads are fsynced
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Sync::Batch)]
     sync: Sync,
-    /// The largest file that is taken, such as 500M or 10G [default: what fits]
+    /// The largest file that is accepted, such as 500M or 10G [default: what fits]
     #[arg(long, value_name = "SIZE")]
     max_file_size: Option<Size>,
-    /// What clients are greeted with
+    /// The text that greets clients
     #[arg(long, value_name = "TEXT", default_value = "Welcome", value_parser = banner)]
     banner: String,
-    /// How long running transfers may go on after a signal to stop
+    /// How long running transfers may continue after a signal to stop
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole("a whole number of seconds", 0..=SECONDS_PER_YEAR))]
     grace: u64,
     /// How long a client may be silent
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = whole("a whole number of seconds", 1..=SECONDS_PER_YEAR))]
     idle: u64,
-    /// How long a client may take for a line, and for each 1 KiB of a file that it sends or takes, while places are scarce
+    /// How long a client may take for a line, and for each 1 KiB of a file that it sends or receives, while slots are
+    /// scarce
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = whole("a whole number of seconds", 1..=SECONDS_PER_YEAR))]
     patience: u64,
-    /// Cut off clients that are slower than that even while places are free. Without it a slow client keeps its place as long as nobody wants it
+    /// Disconnect clients that are slower than that even while slots are free. Without it, a slow client keeps its slot
+    /// until another one needs it
     #[arg(long)]
     impatient: bool,
 }
 
-/// When uploads are brought to stable storage.
+/// When uploads are fsynced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Sync {
-    /// Each before it is confirmed, by flushes of its own, which wait for nothing but itself
+    /// Each before it is confirmed, with its own flushes, which wait only for its own data
     Always,
-    /// Each before it is confirmed; those that come without a pause share one flush of the whole file system, which waits for what other programs have written there
+    /// Each before it is confirmed; uploads in quick succession share one flush of the whole file system, which waits
+    /// for the writes of other programs too
     Batch,
-    /// Some time after it is confirmed: fastest, but a power cut may lose it
+    /// Some time after it is confirmed: fastest, but a power cut may lose confirmed files
     None,
 }
 
 impl ServeArgs {
     fn options(&self) -> ServeOptions {
         let max_clients = self.max_clients.get();
-        // So one address alone cannot take every place, and few places need no such care.
+        // One address alone cannot take every slot. Where there are few slots, it may.
         let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
         let patience = Duration::from_secs(self.patience);
         let all = Limits::default();
@@ -142,14 +149,14 @@ fn banner(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ServeArgs) -> Result<(), Error> {
-    // Before the share is opened: it divides them up.
+    // This comes before the share is opened, which divides the descriptors up.
     if let Err(error) = raise_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let mut options = args.options();
     options.server.config.pass_through = !app.settings.no_pass_through;
     prepare(args.directory.as_deref(), &options.directory)?;
-    // Where it leads now: what is shared stays the same if the name leads elsewhere later.
+    // Resolved now, so that the share stays the same if a link in the name changes later.
     let shared = std::fs::canonicalize(&options.directory);
     let announced = Announcement {
         program: T::PROGRAM,
@@ -164,7 +171,7 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ServeArgs) -> Resul
         .map_err(|error| explain(&error, &options))
 }
 
-/// Makes sure that the directory is there. Only the default one is made: a name that a person typed may be mistyped.
+/// Checks that the directory exists. Creates only the default one: a name that a person typed may be mistyped.
 fn prepare(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
     let failed = |error: &io::Error| {
         Error::new(
@@ -195,7 +202,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
     let ServeOptions { directory, addresses, .. } = options;
     match error {
         ServeError::Listen(source) => {
-            // An address that cannot be had is named by the error.
+            // The error names the address that cannot be bound.
             let named = matches!(source.get_ref(), Some(error) if error.is::<Unreached>());
             let message = match &addresses[..] {
                 [(host, port)] if !named => {
@@ -233,7 +240,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
 }
 
 ///
-/// Each request is one line of the log, on stderr: who asked for what, what became of it and how long it took. Nobody has to read it.
+/// The log on stderr has one line for each request: who made it, its outcome and its duration. Nobody has to read it.
 #[cfg(test)]
 mod tests {
     use super::*;

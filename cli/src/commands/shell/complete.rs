@@ -1,4 +1,4 @@
-//! Completion of verbs, of names here and of names on the server.
+//! Completion of verbs, of local names and of names on the server.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,10 +11,10 @@ use rustyline::{Context, Helper, Highlighter, Hinter, Validator};
 
 use super::line::{TAKES_NAMES, VERBS, canonical};
 
-/// The most names of one directory that are offered.
+/// The most names of one directory to offer.
 pub(super) const MOST: usize = 1000;
 
-/// The most directories of the server whose names are remembered.
+/// The most directories on the server whose names are cached.
 const MOST_LISTED: usize = 16;
 
 /// A name in a directory.
@@ -24,7 +24,7 @@ pub(super) struct Name {
     pub(super) is_directory: bool,
 }
 
-/// Completes lines; `list` gives the names in a directory of the server, of which each is asked for once until they are forgotten.
+/// Completes lines. `list` returns the names in a directory on the server; they are cached until they are forgotten.
 #[derive(Helper, Highlighter, Hinter, Validator)]
 pub(super) struct Completion<F: Fn(&str) -> Vec<Name>> {
     list: F,
@@ -36,12 +36,12 @@ impl<F: Fn(&str) -> Vec<Name>> Completion<F> {
         Self { list, listed: RefCell::default() }
     }
 
-    /// Forgets the names of the server: a command may have changed them.
+    /// Clears the cache of the server's names: a command may have changed them.
     pub(super) fn forget(&self) {
         self.listed.borrow_mut().clear();
     }
 
-    /// Where the word under the cursor begins, and what it may become.
+    /// Returns where the word under the cursor begins, and its possible completions.
     fn candidates(&self, before_cursor: &str) -> (usize, Vec<Pair>) {
         let typed = Typed::read(before_cursor);
         let (directory, prefix) =
@@ -79,7 +79,7 @@ impl<F: Fn(&str) -> Vec<Name>> Completer for Completion<F> {
     }
 }
 
-/// A line up to the cursor: whole words, and one that is being typed.
+/// A line up to the cursor: complete words, and one that is being typed.
 #[derive(Debug, PartialEq, Eq)]
 struct Typed {
     words: Vec<String>,
@@ -89,7 +89,7 @@ struct Typed {
     word: String,
 }
 
-/// What the word under the cursor is.
+/// The kind of the word under the cursor.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
     Verb,
@@ -99,7 +99,7 @@ enum Wanted {
 }
 
 impl Typed {
-    /// Reads words as shlex does, but one that is not whole too.
+    /// Splits words as shlex does, but accepts an incomplete last one.
     fn read(text: &str) -> Self {
         let mut typed = Self { words: Vec::new(), start: text.len(), word: String::new() };
         let (mut quote, mut in_word) = (None, false);
@@ -155,7 +155,7 @@ fn offered(names: &[Name], directory: &str, prefix: &str) -> Vec<Pair> {
     names
         .iter()
         .filter(|name| name.name.starts_with(prefix))
-        // A name that could act on the terminal is not brought onto the line that is edited.
+        // A name that could control the terminal is not inserted into the edited line.
         .filter(|name| Escaped::new(&name.name).to_string() == name.name)
         .filter_map(|Name { name, is_directory }| {
             let slash = if *is_directory { "/" } else { "" };
@@ -166,7 +166,7 @@ fn offered(names: &[Name], directory: &str, prefix: &str) -> Vec<Pair> {
         .collect()
 }
 
-/// What is in a directory here. One that cannot be read offers nothing.
+/// The content of a local directory. An unreadable one offers nothing.
 fn names_here(directory: &str) -> Vec<Name> {
     let directory = if directory.is_empty() { Path::new(".") } else { Path::new(directory) };
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();

@@ -1,8 +1,10 @@
 //! A typed line: a verb of the protocol in any case, and words quoted as in a shell.
 //!
-//! The words of other programs' shells, such as ls, get and rm, stand for the verbs too, and the options of the newer ones are those of the commands.
+//! The words of other programs' shells, such as ls, get and rm, are aliases of the verbs. The options of the newer
+//! verbs are those of the commands.
 //!
-//! Words in double quotes are what they are on the wire; single quotes, backslashes and comments are what people are used to besides.
+//! Words in double quotes mean the same as in the protocol. Single quotes, backslashes and comments work as in other
+//! shells.
 
 use std::path::PathBuf;
 
@@ -17,10 +19,10 @@ use crate::commands::sum::SumArgs;
 use crate::error::Error;
 use crate::explain::explain;
 
-/// What a line says.
+/// The meaning of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line {
-    /// It is empty or a comment.
+    /// An empty line or a comment.
     Nothing,
     List {
         path: Option<String>,
@@ -42,7 +44,7 @@ pub(super) enum Line {
     Move(MvArgs),
     Copy(CpArgs),
     Checksum(SumArgs),
-    /// Go to a directory; `None` is where the session began.
+    /// Change to a directory; `None` is the one where the session began.
     GoTo(Option<String>),
     WhereAmI,
     Help,
@@ -50,16 +52,16 @@ pub(super) enum Line {
     Exit,
 }
 
-/// The verbs, for completion.
+/// The verbs, in the order of completion.
 pub(super) const VERBS: &[&str] = &[
     "BYE", "CD", "CHECKSUM", "COPY", "DELETE", "DOWNLOAD", "EXIT", "HELP", "LIST", "MKDIR", "MOVE",
     "PWD", "QUIT", "UPLOAD",
 ];
 
-/// Those whose words are all names on the server.
+/// The verbs whose words are all names on the server.
 pub(super) const TAKES_NAMES: &[&str] = &["CHECKSUM", "COPY", "DELETE", "MKDIR", "MOVE"];
 
-/// The verb of the protocol that a word stands for, in upper case; or the word.
+/// The verb of the protocol that a word is an alias of, in upper case; otherwise the word.
 pub(super) fn canonical(word: &str) -> String {
     let word = word.to_ascii_uppercase();
     let verb = match word.as_str() {
@@ -116,7 +118,7 @@ impl Line {
     }
 }
 
-/// What `words` mean for the command whose arguments are `A`.
+/// Parses `words` as the arguments `A` of a command.
 fn args<A: Args>(words: &[String], form: &'static str) -> Result<A, Error> {
     let command = Command::new("").no_binary_name(true).disable_help_flag(true);
     A::augment_args(command)
@@ -125,7 +127,7 @@ fn args<A: Args>(words: &[String], form: &'static str) -> Result<A, Error> {
         .map_err(|error| explain(&error).advise(format!("the form is: {form}")))
 }
 
-/// Options stand anywhere before a `--`; what follows that is taken as it is.
+/// Options may stand anywhere before a `--`; what follows it is no option.
 fn split_options(words: &[String]) -> (Vec<&str>, Vec<&str>) {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let is_option =

@@ -22,17 +22,19 @@ use crate::exit::Exit;
 use crate::names::{self, Origin};
 use crate::transport::Transport;
 
-/// Type commands in one session with the server, or run a script of them
+/// Run commands in one session with the server, interactively or from a script
 ///
-/// The verbs of the protocol, LIST, DOWNLOAD, UPLOAD, DELETE, MKDIR, MOVE, COPY, CHECKSUM and EXIT, in upper or lower case, or the names of the commands, such as ls, get and rm; HELP tells their form.
-/// CD and PWD change and print the directory on the server that names start from. Words are quoted as in a shell: 'my file', "my file" or my\ file.
-/// With a SCRIPT, or when stdin is not a terminal, lines are read without a prompt, # begins a comment, and the first line that fails ends it.
+/// Commands are the verbs of the protocol, LIST, DOWNLOAD, UPLOAD, DELETE, MKDIR, MOVE, COPY, CHECKSUM and EXIT, in
+/// upper or lower case, or the names of this program's commands, such as ls, get and rm. HELP shows their syntax. CD
+/// and PWD change and print the current directory on the server. Words are quoted as in a shell: 'my file', "my file"
+/// or my\ file. With a SCRIPT, or when stdin is not a terminal, lines are read without a prompt, # begins a comment,
+/// and the first line that fails ends the session.
 #[derive(Debug, Args)]
 pub(crate) struct ShellArgs {
     /// A file of commands
     #[arg(value_name = "SCRIPT")]
     script: Option<PathBuf>,
-    /// Go on in a script after a line that failed
+    /// Continue a script after a line that failed
     #[arg(long)]
     keep_going: bool,
 }
@@ -44,19 +46,19 @@ impl ShellArgs {
 }
 
 const HELP: &str = "\
-LIST [PATH] [depth=N|all] [-l]        what is there; -l shows sizes and times
-DOWNLOAD [-f] NAME [to FILE]          bring a file; -f replaces the one here
-UPLOAD [--create] FILE [as NAME]      send a file; --create replaces nothing
+LIST [PATH] [depth=N|all] [-l]        list names; -l shows sizes and times
+DOWNLOAD [-f] NAME [to FILE]          download a file; -f replaces a local one
+UPLOAD [--create] FILE [as NAME]      upload a file; --create replaces nothing
 DELETE [-r] [-f] NAME...              delete; -r directories with their content
-MKDIR [-p] NAME...                    make directories
-MOVE [--create] NAME... TO            move or rename; into TO/ if it ends so
+MKDIR [-p] NAME...                    create directories
+MOVE [--create] NAME... TO            move or rename; into TO if it ends with /
 COPY [--create] NAME... TO            copy files on the server
-CHECKSUM [--check] NAME...            checksums; --check compares files here
-CD [DIR]                              go to a directory there, or back to /
-PWD                                   where names on the server start
+CHECKSUM [--check] NAME...            checksums; --check compares local files
+CD [DIR]                              change the directory, or go back to /
+PWD                                   print the directory on the server
 EXIT                                  end (also QUIT, BYE, Ctrl-D)
 HELP [server]                         this text, or the server's own
-ls, get, put, rm, mv, cp and sum are understood too.
+ls, get, put, rm, mv, cp and sum work too.
 Words with spaces are quoted: 'my file', \"my file\" or my\\ file.";
 
 pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ShellArgs) -> Result<Exit, Error> {
@@ -81,16 +83,16 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ShellArgs) -> Resul
     Ok(script::run(app, &name, BufReader::new(input), args.keep_going))
 }
 
-/// Whether a session goes on.
+/// Whether a session continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Continue,
-    /// What failed is reported already; this is the code for it.
+    /// It ends with this code for a failure that was already reported.
     Failed(Exit),
     End,
 }
 
-/// Does what a line says.
+/// Runs a line.
 fn execute<T: Transport>(app: &mut App<'_, T>, line: Line) -> Result<Flow, Error> {
     let exit = match line {
         Line::Nothing => Exit::Done,
@@ -162,12 +164,12 @@ fn execute<T: Transport>(app: &mut App<'_, T>, line: Line) -> Result<Flow, Error
     Ok(if exit == Exit::Done { Flow::Continue } else { Flow::Failed(exit) })
 }
 
-/// Names as they start from where the session began.
+/// Makes names relative to the directory where the session began.
 fn absolute<T: Transport>(app: &App<'_, T>, names: &[String]) -> Result<Vec<String>, Error> {
     names.iter().map(|name| app.absolute(name)).collect()
 }
 
-/// Has names start from the directory `name`.
+/// Changes to the directory `name`.
 fn go_to<T: Transport>(app: &mut App<'_, T>, name: &str) -> Result<(), Error> {
     let path = names::place(app.base(), Some(&app.absolute(name)?))?;
     let there = path.as_ref().filter(|_| path.as_ref() != app.base()).cloned();
@@ -185,7 +187,7 @@ fn go_to<T: Transport>(app: &mut App<'_, T>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where names start, as it is written.
+/// The current directory, as a user would type it.
 fn directory<T>(app: &App<'_, T>) -> String {
     match &app.directory {
         Some(directory) if app.directory != app.server.base => {

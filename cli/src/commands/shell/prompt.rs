@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::names;
 use crate::transport::Transport;
 
-/// Asks for lines until one ends the session.
+/// Prompts for lines until one ends the session.
 pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
     let greeting = app.connect()?.cloned();
     let banner = greeting.map(|greeting| greeting.banner).unwrap_or_default();
@@ -36,10 +36,10 @@ pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
         Editor::with_config(config).map_err(|error| terminal(&error))?;
     let history = history();
     if let Some(path) = &history {
-        // There is none the first time.
+        // The first time it does not exist.
         let _ = editor.load_history(path);
     }
-    // Completion borrows it while the person types, and the loop for the command that came of it.
+    // Completion borrows it while the person types; this loop borrows it for the command.
     let app = RefCell::new(app);
     editor.set_helper(Some(Completion::new(|directory: &str| {
         names_in(*app.borrow_mut(), directory)
@@ -51,7 +51,7 @@ pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
                 if let Some(completion) = editor.helper() {
                     completion.forget();
                 }
-                // Without its history the line is still good.
+                // The line is valid even if the history cannot be written.
                 let _ = editor.add_history_entry(text.as_str());
                 if obey(*app.borrow_mut(), &text) == Flow::End {
                     break Ok(());
@@ -71,7 +71,7 @@ pub(super) fn run<T: Transport>(app: &mut App<'_, T>) -> Result<(), Error> {
     ended
 }
 
-/// Says where names start, if that is not where the session began.
+/// Shows the current directory, unless it is the one where the session began.
 fn prompt<T>(app: &App<'_, T>) -> String {
     match directory(app).as_str() {
         "/" => String::from("haul> "),
@@ -79,10 +79,10 @@ fn prompt<T>(app: &App<'_, T>) -> String {
     }
 }
 
-/// Does what a line says, and tells of a failure.
+/// Runs a line, and reports a failure.
 fn obey<T: Transport>(app: &mut App<'_, T>, text: &str) -> Flow {
     let was_connected = app.is_connected();
-    // A person has read it; the code is for scripts.
+    // The person has read the error; the code is for scripts.
     app.incomplete = false;
     let error = match Line::parse(text).and_then(|line| execute(app, line)) {
         Ok(Flow::Failed(_)) => None,
@@ -95,11 +95,11 @@ fn obey<T: Transport>(app: &mut App<'_, T>, text: &str) -> Flow {
     if was_connected && !app.is_connected() {
         app.note("the connection is lost; the next command connects again");
     }
-    // A terminal that is gone cannot be asked again.
+    // A terminal that is gone cannot be prompted again.
     if error.is_some_and(|error| error.is_silent()) { Flow::End } else { Flow::Continue }
 }
 
-/// The names in a directory of the server, as far as they can be had now; completion is no reason to connect or to complain.
+/// The names in a directory on the server, if they can be had now. Completion neither connects nor reports errors.
 fn names_in<T: Transport>(app: &mut App<'_, T>, directory: &str) -> Vec<Name> {
     let mut names = Vec::new();
     let directory = if directory.is_empty() { "." } else { directory };
@@ -122,7 +122,7 @@ fn names_in<T: Transport>(app: &mut App<'_, T>, directory: &str) -> Vec<Name> {
     names
 }
 
-/// Where typed lines are kept: `haul/history` where the user's state belongs.
+/// The file of typed lines: `haul/history` in the user's state directory.
 fn history() -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| env::home_dir().map(|home| home.join(".local/state")))?;

@@ -10,7 +10,8 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::transport::Transport;
 
-/// Runs the lines of `input`, called `name` in errors, up to its end, an `EXIT` or, unless it shall `keep_going`, the first failure, which gives the code then.
+/// Runs the lines of `input`, called `name` in errors, up to its end or an `EXIT`. Unless `keep_going` is set, the
+/// first failure ends it too, and its code is returned.
 pub(super) fn run<T: Transport>(
     app: &mut App<'_, T>,
     name: &str,

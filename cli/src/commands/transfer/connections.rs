@@ -1,4 +1,4 @@
-//! The connections of a transfer: how many it uses, and how it makes those after the first.
+//! The connections of a transfer: how many to use, and how to make those after the first.
 
 use std::cmp;
 use std::io;
@@ -17,25 +17,25 @@ use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::transport::{Remote, Transport};
 
-/// The most connections that a transfer makes unless it is told how many.
+/// The most connections without `--jobs`.
 const MOST: usize = 4;
-/// The files that one connection has under way at the same time, and that make another connection worth its start. A
-/// server reads as many commands ahead.
+/// The number of files that one connection transfers at the same time. A server reads as many commands ahead. Each
+/// further connection needs as many files to be worth its setup.
 const FULL: usize = 256;
 
-/// How many connections a transfer uses.
+/// How many connections to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     /// The number of connections, at least 1.
     connections: usize,
-    /// The number of files that each of them may have under way at the same time, at least 1.
+    /// The most files that each connection transfers at the same time, at least 1.
     files_each: usize,
-    /// Somebody asked for this number of connections.
+    /// The user chose the number of connections.
     asked_for: bool,
 }
 
 impl Plan {
-    /// The plan for this number of files, with `jobs` connections if that was said. The process can open this number of
+    /// Plans for this number of files, and `jobs` connections if that was given. The process can open this number of
     /// descriptors.
     pub(super) fn new(jobs: Option<u8>, files: usize, descriptors: u64) -> Self {
         let connections = match jobs {
@@ -45,11 +45,11 @@ impl Plan {
         let connections = connections.max(1);
         let share = match jobs {
             _ if connections == 1 => usize::MAX,
-            // Whoever asks for connections to move a few large files wants each of them to move some.
+            // A few large files should not all go over one connection.
             Some(_) => files.div_ceil(2 * connections).min(FULL),
             None => FULL,
         };
-        // A file that is sent is open while it is under way.
+        // An upload keeps its file open while it runs or waits.
         let open = usize::try_from(descriptors / 2).unwrap_or(usize::MAX) / connections;
         Self { connections, files_each: cmp::min(share, open).max(1), asked_for: jobs.is_some() }
     }
@@ -58,7 +58,7 @@ impl Plan {
 /// A connection, and how its work ended.
 type Ended = (Box<dyn Remote>, Result<(), Failure>);
 
-/// Moves files over `first`, and over further connections as `plan` says.
+/// Transfers files over `first`, and over further connections as `plan` says.
 pub(super) fn run<'a, T: Transport>(
     first: Box<dyn Remote>,
     connector: &Connector<'a, T>,
@@ -76,7 +76,8 @@ pub(super) fn run<'a, T: Transport>(
         calls.with_notice(plan.files_each, &start)
     };
     thread::scope(|scope| {
-        // The first ends when it finds no more files, or is lost. Nobody needs connections that are not made by then.
+        // The first ends when it finds no more files, or is lost. Connections that are not ready by then are not
+        // needed.
         let ending = Ending(&further);
         let further_work = || Some(work(further.connect()?, plan, Calls::new(queue, steps)));
         let mut threads = Vec::new();
@@ -110,24 +111,24 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// The connections after the first. Each has a thread, which waits until the connections are wanted, makes one and moves
-/// files over it.
+/// The connections after the first. Each has a thread, which waits until the connections are wanted, makes one and
+/// transfers files over it.
 struct Further<'r, 'd, 'a, T> {
     connector: &'r Connector<'a, T>,
     plan: Plan,
     queue: &'r Mutex<WorkQueue<'d, 'a, T>>,
-    /// Whether they are made, as soon as that is known.
+    /// Whether to make the connections, once that is decided.
     wanted: OnceLock<bool>,
-    /// Those that are still being made are not wanted any more.
+    /// Raised when connections that are not ready are no longer wanted.
     over: Event,
     progress: Mutex<Progress>,
 }
 
-/// How far the making of the connections has come.
+/// How many connections are ready.
 struct Progress {
-    /// The number of connections that may still be made.
+    /// The number of connections that are neither ready nor failed.
     pending: usize,
-    /// The number of connections, with the first.
+    /// The number of connections that are ready, including the first.
     made: usize,
     /// Why a connection was not made.
     error: Option<Error>,
@@ -150,7 +151,7 @@ impl<'r, 'd, 'a, T: Transport> Further<'r, 'd, 'a, T> {
         }
     }
 
-    /// Has the connections made.
+    /// Starts making the connections.
     fn start(&self) {
         self.wanted.get_or_init(|| true);
     }
@@ -166,7 +167,7 @@ impl<'r, 'd, 'a, T: Transport> Further<'r, 'd, 'a, T> {
         if *self.wanted.wait() { self.made(self.connector.connect(Some(&self.over))) } else { None }
     }
 
-    /// Counts a connection that was made or not. If somebody asked for more than there are, the last one reports it.
+    /// Counts a connection that was made or not. The last one reports if there are fewer than the user chose.
     fn made(&self, made: Result<Box<dyn Remote>, Error>) -> Option<Box<dyn Remote>> {
         let mut progress = lock(&self.progress);
         progress.pending -= 1;
@@ -196,7 +197,7 @@ impl<'r, 'd, 'a, T: Transport> Further<'r, 'd, 'a, T> {
     }
 }
 
-/// Makes no more connections when it is dropped, also by a panic, since threads wait for that.
+/// Stops making connections when it is dropped. A panic must do so too, because threads wait for the decision.
 struct Ending<'f, 'r, 'd, 'a, T: Transport>(&'f Further<'r, 'd, 'a, T>);
 
 impl<T: Transport> Drop for Ending<'_, '_, '_, '_, T> {
@@ -235,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Few files are large, or they would not need several connections.
+    /// A few files with `--jobs` are probably large.
     #[test]
     fn no_connection_takes_more_than_its_share() {
         for (jobs, files, share) in

@@ -1,4 +1,4 @@
-//! Names that begin with a dot, of which a server may take none.
+//! Names that begin with a dot, which a server may refuse.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fmt;
 use haul_core::FilePath;
 use haul_store::is_reserved;
 
-/// What was refused. A server takes all of these names or none, so the first refusal is enough.
+/// The refused names. A server accepts all such names or none, so one refusal decides.
 #[derive(Debug, Default)]
 pub(super) struct Dots {
     refused: bool,
-    /// The directories that were told of, with all that is in them.
+    /// The directories that were reported with all their content.
     told: HashSet<FilePath>,
 }
 
@@ -19,14 +19,14 @@ impl Dots {
         self.refused
     }
 
-    /// A file is left out because of this name. Whether that is still to be told.
+    /// Records that a file is left out because of this name. Returns whether to report it.
     pub(super) fn refuse(&mut self, dotted: &Dotted) -> bool {
         self.refused = true;
         dotted.is_file || self.told.insert(dotted.name.clone())
     }
 }
 
-/// The topmost name in a path that begins with a dot. It stands for all that is below it.
+/// The topmost name in a path that begins with a dot. It stands for everything below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Dotted {
     name: FilePath,
@@ -34,7 +34,8 @@ pub(crate) struct Dotted {
 }
 
 impl Dotted {
-    /// The one in the path of a file, from the directory `above` on, if there is one. A path with a name that Haul keeps is refused for that one.
+    /// The one in the path of a file below the directory `above`, if any. A path with a name that Haul reserves is
+    /// refused for that reason instead.
     pub(crate) fn new(above: Option<&FilePath>, path: &FilePath) -> Option<Self> {
         if path.components().any(is_reserved) {
             return None;

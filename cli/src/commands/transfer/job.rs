@@ -1,4 +1,4 @@
-//! What is moved, and how the result is told.
+//! The files to transfer, and how their results are printed.
 
 use std::path::PathBuf;
 
@@ -14,63 +14,65 @@ use crate::exit::Exit;
 use crate::output::{Direction, Transfer};
 use crate::transport::Transport;
 
-/// A file to move, described: it costs little until its turn comes, and can be begun again over another connection.
+/// A description of a file to transfer. It costs little until its turn comes, and can be begun again over another
+/// connection.
 pub(crate) trait Job: Send {
-    /// Opens what there is to open here, before the server is asked for it.
+    /// Opens the local side, before the request goes to the server.
     fn begin(&mut self) -> Result<Begun, Error>;
 
-    /// Whether to open it may mean to wait for another program. It is begun once at most, while no connection waits with it.
+    /// Whether opening it may wait for another program. Such a job begins at most once, and no connection waits
+    /// meanwhile.
     fn is_stream(&self) -> bool {
         false
     }
 
-    /// Whether to open it has meant to wait, perhaps, and means to lose it if it is opened again.
+    /// Whether opening it may have waited, so that opening it again would lose the other program.
     fn waits(&self) -> bool {
         self.is_stream()
     }
 
-    /// Of a file that is sent with a directory: the topmost name in its path there that begins with a dot.
+    /// For a file that is uploaded with a directory: the topmost name in its path on the server that begins with a dot.
     fn dotted(&self) -> Option<Dotted> {
         None
     }
 }
 
-/// What comes of beginning a [`Job`].
+/// The result of beginning a [`Job`].
 pub(crate) enum Begun {
     Move(Item),
-    /// The same file is there already. It has this many bytes.
+    /// The same file already exists. It has this many bytes.
     Same(u64),
 }
 
-/// A file about to be moved.
+/// A file whose transfer is about to start.
 pub(crate) struct Item {
     pub(crate) request: Request,
     pub(crate) files: ClientFiles,
     pub(crate) what: What,
 }
 
-/// What comes next of all that there is to move.
+/// A step of a transfer of many files.
 pub(crate) enum Step {
     Move(Box<dyn Job>),
-    /// Something beside the files is wrong.
+    /// Something other than a file failed.
     Fail(Error),
     /// Something is left out, and why.
     LeaveOut(String),
 }
 
-/// How the result for a file is printed.
+/// What the line for a file says.
 #[derive(Debug, Clone)]
 pub(crate) struct What {
     pub(crate) direction: Direction,
     /// Its name on the server.
     pub(crate) path: FilePath,
-    /// Its name here; `None` for a stream.
+    /// Its local name; `None` for a stream.
     pub(crate) local: Option<PathBuf>,
-    /// Whether it takes the place of what has its name.
+    /// Whether it replaces an existing file.
     pub(crate) replaces: bool,
 }
 
-/// How much there is to move.
+/// How much there is to transfer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Extent {
     pub(crate) files: usize,
@@ -78,13 +80,13 @@ pub(crate) struct Extent {
 }
 
 impl What {
-    /// Tells what became of the file, and gives its bytes, and whether that could be printed.
+    /// Prints the result of the file. Returns its size in bytes, and whether the result could be printed.
     pub(super) fn tell<T: Transport>(
         &self,
         app: &mut App<'_, T>,
         moved: Result<Summary, Error>,
     ) -> Result<(u64, Result<(), Error>), Error> {
-        // The data went to a reader that is gone, and so would every word about it.
+        // The reader of the data is gone, so nobody reads the result either.
         if self.goes_to_stdout() && app.console.stdout.is_closed() {
             return Err(Error::output(&std::io::ErrorKind::BrokenPipe.into()));
         }
@@ -105,16 +107,16 @@ impl What {
         self.local.is_none() && self.direction == Direction::Down
     }
 
-    /// Why the file was not moved.
+    /// Why the file was not transferred.
     pub(super) fn failed(&self, failure: &Failure) -> Error {
         let error = Error::request(self.path.as_str(), failure);
         match failure {
             Failure::Refused(refusal) if refusal.code() == Some(ErrorCode::IsDirectory) => error
                 .advise(match self.direction {
-                    Direction::Down => "-r brings all that is in it",
-                    Direction::Up => "with a / at its end --as names the directory for the file",
+                    Direction::Down => "-r downloads its content",
+                    Direction::Up => "end --as with / to name the directory for the file",
                 }),
-            // It is taken by another name, which is one with this one there.
+            // Another spelling of the name is taken on the server.
             Failure::Refused(refusal)
                 if refusal.code() == Some(ErrorCode::Exists) && self.replaces =>
             {
@@ -124,12 +126,12 @@ impl What {
         }
     }
 
-    /// Whether it may have been this program that stored the file which is there, before it lost the receipt.
+    /// Whether this program may have stored the existing file, before it lost the receipt.
     pub(super) fn may_be_stored(&self, failure: &Failure) -> bool {
         self.direction == Direction::Up && is_refused(failure, ErrorCode::Exists)
     }
 
-    /// The error of that.
+    /// The error for a file that this program may have stored.
     pub(super) fn outcome_unknown(&self) -> Error {
         let message = "exists, perhaps from before the connection was lost";
         Error::new(Exit::OutcomeUnknown, message)

@@ -1,4 +1,4 @@
-//! Files on their way, one or many over the same connections.
+//! Transfers of one file, or of many over several connections.
 
 mod connections;
 mod dots;
@@ -30,19 +30,20 @@ pub(crate) use retry::Retries;
 /// The descriptors to count on if the system does not say how many there are.
 const FEW_DESCRIPTORS: u64 = 256;
 
-/// Moves one file and tells of it. If a connection that was there before is lost ere the server has begun with it, it is asked again over a new one, once.
+/// Transfers one file and prints the result. If an existing connection is lost before the server has started the
+/// request, the request is made again, once, over a new connection.
 pub(crate) fn one<T: Transport>(app: &mut App<'_, T>, job: &mut dyn Job) -> Result<(), Error> {
     let mut again = app.is_connected();
-    // The connection was lost without a word from the server.
+    // The connection was lost before the server replied.
     let mut unheard = false;
     loop {
         let Begun::Move(Item { request, files, what }) = job.begin()? else { return Ok(()) };
         if job.waits() {
-            // It cannot be begun again, and the session may have been over before this one came.
+            // The job cannot begin again, and the old session may already be over.
             app.say_goodbye();
             again = false;
         }
-        // First, so that no bar stands there for a server that cannot be reached.
+        // Connect first, so that there is no bar for an unreachable server.
         app.connect()?;
         let mut bar = Bar::new(app.progress_target(), what.path.file_name());
         let mut begun = false;
@@ -77,7 +78,7 @@ pub(crate) fn one<T: Transport>(app: &mut App<'_, T>, job: &mut dyn Job) -> Resu
     }
 }
 
-/// Whether so much is sent before the server has agreed to it.
+/// Whether this much is sent before the server has accepted the upload.
 fn is_sent_unasked(direction: Direction, progress: &Progress) -> bool {
     direction == Direction::Up && progress.total.is_some_and(|total| total <= EAGER)
 }
@@ -117,14 +118,14 @@ pub(crate) fn all<T: Transport>(
                 break;
             }
         };
-        // If further connections are what is lost, the first must do.
+        // The further connections may be the reason for a loss, so continue with one.
         let jobs = jobs.or(here.connected.then_some(1));
         let plan = Plan::new(jobs, here.remaining(), descriptors);
         let (remotes, failure) = run(first, plan, &mut queue, &steps);
         let here = entire(&mut queue);
         here.connected = true;
         if here.made_progress() {
-            retries.begin_anew();
+            retries.reset();
         }
         if failure.is_none() {
             keep_one(here, remotes);
@@ -159,7 +160,7 @@ fn run<T: Transport>(
     (remotes, lost)
 }
 
-/// Ends all sessions but one, which others may use. Ends that one too if the next file may have to be waited for.
+/// Ends all sessions but one, which others may use. Ends that one too if opening the next file may wait.
 fn keep_one<T: Transport>(queue: &mut WorkQueue<'_, '_, T>, mut remotes: Vec<Box<dyn Remote>>) {
     let kept = if queue.waits_next() { None } else { remotes.pop() };
     remotes.into_iter().for_each(app::say_goodbye);

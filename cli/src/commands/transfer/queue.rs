@@ -1,4 +1,4 @@
-//! What all connections of a transfer share: the results, and the remaining work.
+//! The work queue that the connections of a transfer share, and the results.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::progress::Bar;
 use crate::transport::{Transport, Watch};
 
-/// A job, and whether a connection was lost while it was under way.
+/// A job, and whether a connection was lost while it ran.
 struct Queued {
     job: Box<dyn Job>,
     again: bool,
@@ -32,21 +32,21 @@ pub(super) struct WorkQueue<'d, 'a, T> {
     bar: Option<Bar>,
     extent: Extent,
     bytes: u64,
-    /// How many steps were taken.
+    /// The number of jobs that were taken.
     taken: usize,
-    /// What is opened already.
+    /// A job that is already open.
     first: Option<(Queued, Item)>,
-    /// What comes before all further steps.
+    /// Jobs that come before all further steps.
     next: VecDeque<Queued>,
-    /// Those that ended with the program, beside the one that was told of.
+    /// The number of jobs that ended with the program, besides the one that was reported.
     unfinished: usize,
     dots: Dots,
     done_before: usize,
     /// There was a connection.
     pub(super) connected: bool,
-    /// Nothing more is to be begun.
+    /// No more jobs begin.
     pub(super) hopeless: bool,
-    /// What a connection was lost by.
+    /// Why a connection was lost.
     pub(super) lost: Option<Error>,
 }
 
@@ -70,18 +70,18 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         }
     }
 
-    /// Whether something was done since the last time.
+    /// Whether a file was transferred since the last call.
     pub(super) fn made_progress(&mut self) -> bool {
         let done = self.tally.done();
         mem::replace(&mut self.done_before, done) < done
     }
 
-    /// Whether what comes next is a stream.
+    /// Whether the next job is a stream.
     pub(super) fn waits_next(&self) -> bool {
         self.next.front().is_some_and(|queued| queued.job.is_stream())
     }
 
-    /// What an error is about that no file was under way for.
+    /// The subject of an error that does not belong to a running job.
     pub(super) fn subject(&self) -> String {
         self.first.as_ref().map_or_else(
             || self.app.server.to_string(),
@@ -89,23 +89,23 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         )
     }
 
-    /// Prints something where the bar was.
+    /// Removes the bar and prints something.
     pub(super) fn without_bar<O>(&mut self, print: impl FnOnce(&mut App<'a, T>) -> O) -> O {
         self.bar = None;
         print(self.app)
     }
 
-    /// How many files are still to be moved, at most.
+    /// The most files that are still to transfer.
     pub(super) fn remaining(&self) -> usize {
         let waiting = usize::from(self.first.is_some()) + self.next.len();
         waiting + self.extent.files.saturating_sub(self.taken)
     }
 
-    /// Nothing more is tried, because of `error`.
+    /// Begins no more jobs, because of `error`.
     pub(super) fn give_up(&mut self, error: &Error) {
         self.hopeless = true;
         self.bar = None;
-        // What was told already stands for itself.
+        // Earlier errors were already reported.
         let waiting = usize::from(self.first.take().is_some()) + self.next.len();
         if waiting > 0 {
             self.tally.fail(self.app, 1, error);
@@ -114,7 +114,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         }
     }
 
-    /// Says how many were not moved, when nothing more will be.
+    /// If no more jobs begin, reports how many were not finished.
     pub(super) fn close(mut self) {
         self.bar = None;
         if !self.hopeless {
@@ -132,7 +132,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         self.show();
     }
 
-    /// A file has this size. If it is the only one, that is all there is to move.
+    /// Learns the size of a file. If it is the only one, that is the total.
     fn learn(&mut self, size: Option<u64>) {
         if self.extent.files == 1 {
             self.extent.bytes = self.extent.bytes.or(size);
@@ -158,7 +158,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         self.tally.count(self.app, outcome);
     }
 
-    /// The transfer was interrupted. If no file reported that, this does.
+    /// Handles an interrupt. Reports it if no file has.
     pub(super) fn interrupted(&mut self) {
         if !self.hopeless {
             let subject = self.subject();
@@ -174,7 +174,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         }
     }
 
-    /// What became of a file; `None` if that is still to be seen, or was told already.
+    /// The outcome of a file; `None` if it is not final, or was already reported.
     fn outcome(
         &mut self,
         queued: Queued,
@@ -187,14 +187,14 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         };
         let lost = error::loses_connection(failure);
         let error = what.failed(failure);
-        // What ends everything is said once.
+        // A failure that ends everything is reported once.
         if self.hopeless && (lost || *failure == Failure::Cancelled) {
             self.unfinished += 1;
             return None;
         }
         if error.retry_after().is_some() {
             self.lost.get_or_insert_with(|| what.failed(failure));
-            // A stream is read or written once.
+            // A stream can be read or written only once.
             if queued.job.is_stream() {
                 return Some(Err(error));
             }
@@ -213,7 +213,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         Some(self.told(what, Err(error)))
     }
 
-    /// Tells of a file. What cannot be printed is done all the same, but nothing more is begun.
+    /// Prints the result of a file. If that fails, the file counts as done, but no more jobs begin.
     fn told(&mut self, what: &What, moved: Result<Summary, Error>) -> Result<u64, Error> {
         let (bytes, printed) = what.tell(self.app, moved)?;
         if let Err(error) = printed {
@@ -223,7 +223,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
         Ok(bytes)
     }
 
-    /// Takes a step; gives the item to begin with.
+    /// Takes a step, and returns its job if it has one to begin.
     fn take(&mut self, step: Step) -> Option<Queued> {
         let job = match step {
             Step::Move(job) => job,
@@ -280,7 +280,7 @@ impl<'d, 'a, T: Transport> WorkQueue<'d, 'a, T> {
 pub(super) struct Calls<'s, 'd, 'a, T, I> {
     queue: &'s Mutex<WorkQueue<'d, 'a, T>>,
     steps: &'s Mutex<I>,
-    /// After how many more files to call this.
+    /// After how many more files to call the function.
     notice: Option<(usize, &'s dyn Fn())>,
 }
 
@@ -289,7 +289,7 @@ impl<'s, 'd, 'a, T: Transport, I: Iterator<Item = Step>> Calls<'s, 'd, 'a, T, I>
         Self { queue, steps, notice: None }
     }
 
-    /// The same, but calls `notice` when the connection has taken so many files, at least 1.
+    /// Calls `notice` once the connection has taken this number of files, at least 1.
     pub(super) fn with_notice(self, files: usize, notice: &'s dyn Fn()) -> Self {
         Self { notice: Some((files, notice)), ..self }
     }
@@ -303,7 +303,7 @@ impl<'s, 'd, 'a, T: Transport, I: Iterator<Item = Step>> Calls<'s, 'd, 'a, T, I>
         }
     }
 
-    /// Whether there is something to move. It is opened then, however long that takes.
+    /// Whether there is a file to transfer. Opens it, however long that takes.
     pub(super) fn has_first(&self) -> bool {
         let Some(first) = self.pull(true) else { return false };
         lock(self.queue).first = Some(first);
@@ -324,7 +324,7 @@ impl<'s, 'd, 'a, T: Transport, I: Iterator<Item = Step>> Calls<'s, 'd, 'a, T, I>
                 queued
             } else {
                 drop(queue);
-                // This may wait for a disk, while others tell what became of their files.
+                // This may wait for a disk; other connections can still report their results.
                 let step = steps.next()?;
                 queue = lock(self.queue);
                 let Some(queued) = queue.take(step) else { continue };

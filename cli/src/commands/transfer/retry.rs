@@ -1,4 +1,4 @@
-//! A connection that is lost is made again, some times.
+//! Retries after a lost connection.
 
 use std::cmp;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use crate::app::App;
 use crate::error::Error;
 use crate::transport::Transport;
 
-/// The pause before the first try; each further one doubles it.
+/// The pause before the first retry. Each further one doubles it.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How often a connection is made again before something has gone well in between.
+/// Counts the retries since the last success.
 #[derive(Debug)]
 pub(crate) struct Retries {
     most: u32,
@@ -23,12 +23,12 @@ impl Retries {
         Self { most, made: 0 }
     }
 
-    /// Something went well: what is lost later is another matter.
-    pub(crate) fn begin_anew(&mut self) {
+    /// Resets the count after a success.
+    pub(crate) fn reset(&mut self) {
         self.made = 0;
     }
 
-    /// Says that it goes on after `error`, and waits as long as that asks for. `false` if it is to end with it.
+    /// Prints that the program retries after `error`, and pauses. Returns `false` if there are no retries left.
     pub(crate) fn wait<T: Transport>(&mut self, app: &mut App<'_, T>, error: &Error) -> bool {
         let Some(least) = error.retry_after().filter(|_| self.made < self.most) else {
             return false;

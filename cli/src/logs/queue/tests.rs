@@ -1,10 +1,10 @@
-//! The queue before a log that takes nothing, takes it late, or takes a part.
+//! The queue with a log that accepts nothing, is slow, or accepts a part.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use super::*;
 
-/// A log whose every write waits for a permit, and goes to `written`.
+/// A log in which every write waits for a permit, and goes to `written`.
 struct Stalled {
     permits: Receiver<()>,
     written: Sender<Vec<u8>>,
@@ -26,7 +26,7 @@ fn line(number: usize) -> String {
     format!("{number} {}\n", "x".repeat(100))
 }
 
-/// Who logs does not wait; what had no room is counted, and told where it is missing.
+/// A thread that logs does not wait. Dropped lines are counted, and a note takes their place.
 #[test]
 fn a_log_that_stands_still_holds_up_nobody() {
     let (permit, permits) = mpsc::channel();
@@ -37,7 +37,7 @@ fn a_log_that_stands_still_holds_up_nobody() {
         queue.write_all(line(number).as_bytes()).unwrap();
     }
     assert!(!queue.flush(Duration::ZERO));
-    // What was under way, what waited, and the note.
+    // The line that was being written, those that waited, and the note.
     let mut text = Vec::new();
     while text.is_empty() || !text.ends_with(b"because nobody read them\n") {
         permit.send(()).unwrap();
@@ -56,7 +56,7 @@ fn a_log_that_stands_still_holds_up_nobody() {
     assert!(text.len() < 2 * MOST_WAITING + 1000, "{}", text.len());
 }
 
-/// A disk with so much room.
+/// A disk with this much room.
 struct Disk {
     room: usize,
     text: Vec<u8>,
@@ -78,7 +78,7 @@ impl Write for Disk {
     }
 }
 
-/// What a full disk did not take is counted; a line of which it took a part ends before the next one.
+/// Lines that a full disk refuses are counted. A line that was written in part is ended before the next one.
 #[test]
 fn what_cannot_be_written_is_counted() {
     for room in 0..9 {

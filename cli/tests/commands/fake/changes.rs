@@ -68,14 +68,14 @@ fn told(content: &[u8]) -> Summary {
 }
 
 impl State {
-    fn beneath(&self, directory: &str) -> impl Iterator<Item = &String> {
+    fn below(&self, directory: &str) -> impl Iterator<Item = &String> {
         let prefix = format!("{directory}/");
         let names = self.files.keys().chain(&self.directories);
         names.filter(move |name| name.starts_with(&prefix))
     }
 
     fn is_directory(&self, name: &str) -> bool {
-        self.directories.contains(name) || self.beneath(name).next().is_some()
+        self.directories.contains(name) || self.below(name).next().is_some()
     }
 
     fn is_taken(&self, name: &str) -> bool {
@@ -118,7 +118,7 @@ impl State {
             self.directories.extend(above);
             return Ok(());
         }
-        if self.beneath(name).next().is_some() {
+        if self.below(name).next().is_some() {
             return Err(refusal(ErrorCode::NotEmpty));
         }
         let found = self.directories.remove(name);
