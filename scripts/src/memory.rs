@@ -23,12 +23,12 @@ const GRACE: Duration = Duration::from_hours(1);
 /// # Panics
 /// When the scripts of this crate cannot be parsed.
 pub fn check() -> Result<Transcripts, Failures> {
-    crate::run_all(IN_MEMORY, run)
+    crate::run_all(IN_MEMORY, |_| true, run)
 }
 
-/// The transcripts of all scripts under the first schedule, to compare others with.
-pub(crate) fn transcripts() -> Result<Transcripts, Failures> {
-    crate::run_all(&IN_MEMORY[..1], run)
+/// The transcripts of these scripts under the first schedule, to compare others with.
+pub(crate) fn transcripts(which: fn(&Script) -> bool) -> Result<Transcripts, Failures> {
+    crate::run_all(&IN_MEMORY[..1], which, run)
 }
 
 fn run(script: &Script, schedule: &Schedule) -> Result<String, String> {
@@ -97,8 +97,13 @@ impl Connection {
         let options = Options { hidden: script.setup.hidden, ..Options::default() };
         let directory = Directory::open(share, options).map_err(|error| error.to_string())?;
         Ok(Self {
-            server: Server::new(Arc::new(script.setup.config.clone())),
-            session: Session::new(Arc::new(directory), Identity::nobody()),
+            server: Server::with_accounts(
+                Arc::new(script.setup.config.clone()),
+                None,
+                !script.setup.users.is_empty(),
+            ),
+            session: Session::new(Arc::new(directory), Identity::nobody())
+                .identified_by(script.setup.identify()),
             now: Duration::ZERO,
             to_server: Pipe::new(schedule.pipe),
             to_client: Pipe::new(schedule.pipe),

@@ -74,9 +74,26 @@ impl Drop for InThread {
 pub fn check<S: RunningServer>(
     start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
 ) -> Result<(), Failures> {
+    check_those(|_| true, start)
+}
+
+/// As [`check`], without the scripts whose servers have users.
+///
+/// # Panics
+/// As [`check`] does.
+pub fn check_without_users<S: RunningServer>(
+    start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
+) -> Result<(), Failures> {
+    check_those(|script| script.setup.users.is_empty(), start)
+}
+
+fn check_those<S: RunningServer>(
+    which: fn(&Script) -> bool,
+    start: impl Fn(&Setup, &Path) -> io::Result<S> + Sync,
+) -> Result<(), Failures> {
     let over_sockets =
-        crate::run_all(OVER_SOCKETS, |script, schedule| run(script, *schedule, &start))?;
-    Failures::between(&over_sockets, &crate::memory::transcripts()?)
+        crate::run_all(OVER_SOCKETS, which, |script, schedule| run(script, *schedule, &start))?;
+    Failures::between(&over_sockets, &crate::memory::transcripts(which)?)
 }
 
 /// Checks that a server with one place refuses a second client with `busy` while the first is connected.

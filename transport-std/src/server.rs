@@ -4,26 +4,26 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use haul_store::Store;
+use haul_store::StoreProvider;
 use haul_transport::{Layer, ServerHandle, ServerOptions};
 
 use crate::{Std, block_on};
 
 /// A server that listens: [`haul_transport::Server`] for callers that block. It serves once it [runs](Self::run).
 #[derive(Debug)]
-pub struct Server<S>(haul_transport::Server<Std, S>);
+pub struct Server<P>(haul_transport::Server<Std, P>);
 
-impl<S: Store> Server<S> {
+impl<P: StoreProvider> Server<P> {
     /// Listens on every address of `name`; port 0 picks one. From now on clients can connect, but they wait until the server runs.
     ///
     /// # Errors
     /// See [`bind_all`](Self::bind_all).
     pub fn bind(
         name: impl ToSocketAddrs + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        Self::bind_all([name], store, options)
+        Self::bind_all([name], provider, options)
     }
 
     /// Listens on every address of each of `names`; port 0 picks one, the same for all addresses of a name.
@@ -32,10 +32,10 @@ impl<S: Store> Server<S> {
     /// The first address that cannot be had, an [`Unreached`](haul_transport::Unreached) within the error. One that this machine does not have is left out if the name has another.
     pub fn bind_all(
         names: impl IntoIterator<Item = impl ToSocketAddrs> + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        block_on(haul_transport::Server::bind_all(names, store, options)).map(Self)
+        block_on(haul_transport::Server::bind_all(names, provider, options)).map(Self)
     }
 
     /// The same, but each name has its layer over TCP: see [`haul_transport::Server::bind_layered`].
@@ -44,10 +44,10 @@ impl<S: Store> Server<S> {
     /// See [`bind_all`](Self::bind_all).
     pub fn bind_layered(
         names: impl IntoIterator<Item = (impl ToSocketAddrs, Option<Layer>)> + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        block_on(haul_transport::Server::bind_layered(names, store, options)).map(Self)
+        block_on(haul_transport::Server::bind_layered(names, provider, options)).map(Self)
     }
 
     /// The first address that it listens on.

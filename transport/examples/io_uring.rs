@@ -285,7 +285,7 @@ mod tests {
         if is_forbidden() {
             return;
         }
-        let checked = tcp::check(|setup, directory| {
+        let checked = tcp::check_without_users(|setup, directory| {
             let store =
                 Directory::open(directory, Options { hidden: setup.hidden, ..Options::default() })?;
             start(store, setup.config.clone(), 64)

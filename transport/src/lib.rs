@@ -19,6 +19,7 @@
 //! moves the steps to a thread where file work may block. `server` has a module for each part of a server: accepting,
 //! sessions, refusals, limits.
 
+mod accounts;
 mod addresses;
 pub mod call;
 mod cancel;
@@ -44,7 +45,9 @@ mod stream;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod users;
 
+pub use accounts::UserStores;
 pub use call::{Call, DownloadOptions, ListOptions, Watch};
 pub use cancel::Cancel;
 pub use client::Client;
@@ -58,3 +61,4 @@ pub use server::{Peer, Server, ServerHandle};
 pub use signals::{CancelOnSignals, cancel_on_signals, drain_on_signals};
 pub use stream::{Interest, Security, Stream, StreamError};
 pub use tcp::TcpStream;
+pub use users::{Admission, Penalised, Users};

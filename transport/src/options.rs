@@ -1,5 +1,6 @@
 //! The options of servers and clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_core::client::ClientConfig;
@@ -7,6 +8,7 @@ use haul_core::server::ServerConfig;
 
 use crate::cancel::Cancel;
 use crate::layer::Layer;
+use crate::users::Users;
 
 /// The options of a server.
 #[derive(Debug, Clone)]
@@ -27,6 +29,9 @@ pub struct ServerOptions {
     /// [`line`](haul_core::Timing::line) time. Another client takes the place of the one that has been there longest,
     /// of the address with the most of them.
     pub max_handshakes: usize,
+    /// Who the clients are. `None` if nobody is identified: AUTH fails, and all sessions get the store of
+    /// [nobody](haul_store::Identity::nobody).
+    pub users: Option<Arc<dyn Users>>,
 }
 
 impl Default for ServerOptions {
@@ -40,6 +45,7 @@ impl Default for ServerOptions {
             impatient: false,
             grace: Duration::from_secs(30),
             max_handshakes: 128,
+            users: None,
         }
     }
 }

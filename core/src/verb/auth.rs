@@ -1,6 +1,6 @@
 //! `AUTH`: says who the client is, and proves it.
 //!
-//! Rules: R-AUTH-1, R-AUTH-2.
+//! Rules: R-AUTH-1, R-AUTH-2, R-AUTH-3.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

@@ -181,8 +181,9 @@ impl Builder {
     fn greeting(&self) -> Expectation {
         let config = &self.setup.config;
         let (banner, limits) = (&config.banner, &config.limits);
+        let auth = if self.setup.users.is_empty() { "" } else { " auth=required" };
         let line = format!(
-            "HAUL/1 \"{banner}\" max-data={} pipeline={}",
+            "HAUL/1 \"{banner}\" max-data={} pipeline={}{auth}",
             limits.max_data, limits.pipeline
         );
         Expectation::Line(line.into_bytes())

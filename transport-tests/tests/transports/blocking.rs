@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use haul_core::client::{Failure, Progress};
 use haul_core::message::{Greeting, Summary};
 use haul_core::{Entry, FilePath, Mode};
-use haul_store::{Source, Store, Target};
+use haul_store::{Source, StoreProvider, Target};
 use haul_transport::{
     Call, ClientOptions, ConnectError, DownloadOptions, Layer, ListOptions, Runtime, Security,
     ServerHandle, ServerOptions, Watch, call,
@@ -54,7 +54,7 @@ pub(crate) struct Server<B: BlockOn, S> {
     executor: PhantomData<B>,
 }
 
-impl<B: BlockOn, S: Store> Server<B, S> {
+impl<B: BlockOn, S: StoreProvider> Server<B, S> {
     pub(crate) fn bind(
         address: impl ToSocketAddrs + Send + 'static,
         store: Arc<S>,

@@ -33,6 +33,7 @@ macro_rules! tests_of {
             mod stopping;
             mod tls;
             mod transfers;
+            mod users;
         }
     };
 }

@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use haul_scripts::tcp::RunningServer;
 use haul_core::client::Failure;
 use haul_core::message::Summary;
-use haul_store::Store;
 use haul_core::ErrorCode;
+use haul_store::{Store, StoreProvider};
 use haul_transport::{ConnectError, Layer, ListOptions, ServerOptions};
 
 use super::transport::{Client, ClientOptions, Server, ServerHandle};
@@ -29,7 +29,7 @@ impl Running {
         Self::run(server)
     }
 
-    pub(crate) fn run<S: Store>(server: Server<S>) -> Self {
+    pub(crate) fn run<S: StoreProvider>(server: Server<S>) -> Self {
         let handle = server.handle();
         let address = server.local_addr();
         let thread = Some(thread::spawn(|| server.run()));

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::yield_now;
-use haul_store::Store;
+use haul_store::StoreProvider;
 use tracing::{Instrument, debug, info, warn};
 
 use crate::descriptors::SpareDescriptor;
@@ -58,9 +58,12 @@ impl<R: Runtime> Listener<R> {
 }
 
 /// Accepts connections until the server drains. Then it closes the ports and completes the running refusals.
-pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>, host: &Host<S>) {
+pub(super) async fn accept<R: Runtime, P: StoreProvider>(
+    mut listeners: Vec<Listener<R>>,
+    host: &Host<P>,
+) {
     let stop = &host.stop;
-    create_event_descriptors::<R, S>(host).await;
+    create_event_descriptors::<R, P>(host).await;
     let mut refusals = Refusals::new(host);
     let mut backoff = AcceptBackoff::default();
     let mut reserve = SpareDescriptor::new();
@@ -86,7 +89,7 @@ pub(super) async fn accept<R: Runtime, S: Store>(mut listeners: Vec<Listener<R>>
 }
 
 /// Polls each event once: some runtimes need a descriptor for it, and later there may be none.
-async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
+async fn create_event_descriptors<R: Runtime, P>(host: &Host<P>) {
     let (_, closed) = host.open.get();
     poll_fn(|cx| {
         for event in [&host.stop.drain, &host.stop.force, closed] {
@@ -99,10 +102,10 @@ async fn create_event_descriptors<R: Runtime, S>(host: &Host<S>) {
 
 /// Waits until the server drains or a connection arrives; or, during a pause, until that is over or a connection is
 /// closed. Refusals continue meanwhile.
-async fn wait<R: Runtime, S: Store>(
+async fn wait<R: Runtime, P: StoreProvider>(
     listeners: &mut [Listener<R>],
-    host: &Host<S>,
-    refusals: &mut Refusals<'_, S>,
+    host: &Host<P>,
+    refusals: &mut Refusals<'_, P>,
     pause: Option<(Duration, &Event)>,
 ) {
     let (mut drains, mut closes) = (EventListener::default(), EventListener::default());
@@ -132,10 +135,10 @@ impl<R: Runtime> Listener<R> {
 }
 
 /// Accepts the waiting connections, as far as resources allow, at most [`BATCH`].
-fn accept_batch<R: Runtime, S: Store>(
+fn accept_batch<R: Runtime, P: StoreProvider>(
     listener: &Listener<R>,
-    host: &Host<S>,
-    refusals: &mut Refusals<'_, S>,
+    host: &Host<P>,
+    refusals: &mut Refusals<'_, P>,
     backoff: &mut AcceptBackoff,
 ) {
     let clock = host.stop.clock;
@@ -167,11 +170,11 @@ fn accept_batch<R: Runtime, S: Store>(
     }
 }
 
-fn admit<R: Runtime, S: Store>(
+fn admit<R: Runtime, P: StoreProvider>(
     socket: Socket<R>,
     address: SocketAddr,
-    host: &Host<S>,
-    refusals: &mut Refusals<'_, S>,
+    host: &Host<P>,
+    refusals: &mut Refusals<'_, P>,
 ) {
     let counted = host.open.count();
     let Some(permit) = host.limiter.take(address.ip(), host.stop.clock.now()) else {
@@ -192,11 +195,11 @@ fn admit<R: Runtime, S: Store>(
 }
 
 /// Starts a task for a client that becomes a session, or is refused, once its handshake is complete.
-fn begin_handshake<R: Runtime, S: Store>(
+fn begin_handshake<R: Runtime, P: StoreProvider>(
     socket: Socket<R>,
     address: SocketAddr,
     layer: &Layer,
-    host: &Host<S>,
+    host: &Host<P>,
 ) {
     let arrived = Arrived {
         place: host.handshakes.take(address.ip(), socket.descriptor()),

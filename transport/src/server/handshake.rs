@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_lite::future::FutureExt;
 use haul_core::ErrorCode;
 use haul_core::message::Refusal;
-use haul_store::Store;
+use haul_store::StoreProvider;
 use tracing::{debug, error};
 
 use crate::handshake::{HandshakeError, shake_hands};
@@ -51,7 +51,7 @@ enum Outcome {
 
 /// Completes the handshake of a client, and serves it. It takes a permit only then, so that clients that never complete
 /// a handshake keep out no session.
-pub(super) async fn welcome<R: Runtime, S: Store>(arrived: Arrived<R>, host: Host<S>) {
+pub(super) async fn welcome<R: Runtime, P: StoreProvider>(arrived: Arrived<R>, host: Host<P>) {
     let Arrived { place, layer, mut socket, counted, address } = arrived;
     let outcome = AssertUnwindSafe(outcome(&mut socket, &layer, &host)).catch_unwind().await;
     let stop = &host.stop;
@@ -79,7 +79,7 @@ pub(super) async fn welcome<R: Runtime, S: Store>(arrived: Arrived<R>, host: Hos
     drop(place);
 }
 
-async fn outcome<R: Runtime, S>(socket: &mut Socket<R>, layer: &Layer, host: &Host<S>) -> Outcome {
+async fn outcome<R: Runtime, P>(socket: &mut Socket<R>, layer: &Layer, host: &Host<P>) -> Outcome {
     let limit = host.config.timing.line;
     let complete = async {
         if let Some(opening) = layer.opening()

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use haul_core::account::UserName;
 use haul_core::message::Refusal;
 use haul_core::server::{Server as Machine, ServerConfig};
 use haul_core::{ErrorCode, Limits, Machine as _, Output};
@@ -19,6 +20,7 @@ use crate::server::handshake_places::HandshakePlaces;
 use crate::server::limiter::Limiter;
 use crate::server::stop::Stop;
 use crate::tcp::{self, send, shutdown};
+use crate::users::Users;
 
 /// The total size of the chunks of all sessions, in bytes, beyond which further sessions get smaller ones.
 const CHUNKS: usize = 16 << 20;
@@ -33,9 +35,9 @@ const RETRY_AFTER: u64 = 5;
 
 /// The state that all sessions of a server share.
 #[derive(Debug)]
-pub(crate) struct Host<S> {
-    /// The served store.
-    pub(crate) store: Arc<S>,
+pub(crate) struct Host<P> {
+    /// Gives each session its store.
+    pub(crate) provider: Arc<P>,
     /// The configuration of each session over plain TCP.
     pub(crate) config: Arc<ServerConfig>,
     /// The configuration of each session over a layer: only plain TCP can be spliced.
@@ -53,13 +55,15 @@ pub(crate) struct Host<S> {
     pub(crate) stop: Arc<Stop>,
     /// The log.
     pub(crate) log: Arc<Log>,
+    /// Who the clients are; `None` if nobody is identified.
+    pub(crate) users: Option<Arc<dyn Users>>,
     /// The places of clients whose handshake is not complete.
     pub(crate) handshakes: Arc<HandshakePlaces>,
 }
 
-impl<S> Host<S> {
+impl<P> Host<P> {
     /// The state of a server of `store`, some of whose listeners are `layered`.
-    pub(crate) fn new(store: Arc<S>, options: ServerOptions, layered: bool) -> Self {
+    pub(crate) fn new(provider: Arc<P>, options: ServerOptions, layered: bool) -> Self {
         let ServerOptions {
             config,
             max_clients,
@@ -67,11 +71,12 @@ impl<S> Host<S> {
             impatient,
             grace,
             max_handshakes,
+            users,
         } = options;
         let room = SessionLimits::now(layered.then_some(max_handshakes));
         let max_clients = fit(max_clients, room);
         Self {
-            store,
+            provider,
             layered_config: Arc::new(ServerConfig { pass_through: false, ..config.clone() }),
             config: Arc::new(config),
             limiter: Arc::new(Limiter::new(max_clients, max_clients_per_address)),
@@ -80,6 +85,7 @@ impl<S> Host<S> {
             open: Arc::default(),
             stop: Arc::new(Stop::new(grace)),
             log: Arc::default(),
+            users,
             handshakes: Arc::new(HandshakePlaces::new(room.handshakes)),
         }
     }
@@ -90,10 +96,15 @@ impl<S> Host<S> {
         warn!(sessions, "their storage hangs; ending without them");
     }
 
-    /// The machine of a new session over `stream`.
-    pub(crate) fn session_machine(&self, stream: &PeerStream) -> Machine {
+    /// The machine of a new session over `stream`; see [`Machine::with_accounts`].
+    pub(crate) fn session_machine(
+        &self,
+        stream: &PeerStream,
+        user: Option<UserName>,
+        auth_required: bool,
+    ) -> Machine {
         let config = if stream.plain().is_some() { &self.config } else { &self.layered_config };
-        Machine::new(self.with_share(config))
+        Machine::with_accounts(self.with_share(config), user, auth_required)
     }
 
     /// A session buffers about two chunks. A few clients get large ones, which are fast. With many clients the storage
@@ -188,10 +199,10 @@ fn fit(max_clients: usize, room: SessionLimits) -> usize {
     max_clients.min(most)
 }
 
-impl<S> Clone for Host<S> {
+impl<P> Clone for Host<P> {
     fn clone(&self) -> Self {
         Self {
-            store: Arc::clone(&self.store),
+            provider: Arc::clone(&self.provider),
             config: Arc::clone(&self.config),
             layered_config: Arc::clone(&self.layered_config),
             limiter: Arc::clone(&self.limiter),
@@ -200,6 +211,7 @@ impl<S> Clone for Host<S> {
             open: Arc::clone(&self.open),
             stop: Arc::clone(&self.stop),
             log: Arc::clone(&self.log),
+            users: self.users.clone(),
             handshakes: Arc::clone(&self.handshakes),
         }
     }

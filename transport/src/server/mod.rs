@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::FutureExt;
-use haul_store::Store;
+use haul_store::StoreProvider;
 use tracing::info;
 
 pub use self::peer::Peer;
@@ -34,13 +34,13 @@ use accept::{Listener, accept};
 use host::Host;
 
 /// A server that listens. It serves once it [runs](Self::run).
-pub struct Server<R: Runtime, S> {
+pub struct Server<R: Runtime, P> {
     listeners: Vec<Listener<R>>,
     addresses: Vec<SocketAddr>,
-    host: Host<S>,
+    host: Host<P>,
 }
 
-impl<R: Runtime, S: Store> Server<R, S> {
+impl<R: Runtime, P: StoreProvider> Server<R, P> {
     /// Listens on every address of `name`; port 0 picks one. Clients can connect from now on, but wait until the server
     /// runs.
     ///
@@ -48,10 +48,10 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// See [`bind_all`](Self::bind_all).
     pub async fn bind(
         name: impl ToSocketAddrs + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        Self::bind_all([name], store, options).await
+        Self::bind_all([name], provider, options).await
     }
 
     /// Listens on every address of each of `names`; port 0 picks one, the same for all addresses of a name.
@@ -61,11 +61,11 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// this machine does not have is skipped if the name has another.
     pub async fn bind_all(
         names: impl IntoIterator<Item = impl ToSocketAddrs> + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
         let listen = || listen_on(names.into_iter().map(|name| (name, None)));
-        Self::bind_by(listen, store, options).await
+        Self::bind_by(listen, provider, options).await
     }
 
     /// The same, but each name has its layer over TCP; `None` is plain TCP. The kernel moves no payload through a
@@ -75,22 +75,22 @@ impl<R: Runtime, S: Store> Server<R, S> {
     /// See [`bind_all`](Self::bind_all). An address that occurs with two different layers cannot be used.
     pub async fn bind_layered(
         names: impl IntoIterator<Item = (impl ToSocketAddrs, Option<Layer>)> + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
-        Self::bind_by(|| listen_on(names), store, options).await
+        Self::bind_by(|| listen_on(names), provider, options).await
     }
 
     async fn bind_by(
         listen: impl FnOnce() -> io::Result<Vec<(TcpListener, Option<Layer>)>> + Send + 'static,
-        store: Arc<S>,
+        provider: Arc<P>,
         options: ServerOptions,
     ) -> io::Result<Self> {
         // Names may have to be looked up.
         let listeners = if R::TASKS_MAY_BLOCK { listen() } else { R::unblock(listen).await? };
         let (listeners, layers): (Vec<_>, Vec<_>) = listeners?.into_iter().unzip();
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-        let host = Host::new(store, options, layers.iter().any(Option::is_some));
+        let host = Host::new(provider, options, layers.iter().any(Option::is_some));
         let listeners = listeners
             .into_iter()
             .zip(layers)
@@ -127,7 +127,7 @@ impl<R: Runtime, S: Store> Server<R, S> {
     pub async fn run(self) {
         let _forced = ForcedOnDrop(self.handle());
         let Self { listeners, host, .. } = self;
-        accept::<R, S>(listeners, &host).await;
+        accept::<R, P>(listeners, &host).await;
         let stop = &host.stop;
         while let Some(closed) = host.open.until_none() {
             let left = stop.time_left();
@@ -156,7 +156,7 @@ impl Drop for ForcedOnDrop {
     }
 }
 
-impl<R: Runtime, S> fmt::Debug for Server<R, S> {
+impl<R: Runtime, P> fmt::Debug for Server<R, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
     }

@@ -23,13 +23,13 @@ use crate::socket::Socket;
 use crate::step::{Connection, Handler};
 
 /// The running refusals. All run in the accepting task: a refusal needs no files, so none delays the others.
-pub(super) struct Refusals<'a, S> {
+pub(super) struct Refusals<'a, P> {
     under_way: Vec<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
-    host: &'a Host<S>,
+    host: &'a Host<P>,
 }
 
-impl<'a, S: Send + Sync + 'static> Refusals<'a, S> {
-    pub(super) fn new(host: &'a Host<S>) -> Self {
+impl<'a, P: Send + Sync + 'static> Refusals<'a, P> {
+    pub(super) fn new(host: &'a Host<P>) -> Self {
         Self { under_way: Vec::new(), host }
     }
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::FutureExt;
+use haul_core::ErrorCode;
+use haul_core::message::Refusal;
 use haul_core::server::{Server as Machine, ServerEvent};
-use haul_store::{Identity, Session, Store};
+use haul_store::{Identity, Session, StoreProvider};
 use tracing::{debug, error};
 
 use crate::drive::drive;
@@ -24,6 +26,7 @@ use crate::server::stop::Stop;
 use crate::socket::Socket;
 use crate::step::{Connection, Handler};
 use crate::tcp::SILENCE;
+use crate::users::{Admission, Penalised};
 
 /// How often a session checks whether its place is scarce: the check takes a lock, and there are many steps.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
@@ -40,16 +43,12 @@ pub(super) struct Admitted<R: Runtime> {
 }
 
 /// Serves a client until the session is over. Neither an error nor a panic in it reaches the runtime.
-pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Host<S>) {
+pub(super) async fn serve<R: Runtime, P: StoreProvider>(admitted: Admitted<R>, host: Host<P>) {
     let Admitted { stream, socket, counted, permit, peer } = admitted;
     debug!(?peer, "begun");
+    let (machine, files) = begin(&stream, &peer, &host);
     let mut connection = Offloadable::<R, _, _>::new(
-        Connection {
-            machine: host.session_machine(&stream),
-            files: Session::new(Arc::clone(&host.store), Identity::nobody()),
-            stream,
-            clock: host.stop.clock,
-        },
+        Connection { machine, files, stream, clock: host.stop.clock },
         socket,
     );
     let mut handler = SessionHandler::new(&host, &permit);
@@ -66,6 +65,35 @@ pub(super) async fn serve<R: Runtime, S: Store>(admitted: Admitted<R>, host: Hos
     drop(permit);
     drop(socket);
     drop(counted);
+}
+
+/// The machine and the files of a client that has just connected.
+fn begin<P: StoreProvider>(
+    stream: &PeerStream,
+    peer: &Peer,
+    host: &Host<P>,
+) -> (Machine, Session<P>) {
+    let provider = Arc::clone(&host.provider);
+    let admission = match &host.users {
+        Some(users) => users.admit(peer),
+        None => Ok(Admission::default()),
+    };
+    match admission {
+        Ok(Admission { user, auth_required, identify }) => {
+            let client = user.clone().map_or_else(Identity::nobody, Identity::of);
+            let mut session = Session::new(provider, client);
+            if let Some(identify) = identify {
+                session = session.identified_by(identify);
+            }
+            (host.session_machine(stream, user, auth_required), session)
+        }
+        Err(Penalised { retry_after }) => {
+            let text = "too many attempts from your address failed; try again later";
+            let refusal =
+                Refusal { retry_after: Some(retry_after), ..Refusal::new(ErrorCode::Busy, text) };
+            (host.refusing_machine(refusal), Session::new(provider, Identity::nobody()))
+        }
+    }
 }
 
 /// The handler of a session. It logs, drains when the server does, and ends when it is forced to.
@@ -87,7 +115,7 @@ struct SessionHandler<'a> {
 
 impl<'a> SessionHandler<'a> {
     /// A handler for a session of `host` with this `permit`.
-    fn new<S>(host: &'a Host<S>, permit: &'a Permit) -> Self {
+    fn new<P>(host: &'a Host<P>, permit: &'a Permit) -> Self {
         let timing = &host.config.timing;
         Self {
             stop: &host.stop,
