@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -25,7 +26,8 @@ pub struct Options {
     pub failure_floor: Duration,
     /// How many passwords are hashed at once. Each takes a processor and 19 MiB.
     pub most_hashing: usize,
-    /// How many attempts wait while others are hashed.
+    /// How many attempts wait besides: for a processor, or for [`failure_floor`](Self::failure_floor). Each takes a
+    /// thread of the caller.
     pub most_waiting: usize,
 }
 
@@ -89,6 +91,8 @@ pub enum NotIdentified {
 pub struct Accounts {
     source: Box<dyn Source>,
     hashing: Hashing,
+    attempts: AtomicUsize,
+    most_attempts: usize,
     /// What is verified where there is no password.
     nothing: PasswordHash,
     failure_floor: Duration,
@@ -110,8 +114,14 @@ impl Accounts {
     /// If there is no randomness.
     pub fn new(source: Box<dyn Source>, options: Options) -> Result<Self, AccountsError> {
         let hashing = Hashing::new(options.most_hashing, options.most_waiting);
-        let nothing = PasswordHash::of_nothing()?;
-        Ok(Self { source, hashing, nothing, failure_floor: options.failure_floor })
+        Ok(Self {
+            source,
+            hashing,
+            attempts: AtomicUsize::new(0),
+            most_attempts: options.most_hashing.max(1).saturating_add(options.most_waiting),
+            nothing: PasswordHash::of_nothing()?,
+            failure_floor: options.failure_floor,
+        })
     }
 
     /// Whether there is an account, if only a disabled one: then all must be identified.
@@ -154,6 +164,7 @@ impl Accounts {
         if !origin.is_private() {
             return Err(NotIdentified::NotPrivate);
         }
+        let _attempt = self.attempt().ok_or(NotIdentified::Busy)?;
         let (is_right, bound) = match proof {
             Proof::Password(password) => (self.has_password(user, password)?, None),
             Proof::Invite(invitation) => {
@@ -166,6 +177,19 @@ impl Accounts {
         }
         thread::sleep(self.failure_floor.saturating_sub(began.elapsed()));
         Err(NotIdentified::Wrong)
+    }
+
+    /// Counts an attempt until it is dropped; `None` if there are too many.
+    fn attempt(&self) -> Option<impl Drop + use<'_>> {
+        struct Counted<'a>(&'a AtomicUsize);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let before = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(&self.attempts);
+        (before < self.most_attempts).then_some(counted)
     }
 
     fn has_password(&self, user: &UserName, password: &Secret) -> Result<bool, NotIdentified> {
@@ -379,6 +403,20 @@ mod tests {
         assert_eq!([user_of(b"carol's"), user_of(KEY)], [None, None]);
         assert!(accounts.has_accounts());
         assert!(!self::accounts(Model::default(), Duration::ZERO).has_accounts());
+    }
+
+    /// Otherwise a flood of wrong passwords would take all threads of the caller.
+    #[test]
+    fn failures_that_wait_have_places_too() {
+        let accounts = Arc::new(accounts(model(), Duration::MAX));
+        let failing = Arc::clone(&accounts);
+        // It waits as long as the test runs.
+        thread::spawn(move || failing.identify(&user("alice"), &password("no"), &origin(), NOW));
+        while accounts.hashing.verified() == 0 || accounts.hashing.running() > 0 {
+            thread::yield_now();
+        }
+        let second = accounts.identify(&user("alice"), &password("secret"), &origin(), NOW);
+        assert!(matches!(second, Err(NotIdentified::Busy)));
     }
 
     #[test]

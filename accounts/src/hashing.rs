@@ -78,6 +78,11 @@ impl Hashing {
     }
 
     #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.counts().running
+    }
+
+    #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.counts().waiting
     }
