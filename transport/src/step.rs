@@ -176,6 +176,11 @@ impl<M: Machine, P: Perform> Connection<M, P> {
                 Wait::Never => machine.would_block()?,
             },
             Err(StreamError::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Err(StreamError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                // What came whole is answered, as if the peer had ended properly, and the rest is void.
+                debug!(%error, "the connection was cut");
+                machine.received(0)?;
+            }
             Err(StreamError::Io(error)) => {
                 debug!(%error, "cannot read from the socket");
                 machine.read_failed()?;

@@ -29,7 +29,9 @@ pub trait Stream: Send + 'static {
         Security::default()
     }
 
-    /// Reads at most as many bytes as `buffer` can take. Returns 0 if the peer will send no more.
+    /// Reads at most as many bytes as `buffer` can take. Returns 0 if the peer will send no more. A stream whose peer
+    /// has to say that, and did not, fails with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) once everything that
+    /// came whole was read.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StreamError>;
 
     /// Writes some of `slices`, from the first on, at least one byte if they have any. Returns how many bytes no longer

@@ -32,6 +32,7 @@ macro_rules! tests_of {
             mod sessions;
             mod stopping;
             mod tls;
+            mod tls_ends;
             mod transfers;
             mod users;
         }

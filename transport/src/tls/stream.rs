@@ -138,14 +138,13 @@ impl<S: Stream> TlsStream<S> {
 impl<S: Stream> Stream for TlsStream<S> {
     fn handshake(&mut self) -> Result<(), StreamError> {
         loop {
-            let flushed = self.flush();
-            if !self.connection.is_handshaking() {
-                return flushed;
-            }
-            let blocked = match flushed {
+            let blocked = match self.flush() {
                 Err(error @ StreamError::Io(_)) => return Err(error),
                 flushed => flushed.is_err(),
             };
+            if !self.connection.is_handshaking() {
+                return Ok(());
+            }
             // Both sides may send at the same time, so each must receive while it cannot send.
             self.receive().map_err(|error| error.or_writable(blocked))?;
         }
