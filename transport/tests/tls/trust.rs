@@ -1,7 +1,8 @@
 //! How a client knows a server.
 
-use std::fs;
+use std::process::Command;
 use std::sync::Arc;
+use std::{env, fs};
 
 use haul_transport::tls::{Authorities, Key, ServerIdentity, TlsClient, TlsServer, Trust};
 use haul_transport::{HandshakeError, Stream, Untrusted};
@@ -139,6 +140,34 @@ fn another_certificate_of_the_same_key_is_as_good() {
         .map(|year| certified(&Authority::new().certify(&key, "a.example", year), &key));
     verdict(&renewed, "localhost", pin(&old)).unwrap();
     verdict(&old, "localhost", pin(&renewed)).unwrap();
+}
+
+/// Set in a process that runs the next test again, because the environment belongs to a process: whether this system has
+/// an authority.
+const HAS_AUTHORITY: &str = "HAUL_TEST_HAS_AUTHORITY";
+
+#[test]
+fn the_authorities_of_the_system_are_those_of_its_file() {
+    if let Ok(expected) = env::var(HAS_AUTHORITY) {
+        assert_eq!(Authorities::of_system().is_ok().to_string(), expected);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    for (content, has_authority) in [(Authority::new().0.pem(), true), (String::new(), false)] {
+        fs::write(&path, content).unwrap();
+        let name = concat!(module_path!(), "::the_authorities_of_the_system_are_those_of_its_file");
+        let (_crate, name) = name.split_once("::").unwrap();
+        let outcome = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(HAS_AUTHORITY, has_authority.to_string())
+            .env("SSL_CERT_FILE", &path)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&outcome.stdout);
+        assert!(outcome.status.success() && text.contains("1 passed"), "{text}");
+    }
 }
 
 /// The certificate of `key`, with which `signer` signs.
