@@ -12,6 +12,7 @@
 //! | [`server`] | a [seed](Seed), then what a client sends | the same without cuts |
 //! | [`client`] | a seed, then what a server sends | the server's checksums |
 //! | [`joined`] | a seed, then a client's requests of a server | the files at the end |
+//! | [`tls`] | what both sides of TLS do, and what happens to it on the way | what they sent |
 
 mod accounts;
 mod bounded;
@@ -23,6 +24,7 @@ mod parser;
 mod paths;
 mod seed;
 mod server;
+mod tls;
 mod transcript;
 mod words;
 
@@ -35,4 +37,5 @@ pub use parser::parser;
 pub use paths::paths;
 pub use seed::Seed;
 pub use server::server;
+pub use tls::tls;
 pub use words::words;
