@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use haul_core::account::UserName;
 use haul_core::message::{Refusal, Summary};
 use haul_core::server::ServerEvent;
 use haul_core::verb::{Exit, Help};
@@ -97,13 +98,15 @@ pub(crate) struct SessionLog<'a> {
     omitted: u64,
     /// The number of answered requests.
     answered: u64,
+    user: Option<UserName>,
     now: Duration,
 }
 
 impl<'a> SessionLog<'a> {
-    pub(crate) fn new(log: &'a Log) -> Self {
+    /// The log of a session that has this user from the start.
+    pub(crate) fn new(log: &'a Log, user: Option<UserName>) -> Self {
         let rate = RateLimit::new(SESSION_RATE);
-        Self { log, rate, omitted: 0, answered: 0, now: Duration::ZERO }
+        Self { log, rate, omitted: 0, answered: 0, user, now: Duration::ZERO }
     }
 
     /// Sets the current time.
@@ -115,6 +118,11 @@ impl<'a> SessionLog<'a> {
         match event {
             ServerEvent::Answered { id, command, reply, cause, began, ended } => {
                 self.answered = id.0;
+                if let (Some(Command::Auth(_)), Ok(Summary { user: Some(user), .. })) =
+                    (command, reply)
+                {
+                    self.user = Some(user.clone());
+                }
                 let line = line(id.0, *began, *ended);
                 let line = match reply {
                     Ok(summary) => line.ok(summary),
@@ -135,12 +143,15 @@ impl<'a> SessionLog<'a> {
     }
 
     fn end(&mut self, command: Option<&Command>, line: Line<'_>) {
-        match command {
-            Some(command) => line.of(command).write(),
+        let user = self.user.clone();
+        let line = Line { user: user.as_ref(), command, ..line };
+        // Anybody can cause as many of these as they like.
+        let is_free = command.is_none() || line.outcome == ErrorCode::Unauthenticated.as_str();
+        if command.is_none() && line.outcome == ErrorCode::ShuttingDown.as_str() {
             // Each session gets this when the server stops.
-            None if line.outcome == ErrorCode::ShuttingDown.as_str() => line.write_at(Level::DEBUG),
-            None if self.admits() => line.write(),
-            None => {}
+            line.write_at(Level::DEBUG);
+        } else if !is_free || self.admits() {
+            line.write();
         }
     }
 
@@ -173,9 +184,10 @@ fn line<'l>(request: u64, began: Duration, ended: Duration) -> Line<'l> {
 }
 
 /// The outcome of a request.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Line<'l> {
     request: u64,
+    user: Option<&'l UserName>,
     command: Option<&'l Command>,
     outcome: &'l str,
     summary: Option<&'l Summary>,
@@ -186,10 +198,6 @@ struct Line<'l> {
 }
 
 impl<'l> Line<'l> {
-    fn of(self, command: &'l Command) -> Self {
-        Self { command: Some(command), ..self }
-    }
-
     fn ok(self, summary: &'l Summary) -> Self {
         Self { outcome: "ok", summary: Some(summary), ..self }
     }
@@ -214,7 +222,13 @@ impl<'l> Line<'l> {
     }
 
     fn write_at(self, level: Level) {
-        let Self { request, command, outcome, summary, took, cause, .. } = self;
+        let Self { request, user, command, outcome, summary, took, cause, .. } = self;
+        // An attempt names the user that it is for.
+        let user = match command {
+            Some(Command::Auth(auth)) => Some(&auth.user),
+            _ => user,
+        };
+        let user = user.map(display);
         let quoted = |text| display(Escaped::new(text).quoted());
         let verb = command.map(|command| display(command.verb()));
         let [path, to] = command.map(Command::paths).unwrap_or_default();
@@ -230,8 +244,8 @@ impl<'l> Line<'l> {
         macro_rules! line {
             ($log:ident) => {
                 $log!(
-                    request, verb, path, to, outcome, bytes, crc64nvme, entries, skipped, omitted,
-                    ms, cause
+                    request, user, verb, path, to, outcome, bytes, crc64nvme, entries, skipped,
+                    omitted, ms, cause
                 )
             };
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_lite::future::FutureExt;
 use haul_core::ErrorCode;
+use haul_core::account::UserName;
 use haul_core::message::Refusal;
 use haul_core::server::{Server as Machine, ServerEvent};
 use haul_store::{Identity, Session, StoreProvider};
@@ -46,12 +47,12 @@ pub(super) struct Admitted<R: Runtime> {
 pub(super) async fn serve<R: Runtime, P: StoreProvider>(admitted: Admitted<R>, host: Host<P>) {
     let Admitted { stream, socket, counted, permit, peer } = admitted;
     debug!(?peer, "begun");
-    let (machine, files) = begin(&stream, &peer, &host);
+    let (machine, files, user) = begin(&stream, &peer, &host);
     let mut connection = Offloadable::<R, _, _>::new(
         Connection { machine, files, stream, clock: host.stop.clock },
         socket,
     );
-    let mut handler = SessionHandler::new(&host, &permit);
+    let mut handler = SessionHandler::new(&host, &permit, user);
     let driven = drive(&mut connection, &mut handler);
     // What a panic leaves incomplete is only dropped, never used.
     match AssertUnwindSafe(driven).catch_unwind().await {
@@ -72,7 +73,7 @@ fn begin<P: StoreProvider>(
     stream: &PeerStream,
     peer: &Peer,
     host: &Host<P>,
-) -> (Machine, Session<P>) {
+) -> (Machine, Session<P>, Option<UserName>) {
     let provider = Arc::clone(&host.provider);
     let admission = match &host.users {
         Some(users) => users.admit(peer),
@@ -85,13 +86,13 @@ fn begin<P: StoreProvider>(
             if let Some(identify) = identify {
                 session = session.identified_by(identify);
             }
-            (host.session_machine(stream, user, auth_required), session)
+            (host.session_machine(stream, user.clone(), auth_required), session, user)
         }
         Err(Penalised { retry_after }) => {
             let text = "too many attempts from your address failed; try again later";
             let refusal =
                 Refusal { retry_after: Some(retry_after), ..Refusal::new(ErrorCode::Busy, text) };
-            (host.refusing_machine(refusal), Session::new(provider, Identity::nobody()))
+            (host.refusing_machine(refusal), Session::new(provider, Identity::nobody()), None)
         }
     }
 }
@@ -115,7 +116,7 @@ struct SessionHandler<'a> {
 
 impl<'a> SessionHandler<'a> {
     /// A handler for a session of `host` with this `permit`.
-    fn new<P>(host: &'a Host<P>, permit: &'a Permit) -> Self {
+    fn new<P>(host: &'a Host<P>, permit: &'a Permit, user: Option<UserName>) -> Self {
         let timing = &host.config.timing;
         Self {
             stop: &host.stop,
@@ -128,7 +129,7 @@ impl<'a> SessionHandler<'a> {
             checked: None,
             silence_limit: None,
             draining: false,
-            log: SessionLog::new(&host.log),
+            log: SessionLog::new(&host.log, user),
         }
     }
 
