@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io;
 use std::mem;
-use std::time::{Duration, Instant};
 
-use haul_core::client::{ClientConfig, ClientEvent, Failure};
+use haul_core::FilePath;
+use haul_core::client::{ClientEvent, Failure};
 use haul_core::message::Greeting;
-use haul_core::{FilePath, Timing};
 use haul_store::ClientFiles;
-use haul_transport::{CONNECT_TIMEOUT, Call, ConnectError, Event, Watch};
+use haul_transport::{Call, ConnectError, Watch};
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
@@ -18,11 +17,13 @@ use crate::address::ServerAddress;
 use crate::console::Console;
 use crate::error::{self, Error};
 use crate::exit::Exit;
+use crate::identity::{self, Credentials};
 use crate::names;
 use crate::output::{self, Change};
 use crate::progress;
 use crate::settings::Settings;
 use crate::transport::{Remote, Transport};
+use crate::trust::KnownBy;
 use crate::unreachable;
 
 /// A running program.
@@ -43,6 +44,8 @@ pub(crate) struct App<'a, T> {
     pub(crate) incomplete: bool,
     /// A server has sent its greeting since a command last cleared this.
     pub(crate) greeted: bool,
+    /// What a person has typed to be identified, or what a login is to use.
+    pub(crate) credentials: Option<Credentials>,
     remote: Option<Box<dyn Remote>>,
 }
 
@@ -59,6 +62,7 @@ impl<'a, T: Transport> App<'a, T> {
             durable: false,
             incomplete: false,
             greeted: false,
+            credentials: None,
             remote: None,
         }
     }
@@ -111,6 +115,7 @@ impl<'a, T: Transport> App<'a, T> {
     ) -> Result<W::Output, Error> {
         let Call { request, mut watch, .. } = call;
         loop {
+            let early = !self.is_connected();
             let mut begun = false;
             let watching = |event: &ClientEvent| {
                 let ended = matches!(event, ClientEvent::Finished { .. } | ClientEvent::Lost(_));
@@ -119,7 +124,16 @@ impl<'a, T: Transport> App<'a, T> {
             };
             let (request, files) = (request.clone(), ClientFiles::Nothing);
             let call = Call { request, files, watch: watching };
-            let error = match self.exchange(call)? {
+            let asked = self.exchange(call)?;
+            if early && let Some(error) = self.mismatch() {
+                if begun {
+                    return Err(error);
+                }
+                self.say_goodbye();
+                self.connect()?;
+                continue;
+            }
+            let error = match asked {
                 Ok(summary) => return Ok(watch.output(summary)),
                 Err(failure) => Error::request(subject, &failure),
             };
@@ -148,6 +162,15 @@ impl<'a, T: Transport> App<'a, T> {
             _ => self.remote = Some(remote),
         }
         Ok(asked)
+    }
+
+    /// Explains why the server's user of this connection is not the user that the address names.
+    fn mismatch(&self) -> Option<Error> {
+        if self.credentials.is_some() {
+            return None;
+        }
+        let mismatch = identity::mismatch(&self.server, self.remote.as_ref()?.greeting()?)?;
+        Some(identity::explain(T::PROGRAM, &self.server, &mismatch))
     }
 
     /// Whether to retry over a new connection after `error`. If so, prints that it does.
@@ -226,32 +249,9 @@ impl<'a, T: Transport> App<'a, T> {
         self.console.report(T::PROGRAM, self.settings.color, placed.as_ref().unwrap_or(error))
     }
 
-    /// Makes another connection. If it is `early`, the first request does not wait for the greeting.
-    fn open(&self, early: bool) -> Result<Box<dyn Remote>, Error> {
-        self.connector(early).connect(None)
-    }
-
-    /// Returns a connector with the current settings. The first request of an `early` connection does not wait for the
-    /// greeting.
-    pub(crate) fn connector(&self, early: bool) -> Connector<'a, T> {
-        let Settings { no_pass_through, connect_timeout, timeout, .. } = &self.settings;
-        let mut timing = Timing::default();
-        timing.greeting = connect_timeout.unwrap_or(timing.greeting);
-        timing.reply = timeout.unwrap_or(timing.reply);
-        let config = ClientConfig {
-            timing,
-            durable: self.durable,
-            pass_through: !no_pass_through,
-            early,
-            ..ClientConfig::default()
-        };
-        let timeout = connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        Connector { transport: self.transport, server: self.server.clone(), config, timeout }
-    }
-
     /// Explains why there is no session.
     fn unreachable(&self, error: &ConnectError) -> Error {
-        unreachable::explain(T::PROGRAM, &self.server, error)
+        unreachable::explain(T::PROGRAM, &self.server, &KnownBy::Nothing, error)
     }
 
     pub(crate) fn progress_target(&self) -> ProgressDrawTarget {
@@ -260,28 +260,6 @@ impl<'a, T: Transport> App<'a, T> {
         } else {
             ProgressDrawTarget::hidden()
         }
-    }
-}
-
-/// Makes connections to the server, from any thread.
-pub(crate) struct Connector<'a, T> {
-    transport: &'a T,
-    server: ServerAddress,
-    config: ClientConfig,
-    timeout: Duration,
-}
-
-impl<T: Transport> Connector<'_, T> {
-    /// Connects, unless `abandoned` is raised before it has.
-    pub(crate) fn connect(&self, abandoned: Option<&Event>) -> Result<Box<dyn Remote>, Error> {
-        let Self { transport, server, config, timeout } = self;
-        let begun = Instant::now();
-        let (host, port, config) = (&server.host, server.port, config.clone());
-        let connected = transport.connect(host, port, config, *timeout, abandoned);
-        if connected.is_ok() {
-            tracing::info!(%server, after = ?begun.elapsed(), "connected");
-        }
-        connected.map_err(|error| unreachable::explain(T::PROGRAM, server, &error))
     }
 }
 

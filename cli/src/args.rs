@@ -6,7 +6,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::App;
-use crate::commands::{completions, cp, get, ls, man, mkdir, mv, put, rm, serve, shell, sum};
+use crate::commands::{
+    completions, cp, get, login, ls, man, mkdir, mv, put, rm, serve, shell, sum, trust, whoami,
+};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::settings::Settings;
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     Mkdir(mkdir::MkdirArgs),
     Sum(sum::SumArgs),
     Shell(shell::ShellArgs),
+    Login(login::LoginArgs),
+    #[command(name = "whoami")]
+    WhoAmI(whoami::WhoAmIArgs),
+    Trust(trust::TrustArgs),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     Man(man::ManArgs),
@@ -57,6 +63,9 @@ impl Command {
             Self::Mkdir(args) => return mkdir::run(app, args),
             Self::Sum(args) => return sum::run(app, args),
             Self::Shell(args) => return shell::run(app, args),
+            Self::Login(args) => login::run(app, args)?,
+            Self::WhoAmI(args) => whoami::run(app, args)?,
+            Self::Trust(args) => trust::run(app, args)?,
             Self::Completions(args) => completions::run(app, args, command(T::PROGRAM))?,
             Self::Man(args) => man::run(app, args, command(T::PROGRAM))?,
         }
@@ -65,12 +74,13 @@ impl Command {
 
     /// Whether it connects to a server.
     pub(crate) fn asks_a_server(&self) -> bool {
-        !matches!(self, Self::Serve(_) | Self::Completions(_) | Self::Man(_))
+        !matches!(self, Self::Serve(_) | Self::Trust(_) | Self::Completions(_) | Self::Man(_))
     }
 
     /// Whether it reads stdin.
     pub(crate) fn reads_stdin(&self) -> bool {
         match self {
+            Self::Login(args) => args.reads_stdin(),
             Self::Put(args) => args.reads_stdin(),
             Self::Shell(args) => args.reads_stdin(),
             _ => false,
@@ -84,7 +94,8 @@ impl Command {
             Self::Serve(_) => false,
             Self::Get(args) => !quiet || args.writes_stdout(),
             // Whether a script prints more than receipts is not known in advance.
-            Self::Put(_)
+            Self::Login(_)
+            | Self::Put(_)
             | Self::Rm(_)
             | Self::Mv(_)
             | Self::Cp(_)
@@ -153,7 +164,7 @@ mod tests {
     fn global_options_stand_before_or_after_the_command() {
         for line in ["haul-test --server h:1 -q ls", "haul-test ls -q --server h:1"] {
             let cli = read(line).unwrap();
-            assert_eq!(cli.settings.server.unwrap().to_string(), "haul://h:1");
+            assert_eq!(cli.settings.server.unwrap().to_string(), "hauls://h:1");
             assert!(cli.settings.quiet);
         }
     }
@@ -169,7 +180,7 @@ mod tests {
             "the following required arguments were not provided: <NAME>... (see haul-test get --help)"
         );
         for (line, part) in [
-            ("haul-test ls --server http://h", "only haul:// addresses are known"),
+            ("haul-test ls --server http://h", "only haul:// and hauls:// addresses are known"),
             ("haul-test frobnicate", "frobnicate"),
             ("haul-test serve --server h", "--listen"),
             ("haul-test serve --max-clients 0", "'--max-clients <N>': a whole number from 1 ("),
@@ -181,7 +192,7 @@ mod tests {
             ("haul-test ls --retry x", "a whole number from 0 to 4294967295"),
             ("haul-test get x --jobs 0", "a whole number from 1 to 64"),
             ("haul-test ls --server haul:127.0.0.1:72", "haul://127.0.0.1:4285"),
-            ("haul-test ls --server haul://me:pw@host", "no users in an address yet"),
+            ("haul-test ls --server haul://me:pw@host", "a password does not belong"),
             ("haul-test serve --max-file-size 1X", "a size is"),
             ("haul-test serve --idle 0", "--idle"),
             ("haul-test serve --timeout 3", "--idle and --patience"),

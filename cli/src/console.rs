@@ -3,17 +3,26 @@
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
+use haul_core::account::Secret;
 use indicatif::ProgressBar;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
 
 use crate::descriptors;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::exit::Exit;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// The maximum number of bytes of a line that is read alone. No password is as long.
+const MAX_LINE: usize = 4096;
+
+/// The terminal before a password was asked for, while that is so.
+static TERMINAL: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// The bar on the terminal. A process has one terminal and one bar.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -42,6 +51,29 @@ impl Console {
         Self { stdin, stdout, stderr: Stream::new(io::stderr(), io::stderr().is_terminal()) }
     }
 
+    /// Whether there is a person to ask.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.stdin.is_terminal() && self.stdin.reader.is_some() && self.stderr.is_terminal()
+    }
+
+    /// Asks a person, and returns the line that they type.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<String, Error> {
+        let asked = write!(self.stderr, "{question}").and_then(|()| self.stderr.flush());
+        let answer = asked.and_then(|()| self.stdin.line());
+        answer.map_err(|error| {
+            Error::new(Exit::Local, format!("no answer: {}", error::plain(&error)))
+        })
+    }
+
+    /// Reads a password from the first line of stdin.
+    pub(crate) fn secret_from_stdin(&mut self) -> Result<Secret, Error> {
+        self.stdin.check()?;
+        let line = self.stdin.line().map_err(|error| {
+            Error::new(Exit::Local, format!("cannot read stdin: {}", error::plain(&error)))
+        })?;
+        secret(line)
+    }
+
     /// Prints an error in one line that begins with the program's name, and returns its exit code.
     pub(crate) fn report(&mut self, program: &str, color: ColorChoice, error: &Error) -> Exit {
         if !error.is_silent() {
@@ -49,6 +81,38 @@ impl Console {
         }
         error.exit()
     }
+}
+
+/// Asks a person for a password, which the terminal does not show.
+pub(crate) fn ask_secret(question: &str) -> Result<Secret, Error> {
+    *terminal() = tcgetattr(io::stdin()).ok();
+    let typed = rpassword::prompt_password(question).map_err(|error| match error.kind() {
+        // The signal that interrupted it has its last words elsewhere.
+        io::ErrorKind::Interrupted => Error::new(Exit::Interrupted, "interrupted").silence(),
+        _ => Error::new(Exit::Local, format!("no password: {}", error::plain(&error))),
+    });
+    *terminal() = None;
+    secret(typed?)
+}
+
+/// Has the terminal show again what is typed, because the program ends while it asks for a password.
+pub(crate) fn restore_terminal() {
+    if let Some(before) = &*terminal() {
+        // If it is gone, there is nothing to restore.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+    }
+}
+
+fn terminal() -> MutexGuard<'static, Option<Termios>> {
+    TERMINAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A password that was typed.
+fn secret(typed: String) -> Result<Secret, Error> {
+    let bytes = Secret::MAX_BYTES;
+    Secret::new(typed).ok_or_else(|| {
+        Error::usage(format!("a password has 1 to {bytes} bytes, and no control characters"))
+    })
 }
 
 /// A stream to read.
@@ -77,6 +141,18 @@ impl Input {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let advice = "let it read a file or a pipe; < /dev/null gives it nothing to read";
         self.fault.map_or(Ok(()), |fault| Err(Error::new(Exit::Local, fault).advise(advice)))
+    }
+
+    /// Reads a line without its end, and no byte after it.
+    fn line(&mut self) -> io::Result<String> {
+        let reader = self.reader.as_mut().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
+        let mut byte = [0];
+        while line.len() < MAX_LINE && reader.read(&mut byte)? == 1 && byte != *b"\n" {
+            line.extend_from_slice(&byte);
+        }
+        let text = str::from_utf8(&line).map_err(io::Error::other)?;
+        Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
 
     /// Takes the stream. This succeeds once.

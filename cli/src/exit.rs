@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use haul_core::client::Failure;
 use haul_core::message::Refusal;
 use haul_core::{ErrorCode, StoreErrorKind};
-use haul_transport::ConnectError;
+use haul_transport::{ConnectError, HandshakeError};
 use signal_hook::consts::{SIGHUP, SIGQUIT, SIGTERM};
 
 use crate::transport::ServeError;
@@ -52,6 +52,7 @@ exits! {
     Local = 7, "a file or stream on this side: exists, unreadable, disk full, closed";
     Partial = 8, "some of several things are done, and some failed";
     OutcomeUnknown = 9, "published, but it may not survive a power cut";
+    Untrusted = 10, "the server is not who it should be";
     Unauthenticated = 11, "you are not identified, or not allowed in";
     HungUp = 129, "ended by SIGHUP: its terminal is gone";
     Interrupted = 130, "interrupted, by SIGINT";
@@ -172,6 +173,11 @@ impl From<&ConnectError> for Exit {
             ConnectError::Unknown(_) | ConnectError::Unreached(_) | ConnectError::Io(_) => {
                 Self::Network
             }
+            ConnectError::Handshake(error) => match error {
+                HandshakeError::Untrusted(_) => Self::Untrusted,
+                HandshakeError::TimedOut | HandshakeError::Io(_) => Self::Network,
+                _ => Self::Integrity,
+            },
             ConnectError::Failed(failure) => failure.into(),
             _ => Self::Unexpected,
         }
@@ -182,7 +188,7 @@ impl From<&ServeError> for Exit {
     fn from(error: &ServeError) -> Self {
         match error {
             ServeError::Listen(_) => Self::Network,
-            ServeError::Directory(_) => Self::Local,
+            ServeError::Directory(_) | ServeError::Accounts(_) => Self::Local,
             ServeError::Io(_) => Self::Unexpected,
         }
     }
@@ -204,7 +210,7 @@ mod tests {
     #[test]
     fn codes_are_those_of_the_table() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 129, 130, 131, 143]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 129, 130, 131, 143]);
         let meanings: HashSet<&str> = Exit::ALL.iter().map(|exit| exit.meaning()).collect();
         assert_eq!(meanings.len(), codes.len());
         assert!(Exit::table().contains("\n  130  interrupted"));

@@ -2,11 +2,13 @@
 
 use clap::error::{ContextKind, ContextValue};
 
+use crate::address::without_invitation;
 use crate::error::Error;
 
 /// Explains a wrong command line in one line.
 pub(crate) fn explain(error: &clap::Error) -> Error {
     let rendered = error.render().to_string();
+    let rendered = without_invitation(&rendered);
     // clap's paragraphs are: the error, tips if there are any, the usage, and where to find help.
     let mut paragraphs = rendered
         .split("\n\n")

@@ -36,11 +36,13 @@ mod address;
 mod app;
 mod args;
 mod commands;
+mod connect;
 mod console;
 mod descriptors;
 mod error;
 mod exit;
 mod explain;
+mod identity;
 mod logs;
 mod names;
 mod number;
@@ -50,7 +52,9 @@ mod program;
 mod progress;
 mod settings;
 mod size;
+mod state;
 mod transport;
+mod trust;
 mod unreachable;
 
 use std::env;
@@ -63,10 +67,13 @@ use clap::ColorChoice;
 use signal_hook::consts::SIGXFSZ;
 use tracing_subscriber::filter::LevelFilter;
 
+pub use address::{AddressError, Scheme, ServerAddress};
 pub use console::{Console, Input, Stream};
 pub use exit::Exit;
 pub use program::{BlockOn, Program, start_runtime};
-pub use transport::{LastWords, Remote, ServeError, ServeOptions, Transport, Watch};
+pub use transport::{
+    LastWords, ListenOn, Listening, Remote, ServeError, ServeOptions, Transport, Watch,
+};
 
 use app::App;
 use args::{Cli, Command};
@@ -136,6 +143,7 @@ fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {
 fn listen_to_signals<T: Transport>(app: &App<'_, T>) {
     let (stderr, color) = (app.console.stderr.clone(), app.settings.color);
     let last_words = move || {
+        console::restore_terminal();
         let interrupted = Error::new(Exit::Interrupted, "interrupted");
         stderr.clone().error(T::PROGRAM, color, &interrupted);
     };

@@ -4,16 +4,18 @@
 //! one server, because it has one connection. Where files may stand beside names, as with `cp` and `scp`, the last
 //! operand is the destination.
 //!
-//! The server is that of the operands, or else of `--server`, of `HAUL_SERVER`, or this machine's. What does not count
-//! is not parsed: an invalid `HAUL_SERVER` does not matter to a command that names a server or needs none.
+//! The server is that of the operands, or else of `--server`, of `HAUL_SERVER`, of the last login, or this machine's.
+//! What does not count is not parsed: an invalid `HAUL_SERVER` does not matter to a command that names a server or needs
+//! none.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::address::{Address, ServerAddress};
+use crate::address::{Address, ServerAddress, without_invitation};
 use crate::app::App;
 use crate::error::Error;
+use crate::trust::ConfigDirectory;
 
 /// The variable that names the server.
 const VARIABLE: &str = "HAUL_SERVER";
@@ -41,7 +43,7 @@ impl<T> App<'_, T> {
     pub(crate) fn choose_server(&mut self) -> Result<(), Error> {
         let server = match &self.settings.server {
             Some(server) => server.clone(),
-            None => from_environment(env::var_os(VARIABLE))?,
+            None => from_environment(env::var_os(VARIABLE))?.map_or_else(default, Ok)?,
         };
         self.directory.clone_from(&server.base);
         self.server = server;
@@ -93,7 +95,7 @@ impl<T> App<'_, T> {
                 return Err(Error::usage(message).advise("write all of them in one way"));
             }
             let address = address(word)?;
-            let server = address.server();
+            let server = address.server;
             if let Some(other) = chosen.as_ref().filter(|other| **other != server) {
                 let message = format!("{word}: another name is on {other}");
                 return Err(Error::usage(message).advise("one command is for one server"));
@@ -124,8 +126,9 @@ impl<T> App<'_, T> {
             return Err(Error::usage(message).advise("name the files here first"));
         }
         let address = address(last)?;
-        self.named_server(address.server())?;
-        let name = if address.name.is_empty() { String::from("/") } else { address.name };
+        let Address { server, name } = address;
+        self.named_server(server)?;
+        let name = if name.is_empty() { String::from("/") } else { name };
         Ok(ToServer { files: files.to_vec(), name: Some(name) })
     }
 
@@ -145,17 +148,22 @@ fn whole(word: &Path) -> Option<&str> {
 }
 
 fn address(word: &str) -> Result<Address, Error> {
-    word.parse().map_err(|error| Error::usage(format!("{word}: {error}")))
+    word.parse().map_err(|error| Error::usage(format!("{}: {error}", without_invitation(word))))
 }
 
 /// The server of the environment. An empty variable counts as unset.
-fn from_environment(value: Option<OsString>) -> Result<ServerAddress, Error> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else {
-        return Ok(ServerAddress::default());
-    };
+fn from_environment(value: Option<OsString>) -> Result<Option<ServerAddress>, Error> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
     let value = value.to_string_lossy();
-    value.parse().map_err(|error| {
+    value.parse().map(Some).map_err(|error| {
+        let value = without_invitation(&value);
         Error::usage(format!("{VARIABLE} is {value:?}: {error}"))
             .advise("correct or unset it, or name the server with --server")
     })
+}
+
+/// The server of the last login, or this machine's.
+fn default() -> Result<ServerAddress, Error> {
+    let known = ConfigDirectory::find().map(|config| config.default_server()).transpose()?;
+    Ok(known.flatten().unwrap_or_default())
 }

@@ -240,6 +240,9 @@ pub(crate) struct ChangeRecord<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct ListeningRecord {
     pub(crate) listening: String,
+    /// The fingerprint of the key that clients see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// Formats `record` as one line of JSON. On a terminal, everything beyond ASCII is written as `\u….`, so that a name

@@ -3,24 +3,23 @@
 use std::fmt;
 use std::future::{pending, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::panic;
 use std::process;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_lite::FutureExt as _;
-use haul_core::client::{ClientConfig, Failure};
+use haul_core::client::Failure;
 use haul_core::message::Greeting;
 use haul_transport::{
     Call, CancelOnSignals, Client, ClientOptions, ConnectError, Event, Listener, Runtime, Server,
-    drain_on_signals,
+    Users, drain_on_signals,
 };
 
 use tracing::warn;
 
+use crate::address::Scheme;
 use crate::exit::Exit;
-use crate::transport::{LastWords, Remote, ServeError, ServeOptions, Transport, Watch};
+use crate::transport::{LastWords, Listening, Remote, ServeError, ServeOptions, Transport, Watch};
 
 /// A runtime that a thread can wait on.
 pub trait BlockOn: Send + Sync + 'static {
@@ -72,20 +71,26 @@ impl<B: BlockOn> Transport for Program<B> {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(&[SocketAddr]),
+        ready: &mut dyn FnMut(&[Listening]),
     ) -> Result<(), ServeError> {
-        let store = Arc::new(options.store()?);
-        let ServeOptions { addresses, mut server, .. } = options.clone();
+        let users = Arc::new(options.users()?);
+        let ServeOptions { listen_on, mut server, .. } = options.clone();
+        server.users = Some(Arc::clone(&users) as Arc<dyn Users>);
+        let names = listen_on.into_iter().map(|at| ((at.host, at.port), at.layer));
         if server.max_clients > B::MOST_CLIENTS {
             warn!("at most {} clients are served at once, each by a thread", B::MOST_CLIENTS);
             server.max_clients = B::MOST_CLIENTS;
         }
         self.executor.block_on(async {
-            let server = Server::<B::Runtime, _>::bind_all(addresses, store, server)
+            let server = Server::<B::Runtime, _>::bind_layered(names, users, server)
                 .await
                 .map_err(ServeError::Listen)?;
             drain_on_signals(server.handle())?;
-            ready(server.local_addrs());
+            let listening = server.layered_addrs().map(|(address, layer)| Listening {
+                scheme: if layer.is_some() { Scheme::Tls } else { Scheme::Plain },
+                address,
+            });
+            ready(&listening.collect::<Vec<_>>());
             server.run().await;
             Ok(())
         })
@@ -95,12 +100,11 @@ impl<B: BlockOn> Transport for Program<B> {
         &self,
         host: &str,
         port: u16,
-        config: ClientConfig,
-        connect_timeout: Duration,
+        options: ClientOptions,
         abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let cancel = Some(self.cancel.get()?);
-        let options = ClientOptions { config, connect_timeout, cancel, layer: None };
+        let options = ClientOptions { cancel, ..options };
         let connected = Client::connect((host.to_owned(), port), options);
         let client = self.executor.block_on(connected.or(cancelled::<B::Runtime, _>(abandoned)))?;
         Ok(Box::new(Connected { client, executor: Arc::clone(&self.executor) }))

@@ -1,5 +1,6 @@
 //! The options that every command has.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -12,12 +13,20 @@ use crate::number::{seconds, whole};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Settings {
-    /// The server: `haul://HOST[:PORT][/PATH]` [default: `HAUL_SERVER`, or `haul://127.0.0.1:4285`]
+    /// The server: `hauls://[USER@]HOST[:PORT][/PATH][#SHA256:…]`, or `haul://HOST[:PORT][/PATH]` in plain text
+    /// [default: `HAUL_SERVER`, or the server of the last login, or `haul://127.0.0.1:4285`]
     ///
-    /// `haul://` may be omitted. Names on the command line are relative to PATH, which is taken literally, without
-    /// percent-encoding.
+    /// Without a scheme it is `haul` on this machine and `hauls` elsewhere. Names on the command line are relative to
+    /// PATH, which is taken literally, without percent-encoding. The server must have the key with the fingerprint after
+    /// `#`.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub(crate) server: Option<ServerAddress>,
+    /// Trust a new server if an authority in this PEM file has certified its name, or with `system` an authority that
+    /// this system trusts
+    ///
+    /// It does not apply to a server whose fingerprint is in its address or known from an earlier time.
+    #[arg(long, global = true, value_name = "FILE|system")]
+    pub(crate) ca: Option<PathBuf>,
     /// How long to try to reach the server, and then to wait for its greeting [default: 20 to reach it, 10 for the
     /// greeting]
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use haul_core::client::{ClientConfig, ClientEvent, Failure};
+use haul_accounts::{Accounts, AccountsError};
+use haul_core::account::Role;
+use haul_core::client::{ClientEvent, Failure};
 use haul_core::message::Greeting;
 use haul_store::Directory;
 use haul_transport::call::SingleCall;
-use haul_transport::{Call, ConnectError, Event, ServerOptions};
+use haul_transport::{Call, ClientOptions, ConnectError, Event, Layer, ServerOptions, UserStores};
+
+use crate::address::Scheme;
 
 /// A transport, as the command line uses it.
 ///
@@ -27,17 +31,16 @@ pub trait Transport: Sync {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(&[SocketAddr]),
+        ready: &mut dyn FnMut(&[Listening]),
     ) -> Result<(), ServeError>;
 
-    /// Connects within `connect_timeout`, and waits for the greeting unless the client is [early](ClientConfig::early).
-    /// If `abandoned` is raised meanwhile, fails with [`Failure::Cancelled`].
+    /// Connects as [`Client::connect`](haul_transport::Client::connect) does, and sets `cancel` of the options itself. If
+    /// `abandoned` is raised meanwhile, fails with [`Failure::Cancelled`].
     fn connect(
         &self,
         host: &str,
         port: u16,
-        config: ClientConfig,
-        connect_timeout: Duration,
+        options: ClientOptions,
         abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError>;
 
@@ -69,16 +72,46 @@ pub struct ServeOptions {
     pub directory: PathBuf,
     /// How it is shared.
     pub sharing: haul_store::Options,
-    /// The hosts to bind, each a name or an address without brackets, and their ports; 0 picks one.
-    pub addresses: Vec<(String, u16)>,
+    /// Where to listen.
+    pub listen_on: Vec<ListenOn>,
+    /// The state directory, with the accounts. It may be missing.
+    pub state: PathBuf,
+    /// The role of whoever is not identified, in the whole directory.
+    pub anonymous: Option<Role>,
+    /// Whether nobody is served without an account or a role, even if there are no accounts.
+    pub accounts_required: bool,
     /// How it is served.
     pub server: ServerOptions,
 }
 
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenOn {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// 0 picks a free one.
+    pub port: u16,
+    /// The layer over TCP, if clients use TLS.
+    pub layer: Option<Layer>,
+}
+
+/// An address that a server listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listening {
+    /// How clients speak to it.
+    pub scheme: Scheme,
+    /// The address of the socket.
+    pub address: SocketAddr,
+}
+
 impl ServeOptions {
-    /// Opens the shared directory.
-    pub fn store(&self) -> Result<Directory, ServeError> {
-        Directory::open(&self.directory, self.sharing.clone()).map_err(ServeError::Directory)
+    /// Opens the shared directory and the accounts.
+    pub fn users(&self) -> Result<UserStores<Directory>, ServeError> {
+        let store = Directory::open(&self.directory, self.sharing.clone());
+        let store = store.map_err(ServeError::Directory)?;
+        let accounts = Accounts::open(&self.state, haul_accounts::Options::default())?;
+        let users = UserStores::new(store, accounts, self.anonymous);
+        Ok(if self.accounts_required { users.requiring_accounts() } else { users })
     }
 }
 
@@ -92,6 +125,9 @@ pub enum ServeError {
     /// The shared directory cannot be served.
     #[error("cannot serve the directory: {0}")]
     Directory(#[source] io::Error),
+    /// The accounts cannot be used.
+    #[error("{0}")]
+    Accounts(#[from] AccountsError),
     /// The server cannot go on.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -1,20 +1,27 @@
 //! Explains why there is no connection, and what to check.
 
 use std::io;
-use std::net::IpAddr;
 
+use haul_core::ErrorCode;
 use haul_core::client::Failure;
+use haul_core::message::Refusal;
 use haul_transport::{ConnectError, Unreached};
 
-use crate::address::ServerAddress;
+use crate::address::{Scheme, ServerAddress};
 use crate::error::{self, Error};
 use crate::exit::Exit;
+use crate::trust::{self, KnownBy};
 
 /// The prefix that std puts before the resolver's error.
 const LOOKUP: &str = "failed to lookup address information";
 
-/// Explains `error` to a person who runs `program` with the server `server`.
-pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectError) -> Error {
+/// Explains `error` to a person who runs `program` with the server `server`, which is known by `known_by`.
+pub(crate) fn explain(
+    program: &str,
+    server: &ServerAddress,
+    known_by: &KnownBy,
+    error: &ConnectError,
+) -> Error {
     let exit = Exit::from(error);
     let explained = match error {
         ConnectError::Unknown(error) => {
@@ -44,18 +51,29 @@ pub(crate) fn explain(program: &str, server: &ServerAddress, error: &ConnectErro
                 None => told,
             }
         }
+        ConnectError::Handshake(error) => trust::explain(program, server, known_by, error),
         ConnectError::Failed(failure) => {
             let error = Error::request(&server.to_string(), failure);
             match failure {
                 Failure::NoGreeting => error.advise(
                     "something takes connections there and says nothing: is it a HAUL server, and the right port? one that is stopped or overloaded does the same",
                 ),
+                Failure::Refused(refusal) if speaks_tls(server, refusal) => {
+                    let tls = ServerAddress { scheme: Scheme::Tls, ..server.clone() };
+                    error.advise(format!("write {tls}"))
+                }
                 _ => error,
             }
         }
         other => Error::new(exit, format!("cannot reach {server}: {other}")),
     };
     explained.hopeless()
+}
+
+/// Whether it refuses a client because it speaks TLS.
+fn speaks_tls(server: &ServerAddress, refusal: &Refusal) -> bool {
+    let refuses = refusal.code() == Some(ErrorCode::Protocol) && refusal.text.contains("hauls://");
+    refuses && !server.is_encrypted()
 }
 
 fn lookup_advice(server: &ServerAddress) -> String {
@@ -66,15 +84,19 @@ fn lookup_advice(server: &ServerAddress) -> String {
 }
 
 fn advice_on(program: &str, server: &ServerAddress, error: &io::Error) -> String {
-    let ServerAddress { host, port, .. } = server;
+    let ServerAddress { scheme, host, port, .. } = server;
     match error.kind() {
-        io::ErrorKind::ConnectionRefused if is_here(host) => {
-            format!("is the server running? start it with: {program} serve")
+        io::ErrorKind::ConnectionRefused if server.is_here() => {
+            let listen = match scheme {
+                Scheme::Plain if *port == scheme.default_port() => String::new(),
+                _ => format!(" --listen {scheme}://{}", server.host_and_port()),
+            };
+            format!("is the server running? start it with: {program} serve{listen}")
         }
         io::ErrorKind::ConnectionRefused => {
             let all = if host.contains(':') { "[::]" } else { "0.0.0.0" };
             format!(
-                "is the server running there, and not for its own machine only? start it there with: {program} serve --listen {all}:{port}"
+                "is the server running there, and not for its own machine only? start it there with: {program} serve --listen {scheme}://{all}:{port}"
             )
         }
         io::ErrorKind::TimedOut
@@ -92,17 +114,21 @@ fn advice_on(program: &str, server: &ServerAddress, error: &io::Error) -> String
     }
 }
 
-/// Whether `host` can only be this machine.
-fn is_here(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn explained(address: &str, error: &ConnectError) -> String {
-        explain("haul-test", &address.parse().unwrap(), error).to_string()
+        explain("haul-test", &address.parse().unwrap(), &KnownBy::Nothing, error).to_string()
+    }
+
+    #[test]
+    fn a_port_that_speaks_tls_is_written_so() {
+        let refusal = Refusal::new(ErrorCode::Protocol, "this port speaks TLS: hauls://");
+        let refused = || ConnectError::from(Failure::Refused(refusal.clone()));
+        let shown = explained("haul://h:99/a", &refused());
+        assert!(shown.ends_with("speaks TLS: hauls:// (write hauls://h:99/a)"), "{shown}");
+        assert!(explained("hauls://h:99", &refused()).contains("another version"));
     }
 
     #[test]
@@ -120,11 +146,12 @@ mod tests {
         for (address, error, parts) in [
             ("127.0.0.1", os(111), ["Connection refused", "start it with: haul-test serve)"]),
             ("localhost", os(111), ["Connection refused", "start it with: haul-test serve)"]),
-            ("h:99", os(111), ["Connection refused", "--listen 0.0.0.0:99"]),
-            ("[2001:db8::1]:99", os(111), ["Connection refused", "--listen [::]:99"]),
-            ("h", os(110), ["cannot reach haul://h:4285", "firewall let port 4285"]),
-            ("h", os(113), ["cannot reach haul://h:4285", "is that machine on"]),
-            ("h", os(22), ["cannot reach haul://h:4285", "[fe80::1%eth0]"]),
+            ("[::1]:9", os(111), ["Connection refused", "serve --listen haul://[::1]:9)"]),
+            ("h:99", os(111), ["Connection refused", "--listen hauls://0.0.0.0:99"]),
+            ("[2001:db8::1]:99", os(111), ["Connection refused", "--listen hauls://[::]:99"]),
+            ("h", os(110), ["cannot reach hauls://h:4286", "firewall let port 4286"]),
+            ("h", os(113), ["cannot reach hauls://h:4286", "is that machine on"]),
+            ("haul://h", os(22), ["cannot reach haul://h:4285", "[fe80::1%eth0]"]),
             ("hh", lookup(), ["cannot find the address of hh: Name or", "is the name right"]),
             ("[fe80::1%x9]", lookup(), ["cannot find the address of", "interface x9"]),
             ("h", Failure::NoGreeting.into(), ["no greeting", "says nothing: is it a HAUL"]),

@@ -32,6 +32,7 @@ mod running;
 mod sends;
 mod streams;
 mod tracer;
+mod trust;
 mod unfinished;
 mod usage;
 mod walkthrough;
@@ -52,6 +53,7 @@ pub use network::*;
 pub use reports::*;
 pub use sends::*;
 pub use streams::*;
+pub use trust::*;
 pub use usage::*;
 pub use walkthrough::*;
 
@@ -200,6 +202,14 @@ macro_rules! program_tests {
             changes_that_are_not_allowed_are_refused
             a_deletion_goes_on_after_a_restart
             a_shell_changes_things_where_it_is
+            a_new_server_is_refused_without_a_terminal
+            a_person_is_asked_about_a_new_server_once
+            a_swapped_key_is_final
+            the_wrong_scheme_is_told
+            a_server_keeps_its_key_or_does_not_start
+            a_client_keeps_its_key_or_says_why
+            state_is_not_served
+            nobody_opens_a_server_by_accident
             hostile_servers
         }
     };

@@ -183,11 +183,19 @@ impl Bench {
     pub(super) fn command(&self, launcher: &[&str]) -> Command {
         let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
         let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        self.environment(command)
+    }
+
+    /// The command in [`here`](Self::here), with an environment in which nothing is kept elsewhere.
+    pub(crate) fn environment(&self, mut command: Command) -> Command {
         command
-            .args(words)
             .current_dir(self.here())
             .env_remove("HAUL_SERVER")
             .env_remove("HAUL_LOG")
+            .env_remove("STATE_DIRECTORY")
+            .env("XDG_CONFIG_HOME", self.place().join("config"))
+            .env("XDG_STATE_HOME", self.place().join("state"))
             .env("NO_COLOR", "1");
         command
     }
@@ -196,6 +204,7 @@ impl Bench {
 /// A running server. Dropping it kills it.
 pub(crate) struct Serving {
     child: Child,
+    scheme: &'static str,
     address: SocketAddr,
     log: File,
     /// Kept open, so that further output does not fail.
@@ -222,12 +231,14 @@ impl Serving {
         if line.is_empty() {
             return Err(wait(&mut child));
         }
-        let address = line
-            .trim_end()
-            .strip_prefix("listening on haul://")
-            .and_then(|address| address.parse().ok())
+        let (scheme, address) = ["haul", "hauls"]
+            .into_iter()
+            .find_map(|scheme| {
+                let address = line.trim_end().strip_prefix(&format!("listening on {scheme}://"))?;
+                Some((scheme, address.parse().ok()?))
+            })
             .unwrap_or_else(|| panic!("the first line of a server is {line:?}"));
-        Ok(Self { child, address, log, stdout })
+        Ok(Self { child, scheme, address, log, stdout })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -248,9 +259,16 @@ impl Serving {
         }
     }
 
+    /// The next line that the server prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).expect("its stdout can be read");
+        line
+    }
+
     /// The server's URL.
     pub(crate) fn url(&self) -> String {
-        format!("haul://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The process ID.

@@ -52,6 +52,10 @@ pub fn the_walkthrough_is_what_happens(program: &Path) {
             .env("PATH", &path)
             .env("NO_COLOR", "1")
             .env_remove("HAUL_LOG")
+            .env_remove("STATE_DIRECTORY")
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env("HOME", &here)
             .current_dir(&here);
         command
     };

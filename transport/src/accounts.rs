@@ -22,6 +22,8 @@ pub struct UserStores<S: Mountable> {
     share: Arc<Share<S>>,
     accounts: Arc<Accounts>,
     anonymous: Option<Arc<Access>>,
+    /// Whether nobody is served without an account even if there are none.
+    required: bool,
     penalties: Arc<Penalties>,
     clock: Clock,
 }
@@ -39,9 +41,17 @@ impl<S: Mountable> UserStores<S> {
             share: Share::new(store),
             accounts: Arc::new(accounts),
             anonymous,
+            required: false,
             penalties: Arc::default(),
             clock: Clock::start(),
         }
+    }
+
+    /// The same, but as long as there is no account, nobody is served except the anonymous ones. So nobody opens a server
+    /// to everybody by removing the last account.
+    #[must_use]
+    pub fn requiring_accounts(self) -> Self {
+        Self { required: true, ..self }
     }
 }
 
@@ -58,6 +68,7 @@ impl<S: Mountable> StoreProvider for UserStores<S> {
             }
             (None, _) => Arc::new(WithoutAccounts {
                 accounts: Arc::clone(&self.accounts),
+                required: self.required,
                 everything: View::everything(&self.share).access()?,
             }),
         };
@@ -79,7 +90,7 @@ impl<S: Mountable> Users for UserStores<S> {
         let (accounts, penalties) = (Arc::clone(&self.accounts), Arc::clone(&self.penalties));
         Ok(Admission {
             user: by_key.or(anonymous),
-            auth_required: self.accounts.has_accounts(),
+            auth_required: self.required || self.accounts.has_accounts(),
             identify: Some(Box::new(Attempts { accounts, penalties, origin, clock: self.clock })),
         })
     }
@@ -164,11 +175,13 @@ impl AccessSource for Anonymous {
 /// The access of everybody as long as there are no accounts.
 struct WithoutAccounts {
     accounts: Arc<Accounts>,
+    required: bool,
     everything: Arc<Access>,
 }
 
 impl AccessSource for WithoutAccounts {
     fn access(&self) -> Option<Arc<Access>> {
-        (!self.accounts.has_accounts()).then(|| Arc::clone(&self.everything))
+        let is_open = !self.required && !self.accounts.has_accounts();
+        is_open.then(|| Arc::clone(&self.everything))
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod cp;
 pub(crate) mod get;
+pub(crate) mod login;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod mkdir;
@@ -12,6 +13,8 @@ pub(crate) mod rm;
 pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod sum;
+pub(crate) mod trust;
+pub(crate) mod whoami;
 
 mod exclude;
 mod from_to;

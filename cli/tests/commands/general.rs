@@ -46,7 +46,7 @@ fn a_server_that_cannot_be_reached_says_how_to_start_one() {
         Exit::Network,
         &[
             "cannot reach haul://test:4285: Connection refused (is the server running there",
-            "haul-test serve --listen 0.0.0.0:4285",
+            "haul-test serve --listen haul://0.0.0.0:4285",
         ],
     );
     let other = Fake::default().fails("connect", Failure::Violation("no greeting")).run(&["ls"]);

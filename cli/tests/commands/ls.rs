@@ -62,7 +62,7 @@ fn names_start_from_the_path_of_the_address() {
     let fake = tree();
     fake.run(&["ls", "--server", "haul://[::1]:99/photos"]).done("old/\nsea.jpg\n");
     fake.run(&["ls", "--server", "test/photos", "old"]).done("old/sky.jpg\n");
-    assert_eq!(fake.state().connected, ["::1 99", "test 4285"]);
+    assert_eq!(fake.state().connected, ["::1 99", "test 4286"]);
     assert_eq!(fake.state().said_goodbye, 2);
 }
 

@@ -61,7 +61,7 @@ fn one_command_is_for_one_server() {
     for (line, part) in [
         (&["get", "haul://h/a", "haul://other/a"][..], "another name is on haul://h:4285"),
         (&["get", "a", "haul://h/a"], "a: a name without a server"),
-        (&["get", "haul://h/a", "--server", "other"], "--server says haul://other:4285"),
+        (&["get", "haul://h/a", "--server", "other"], "--server says hauls://other:4286"),
         (&["get", "haul://h/a", "b", "-o", "c"], "two destinations"),
         (&["get", "haul://h:0/a"], "port 0"),
         (&["get", "haul://h/../a"], "no . or .. in it"),

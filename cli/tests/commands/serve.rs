@@ -1,9 +1,13 @@
 use std::fs;
 use std::time::Duration;
 
-use haul_cli::{Exit, ServeOptions};
+use haul_cli::{Exit, ListenOn, ServeOptions};
 
 use crate::fake::{Fake, Run};
+
+fn plain(host: &str, port: u16) -> ListenOn {
+    ListenOn { host: host.to_owned(), port, layer: None }
+}
 
 fn served(line: &[&str]) -> ServeOptions {
     let directory = tempfile::tempdir().unwrap();
@@ -17,7 +21,8 @@ fn served(line: &[&str]) -> ServeOptions {
 #[test]
 fn it_serves_with_what_was_asked_for() {
     let options = served(&[]);
-    assert_eq!(options.addresses, [(String::from("127.0.0.1"), 4285)]);
+    assert_eq!(options.listen_on, [plain("127.0.0.1", 4285)]);
+    assert_eq!((options.anonymous, options.accounts_required), (None, false));
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (256, 128));
     assert_eq!(
         (
@@ -57,7 +62,7 @@ fn it_serves_with_what_was_asked_for() {
         "--patience",
         "7",
     ]);
-    assert_eq!(options.addresses, [(String::from("::1"), 0), (String::from("127.0.0.1"), 9)]);
+    assert_eq!(options.listen_on, [plain("::1", 0), plain("127.0.0.1", 9)]);
     assert_eq!((options.server.max_clients, options.server.max_clients_per_address), (20, 10));
     assert_eq!(
         (

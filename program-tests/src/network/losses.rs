@@ -82,7 +82,8 @@ fn transfers(
 
 fn serve(bench: &Bench, hosts: &Hosts) -> Serving {
     let on = Hosts::on(&hosts.server);
-    bench.serve_at(&format!("{SERVER}:0"), &on.each_ref().map(String::as_str), &["--impatient"])
+    let options = ["--impatient", "--plaintext", "--anonymous", "write"];
+    bench.serve_at(&format!("haul://{SERVER}:0"), &on.each_ref().map(String::as_str), &options)
 }
 
 fn start(bench: &Bench, hosts: &Hosts, server: &Serving, args: &[&str]) -> Running {

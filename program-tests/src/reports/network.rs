@@ -109,7 +109,8 @@ pub fn zones_are_taken_in_both_forms(program: &Path) {
     let Some(launcher) = with_hosts(&bench, "-nm", "::1 localhost\n", then) else { return };
     let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
     for zone in ["%v0", "%25v0"] {
-        let server = bench.serve_at(&format!("[fe80::85{zone}]:4998"), &launcher, &[]);
+        let address = format!("haul://[fe80::85{zone}]:4998");
+        let server = bench.serve_at(&address, &launcher, &["--plaintext", "--anonymous", "write"]);
         for zone in ["%v0", "%25v0"] {
             let url = format!("haul://[fe80::85{zone}]:4998");
             beside(&bench, &server, &["ls", "--server", &url]).assert_code(0);

@@ -6,14 +6,17 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use haul_accounts::Fingerprint;
 use haul_core::Escaped;
 use haul_store::Options;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use crate::address::ListenAddress;
+use super::listeners::Admitted;
+use crate::address::{ListenAddress, Scheme};
 use crate::console::Stream;
 use crate::output::{self, ListeningRecord};
+use crate::transport::Listening;
 
 /// The most addresses of this machine to show.
 const MOST_SHOWN: usize = 4;
@@ -26,6 +29,9 @@ pub(super) struct Announcement<'a> {
     /// The full path of the shared directory.
     pub(super) directory: &'a Path,
     pub(super) sharing: &'a Options,
+    /// The fingerprint of the key that clients see, if there is TLS.
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) admitted: Admitted,
     pub(super) quiet: bool,
     pub(super) json: bool,
 }
@@ -33,14 +39,20 @@ pub(super) struct Announcement<'a> {
 impl Announcement<'_> {
     /// Prints it. A server needs no reader: it serves clients even if stdout blocks, and a closed stdout does not stop
     /// it.
-    pub(super) fn announce(&self, stdout: &Stream, addresses: &[SocketAddr]) {
+    pub(super) fn announce(&self, stdout: &Stream, listening: &[Listening]) {
         let lines = if self.json {
-            let json = |address: &SocketAddr| {
-                output::json(&ListeningRecord { listening: url(*address) }, stdout.is_terminal())
+            let json = |listening: &Listening| {
+                let is_encrypted = listening.scheme == Scheme::Tls;
+                let fingerprint = self.fingerprint.filter(|_| is_encrypted);
+                let record = ListeningRecord {
+                    listening: url(*listening),
+                    fingerprint: fingerprint.map(|key| key.to_string()),
+                };
+                output::json(&record, stdout.is_terminal())
             };
-            addresses.iter().filter_map(|address| json(address).ok()).collect()
+            listening.iter().filter_map(|listening| json(listening).ok()).collect()
         } else {
-            self.lines(addresses, own_addresses)
+            self.lines(listening, own_addresses)
         };
         let (done, printed) = mpsc::channel();
         let (mut aside, theirs) = (stdout.clone(), lines.clone());
@@ -56,32 +68,65 @@ impl Announcement<'_> {
     }
 
     /// `own` returns the addresses of this machine.
-    fn lines(&self, addresses: &[SocketAddr], own: impl FnOnce() -> Vec<IpAddr>) -> Vec<String> {
+    fn lines(&self, listening: &[Listening], own: impl FnOnce() -> Vec<IpAddr>) -> Vec<String> {
         let mut lines: Vec<String> =
-            addresses.iter().map(|address| format!("listening on {}", url(*address))).collect();
-        let Some(first) = addresses.first().filter(|_| !self.quiet) else { return lines };
+            listening.iter().map(|listening| format!("listening on {}", url(*listening))).collect();
+        if let Some(key) = self.fingerprint {
+            lines.push(format!("  the key of this server is {key}"));
+        }
+        let Some(first) = listening.first().filter(|_| !self.quiet) else { return lines };
         let Self { program, sharing, .. } = self;
-        let here = from_here(*addresses.iter().find(|a| a.ip().is_loopback()).unwrap_or(first));
-        let ListenAddress { host, port } = here.into();
+        let is_here = |listening: &Listening| listening.address.ip().is_loopback();
+        let here = from_here(*listening.iter().find(|it| is_here(it)).unwrap_or(first));
 
         let directory = self.directory.to_string_lossy();
         lines.push(format!("  serving {}, {}", Escaped::new(&directory), terms(sharing)));
-        lines.push(format!("  list its files:  {program} ls {}", url(here)));
-        lines.push(format!("  or by hand:      nc {host} {port}   (then type LIST or HELP)"));
-        let may = if sharing.read_only { "read" } else { "read and write" };
-        if addresses.iter().all(|address| address.ip().is_loopback()) {
-            let all = if first.is_ipv6() { "[::]" } else { "0.0.0.0" };
-            lines.push(format!("  for other machines too, start it with:  --listen {all}:{port}"));
-            lines.push(format!(
-                "  (there are no accounts yet: everybody who reaches the port can then {may})"
-            ));
+        let is_open = !listening.iter().all(is_here);
+        lines.push(format!("  to {}", self.admitted.described()));
+        if self.admitted.serves_everybody() {
+            lines.push(format!("  list its files:  {program} ls {}", url(here)));
+            if here.scheme == Scheme::Plain {
+                let ListenAddress { host, port, .. } = address(here);
+                lines.push(format!(
+                    "  or by hand:      nc {host} {port}   (then type LIST or HELP)"
+                ));
+            }
+        }
+        if is_open {
+            lines.extend(elsewhere(listening, own));
         } else {
-            lines.extend(elsewhere(addresses, own));
+            let all = if first.address.is_ipv6() { "[::]" } else { "0.0.0.0" };
+            let first_account = match self.admitted.accounts {
+                0 => format!("make an account with {program} user add NAME, and "),
+                _ => String::new(),
+            };
             lines.push(format!(
-                "  (there are no accounts yet: everybody who reaches the port can {may})"
+                "  for other machines too, {first_account}start it with --listen {all}"
             ));
         }
         lines
+    }
+}
+
+impl Admitted {
+    fn serves_everybody(self) -> bool {
+        self.accounts == 0 || self.anonymous.is_some()
+    }
+
+    /// Whom the server serves.
+    fn described(self) -> String {
+        let accounts = match self.accounts {
+            1 => String::from("the user who has an account"),
+            number => format!("the {number} users who have accounts"),
+        };
+        match (self.accounts, self.anonymous) {
+            (0, None) => {
+                String::from("everybody on this machine, as long as there are no accounts")
+            }
+            (0, Some(role)) => format!("everybody, with the role {role}"),
+            (_, None) => accounts,
+            (_, Some(role)) => format!("{accounts}, and to everybody else with the role {role}"),
+        }
     }
 }
 
@@ -99,17 +144,17 @@ fn terms(sharing: &Options) -> String {
 }
 
 /// The addresses at which other machines reach a server that listens on all addresses.
-fn elsewhere(addresses: &[SocketAddr], own: impl FnOnce() -> Vec<IpAddr>) -> Option<String> {
-    let all: Vec<&SocketAddr> =
-        addresses.iter().filter(|address| address.ip().is_unspecified()).collect();
-    let port = all.first()?.port();
+fn elsewhere(listening: &[Listening], own: impl FnOnce() -> Vec<IpAddr>) -> Option<String> {
+    let all: Vec<&Listening> =
+        listening.iter().filter(|listening| listening.address.ip().is_unspecified()).collect();
+    let Listening { scheme, address } = **all.first()?;
     // On Linux, the IPv6 wildcard address accepts IPv4 too.
-    let ipv6 = all.iter().any(|address| address.is_ipv6());
+    let ipv6 = all.iter().any(|listening| listening.address.is_ipv6());
     let urls: Vec<String> = own()
         .into_iter()
-        .filter(|address| ipv6 || address.is_ipv4())
+        .filter(|own| ipv6 || own.is_ipv4())
         .take(MOST_SHOWN)
-        .map(|address| url(SocketAddr::new(address, port)))
+        .map(|own| url(Listening { scheme, address: SocketAddr::new(own, address.port()) }))
         .collect();
     Some(if urls.is_empty() {
         String::from("  from other machines: with this one's name or address in place of that")
@@ -140,58 +185,98 @@ fn own_addresses() -> Vec<IpAddr> {
 }
 
 /// The address at which this machine reaches a listener.
-fn from_here(address: SocketAddr) -> SocketAddr {
+fn from_here(listening: Listening) -> Listening {
+    let Listening { scheme, address } = listening;
     let loopback = match address.ip() {
         IpAddr::V4(ipv4) if ipv4.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ipv6) if ipv6.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        _ => return address,
+        _ => return listening,
     };
-    SocketAddr::new(loopback, address.port())
+    Listening { scheme, address: SocketAddr::new(loopback, address.port()) }
 }
 
-fn url(address: SocketAddr) -> String {
-    format!("haul://{}", ListenAddress::from(address))
+fn address(listening: Listening) -> ListenAddress {
+    ListenAddress::of_socket(listening.scheme, listening.address)
+}
+
+fn url(listening: Listening) -> String {
+    address(listening).to_string()
 }
 
 #[cfg(test)]
 mod tests {
+    use haul_core::account::Role;
+
     use super::*;
 
     const OPEN: Options = Options { hidden: false, read_only: false };
 
-    fn announced(sharing: &Options, addresses: &[&str]) -> String {
+    const NOBODY: Admitted = Admitted { accounts: 0, anonymous: None };
+
+    fn announced_to(admitted: Admitted, sharing: &Options, addresses: &[&str]) -> String {
+        let listening: Vec<Listening> = addresses
+            .iter()
+            .map(|text| {
+                let (scheme, address) = text.split_once("://").unwrap_or(("haul", text));
+                let scheme = if scheme == "hauls" { Scheme::Tls } else { Scheme::Plain };
+                Listening { scheme, address: address.parse().unwrap() }
+            })
+            .collect();
+        let has_tls = listening.iter().any(|listening| listening.scheme == Scheme::Tls);
         let announcement = Announcement {
             program: "haul-test",
             directory: Path::new("/srv/a\u{202e}b"),
             sharing,
+            fingerprint: has_tls.then(|| Fingerprint::of_spki(b"")),
+            admitted,
             quiet: false,
             json: false,
         };
-        let addresses: Vec<SocketAddr> =
-            addresses.iter().map(|address| address.parse().unwrap()).collect();
         let own = || ["192.0.2.7", "2001:db8::7"].map(|address| address.parse().unwrap()).to_vec();
-        announcement.lines(&addresses, own).join("\n")
+        announcement.lines(&listening, own).join("\n")
+    }
+
+    fn announced(sharing: &Options, addresses: &[&str]) -> String {
+        announced_to(NOBODY, sharing, addresses)
     }
 
     #[test]
     fn it_says_first_where_it_listens_and_then_what_and_how() {
         let expected = r"listening on haul://127.0.0.1:4285
   serving /srv/a\u{202e}b, for reading and writing, without hidden names
+  to everybody on this machine, as long as there are no accounts
   list its files:  haul-test ls haul://127.0.0.1:4285
   or by hand:      nc 127.0.0.1 4285   (then type LIST or HELP)
-  for other machines too, start it with:  --listen 0.0.0.0:4285
-  (there are no accounts yet: everybody who reaches the port can then read and write)";
+  for other machines too, make an account with haul-test user add NAME, and start it with --listen 0.0.0.0";
         assert_eq!(announced(&OPEN, &["127.0.0.1:4285"]), expected);
     }
 
     #[test]
+    fn an_open_server_says_which_key_it_has_and_whom_it_serves() {
+        let expected = r"listening on hauls://0.0.0.0:4286
+listening on haul://127.0.0.1:4285
+  the key of this server is SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
+  serving /srv/a\u{202e}b, for reading and writing, without hidden names
+  to the 2 users who have accounts
+  from other machines:  hauls://192.0.2.7:4286";
+        let admitted = Admitted { accounts: 2, anonymous: None };
+        let both = ["hauls://0.0.0.0:4286", "127.0.0.1:4285"];
+        assert_eq!(announced_to(admitted, &OPEN, &both), expected);
+        let to = |accounts, anonymous| {
+            announced_to(Admitted { accounts, anonymous }, &OPEN, &["hauls://0.0.0.0:1"])
+        };
+        assert!(to(1, None).contains("\n  to the user who has an account\n"));
+        let read = to(0, Some(Role::Read));
+        assert!(read.contains("\n  to everybody, with the role read\n"), "{read}");
+        assert!(read.contains("ls hauls://127.0.0.1:1\n") && !read.contains("nc "), "{read}");
+        let all = to(1, Some(Role::Drop));
+        assert!(all.contains("account, and to everybody else with the role drop\n"), "{all}");
+    }
+
+    #[test]
     fn it_says_what_is_done_with_what_is_shared() {
-        for address in ["127.0.0.1:99", "0.0.0.0:99"] {
-            assert!(announced(&OPEN, &[address]).ends_with(" read and write)"));
-            let reading = announced(&Options { hidden: true, read_only: true }, &[address]);
-            assert!(reading.contains("b, read-only, hidden names too\n"), "{reading}");
-            assert!(reading.ends_with(" read)"), "{reading}");
-        }
+        let reading = announced(&Options { hidden: true, read_only: true }, &["127.0.0.1:99"]);
+        assert!(reading.contains("b, read-only, hidden names too\n"), "{reading}");
     }
 
     #[test]
@@ -199,7 +284,7 @@ mod tests {
         let local = announced(&OPEN, &["[::1]:99"]);
         assert!(local.starts_with("listening on haul://[::1]:99\n"), "{local}");
         assert!(local.contains("nc ::1 99"), "{local}");
-        assert!(local.contains("--listen [::]:99"), "{local}");
+        assert!(local.ends_with("--listen [::]"), "{local}");
     }
 
     #[test]
@@ -212,20 +297,21 @@ mod tests {
 
     #[test]
     fn an_open_server_says_how_others_reach_it() {
-        let open = announced(&OPEN, &["0.0.0.0:99"]);
+        let write = Admitted { accounts: 0, anonymous: Some(Role::Write) };
+        let open = announced_to(write, &OPEN, &["0.0.0.0:99"]);
         assert!(open.starts_with("listening on haul://0.0.0.0:99\n"), "{open}");
         assert!(open.contains("ls haul://127.0.0.1:99"), "{open}");
-        assert!(open.contains("  from other machines:  haul://192.0.2.7:99\n"), "{open}");
+        assert!(open.contains("  from other machines:  haul://192.0.2.7:99"), "{open}");
         assert!(!open.contains("--listen"), "{open}");
-        assert!(open.contains("no accounts yet"), "{open}");
-        let both = announced(&OPEN, &["[::]:99"]);
-        assert!(both.contains("haul://192.0.2.7:99  haul://[2001:db8::7]:99\n"), "{both}");
+        let both = announced_to(write, &OPEN, &["[::]:99"]);
+        assert!(both.contains("haul://192.0.2.7:99  haul://[2001:db8::7]:99"), "{both}");
         own_addresses();
     }
 
     #[test]
     fn each_listener_has_a_line_and_the_hints_one_address() {
-        let two = announced(&OPEN, &["192.0.2.7:99", "127.0.0.1:98", "[::1]:98"]);
+        let write = Admitted { accounts: 0, anonymous: Some(Role::Write) };
+        let two = announced_to(write, &OPEN, &["192.0.2.7:99", "127.0.0.1:98", "[::1]:98"]);
         let lines: Vec<&str> = two.lines().collect();
         assert_eq!(
             lines[..3],

@@ -1,6 +1,7 @@
 //! `serve`: serves a directory until a signal ends it.
 
 mod announcement;
+mod listeners;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -15,14 +16,14 @@ use haul_transport::descriptors::raise_limit;
 use haul_transport::{ServerOptions, Unreached};
 
 use self::announcement::Announcement;
-use crate::address::ListenAddress;
+use self::listeners::{ListenArgs, Listeners};
 use crate::app::App;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::names;
 use crate::number::{SECONDS_PER_YEAR, at_least_one, whole};
 use crate::size::Size;
-use crate::transport::{ServeError, ServeOptions, Transport};
+use crate::transport::{ListenOn, ServeError, ServeOptions, Transport};
 
 /// The default directory.
 const DEFAULT_DIRECTORY: &str = "./shared";
@@ -33,9 +34,10 @@ const MAX_BANNER_BYTES: usize = 1024;
 
 /// Serve a directory
 ///
-/// There are no accounts yet: everybody who can reach the port can read and write all files in the directory. By
-/// default only this machine can; --listen opens the port to others. The first lines on stdout are `listening on
-/// haul://HOST:PORT`, one for each address. After SIGINT, SIGTERM, SIGHUP or SIGQUIT the server finishes running
+/// By default only this machine can reach it, where everybody can read and write all files in the directory as long as
+/// there are no accounts. --listen opens it to other machines, whose users need accounts: see the command user. The
+/// first lines on stdout are `listening on haul://HOST:PORT` or `listening on hauls://HOST:PORT`, one for each address,
+/// then the fingerprint of the key that clients see. After SIGINT, SIGTERM, SIGHUP or SIGQUIT the server finishes running
 /// transfers and stops; a second signal stops it at once.
 ///
 /// The log on stderr has one line for each request: who made it, its outcome and its duration. Nobody has to read it.
@@ -44,10 +46,8 @@ pub(crate) struct ServeArgs {
     /// The directory [default: ./shared, created if it is missing]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Where to listen, on every address of a name; may be repeated. Port 0 picks a free one, and 0.0.0.0 or [::] opens
-    /// it to other machines
-    #[arg(long, value_name = "HOST:PORT", default_values_t = [ListenAddress::default()])]
-    listen: Vec<ListenAddress>,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// The most clients at once; others are told to try later. 1 serves one client at a time. Each needs some file
     /// descriptors (`ulimit -Hn` shows the limit)
     #[arg(long, value_name = "N", default_value = "256", value_parser = at_least_one)]
@@ -99,16 +99,19 @@ enum Sync {
 }
 
 impl ServeArgs {
-    fn options(&self) -> ServeOptions {
+    fn options(&self, directory: PathBuf, listeners: &Listeners) -> ServeOptions {
         let max_clients = self.max_clients.get();
         // One address alone cannot take every slot. Where there are few slots, it may.
         let per_address = max_clients.min(FEW_CLIENTS.max(max_clients / 2));
         let patience = Duration::from_secs(self.patience);
         let all = Limits::default();
         ServeOptions {
-            directory: self.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY)),
+            directory,
             sharing: Options { hidden: self.hidden, read_only: self.read_only },
-            addresses: self.listen.iter().map(|at| (at.host.clone(), at.port)).collect(),
+            listen_on: listeners.listen_on.clone(),
+            state: listeners.state.clone(),
+            anonymous: listeners.admitted.anonymous,
+            accounts_required: listeners.accounts_required,
             server: ServerOptions {
                 config: ServerConfig {
                     limits: Limits {
@@ -153,21 +156,25 @@ pub(crate) fn run<T: Transport>(app: &mut App<'_, T>, args: &ServeArgs) -> Resul
     if let Err(error) = raise_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-    let mut options = args.options();
-    options.server.config.pass_through = !app.settings.no_pass_through;
-    prepare(args.directory.as_deref(), &options.directory)?;
+    let directory = args.directory.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DIRECTORY));
+    prepare(args.directory.as_deref(), &directory)?;
     // Resolved now, so that the share stays the same if a link in the name changes later.
-    let shared = std::fs::canonicalize(&options.directory);
+    let shared = std::fs::canonicalize(&directory).unwrap_or_else(|_| directory.clone());
+    let listeners = args.listen.listeners(T::PROGRAM, &shared)?;
+    let mut options = args.options(directory, &listeners);
+    options.server.config.pass_through = !app.settings.no_pass_through;
     let announced = Announcement {
         program: T::PROGRAM,
-        directory: shared.as_deref().unwrap_or(&options.directory),
+        directory: &shared,
         sharing: &options.sharing,
+        fingerprint: listeners.fingerprint,
+        admitted: listeners.admitted,
         quiet: app.settings.quiet,
         json: app.settings.json,
     };
     let stdout = &app.console.stdout;
     app.transport
-        .serve(&options, &mut |addresses| announced.announce(stdout, addresses))
+        .serve(&options, &mut |listening| announced.announce(stdout, listening))
         .map_err(|error| explain(&error, &options))
 }
 
@@ -199,13 +206,13 @@ fn prepare(named: Option<&Path>, directory: &Path) -> Result<(), Error> {
 
 fn explain(error: &ServeError, options: &ServeOptions) -> Error {
     let exit = Exit::from(error);
-    let ServeOptions { directory, addresses, .. } = options;
+    let ServeOptions { directory, listen_on, .. } = options;
     match error {
         ServeError::Listen(source) => {
             // The error names the address that cannot be bound.
             let named = matches!(source.get_ref(), Some(error) if error.is::<Unreached>());
-            let message = match &addresses[..] {
-                [(host, port)] if !named => {
+            let message = match &listen_on[..] {
+                [ListenOn { host, port, .. }] if !named => {
                     format!("cannot listen on {host}:{port}: {}", error::plain(source))
                 }
                 _ => format!("cannot listen on {}", error::plain(source)),
@@ -232,6 +239,7 @@ fn explain(error: &ServeError, options: &ServeOptions) -> Error {
             };
             Error::new(exit, message).advise(advice)
         }
+        ServeError::Accounts(error) => Error::new(exit, error.to_string()),
         ServeError::Io(source) => Error::new(
             exit,
             format!("cannot go on serving {}: {}", directory.display(), error::plain(source)),

@@ -12,7 +12,7 @@ use tracing::debug;
 
 use super::job::Step;
 use super::queue::{Calls, WorkQueue, lock};
-use crate::app::Connector;
+use crate::connect::Connector;
 use crate::error::{self, Error};
 use crate::exit::Exit;
 use crate::transport::{Remote, Transport};

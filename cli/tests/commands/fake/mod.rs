@@ -14,11 +14,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
-use haul_cli::{Remote, ServeError, ServeOptions, Transport};
-use haul_core::client::{ClientConfig, Failure};
+use haul_cli::{ListenOn, Listening, Remote, Scheme, ServeError, ServeOptions, Transport};
+use haul_core::client::Failure;
 use haul_core::message::{Greeting, Refusal};
 use haul_core::{Entry, ErrorCode, FilePath, Timestamp, Timing};
-use haul_transport::{ConnectError, Event, Listener, Unreached};
+use haul_transport::{ClientOptions, ConnectError, Event, Listener, Unreached};
 
 use connection::Connection;
 pub(crate) use run::{Outcome, Run};
@@ -146,15 +146,18 @@ impl Transport for Fake {
     fn serve(
         &self,
         options: &ServeOptions,
-        ready: &mut dyn FnMut(&[SocketAddr]),
+        ready: &mut dyn FnMut(&[Listening]),
     ) -> Result<(), ServeError> {
         let mut state = self.state();
         state.served = Some(options.clone());
         if state.cannot_listen {
             return Err(ServeError::Listen(io::ErrorKind::AddrInUse.into()));
         }
-        let address = |(host, _): &(String, u16)| SocketAddr::new(host.parse().unwrap(), 4999);
-        ready(&options.addresses.iter().map(address).collect::<Vec<_>>());
+        let listening = |ListenOn { host, layer, .. }: &ListenOn| Listening {
+            scheme: if layer.is_some() { Scheme::Tls } else { Scheme::Plain },
+            address: SocketAddr::new(host.parse().unwrap(), 4999),
+        };
+        ready(&options.listen_on.iter().map(listening).collect::<Vec<_>>());
         Ok(())
     }
 
@@ -162,11 +165,11 @@ impl Transport for Fake {
         &self,
         host: &str,
         port: u16,
-        config: ClientConfig,
-        connect_timeout: Duration,
+        options: ClientOptions,
         abandoned: Option<&Event>,
     ) -> Result<Box<dyn Remote>, ConnectError> {
         let mut state = self.state();
+        let ClientOptions { config, connect_timeout, .. } = options;
         state.durable = config.durable;
         state.timing = Some((connect_timeout, config.timing));
         state.connected.push(format!("{host} {port}"));
