@@ -8,6 +8,7 @@
 //! | [`words`] | values, of which lines are made | the values of the parsed lines |
 //! | [`paths`] | names | a simple check of their rules |
 //! | [`names`] | names in a shared directory | what the standard library finds there |
+//! | [`addresses`] | the address of a server | itself, after it was written, and a simple check of its rules |
 //! | [`accounts`] | a file of accounts | itself, before and after commands changed it |
 //! | [`server`] | a [seed](Seed), then what a client sends | the same without cuts |
 //! | [`client`] | a seed, then what a server sends | the server's checksums |
@@ -15,6 +16,7 @@
 //! | [`tls`] | what both sides of TLS do, and what happens to it on the way | what they sent |
 
 mod accounts;
+mod addresses;
 mod bounded;
 mod client;
 mod joined;
@@ -29,6 +31,7 @@ mod transcript;
 mod words;
 
 pub use accounts::accounts;
+pub use addresses::addresses;
 pub use client::client;
 pub use joined::joined;
 pub use lines::lines;

@@ -28,4 +28,4 @@ macro_rules! targets {
     };
 }
 
-targets! { accounts client joined lines names parser paths server tls words }
+targets! { accounts addresses client joined lines names parser paths server tls words }
