@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn mounts_are_sorted_and_listed_as_grants() {
+        let access = Access::new(vec![mount("b", "x"), mount("", "y")], Some(7)).unwrap();
+        let places: Vec<_> = access.mounts().iter().map(|mount| mount.at.clone()).collect();
+        assert_eq!(places, [None, path("b")]);
+        let rights = Role::Read.rights();
+        let grants: Vec<_> = access.grants().collect();
+        assert_eq!(grants, [Grant { path: None, rights }, Grant { path: path("b"), rights }]);
+        assert_eq!(access.quota(), Some(7));
+        assert_eq!(Access::default().quota(), None);
+    }
+
+    #[test]
     fn an_access_has_one_mount_a_place() {
         let twice = vec![mount("a", "x"), mount("b", "x"), mount("a", "y")];
         assert_eq!(Access::new(twice, None), Err(AccessError::SamePlace));
@@ -193,5 +205,7 @@ mod tests {
         assert_eq!(Access::new(homes, None), Err(AccessError::TwoHomes));
         let many = (0..257).map(|n| mount(&alloc::format!("m{n}"), "x")).collect();
         assert_eq!(Access::new(many, None), Err(AccessError::TooManyMounts));
+        let most = (0..256).map(|n| mount(&alloc::format!("m{n}"), "x")).collect();
+        assert_eq!(Access::new(most, None).unwrap().mounts().len(), 256);
     }
 }
