@@ -7,7 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands::{
-    completions, cp, get, login, ls, man, mkdir, mv, put, rm, serve, shell, sum, trust, whoami,
+    completions, cp, get, login, ls, man, mkdir, mv, put, rm, serve, shell, sum, trust, user,
+    whoami,
 };
 use crate::error::Error;
 use crate::exit::Exit;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Mkdir(mkdir::MkdirArgs),
     Sum(sum::SumArgs),
     Shell(shell::ShellArgs),
+    User(user::UserArgs),
     Login(login::LoginArgs),
     #[command(name = "whoami")]
     WhoAmI(whoami::WhoAmIArgs),
@@ -63,6 +65,7 @@ impl Command {
             Self::Mkdir(args) => return mkdir::run(app, args),
             Self::Sum(args) => return sum::run(app, args),
             Self::Shell(args) => return shell::run(app, args),
+            Self::User(args) => return user::run(app, args),
             Self::Login(args) => login::run(app, args)?,
             Self::WhoAmI(args) => whoami::run(app, args)?,
             Self::Trust(args) => trust::run(app, args)?,
@@ -72,9 +75,13 @@ impl Command {
         Ok(Exit::Done)
     }
 
-    /// Whether it connects to a server.
-    pub(crate) fn asks_a_server(&self) -> bool {
-        !matches!(self, Self::Serve(_) | Self::Trust(_) | Self::Completions(_) | Self::Man(_))
+    /// Whether it may wait for a server, or for a person who types a password.
+    pub(crate) fn may_wait(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Trust(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::User(args) => args.asks_for_a_password(),
+            _ => true,
+        }
     }
 
     /// Whether it reads stdin.
@@ -83,6 +90,7 @@ impl Command {
             Self::Login(args) => args.reads_stdin(),
             Self::Put(args) => args.reads_stdin(),
             Self::Shell(args) => args.reads_stdin(),
+            Self::User(args) => args.reads_stdin(),
             _ => false,
         }
     }
@@ -93,6 +101,7 @@ impl Command {
             // The addresses that it prints are a help, not a result.
             Self::Serve(_) => false,
             Self::Get(args) => !quiet || args.writes_stdout(),
+            Self::User(args) => !quiet || args.answers(),
             // Whether a script prints more than receipts is not known in advance.
             Self::Login(_)
             | Self::Put(_)
@@ -123,6 +132,9 @@ pub(crate) fn parse(
     let wrong = match cli.command {
         Command::Serve(_) if server.is_some() => {
             "--server is for clients: say with --listen where to serve"
+        }
+        Command::User(_) if server.is_some() => {
+            "--server is for clients: accounts are administered on their server, in its --state"
         }
         Command::Serve(_) if connect_timeout.is_some() || timeout.is_some() => {
             "timeouts are for clients: --idle and --patience are a server's"
@@ -183,6 +195,16 @@ mod tests {
             ("haul-test ls --server http://h", "only haul:// and hauls:// addresses are known"),
             ("haul-test frobnicate", "frobnicate"),
             ("haul-test serve --server h", "--listen"),
+            ("haul-test user list --server h", "--state"),
+            ("haul-test -q user --state x", "requires a subcommand"),
+            ("haul-test user add Alice", "'<NAME>': a user name has 1 to 64 of a-z"),
+            ("haul-test user add alice --quota 1X", "a size is"),
+            ("haul-test user add alice --home /srv", "within the share"),
+            ("haul-test user add alice --password x", "'--password-stdin'"),
+            ("haul-test user passwd alice secret", "unexpected argument"),
+            ("haul-test user grant alice photos", "PATH=ROLE"),
+            ("haul-test user key add alice MD5:x", "a fingerprint is SHA256:"),
+            ("haul-test user check alice fly x", "the verbs are"),
             ("haul-test serve --max-clients 0", "'--max-clients <N>': a whole number from 1 ("),
             ("haul-test serve --max-clients x", "a whole number from 1 ("),
             ("haul-test serve --max-clients-per-address 0", "a whole number from 1 ("),
@@ -248,6 +270,9 @@ mod tests {
             ("put x --port 3", "(--server HOST:PORT names the server; see"),
             ("get x --port=3", "(--server HOST:PORT names the server; see"),
             ("serve --port 3", "(--listen HOST:PORT says where to serve; see"),
+            ("user delete x", "(user remove removes an account; its files stay; see"),
+            ("user keys", "'keys'"),
+            ("adduser x", "(user administers"),
             ("get -R x", "(-r takes directories; see"),
             ("ls -R", "(-r takes directories; see"),
         ] {

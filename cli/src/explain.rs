@@ -28,8 +28,9 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
         _ => None,
     };
     let serves = command.last() == Some(&"serve");
+    let administers = command.get(1) == Some(&"user");
     let meant = word(ContextKind::InvalidSubcommand)
-        .and_then(meant)
+        .and_then(if administers { meant_by_administrator } else { meant })
         .or_else(|| meant_option(word(ContextKind::InvalidArg)?, serves));
     // clap suggests words that look alike.
     let tips = if meant.is_some() { Vec::new() } else { tips };
@@ -70,6 +71,26 @@ fn meant(word: &str) -> Option<&'static str> {
         "exit" | "quit" | "bye" | "logout" | "close" | "disconnect" => {
             "each command ends by itself; EXIT is for the shell"
         }
+        "users" | "adduser" | "useradd" | "account" | "accounts" | "passwd" | "grant" => {
+            "user administers the accounts of a server on this machine"
+        }
+        _ => return None,
+    })
+}
+
+/// What `user` does by the words that other programs have for it.
+fn meant_by_administrator(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "create" | "new" => "user add adds an account",
+        "delete" | "del" | "rm" => "user remove removes an account; its files stay",
+        "ls" => "user list lists the accounts",
+        "info" | "get" => "user show shows an account",
+        "lock" | "block" => "user disable keeps a user out",
+        "unlock" | "unblock" => "user enable lets a user in again",
+        "password" => "user passwd sets a password",
+        "allow" | "chmod" => "user grant gives a directory and rights there",
+        "deny" => "user revoke takes a directory from a user",
+        "can" | "may" => "user check says whether a user may do something",
         _ => return None,
     })
 }

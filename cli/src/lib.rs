@@ -131,7 +131,7 @@ fn prepare<T: Transport>(app: &App<'_, T>, cli: &Cli) -> Result<Logs, Error> {
         app.console.stdout.check()?;
     }
     let serving = matches!(cli.command, Command::Serve(_));
-    if cli.command.asks_a_server() {
+    if cli.command.may_wait() {
         listen_to_signals(app);
     }
     let usual = if serving { LevelFilter::INFO } else { LevelFilter::WARN };

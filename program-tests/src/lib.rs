@@ -7,6 +7,7 @@
 //! ```
 
 mod abuse;
+mod accounts;
 mod cases;
 #[cfg(test)]
 mod changes;
@@ -38,6 +39,7 @@ mod usage;
 mod walkthrough;
 
 pub use abuse::*;
+pub use accounts::*;
 pub use cases::*;
 pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
@@ -109,6 +111,9 @@ macro_rules! program_tests {
             a_server_listens_wherever_it_is_told_to
             a_silent_server_is_given_up
             a_client_ends_with_the_code_of_its_signal
+            accounts_are_where_the_environment_says
+            accounts_of_another_user_are_refused
+            a_password_is_typed_and_not_shown
             a_session_typed_by_hand
             more_clients_than_places
             uploads_that_create_one_name

@@ -12,8 +12,8 @@ use crate::transport::Transport;
 /// Print the manual page of this program or of one of its commands, in roff
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// The command [default: the program itself]
-    command: Option<String>,
+    /// The command, such as `get` or `user add` [default: the program itself]
+    command: Vec<String>,
 }
 
 /// Prints the page of `program`, or of a command of it.
@@ -23,14 +23,11 @@ pub(crate) fn run<T: Transport>(
     mut program: Command,
 ) -> Result<(), Error> {
     program.build();
-    let command = match &args.command {
-        None => program,
-        // Once the program is built, clap titles the page `PROGRAM-COMMAND`.
-        Some(name) => program
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| Error::usage(format!("{name}: no such command")))?,
-    };
+    // Once the program is built, clap titles the page `PROGRAM-COMMAND`.
+    let command = args.command.iter().try_fold(program, |command, name| {
+        let found = command.find_subcommand(name).cloned();
+        found.ok_or_else(|| Error::usage(format!("{name}: no such command")))
+    })?;
     let mut page = Vec::new();
     let mut stdout = app.console.stdout.clone();
     Man::new(command)

@@ -14,6 +14,7 @@ pub(crate) mod serve;
 pub(crate) mod shell;
 pub(crate) mod sum;
 pub(crate) mod trust;
+pub(crate) mod user;
 pub(crate) mod whoami;
 
 mod exclude;

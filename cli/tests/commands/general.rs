@@ -68,11 +68,15 @@ fn completions_and_manuals_are_made() {
         let made = Fake::default().run(&["completions", shell]);
         assert_eq!(made.exit, Exit::Done);
         assert!(made.stdout.contains("haul-test"), "{shell}");
+        assert!(made.stdout.contains("password-stdin"), "{shell}");
     }
     let page = Fake::default().run(&["man"]);
     assert!(page.stdout.contains(".TH haul-test"), "{}", page.stdout);
     let page = Fake::default().run(&["man", "get"]);
     assert!(page.stdout.contains(".TH haul-test-get"), "{}", page.stdout);
+    let page = Fake::default().run(&["man", "user", "key", "add"]);
+    assert!(page.stdout.contains(".TH haul-test-user-key-add"), "{}", page.stdout);
+    Fake::default().run(&["man", "user", "nothing"]).failed(Exit::Usage, &["nothing"]);
     Fake::default().run(&["man", "nothing"]).failed(Exit::Usage, &["nothing"]);
 }
 

@@ -16,3 +16,4 @@ mod shell;
 mod shell_names;
 mod sum;
 mod trees;
+mod user;

@@ -165,7 +165,7 @@ fn elsewhere(listening: &[Listening], own: impl FnOnce() -> Vec<IpAddr>) -> Opti
 
 /// The addresses at which other machines may reach this one. Link-local ones are left out, because each machine has its
 /// own names for their zones.
-fn own_addresses() -> Vec<IpAddr> {
+pub(in crate::commands) fn own_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = getifaddrs() else { return Vec::new() };
     let mut own: Vec<IpAddr> = interfaces
         .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))

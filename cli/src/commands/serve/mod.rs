@@ -15,6 +15,8 @@ use haul_store::Options;
 use haul_transport::descriptors::raise_limit;
 use haul_transport::{ServerOptions, Unreached};
 
+pub(super) use self::announcement::own_addresses;
+
 use self::announcement::Announcement;
 use self::listeners::{ListenArgs, Listeners};
 use crate::app::App;

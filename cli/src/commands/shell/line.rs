@@ -62,7 +62,7 @@ pub(super) const VERBS: &[&str] = &[
 pub(super) const TAKES_NAMES: &[&str] = &["CHECKSUM", "COPY", "DELETE", "MKDIR", "MOVE"];
 
 /// The verb of the protocol that a word is an alias of, in upper case; otherwise the word.
-pub(super) fn canonical(word: &str) -> String {
+pub(in crate::commands) fn canonical(word: &str) -> String {
     let word = word.to_ascii_uppercase();
     let verb = match word.as_str() {
         "LS" | "DIR" => "LIST",

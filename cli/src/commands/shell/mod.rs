@@ -13,6 +13,8 @@ use clap::Args;
 use haul_core::Escaped;
 use haul_transport::call;
 
+pub(super) use self::line::canonical;
+
 use self::line::Line;
 use super::kind::{Kind, kind};
 use super::{cp, get, ls, mkdir, mv, put, rm, sum};

@@ -65,7 +65,7 @@ impl Run {
     /// Runs `line`, of which the server is `haul://test` unless it says otherwise.
     pub(crate) fn run(self, fake: &Fake, line: &[&str]) -> Outcome {
         let server: &[&str] = match line.first() {
-            Some(&("serve" | "completions" | "man")) | None => &[],
+            Some(&("serve" | "user" | "completions" | "man")) | None => &[],
             _ if line.iter().any(|word| *word == "--server" || word.contains("://")) => &[],
             _ => &["--server", "haul://test"],
         };
