@@ -232,6 +232,24 @@ mod tests {
         }
     }
 
+    /// Whoever pastes the line of an invitation into another command than login may do so where others look on.
+    #[test]
+    fn an_invitation_is_not_shown_in_an_error() {
+        const KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+        let address = format!("hauls://alice@h/#{KEY},invite=topsecret");
+        for line in [
+            format!("haul-test ls --server {address}"),
+            format!("haul-test {address}"),
+            format!("haul-test ls --retry {address}"),
+            format!("haul-test login {address} {address}"),
+        ] {
+            let shown = explained(&line);
+            assert!(shown.contains("invite=…") && !shown.contains("topsecret"), "{shown}");
+        }
+        let cli = read(&format!("haul-test login {address}")).unwrap();
+        assert!(!format!("{cli:?}").contains("topsecret"));
+    }
+
     #[test]
     fn what_prints_nothing_that_was_asked_for_needs_no_stdout() {
         let needs = |line: &str| {

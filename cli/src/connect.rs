@@ -133,17 +133,18 @@ impl<T: Transport> Connector<'_, T> {
         let connected = transport.connect(&server.host, server.port, options, abandoned);
         let mut remote = connected.map_err(|error| self.failed(&error, &known_by))?;
         tracing::info!(%server, after = ?begun.elapsed(), "connected");
+        // A password is for the server alone.
+        let is_private = server.is_encrypted() || server.is_here();
         let mismatch = remote.greeting().and_then(|greeting| identity::mismatch(server, greeting));
         match (mismatch, credentials) {
             (None, _) => {}
-            (Some(Mismatch::Unidentified), Some(credentials)) => {
+            (Some(Mismatch::Unidentified), Some(credentials)) if is_private => {
                 identity::authenticate(&mut *remote, server, credentials)?;
             }
             (Some(mismatch), _) => {
                 let error = identity::explain(T::PROGRAM, server, &mismatch);
-                let may_ask = server.is_encrypted() || server.is_here();
                 return Err(match mismatch {
-                    Mismatch::Unidentified if may_ask => NotConnected::Unidentified(error),
+                    Mismatch::Unidentified if is_private => NotConnected::Unidentified(error),
                     _ => NotConnected::Failed(error),
                 });
             }

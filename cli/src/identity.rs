@@ -84,19 +84,13 @@ pub(crate) fn explain(program: &str, server: &ServerAddress, mismatch: &Mismatch
     error.hopeless()
 }
 
-/// Identifies the client.
+/// Identifies the client. It is for the caller to see that nobody else can read it.
 pub(crate) fn authenticate(
     remote: &mut dyn Remote,
     server: &ServerAddress,
     credentials: &Credentials,
 ) -> Result<(), Error> {
     let Credentials { user, proof } = credentials.clone();
-    if !server.is_encrypted() && !server.is_here() {
-        let message = format!("{server}: a password is not sent in plain text");
-        return Err(Error::new(Exit::Unauthenticated, message)
-            .advise("use its address with TLS, which begins with hauls://")
-            .hopeless());
-    }
     let request = Request::Authenticate { user, proof };
     let watch = |_: &ClientEvent| ControlFlow::Continue(());
     let asked = remote.ask(Call { request, files: ClientFiles::Nothing, watch });

@@ -5,6 +5,7 @@ mod connections;
 mod fake;
 mod general;
 mod get;
+mod identity;
 mod ls;
 mod mkdir;
 mod moves;

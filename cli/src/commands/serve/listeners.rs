@@ -74,9 +74,7 @@ impl ListenArgs {
     pub(super) fn listeners(&self, program: &str, share: &Path) -> Result<Listeners, Error> {
         let state = self.state.directory()?;
         check_state(&state, share)?;
-        let users = AccountsFile::new(&state)
-            .read()
-            .map_err(|error| Error::new(Exit::Local, error.to_string()))?;
+        let users = AccountsFile::new(&state).read()?;
         let admitted = Admitted { accounts: users.accounts().len(), anonymous: self.anonymous };
         self.check(program, admitted)?;
         let tls = self.tls(&state)?;

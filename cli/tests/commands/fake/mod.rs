@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// What is stored, or changed, though the request for it fails: only the receipt is lost.
     pub(crate) lost_receipt: Option<&'static str>,
     pub(crate) unreachable: bool,
+    /// What clients are greeted with, if not as usual.
+    pub(crate) greeting: Option<Greeting>,
     /// Whether the last client wanted its files on stable storage.
     pub(crate) durable: bool,
     /// How it was connected to last: how long that may take, and the session's bounds on time.
@@ -128,6 +130,16 @@ impl Fake {
 /// A test that waits longer for connections fails.
 const GATHERED_WITHIN: Duration = Duration::from_mins(1);
 
+pub(crate) fn greeting() -> Greeting {
+    Greeting {
+        banner: String::from("Welcome"),
+        max_data: 1 << 20,
+        pipeline: 64,
+        auth_required: false,
+        user: None,
+    }
+}
+
 pub(crate) fn refusal(code: ErrorCode) -> Failure {
     Failure::Refused(Refusal::new(code, "no"))
 }
@@ -194,14 +206,8 @@ impl Transport for Fake {
         if let Some(failure) = state.failures.remove("connect") {
             return Err(failure.into());
         }
+        let greeting = state.greeting.clone().unwrap_or_else(greeting);
         drop(state);
-        let greeting = Greeting {
-            banner: String::from("Welcome"),
-            max_data: 1 << 20,
-            pipeline: 64,
-            auth_required: false,
-            user: None,
-        };
         Ok(Box::new(Connection { server: self.clone(), greeting }))
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Run {
     pub(crate) stdin: &'static str,
     /// Whether a person looks at stdout and stderr.
     pub(crate) terminal: bool,
+    /// Whether a person types stdin.
+    pub(crate) person: bool,
     /// Bytes of stdout that are read before it is closed.
     pub(crate) stdout_closes_after: Option<usize>,
     /// Whether it is full then, and not closed.
@@ -74,7 +76,10 @@ impl Run {
             Sink { room: self.stdout_closes_after, fills: self.stdout_fills, ..Sink::default() };
         let stderr = Sink::default();
         let console = Console {
-            stdin: Input::new(Typed { text: Cursor::new(self.stdin), fake: fake.clone() }, false),
+            stdin: Input::new(
+                Typed { text: Cursor::new(self.stdin), fake: fake.clone() },
+                self.person,
+            ),
             stdout: Stream::new(stdout.clone(), self.terminal),
             stderr: Stream::new(stderr.clone(), self.terminal),
         };
