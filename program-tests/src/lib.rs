@@ -9,6 +9,7 @@
 mod abuse;
 mod accounts;
 mod cases;
+mod certificates;
 #[cfg(test)]
 mod changes;
 mod crashes;
@@ -21,6 +22,7 @@ mod hung_mount;
 mod injection;
 mod ledger;
 mod load;
+mod logins;
 mod logs;
 mod matrix;
 mod network;
@@ -41,6 +43,7 @@ mod walkthrough;
 pub use abuse::*;
 pub use accounts::*;
 pub use cases::*;
+pub use certificates::*;
 pub use crashes::*;
 pub use disk::{FILE_SYSTEMS, FileSystem};
 pub use faults::*;
@@ -48,6 +51,7 @@ pub use file_commands::*;
 pub use hostile_servers::hostile_servers;
 pub use hung_mount::*;
 pub use injection::*;
+pub use logins::*;
 pub use logs::*;
 pub use matrix::{Row, matrix_names, what_people_do_works_on_other_file_systems};
 pub use network::*;
@@ -213,8 +217,16 @@ macro_rules! program_tests {
             the_wrong_scheme_is_told
             a_server_keeps_its_key_or_does_not_start
             a_client_keeps_its_key_or_says_why
+            a_key_that_cannot_be_kept_is_told
             state_is_not_served
             nobody_opens_a_server_by_accident
+            a_certificate_makes_a_server_known
+            a_known_key_is_what_counts
+            a_certificate_that_does_not_fit_its_key_is_told
+            the_first_minute_of_a_new_user
+            nobody_is_served_without_an_account
+            a_password_is_asked_for_and_not_kept
+            a_wrong_server_gets_no_secret
             hostile_servers
         }
     };

@@ -65,6 +65,10 @@ impl Bench {
         self
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The directory that contains both.
     pub(crate) fn place(&self) -> &Path {
         self.place.path()

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::process::{Bench, Serving};
+use crate::reports::{NOBODY, can_be_nobody, open_to_everybody};
 use crate::requirements::or_skip;
 use crate::running::{Ended, Running};
 
@@ -41,6 +42,15 @@ fn remember(bench: &Bench, server: &Serving, fingerprint: &str) {
     fs::create_dir_all(&config).unwrap();
     let known = format!("{} {fingerprint}\n", server.address());
     fs::write(config.join("known-hosts"), known).unwrap();
+}
+
+/// Runs a command line of the program on a terminal, on which a person types. The terminal shows both.
+pub(crate) fn on_terminal(bench: &Bench, line: &str, typed: &[u8]) -> Option<Ended> {
+    let script = Command::new("script").arg("--version").output();
+    or_skip(script.map_err(|error| format!("script does not run here: {error}")))?;
+    let line = format!("{} {line}", bench.program().display());
+    let mut command = bench.environment(Command::new("script"));
+    Some(Running::start(command.args(["-qec", &line, "/dev/null"]), typed).ended())
 }
 
 #[track_caller]
@@ -77,24 +87,15 @@ pub fn a_person_is_asked_about_a_new_server_once(program: &Path) {
     let bench = Bench::new(program);
     fs::write(bench.share().join("a"), "hello").unwrap();
     let (server, fingerprint) = serve(&bench, HERE, &[]);
-    let script = Command::new("script").arg("--version").output();
-    if or_skip(script.map_err(|error| format!("script does not run here: {error}"))).is_none() {
-        return;
-    }
-    let on_terminal = |typed: &[u8]| {
-        let line = format!("{} ls --server {}", program.display(), server.url());
-        // It needs a typescript, and has the terminal wait for what is typed.
-        let mut command = bench.environment(Command::new("script"));
-        Running::start(command.args(["-qec", &line, "/dev/null"]), typed).ended()
-    };
+    let line = format!("ls --server {}", server.url());
     for answer in [&b"no\n"[..], b"\n", b"what\n"] {
-        let refused = on_terminal(answer);
+        let Some(refused) = on_terminal(&bench, &line, answer) else { return };
         refused.assert_code(10);
         let shown = String::from_utf8(refused.stdout).unwrap();
         assert!(shown.contains(&fingerprint) && shown.contains("not trusted"), "{shown}");
     }
     assert_refused(&list(&bench, &server.url()), &["is not known"]);
-    let accepted = on_terminal(b"yes\n");
+    let accepted = on_terminal(&bench, &line, b"yes\n").unwrap();
     accepted.assert_code(0);
     let shown = String::from_utf8(accepted.stdout).unwrap();
     assert!(shown.contains(&fingerprint) && shown.ends_with("a\r\n"), "{shown}");
@@ -298,4 +299,40 @@ pub fn nobody_opens_a_server_by_accident(program: &Path) {
     list(&bench, &url).assert_code(0);
     let denied = bench.run(&["put", "--server", &url, "a"]);
     denied.assert_code(4).assert_one_clear_line();
+}
+
+/// Directories in which nothing can be written, or which are somebody else's, stop whoever needs them with a clear error.
+/// Nobody uses up an invitation in vain.
+pub fn a_key_that_cannot_be_kept_is_told(program: &Path) {
+    if !can_be_nobody() {
+        return;
+    }
+    let bench = open_to_everybody(program);
+    let (server, fingerprint) = serve(&bench, HERE, &[]);
+    let line =
+        format!("hauls://alice@{}/#{fingerprint},invite=AAAAAAAAAAAAAAAAAAAAAA", server.address());
+    let config = bench.place().join("config");
+    fs::create_dir(&config).unwrap();
+    fs::set_permissions(&config, PermissionsExt::from_mode(0o755)).unwrap();
+    let told = bench.run_under(NOBODY, &["login", &line], b"");
+    told.assert_code(7).assert_one_clear_line();
+    assert!(told.stderr.contains("config/haul"), "{}", told.stderr);
+    assert!(!server.log().contains("AUTH"), "{}", server.log());
+
+    // The server's key is that of the other user.
+    let share = bench.share();
+    let share = share.to_str().unwrap();
+    let serve = ["serve", share, "--read-only", "--listen", HERE, "--anonymous", "read"];
+    let told = bench.run_under(NOBODY, &serve, b"");
+    told.assert_code(7).assert_one_clear_line();
+    let state = bench.place().join("new");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, PermissionsExt::from_mode(0o755)).unwrap();
+    for state in [&state, &state.join("below")] {
+        let state = state.to_str().unwrap();
+        let told = bench.run_under(NOBODY, &[&serve[..], &["--state", state]].concat(), b"");
+        told.assert_code(7).assert_one_clear_line();
+        assert!(told.stderr.contains(state), "{}", told.stderr);
+    }
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
 }
