@@ -4,12 +4,13 @@
 //! are all that the command prints, on stdout and stderr. These may differ from the page:
 //!
 //! - `haul-std` stands for the program under test,
-//! - port 4285 for the port that the server got,
+//! - ports 4285 and 4286 for the port that the server got, and 192.0.2.7 for this machine,
 //! - `/home/me` for the directory that commands run in,
-//! - any version for any other,
+//! - any version, fingerprint or invitation for any other, and any addresses of this machine for others,
 //! - a UTC time such as `2026-11-22T14:11:44Z` for any time, and a number before ` s` for any number of seconds.
 //!
-//! A command that begins with `haul-std serve` starts the server that all others use. It is stopped at the end.
+//! A command that begins with `haul-std serve` starts the server that all following commands use, and stops the one
+//! before. The line that an operator sends to a user is that of this run.
 
 // Panicking is how a check fails.
 #![allow(clippy::missing_panics_doc)]
@@ -61,11 +62,21 @@ pub fn the_walkthrough_is_what_happens(program: &Path) {
     };
 
     let mut server: Option<(Serving, &Example)> = None;
+    let mut invitation: Option<String> = None;
+    let stop = |server: &mut Option<(Serving, &Example)>| {
+        let Some((mut serving, example)) = server.take() else { return };
+        let expected = translated(&example.prints, name, serving.address().port(), &here);
+        let printed = format!("listening on {}\n{}", serving.url(), serving.stopped());
+        assert_same(&example.command, &printed, &expected);
+    };
     for example in &examples {
         if example.command.starts_with("haul-std serve") {
-            assert!(server.is_none(), "README.md starts a second server");
-            let line = example.command.replace("haul-std", name);
-            let mut command = shell(&format!("exec {line} --listen 127.0.0.1:0"));
+            stop(&mut server);
+            let line = match example.command.replace("haul-std", name) {
+                line if line.contains(" --listen 0.0.0.0") => format!("{line}:0"),
+                line => format!("{line} --listen 127.0.0.1:0"),
+            };
+            let mut command = shell(&format!("exec {line}"));
             let log = tempfile::tempfile().unwrap();
             let serving = Serving::start(command.env_remove("HAUL_SERVER"), log)
                 .unwrap_or_else(|status| panic!("{}: {status}", example.command));
@@ -76,16 +87,38 @@ pub fn the_walkthrough_is_what_happens(program: &Path) {
         if example.command.contains("| nc ") && !can_type_by_hand() {
             continue;
         }
-        let translated = |text: &str| translated(text, name, serving.address().port(), &here);
-        let mut command = shell(&format!("exec 2>&1; {}", translated(&example.command)));
-        let ended = Running::start(command.env("HAUL_SERVER", serving.url()), b"").ended();
+        let port = serving.address().port();
+        let translated = |text: &str| translated(text, name, port, &here);
+        let line = match &invitation {
+            // The page has another one.
+            Some(line) if example.command.starts_with("haul-std login") => translated(line),
+            _ if example.command.starts_with("haul-std user add") => {
+                translated(&example.command) + " --address 127.0.0.1"
+            }
+            _ => translated(&example.command),
+        };
+        let mut command = shell(&format!("exec 2>&1; {line}"));
+        // Who is logged in need not say where.
+        match serving.url() {
+            url if url.starts_with("haul://") => command.env("HAUL_SERVER", url),
+            _ => command.env_remove("HAUL_SERVER"),
+        };
+        let ended = Running::start(&mut command, b"").ended();
         let printed = String::from_utf8(ended.stdout).unwrap();
+        if printed.contains(",invite=") {
+            invitation = Some(printed.trim_end().to_owned());
+            // The port is the default one, whichever server runs.
+            let default = |text: &str| text.replace("127.0.0.1:4286", "192.0.2.7:4286");
+            assert_same(
+                &example.command,
+                &default(&printed),
+                &example.prints.replace("haul-std", name),
+            );
+            continue;
+        }
         assert_same(&example.command, &printed, &translated(&example.prints));
     }
-    let (mut serving, example) = server.unwrap();
-    let expected = translated(&example.prints, name, serving.address().port(), &here);
-    let printed = format!("listening on {}\n{}", serving.url(), serving.stopped());
-    assert_same(&example.command, &printed, &expected);
+    stop(&mut server);
 }
 
 /// The commands of all `console` blocks.
@@ -108,7 +141,9 @@ fn examples(page: &str) -> Vec<Example> {
 /// What the page says, as it is for this program, port and directory.
 fn translated(text: &str, program: &str, port: u16, here: &Path) -> String {
     text.replace("haul-std", program)
+        .replace("192.0.2.7", "127.0.0.1")
         .replace(":4285", &format!(":{port}"))
+        .replace(":4286", &format!(":{port}"))
         .replace(" 4285", &format!(" {port}"))
         .replace("/home/me", here.to_str().unwrap())
 }
@@ -124,6 +159,19 @@ fn assert_same(command: &str, printed: &str, expected: &str) {
 
 /// A line without its end and without what varies.
 fn constant(line: &str) -> String {
+    const FINGERPRINT: &str = "SHA256:";
+    const INVITATION: &str = ",invite=";
+    if let Some((before, _)) = line.split_once("from other machines:") {
+        return format!("{before}from other machines: (addresses)");
+    }
+    if let Some((before, key)) = line.split_once(FINGERPRINT) {
+        let rest = key.get(FINGERPRINT_DIGITS..).unwrap_or("(no fingerprint)");
+        let rest = match rest.strip_prefix(INVITATION) {
+            Some(secret) => format!("{INVITATION}{}", secret.trim_start_matches(is_secret)),
+            None => rest.to_owned(),
+        };
+        return format!("{before}(a fingerprint){rest}");
+    }
     let words: Vec<&str> = line.trim_end().split(' ').collect();
     let next = words.iter().skip(1).copied().chain([""]);
     let constant = words.iter().copied().zip(next).map(|(word, next)| {
@@ -139,6 +187,13 @@ fn constant(line: &str) -> String {
         }
     });
     constant.collect::<Vec<_>>().join(" ")
+}
+
+/// The length of 32 bytes in base64.
+const FINGERPRINT_DIGITS: usize = 43;
+
+fn is_secret(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 /// Whether it is a time in UTC.

@@ -19,12 +19,15 @@ const ON_OTHER_FILE_SYSTEMS: &[&str] = &["R-DOWN-7"];
 /// Rules about what lies below the protocol. The tests of haul-transport and haul-transport-tests check them.
 const BELOW: &[&str] = &["R-TLS-1", "R-TLS-2", "R-TLS-3", "R-TLS-4", "R-TLS-5", "R-TLS-6"];
 
+/// Rules about what people write. The tests of haul-cli check them.
+const WRITTEN: &[&str] = &["R-ADDR-1", "R-ADDR-2", "R-ADDR-3"];
+
 #[test]
 fn every_rule_is_covered_and_every_covered_rule_exists() {
     let rules = rules::all();
     assert!(rules.len() > 80, "only {} rules were found in docs/PROTOCOL.md", rules.len());
     let scripts = script::all().unwrap();
-    let elsewhere = [COVERS, ON_A_CLOCK, IN_TIME, ON_OTHER_FILE_SYSTEMS, BELOW].concat();
+    let elsewhere = [COVERS, ON_A_CLOCK, IN_TIME, ON_OTHER_FILE_SYSTEMS, BELOW, WRITTEN].concat();
     let covered: BTreeSet<String> = scripts
         .iter()
         .flat_map(|script| script.covers.iter().cloned())
