@@ -24,7 +24,9 @@ impl fmt::Display for HostAndPort {
         let Self { host, port } = self;
         match host.split_once('%') {
             // As it stands it would be read as the form of a URI.
-            Some((address, zone)) if zone.starts_with("25") && zone.len() > 2 => {
+            Some((address, zone))
+                if address.contains(':') && zone.starts_with("25") && zone.len() > 2 =>
+            {
                 write!(f, "[{address}%25{zone}]:{port}")
             }
             _ if host.contains(':') => write!(f, "[{host}]:{port}"),

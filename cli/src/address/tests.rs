@@ -166,6 +166,7 @@ fn what_is_displayed_can_be_read_again() {
         "haul://[::1]:4285",
         "haul://127.0.0.1:4285/a/b c",
         "hauls://h:4286",
+        "hauls://h%25x:4286",
         "hauls://alice@[2001:db8::1]:1/x",
     ] {
         assert_eq!(text.parse::<ServerAddress>().unwrap().to_string(), text);
