@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use haul_core::account::UserName;
+
 /// How many failures cost nothing.
 const FREE_FAILURES: u32 = 5;
 const FIRST_PENALTY: Duration = Duration::from_secs(2);
@@ -18,8 +20,8 @@ const MAX_ENTRIES: usize = 10_000;
 /// seconds, and for twice as long after each further one, up to ten minutes.
 ///
 /// An IPv4 address counts for itself; an IPv6 address for its /64, which is what one customer gets at least ([RFC
-/// 6177]); an IPv4-mapped one as IPv4. A loopback address is like others. A success from an address, or an hour without
-/// a failure, clears it. At most 10,000 addresses are remembered; the one that failed longest ago is forgotten first.
+/// 6177]); an IPv4-mapped one as IPv4. A loopback address is like others. A success of the user whom all failures were
+/// for, or an hour without a failure, clears it. At most 10,000 addresses are remembered; the one that failed longest ago is forgotten first.
 ///
 /// A server asks before it greets, and again before each attempt: connections that were opened before the first failure
 /// would otherwise escape. Times are durations since any fixed moment.
@@ -29,11 +31,13 @@ const MAX_ENTRIES: usize = 10_000;
 /// use std::time::Duration;
 ///
 /// use haul_accounts::Penalties;
+/// use haul_core::account::UserName;
 ///
+/// let alice = UserName::parse("alice").unwrap();
 /// let (penalties, address) = (Penalties::default(), Ipv4Addr::new(192, 0, 2, 1).into());
 /// for second in 1..=5 {
 ///     assert_eq!(penalties.check(address, Duration::from_secs(second)), None);
-///     penalties.failed(address, Duration::from_secs(second));
+///     penalties.failed(address, &alice, Duration::from_secs(second));
 /// }
 /// assert_eq!(penalties.check(address, Duration::from_secs(5)), Some(2));
 /// assert_eq!(penalties.check(address, Duration::from_secs(7)), None);
@@ -52,10 +56,12 @@ enum Network {
     V6([u16; 4]),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Failures {
     count: u32,
     last: Duration,
+    /// The user whom all of them were for; `None` if they were for several.
+    user: Option<UserName>,
 }
 
 impl Network {
@@ -74,7 +80,7 @@ fn prefix(address: Ipv6Addr) -> [u16; 4] {
 
 impl Failures {
     /// How long after the last failure the address is refused.
-    fn penalty(self) -> Duration {
+    fn penalty(&self) -> Duration {
         let doublings = self.count.checked_sub(FREE_FAILURES);
         doublings.map_or(Duration::ZERO, |doublings| {
             let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
@@ -82,7 +88,7 @@ impl Failures {
         })
     }
 
-    fn is_forgotten(self, now: Duration) -> bool {
+    fn is_forgotten(&self, now: Duration) -> bool {
         now.saturating_sub(self.last) >= MEMORY
     }
 }
@@ -90,19 +96,22 @@ impl Failures {
 impl Penalties {
     /// In how many seconds the address may try again, rounded up; `None` if it may now.
     pub fn check(&self, address: IpAddr, now: Duration) -> Option<u64> {
-        let failures = *self.networks().get(&Network::of(address))?;
+        let networks = self.networks();
+        let failures = networks.get(&Network::of(address))?;
         let left = (failures.last + failures.penalty()).saturating_sub(now);
         (!left.is_zero()).then(|| left.as_secs() + u64::from(left.subsec_nanos() > 0))
     }
 
-    /// Counts a failed attempt.
-    pub fn failed(&self, address: IpAddr, now: Duration) {
+    /// Counts a failed attempt to be `user`.
+    pub fn failed(&self, address: IpAddr, user: &UserName, now: Duration) {
         let network = Network::of(address);
         let mut networks = self.networks();
         if let Some(failures) =
             networks.get_mut(&network).filter(|failures| !failures.is_forgotten(now))
         {
-            *failures = Failures { count: failures.count.saturating_add(1), last: now };
+            failures.count = failures.count.saturating_add(1);
+            failures.last = now;
+            failures.user = failures.user.take().filter(|before| before == user);
             return;
         }
         if networks.len() >= MAX_ENTRIES {
@@ -114,12 +123,16 @@ impl Penalties {
                 networks.remove(&oldest);
             }
         }
-        networks.insert(network, Failures { count: 1, last: now });
+        networks.insert(network, Failures { count: 1, last: now, user: Some(user.clone()) });
     }
 
-    /// Forgets the failures of the address: somebody was identified there.
-    pub fn succeeded(&self, address: IpAddr) {
-        self.networks().remove(&Network::of(address));
+    /// `user` was identified at the address: forgets its failures if all of them were for this user. Otherwise somebody
+    /// with an account could guess the passwords of others without end.
+    pub fn succeeded(&self, address: IpAddr, user: &UserName) {
+        let (network, mut networks) = (Network::of(address), self.networks());
+        if networks.get(&network).is_some_and(|failures| failures.user.as_ref() == Some(user)) {
+            networks.remove(&network);
+        }
     }
 
     fn networks(&self) -> MutexGuard<'_, HashMap<Network, Failures>> {
@@ -133,13 +146,17 @@ mod tests {
 
     const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
+    fn user(name: &str) -> UserName {
+        UserName::parse(name).unwrap()
+    }
+
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     fn fail(penalties: &Penalties, address: &str, times: usize) {
         for _ in 0..times {
-            penalties.failed(address.parse().unwrap(), seconds(9));
+            penalties.failed(address.parse().unwrap(), &user("alice"), seconds(9));
         }
     }
 
@@ -152,7 +169,7 @@ mod tests {
         let penalties = Penalties::default();
         let after: Vec<_> = (0..70)
             .map(|_| {
-                penalties.failed(ONE, seconds(9));
+                penalties.failed(ONE, &user("alice"), seconds(9));
                 penalties.check(ONE, seconds(9)).unwrap_or(0)
             })
             .collect();
@@ -166,7 +183,7 @@ mod tests {
         fail(&penalties, "192.0.2.1", 5);
         assert_eq!(penalties.check(ONE, Duration::from_millis(10_999)), Some(1));
         assert_eq!(penalties.check(ONE, seconds(11)), None);
-        penalties.failed(ONE, seconds(11));
+        penalties.failed(ONE, &user("alice"), seconds(11));
         assert_eq!(penalties.check(ONE, seconds(11)), Some(4));
     }
 
@@ -174,16 +191,29 @@ mod tests {
     fn failures_are_forgotten_after_a_success_or_an_hour() {
         let penalties = Penalties::default();
         fail(&penalties, "192.0.2.1", 8);
-        penalties.succeeded(ONE);
+        penalties.succeeded(ONE, &user("alice"));
         fail(&penalties, "192.0.2.1", 4);
         assert_eq!(retry_after(&penalties, "192.0.2.1"), None);
 
-        penalties.failed(ONE, seconds(9 + 3600));
+        penalties.failed(ONE, &user("alice"), seconds(9 + 3600));
         assert_eq!(penalties.check(ONE, seconds(9 + 3600)), None);
         for _ in 0..4 {
-            penalties.failed(ONE, seconds(8 + 7200));
+            penalties.failed(ONE, &user("alice"), seconds(8 + 7200));
         }
         assert_eq!(penalties.check(ONE, seconds(8 + 7200)), Some(2));
+    }
+
+    #[test]
+    fn a_success_does_not_pay_for_guesses_at_others() {
+        let penalties = Penalties::default();
+        fail(&penalties, "192.0.2.1", 8);
+        penalties.succeeded(ONE, &user("bob"));
+        assert_eq!(retry_after(&penalties, "192.0.2.1"), Some(16));
+        // Failures of one's own do not help either.
+        penalties.failed(ONE, &user("bob"), seconds(9));
+        penalties.succeeded(ONE, &user("bob"));
+        penalties.succeeded(ONE, &user("alice"));
+        assert_eq!(retry_after(&penalties, "192.0.2.1"), Some(32));
     }
 
     #[test]
@@ -211,7 +241,7 @@ mod tests {
         let address = |n: usize| IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(n).unwrap()));
         for n in 0..MAX_ENTRIES + 10 {
             for _ in 0..5 {
-                penalties.failed(address(n), Duration::from_millis(n as u64));
+                penalties.failed(address(n), &user("alice"), Duration::from_millis(n as u64));
             }
         }
         let now = Duration::from_millis(MAX_ENTRIES as u64);
@@ -226,7 +256,7 @@ mod tests {
             Some(5)
         );
 
-        penalties.failed(ONE, now + MEMORY + seconds(1));
+        penalties.failed(ONE, &user("alice"), now + MEMORY + seconds(1));
         assert_eq!(penalties.networks().len(), 1);
     }
 }

@@ -122,11 +122,11 @@ impl Identify for Attempts {
         let now = SystemTime::now();
         match self.accounts.identify(user, proof, &self.origin, now) {
             Ok(_) => {
-                self.penalties.succeeded(address);
+                self.penalties.succeeded(address, user);
                 Ok(true)
             }
             Err(NotIdentified::Wrong) => {
-                self.penalties.failed(address, self.clock.now());
+                self.penalties.failed(address, user, self.clock.now());
                 Ok(false)
             }
             Err(error) => Err(failed(&error)),

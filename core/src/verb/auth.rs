@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use core::fmt;
 
 use super::client_exchange::{self, Preparation, Violation};
-use super::grammar::{Verb, bad_argument, line_of, set, unknown_option};
+use super::grammar::{Verb, bad_argument, line_of, set};
 use super::server_exchange::{End, Exchange, Handles, Reply, Turn, View};
 use crate::account::{Proof, Secret, UserName};
 use crate::effect::{Done, Effect, RequestId};
@@ -56,7 +56,8 @@ impl Verb for Auth {
                 Word::Option { key: key @ "invite", value } => {
                     set(&mut invite, key, FORM, Secret::new(value.into_owned()))?;
                 }
-                Word::Option { key, .. } => return Err(unknown_option(key)),
+                // It may be a part of a secret, so it is not repeated.
+                Word::Option { .. } => return Err(bad_argument("AUTH has no such option")),
             }
         }
         let user = user.ok_or_else(|| bad_argument("AUTH needs the name of a user"))?;

@@ -107,7 +107,9 @@ fn a_user_is_identified_once() {
 
 #[test]
 fn a_secret_is_in_no_event() {
-    let input = format!("{ALICE}\nAUTH bob invite=opensesame\nAUTH bob password=sesame x\n");
+    let input = format!(
+        "{ALICE}\nAUTH bob invite=opensesame\nAUTH bob password=sesame x\nAUTH bob sesame=x\n"
+    );
     let run = play(&input, server(true, None), &mut files());
     let shown = format!("{:?}", run.events);
     assert!(shown.contains("bob") && !shown.contains("sesame"), "{shown}");
