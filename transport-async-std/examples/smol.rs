@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn transcripts_are_those_of_the_machine() {
-        let checked = tcp::check(|setup, directory| {
+        let checked = tcp::check_without_users(|setup, directory| {
             let store = Arc::new(Directory::open(
                 directory,
                 Options { hidden: setup.hidden, ..Options::default() },
