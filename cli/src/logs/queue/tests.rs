@@ -33,7 +33,12 @@ fn a_log_that_stands_still_holds_up_nobody() {
     let (written, log) = mpsc::channel();
     let mut queue = Queue::start(Stalled { permits, written }).unwrap();
     let lines = 3 * MOST_WAITING / line(0).len();
-    for number in 0..lines {
+    queue.write_all(line(0).as_bytes()).unwrap();
+    // The thread that writes takes all that waits, so it must not come while more is added.
+    while !queue.lock().waiting.is_empty() {
+        std::thread::yield_now();
+    }
+    for number in 1..lines {
         queue.write_all(line(number).as_bytes()).unwrap();
     }
     assert!(!queue.flush(Duration::ZERO));
